@@ -1,0 +1,210 @@
+"""One cell: train a variant with a seed, measure it on the way, and write down every row as it comes."""
+
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gan_zoo.bench.evaluation import Evaluator
+from gan_zoo.bench.plan import CellPlan, Plan
+from gan_zoo.bench.records import CELLS, Row, append, read_cell
+from gan_zoo.engine import Sampler, State, checkpoint, failure, init, train_to
+from gan_zoo.engine.device import peak_memory, reset_peak_memory
+from gan_zoo.errors import GanZooError
+
+CHECKPOINTS = "checkpoints"
+COLUMNS, ROWS, CLASS_COLUMNS = 5, 4, 10
+FINISHED = ("ok", "collapsed", "diverged", "out_of_memory")
+
+
+class Listener(Protocol):
+    """Who is told of a run's progress."""
+
+    def notice(self, text: str) -> None:
+        """Something that a reader must know."""
+
+    def plan(self, cells: int, finished: int) -> None:
+        """The run begins: so many cells, so many of them finished already."""
+
+    def begin(self, cell: CellPlan) -> None:
+        """A cell begins."""
+
+    def block(self, state: State, share: float, values: Mapping[str, float]) -> None:
+        """A block of rounds was trained; ``share`` of the cell's budget is spent."""
+
+    def end(self, cell: CellPlan, row: Row) -> None:
+        """A cell has ended with this row."""
+
+
+def is_finished(folder: Path, cell: CellPlan) -> bool:
+    """Whether the cell's records are complete; one that ended in an error is tried again."""
+    path = records_path(folder, cell)
+    return path.is_file() and read_cell(path).status in FINISHED
+
+
+def records_path(folder: Path, cell: CellPlan) -> Path:
+    """The file of a cell's rows."""
+    return folder / CELLS / f"{cell.name}.jsonl"
+
+
+def checkpoint_path(folder: Path, cell: CellPlan) -> Path:
+    """The file of a cell's state."""
+    return folder / CHECKPOINTS / f"{cell.name}.safetensors"
+
+
+def run_cell(plan: Plan, cell: CellPlan, evaluator: Evaluator, folder: Path, listener: Listener) -> Row:
+    """Run one cell to its end, from its last checkpoint where it was interrupted, and give back its last row.
+
+    Divergence and memory that runs out end the cell with a status of their own; so does any other error of the variant's
+    own code, which is not retried within this run.
+    """
+    path = records_path(folder, cell)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    listener.begin(cell)
+    reset_peak_memory(plan.device)
+    if cell.variant is None:
+        append(path, _begin(plan, cell, None))
+        for row in evaluator.floor(cell.seed):
+            append(path, {"row": "metrics", "step": 0, "images": 0, "seconds": 0.0, "fraction": 1.0, **row})
+        end = _end(plan, None, "ok", "")
+    else:
+        end = _train(plan, cell, evaluator, folder, listener)
+    append(path, end)
+    listener.end(cell, end)
+    return end
+
+
+def _train(plan: Plan, cell: CellPlan, evaluator: Evaluator, folder: Path, listener: Listener) -> Row:
+    state: State | None = None
+    try:
+        state, fractions = _start(plan, cell, folder)
+        last: list[Row] = []
+        for fraction in train_to(state, plan.budget, fractions, on_block=_on_block(plan, cell, folder, listener)):
+            last = _milestone(plan, cell, state, fraction, evaluator, folder)
+        status = "collapsed" if _collapsed(last, state.classes) else "ok"
+        return _end(plan, state, status, "")
+    except OSError:
+        raise
+    except Exception as error:
+        try:
+            status, message = failure(error)
+        except Exception:
+            status, message = "error", " ".join(f"{type(error).__name__}: {error}".split())
+        return _end(plan, state, status, message)
+
+
+def _start(plan: Plan, cell: CellPlan, folder: Path) -> tuple[State, list[float]]:
+    """The state to go on from, and the milestones that are left."""
+    assert cell.variant is not None
+    state = init(cell.variant, plan.data[cell.variant.image_side], cell.seed)
+    path, saved = records_path(folder, cell), checkpoint_path(folder, cell)
+    if path.is_file() and read_cell(path).begin and saved.is_file():
+        try:
+            checkpoint.restore(state, checkpoint.load(saved))
+            append(path, {"row": "resume", "step": state.rounds})
+            fractions = [f for f in plan.preset.evaluate_at if plan.budget.rounds_left(state, f) > 0]
+            return state, fractions
+        except GanZooError:
+            state = init(cell.variant, plan.data[cell.variant.image_side], cell.seed)
+    append(path, _begin(plan, cell, state))
+    return state, plan.preset.evaluate_at
+
+
+def _on_block(plan: Plan, cell: CellPlan, folder: Path, listener: Listener) -> Any:
+    path = records_path(folder, cell)
+
+    def on_block(state: State, values: Mapping[str, float]) -> None:
+        append(path, {"row": "history", **state.history.rows[-1]})
+        listener.block(state, plan.budget.spent(state) / plan.budget.amount, values)
+
+    return on_block
+
+
+def _milestone(plan: Plan, cell: CellPlan, state: State, fraction: float, evaluator: Evaluator, folder: Path) -> list[Row]:
+    """Measure, draw samples, and only then save the state: what a checkpoint has passed is on record."""
+    sampler, path = Sampler.of(state), records_path(folder, cell)
+    at = {"step": state.rounds, "images": state.images, "seconds": state.seconds, "fraction": fraction}
+    rows = evaluator.measure(sampler, cell.seed)
+    for row in rows:
+        append(path, {"row": "metrics", **at, **row})
+    for kind, images, columns in _pictures(sampler, fraction):
+        file = folder / CELLS / cell.name / f"{kind}-{state.rounds:06d}.png"
+        file.parent.mkdir(exist_ok=True)
+        Image.fromarray(tile(images, columns)).save(file)
+        size = {"columns": columns, "rows": len(images) // columns, "height": images.shape[2], "width": images.shape[3]}
+        append(path, {"row": "samples", "kind": kind, **at, "file": file.relative_to(folder).as_posix(), **size})
+    checkpoint.save(state, checkpoint_path(folder, cell))
+    return rows
+
+
+def _pictures(sampler: Sampler, fraction: float) -> list[tuple[str, Tensor, int]]:
+    """A grid of 20 from the same latents at every milestone; at the last, for conditional variants, a row a class."""
+    classes = torch.arange(sampler.classes) if sampler.conditional else None
+    count = COLUMNS * ROWS
+    grid = sampler(count, labels=None if classes is None else torch.arange(count) % sampler.classes)
+    pictures = [("grid", grid, COLUMNS)]
+    if classes is not None and fraction == 1:
+        labels = classes.repeat_interleave(CLASS_COLUMNS)
+        pictures.append(("classes", sampler(len(labels), labels=labels), CLASS_COLUMNS))
+    return pictures
+
+
+def tile(images: Tensor, columns: int) -> Any:
+    """Images uint8 (n, C, H, W) as one array (rows x H, columns x W) or (..., 3), without a border."""
+    n, channels, height, width = images.shape
+    grid = images.cpu().reshape(n // columns, columns, channels, height, width).permute(0, 3, 1, 4, 2)
+    array = grid.reshape(n // columns * height, columns * width, channels).numpy()
+    return array[:, :, 0] if channels == 1 else array
+
+
+def _collapsed(rows: list[Row], classes: int) -> bool:
+    """Fewer than half of the classes each hold 1% of the samples at the last evaluation."""
+    return any("modes" in row["values"] and row["values"]["modes"] < classes / 2 for row in rows)
+
+
+def _begin(plan: Plan, cell: CellPlan, state: State | None) -> Row:
+    row: Row = {
+        "row": "begin",
+        "cell": cell.name,
+        "variant": cell.variant_name,
+        "seed": cell.seed,
+        "data": plan.measured.name,
+        "preset": plan.preset_name,
+        "started": now(),
+        "identity": cell.identity,
+    }
+    if state is None or cell.variant is None:
+        return row | {"title": f"{plan.measured.title} training images", "conditioning": "none", "departures": []}
+    variant = cell.variant
+    return row | {
+        "title": variant.title,
+        "paper": variant.paper,
+        "conditioning": variant.conditioning,
+        "latent": str(variant.latent),
+        "objective": variant.objective.title,
+        "score_kind": "probability" if variant.objective.probability else "score",
+        "batch_size": variant.batch_size,
+        "budget": plan.preset.budget,
+        "parameters": {k: sum(p.numel() for p in m.parameters()) for k, m in state.networks._asdict().items()},
+        "departures": list(plan.departures[variant.name]),
+        "deviations": list(variant.deviations),
+    }
+
+
+def _end(plan: Plan, state: State | None, status: str, message: str) -> Row:
+    counts = ("images", "discriminator_steps", "generator_steps", "seconds")
+    row: Row = {"row": "end", "status": status, "message": message, "ended": now()}
+    row |= {name: getattr(state, name) if state else 0 for name in counts}
+    row["steps"] = state.rounds if state else 0
+    row["images_per_second"] = state.images / state.seconds if state and state.seconds else None
+    row["peak_memory_bytes"] = peak_memory(plan.device)
+    return row
+
+
+def now() -> str:
+    """The time, in UTC, as ISO 8601 to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,66 @@
+"""Measuring a sampler: one reference, one N, and one path for fake and real images."""
+
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan_zoo.data import Split
+from gan_zoo.engine import Sampler
+from gan_zoo.engine.state import derive, seeded
+from gan_zoo.metrics import Extractor, Reference, measure
+
+SELECTED_BY = "fid"
+"""The measure by which the best evaluation is chosen, on a draw of samples that is not reported."""
+
+
+class Evaluator:
+    """Measures samplers and the floor with every extractor, against the same random images of the test split."""
+
+    def __init__(self, train: Split, test: Split, extractors: tuple[Extractor, ...], n: int) -> None:
+        self.train, self.test, self.extractors, self.n = train, test, extractors, n
+
+    def floor(self, seed: int) -> list[dict[str, Any]]:
+        """Rows for real training images, a random N of them, against the reference: what a perfect generator would get."""
+        index = _choose(len(self.train), self.n, seed, "floor")
+        return self._rows(self.train.images[index], self.train.labels[index].cpu(), weights="none", selection=None)
+
+    def measure(self, sampler: Sampler, seed: int) -> list[dict[str, Any]]:
+        """Rows for a generator, one an extractor; conditional ones are asked for the reference's own labels.
+
+        The reported draw of samples and the one that the best evaluation is chosen on have different latents.
+        """
+        asked = self._asked if sampler.conditional else None
+        reported = sampler(self.n, labels=asked, seed=derive(seed, "report"))
+        selection = sampler(self.n, labels=asked, seed=derive(seed, "selection"))
+        return self._rows(reported, asked, weights=sampler.weights, selection=selection)
+
+    def _rows(self, images: Tensor, asked: Tensor | None, *, weights: str, selection: Tensor | None) -> list[dict[str, Any]]:
+        rows = []
+        for extractor in self.extractors:
+            reference = self._references[extractor.name]
+            names = [name for name in extractor.metrics if name != "label_accuracy" or asked is not None]
+            values = measure(extractor.encode(images), reference, asked=asked, names=names)
+            chosen = {} if selection is None else measure(extractor.encode(selection), reference, names=[SELECTED_BY])
+            facts = {"extractor": extractor.name, "n": self.n, "weights": weights, "reference": "test"}
+            rows.append({**facts, "values": values, "selection": chosen})
+        return rows
+
+    @cached_property
+    def _index(self) -> Tensor:
+        return _choose(len(self.test), self.n, 0, "reference")
+
+    @cached_property
+    def _asked(self) -> Tensor:
+        return self.test.labels[self._index].cpu()
+
+    @cached_property
+    def _references(self) -> dict[str, Reference]:
+        images = self.test.images[self._index]
+        return {extractor.name: Reference(extractor.encode(images)) for extractor in self.extractors}
+
+
+def _choose(total: int, n: int, seed: int, purpose: str) -> Tensor:
+    """``n`` different indices below ``total``, at random: the first ones of MNIST's test split are easier than the last."""
+    return torch.randperm(total, generator=seeded(seed, purpose))[:n]

@@ -1,0 +1,224 @@
+"""From a suite to the grid of cells that it asks for, each with the identity of all that decides its numbers."""
+
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import gan_zoo
+from gan_zoo import data as data_sets
+from gan_zoo import registry
+from gan_zoo.bench.suite import Preset, Suite
+from gan_zoo.data import Dataset
+from gan_zoo.engine import Budget
+from gan_zoo.engine.device import cores, prepare
+from gan_zoo.errors import GanZooError
+from gan_zoo.metrics import Extractor, ExtractorUnavailable, load_extractor
+from gan_zoo.variant import Variant, describe
+
+FLOOR = "real"
+EVALUATION_SIDE = 32
+_NUMERIC = ("data", "engine", "metrics", "networks", "latent.py", "objectives.py", "penalties.py", "variant.py")
+_PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a caller may say beside the suite itself; None leaves the suite's word."""
+
+    preset: str = "auto"
+    variants: Sequence[str] | None = None
+    seeds: Sequence[int] | None = None
+    data_root: Path | None = None
+    fallback: str | None = None
+    inception_weights: Path | None = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A suite made concrete: data, variants, seeds, measures and device."""
+
+    suite: Suite
+    preset_name: str
+    preset: Preset
+    device: torch.device
+    threads: int
+    variants: tuple[Variant, ...]
+    departures: Mapping[str, tuple[str, ...]]
+    seeds: tuple[int, ...]
+    budget: Budget
+    data: Mapping[int, Dataset]
+    extractors: tuple[Extractor, ...]
+    notices: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def measured(self) -> Dataset:
+        """The data set at the side at which everything is measured."""
+        return self.data[EVALUATION_SIDE]
+
+    def cells(self) -> list["CellPlan"]:
+        """All cells, the floor's first, then seed by seed, so that an interrupted run has compared like with like."""
+        floor = [CellPlan(FLOOR, None, seed, self._identity(None, seed)) for seed in self.seeds]
+        grid = [(seed, variant) for seed in self.seeds for variant in self.variants]
+        return floor + [CellPlan(v.name, v, seed, self._identity(v, seed)) for seed, v in grid]
+
+    def _identity(self, variant: Variant | None, seed: int) -> dict[str, Any]:
+        trained: dict[str, Any] = {}
+        if variant is not None:
+            trained = {
+                "variant": describe(variant),
+                "sources": _digest(registry.sources(variant.name)),
+                "budget": str(self.budget),
+                "evaluate_at": self.preset.evaluate_at,
+                "data": self.data[variant.image_side].fingerprint,
+            }
+        return trained | {
+            "seed": seed,
+            "n": self.preset.n,
+            "measured_data": self.measured.fingerprint,
+            "extractors": {extractor.name: extractor.digest for extractor in self.extractors},
+            "code": numeric_code(),
+            "precision": "fp32",
+            "matmul": torch.get_float32_matmul_precision(),
+            "stack": 1,
+            "threads": self.threads if self.device.type == "cpu" else None,
+            "device": self.device.type,
+            "versions": dict(self.versions),
+        }
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """One cell: a variant (None for the floor) and a seed, and the identity of all that decides its numbers."""
+
+    variant_name: str
+    variant: Variant | None
+    seed: int
+    identity: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The cell's name, ending in the first 8 digits of its identity's SHA-256."""
+        text = json.dumps(self.identity, sort_keys=True)
+        return f"{self.variant_name}-seed{self.seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def make_plan(suite: Suite, request: Request, device: torch.device) -> Plan:
+    """Resolve a suite: load its data and extractors, make its variants.
+
+    An extractor that is not to be had, or needs more images than the preset measures, is left out with a notice.
+
+    Raises:
+        GanZooError: an unknown preset, variant, option, data set or extractor, data that cannot be had, or no extractor left.
+    """
+    preset_name = request.preset
+    if preset_name == "auto":
+        preset_name = "full" if device.type == "cuda" else "quick"
+    preset = suite.preset(preset_name)
+    threads = request.threads or cores()
+    if device.type == "cpu":
+        torch.set_num_threads(threads)
+    prepare(device.type)
+    chosen = request.variants or preset.variants or suite.variants
+    if repeated := sorted({name for name in chosen if list(chosen).count(name) > 1}):
+        raise GanZooError(f"variants are named twice: {', '.join(repeated)}; name each once")
+    _check_options(preset, suite)
+    variants = tuple(_variant(name, preset) for name in chosen)
+    data = {
+        side: data_sets.load(suite.data, side=side, channels=suite.channels, root=request.data_root, fallback=request.fallback).to(device)
+        for side in sorted({EVALUATION_SIDE, *(variant.image_side for variant in variants)})
+    }
+    measured = data[EVALUATION_SIDE]
+    wanted = list(preset.extractors or suite.extractors)
+    if measured.name != suite.data:
+        wanted = [measured.extractor, *(name for name in wanted if name == "inception")]
+    if request.inception_weights is not None and "inception" not in wanted:
+        wanted.append("inception")
+    n = min(preset.n, len(measured.test), len(measured.train))
+    extractors, notices = _extractors(wanted, n, device, request.inception_weights)
+    if n < preset.n:
+        notices.append(f"N is {n}, not {preset.n}: the test split of {measured.name} has no more images")
+    return Plan(
+        suite=suite,
+        preset_name=preset_name,
+        preset=preset.model_copy(update={"n": n}),
+        device=device,
+        threads=threads,
+        variants=variants,
+        departures={name: tuple(_departures(name, preset, suite)) for name in chosen},
+        seeds=tuple(request.seeds or preset.seed_list),
+        budget=Budget.of(preset.budget),
+        data=data,
+        extractors=extractors,
+        notices=tuple(notices),
+        versions={package: importlib.metadata.version(package) for package in _PACKAGES},
+    )
+
+
+def _check_options(preset: Preset, suite: Suite) -> None:
+    for name in (*suite.variants, *(preset.variants or ()), *preset.options):
+        registry.hyperparameters(name)
+
+
+def _options(name: str, preset: Preset) -> dict[str, Any]:
+    shared = {} if preset.batch_size is None else {"batch_size": preset.batch_size}
+    return shared | preset.options.get(name, {})
+
+
+def _variant(name: str, preset: Preset) -> Variant:
+    return registry.get(name, **_options(name, preset))
+
+
+def _departures(name: str, preset: Preset, suite: Suite) -> Iterable[str]:
+    """How the preset departs from the variant as it is registered, and from the suite's full budget."""
+    own = registry.get(name)
+    defaults = registry.hyperparameters(name)
+    for option, value in _options(name, preset).items():
+        default = defaults.get(option, getattr(own, option, None))
+        if str(value) != str(default):
+            yield f"{option} {value}, not {default}"
+    full = suite.presets.get("full", preset).budget
+    if Budget.of(full) != Budget.of(preset.budget):
+        yield f"budget {Budget.of(preset.budget)}, not {Budget.of(full)}"
+
+
+def _extractors(
+    names: Sequence[str], n: int, device: torch.device, weights: Path | None
+) -> tuple[tuple[Extractor, ...], list[str]]:
+    extractors, notices = [], []
+    for name in dict.fromkeys(names):
+        try:
+            extractor = load_extractor(name, device=device, inception_weights=weights)
+        except ExtractorUnavailable as error:
+            notices.append(f"{name} is left out: {error}")
+            continue
+        if n < extractor.minimum_n:
+            notices.append(f"{name} is left out: its figures need N of at least {extractor.minimum_n}, and N is {n}")
+            continue
+        extractors.append(extractor)
+    if not extractors:
+        raise GanZooError(f"no extractor is left to measure with: {'; '.join(notices)}")
+    return tuple(extractors), notices
+
+
+@cache
+def numeric_code() -> str:
+    """SHA-256 (hex) of the source of gan_zoo that decides numbers."""
+    root = Path(gan_zoo.__file__).parent
+    files = [file for part in _NUMERIC for file in ([root / part] if part.endswith(".py") else (root / part).rglob("*.py"))]
+    return _digest([*files, root / "bench" / "cell.py", root / "bench" / "evaluation.py"])
+
+
+def _digest(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(files, key=lambda file: file.as_posix()):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,130 @@
+"""Records on disk: one append-only file of JSON rows a cell, and the manifest that names the cells.
+
+A row is one line, written whole and flushed to the disk before the next begins, so that a kill at any instant loses
+at most the row in flight: a broken last line is ignored by the reader and closed off by the next writer.
+"""
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gan_zoo.errors import GanZooError
+
+MANIFEST = "manifest.json"
+CELLS = "cells"
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Cell:
+    """All rows of one cell (variant x seed) that count, in the order of training.
+
+    ``end`` is None while the cell is unfinished.
+    """
+
+    name: str
+    begin: Row = field(default_factory=dict)
+    history: list[Row] = field(default_factory=list)
+    metrics: list[Row] = field(default_factory=list)
+    samples: list[Row] = field(default_factory=list)
+    end: Row | None = None
+
+    @property
+    def status(self) -> str:
+        """The status of the end row, or ``unfinished``."""
+        return self.end["status"] if self.end else "unfinished"
+
+
+def plain(value: Any) -> Any:
+    """``value`` with every number that JSON lacks (NaN, infinities) as None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    return value
+
+
+def append(path: Path, row: Row) -> None:
+    """Append one row to a cell's file and flush it to the disk."""
+    line = json.dumps(plain(row), allow_nan=False, separators=(",", ":")) + "\n"
+    with path.open("ab+") as file:
+        if file.tell() and _last_byte(file) != b"\n":
+            line = "\n" + line
+        file.write(line.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _last_byte(file: Any) -> bytes:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1)
+
+
+def read_cell(path: Path) -> Cell:
+    """Read a cell's file.
+
+    A ``begin`` row starts the cell over; a ``resume`` row voids the rows after its step; a line that is not JSON
+    (cut by a kill) is passed over.
+    """
+    cell = Cell(path.stem)
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        match row.get("row"):
+            case "begin":
+                cell = Cell(path.stem, begin=row)
+            case "resume":
+                for rows in (cell.history, cell.metrics, cell.samples):
+                    rows[:] = [kept for kept in rows if kept["step"] <= row["step"]]
+                cell.end = None
+            case "end":
+                cell.end = row
+            case "history" | "metrics" | "samples" as kind:
+                getattr(cell, kind).append(row)
+    return cell
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that a kill leaves the old file or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
+        json.dump(plain(value), file, indent=2, allow_nan=False)
+        file.write("\n")
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a results folder.
+
+    Raises:
+        GanZooError: the folder is not there, holds no manifest, or a damaged one.
+    """
+    path = Path(folder) / MANIFEST
+    if not Path(folder).is_dir():
+        raise GanZooError(f"results folder {str(folder)!r} does not exist; make one with `gan-zoo bench SUITE --out DIR`")
+    if not path.is_file():
+        raise GanZooError(f"{str(folder)!r} is not a results folder: it has no {MANIFEST}")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise GanZooError(f"{path} is damaged ({error}); run the bench again with the same --out to renew it") from None
+    if not isinstance(manifest, dict) or "cells" not in manifest:
+        raise GanZooError(f"{path} names no cells; run the bench again with the same --out to renew it")
+    return manifest
+
+
+def read_cells(folder: Path) -> list[Cell]:
+    """The cells that the manifest names and that have begun, in the manifest's order."""
+    paths = [Path(folder) / CELLS / f"{name}.jsonl" for name in read_manifest(folder)["cells"]]
+    return [read_cell(path) for path in paths if path.is_file()]

@@ -1,0 +1,140 @@
+"""Running a plan: the cells that are missing, one after another, into a folder that survives a kill."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from gan_zoo.bench.cell import Listener, is_finished, now, run_cell
+from gan_zoo.bench.evaluation import Evaluator
+from gan_zoo.bench.plan import CellPlan, Plan
+from gan_zoo.bench.records import MANIFEST, Row, write_json
+from gan_zoo.engine import State
+from gan_zoo.engine.device import describe
+from gan_zoo.errors import GanZooError
+
+
+class Silent:
+    """A listener that tells nobody."""
+
+    def notice(self, text: str) -> None:
+        """Nothing."""
+
+    def plan(self, cells: int, finished: int) -> None:
+        """Nothing."""
+
+    def begin(self, cell: CellPlan) -> None:
+        """Nothing."""
+
+    def block(self, state: State, share: float, values: Mapping[str, float]) -> None:
+        """Nothing."""
+
+    def end(self, cell: CellPlan, row: Row) -> None:
+        """Nothing."""
+
+
+def run_plan(plan: Plan, folder: Path, listener: Listener | None = None) -> list[str]:
+    """Run the cells of a plan that are not finished, and give back those that ended in an error, a line each.
+
+    The manifest is written before the first cell and again after the last; records of cells that this plan does not ask
+    for stay where they are.
+
+    Raises:
+        GanZooError: the folder cannot be written to, or another run is writing to it.
+    """
+    listener = listener or Silent()
+    folder = Path(folder)
+    lock = _lock(folder)
+    try:
+        return _run(plan, folder, listener)
+    finally:
+        lock.release()
+
+
+def _run(plan: Plan, folder: Path, listener: Listener) -> list[str]:
+    started, clock = now(), time.perf_counter()
+    cells = plan.cells()
+    todo = [cell for cell in cells if not is_finished(folder, cell)]
+    write_json(folder / MANIFEST, _manifest(plan, cells, started, None))
+    listener.plan(len(cells), len(cells) - len(todo))
+    evaluator = Evaluator(plan.measured.train, plan.measured.test, plan.extractors, plan.preset.n)
+    errors = []
+    for cell in todo:
+        end = run_cell(plan, cell, evaluator, folder, listener)
+        if end["status"] == "error":
+            errors.append(f"{cell.variant_name} seed {cell.seed}: {end['message']}")
+    write_json(folder / MANIFEST, _manifest(plan, cells, started, time.perf_counter() - clock))
+    return errors
+
+
+def _lock(folder: Path) -> filelock.BaseFileLock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / ".lock", timeout=0)
+        lock.acquire()
+    except filelock.Timeout:
+        raise GanZooError(f"another run is writing to {str(folder)!r}; wait for it, or name another --out") from None
+    except OSError as error:
+        raise GanZooError(f"cannot write to {str(folder)!r}: {error.strerror or error}; name another --out") from None
+    return lock
+
+
+def _manifest(plan: Plan, cells: list[CellPlan], started: str, wall: float | None) -> dict[str, Any]:
+    measured = plan.measured
+    return {
+        "title": plan.suite.title,
+        "suite": plan.suite.model_dump(),
+        "preset": plan.preset_name,
+        "data": {
+            "name": measured.name,
+            "title": measured.title,
+            "note": measured.note,
+            "requested": plan.suite.data,
+            "fingerprint": measured.fingerprint,
+            "train": len(measured.train),
+            "test": len(measured.test),
+            "classes": measured.classes,
+            "class_names": list(measured.class_names),
+            "shape": list(measured.shape),
+        },
+        "variants": [variant.name for variant in plan.variants],
+        "seeds": list(plan.seeds),
+        "budget": plan.preset.budget,
+        "evaluate_at": plan.preset.evaluate_at,
+        "n": plan.preset.n,
+        "extractors": {e.name: {"digest": e.digest, "accuracy": e.accuracy} for e in plan.extractors},
+        "departures": {name: list(lines) for name, lines in plan.departures.items()},
+        "notices": list(plan.notices),
+        "device": describe(plan.device),
+        "device_kind": plan.device.type,
+        "precision": "fp32",
+        "threads": plan.threads,
+        "versions": {"python": sys.version.split()[0], **plan.versions},
+        "git_commit": _git_commit(),
+        "started": started,
+        "wall_seconds": wall,
+        "cells": [cell.name for cell in cells],
+    }
+
+
+def _git_commit() -> str | None:
+    """The commit of the checkout that this package runs from, ``+changes`` where it was edited since; None outside one."""
+
+    def git(*words: str) -> str | None:
+        try:
+            said = subprocess.run(
+                ["git", "-C", str(Path(__file__).parent), *words], capture_output=True, text=True, check=True, timeout=10
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return said.stdout.strip()
+
+    commit = git("rev-parse", "--short=12", "HEAD")
+    tracked = git("ls-files", "--error-unmatch", Path(__file__).name)
+    if not commit or not tracked:
+        return None
+    return f"{commit}+changes" if git("status", "--porcelain", "--untracked-files=no", "--", ".") else commit

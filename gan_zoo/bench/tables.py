@@ -1,0 +1,236 @@
+"""The four tables of a results folder, made from its records alone, as CSV files and as pandas frames.
+
+The same records give byte-identical files. A figure belongs to its extractor: no column mixes two.
+"""
+
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gan_zoo.bench.records import Cell, read_cells, read_manifest
+from gan_zoo.bench.statistics import estimate, is_failure
+from gan_zoo.errors import GanZooError
+from gan_zoo.metric_catalogue import METRICS
+
+FLOOR = "real"  # the variant under which the floor (training images against the reference) is recorded
+TABLES = ("runs", "history", "metrics", "summary")
+
+_STAMP = ["data", "preset", "departures"]
+_TEXT = {"variant", "status", "message", "cell", "title", "paper", "conditioning", "objective", "latent", "score_kind",
+         "deviations", "metric", "extractor", "weights", "reference", "method", *_STAMP}  # fmt: skip
+_WHOLE = {"seed", "step", "images", "n", "best_step", "steps", "discriminator_steps", "generator_steps", "batch_size",
+          "generator_parameters", "discriminator_parameters", "parameters", "peak_memory_bytes", "seeds", "failures",
+          "unfinished"}  # fmt: skip
+_BOUNDS = {"is": (1.0, math.inf), "precision": (0.0, 1.0), "recall": (0.0, 1.0), "coverage": (0.0, 1.0),
+           "density": (0.0, math.inf), "modes": (0.0, math.inf), "class_kl": (0.0, math.inf),
+           "label_accuracy": (0.0, 1.0)}  # fmt: skip
+_HISTORY = ["variant", "seed", "step", "images", "seconds", "discriminator_steps", "generator_steps"]
+_METRICS = ["variant", "seed", "step", "images", "seconds", "metric", "extractor", "n", "value", "weights", "reference",
+            "fraction", "selection", *_STAMP]  # fmt: skip
+_RUN_AHEAD = ["variant", "seed", "status"]
+_RUN_BEHIND = ["best_step", "steps", "images", "discriminator_steps", "generator_steps", "seconds",
+               "images_per_second", "generator_parameters", "discriminator_parameters", "parameters",
+               "peak_memory_bytes", "message", "title", "paper", "conditioning", "objective", "score_kind", "latent",
+               "batch_size", "deviations", "cell", *_STAMP]  # fmt: skip
+_SUMMARY = ["variant", "metric", "extractor", "mean", "low", "high", "seeds", "failures", "unfinished", "method",
+            "median", "best_mean", "best_low", "best_high", "n", *_STAMP]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Results:
+    """A results folder as pandas tables, and its manifest.
+
+    ``runs`` has one row a cell, ``history`` one a recorded block of steps, ``metrics`` one a measured value (long),
+    ``summary`` one a variant, metric and extractor.
+    """
+
+    runs: pd.DataFrame
+    history: pd.DataFrame
+    metrics: pd.DataFrame
+    summary: pd.DataFrame
+    manifest: dict[str, Any]
+
+
+def own_extractor(manifest: Mapping[str, Any]) -> str:
+    """The data set's own extractor, by whose FID variants are ranked: the first that is not ``inception``."""
+    names = list(manifest.get("extractors", {}))
+    return min(names, key=lambda name: name == "inception", default="")
+
+
+def tables(folder: Path) -> dict[str, pd.DataFrame]:
+    """The frames ``runs``, ``history``, ``metrics`` and ``summary`` of a results folder, from its records.
+
+    Raises:
+        GanZooError: not a results folder, or a damaged manifest.
+    """
+    manifest = read_manifest(folder)
+    cells = [cell for cell in read_cells(folder) if cell.begin]
+    metrics = _frame((row for cell in cells for row in _metric_rows(cell)), _METRICS)
+    runs = _runs(cells, metrics, own_extractor(manifest))
+    return {
+        "runs": runs,
+        "history": _frame((row for cell in cells for row in _history_rows(cell)), [*_HISTORY, ..., *_STAMP]),
+        "metrics": metrics,
+        "summary": _summary(runs, metrics, own_extractor(manifest)),
+    }
+
+
+def write_tables(folder: Path) -> Results:
+    """Write the four tables as CSV files into the folder, each whole or not at all, and give them back."""
+    frames = tables(folder)
+    for name, frame in frames.items():
+        write_text(Path(folder) / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+    return Results(**frames, manifest=read_manifest(folder))
+
+
+def read_results(folder: Path) -> Results:
+    """Read the CSV files of a results folder back.
+
+    Raises:
+        GanZooError: not a results folder, or one whose tables were not written yet.
+    """
+    manifest = read_manifest(folder)
+    frames = {}
+    for name in TABLES:
+        path = Path(folder) / f"{name}.csv"
+        try:
+            frames[name] = _typed(pd.read_csv(path))
+        except (OSError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise GanZooError(f"cannot read {path} ({reason}); `gan-zoo report {folder}` writes it anew") from None
+    return Results(**frames, manifest=manifest)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file so that a kill leaves the old file or the new one, never a part.
+
+    Raises:
+        GanZooError: the folder cannot be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8", newline=""
+        ) as file:
+            file.write(text)
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, path)
+    except OSError as error:
+        raise GanZooError(f"cannot write {path} ({error.strerror}); name a folder that can be written to") from None
+
+
+def _stamp(cell: Cell) -> dict[str, Any]:
+    begin = cell.begin
+    return {"variant": begin["variant"], "seed": begin["seed"], "data": begin["data"], "preset": begin["preset"],
+            "departures": "; ".join(begin.get("departures", []))}  # fmt: skip
+
+
+def _history_rows(cell: Cell) -> Iterable[dict[str, Any]]:
+    for row in cell.history:
+        yield _stamp(cell) | {key: row.get(key) for key in _HISTORY[2:]} | row["values"]
+
+
+def _metric_rows(cell: Cell) -> Iterable[dict[str, Any]]:
+    # An evaluation that was repeated after a resume counts once, in its later form.
+    for row in {(row["step"], row["extractor"]): row for row in cell.metrics}.values():
+        facts = {key: row.get(key) for key in _METRICS if key in row}
+        selection = row.get("selection") or {}
+        for metric, value in row["values"].items():
+            measured = {"metric": metric, "value": value, "selection": selection.get(metric)}
+            yield _stamp(cell) | facts | measured
+
+
+def _runs(cells: list[Cell], metrics: pd.DataFrame, own: str) -> pd.DataFrame:
+    rows = []
+    for cell in cells:
+        stamp, end = _stamp(cell), cell.end or _so_far(cell)
+        mine = metrics[(metrics["variant"] == stamp["variant"]) & (metrics["seed"] == stamp["seed"])]
+        best_step = _best_step(mine[mine["extractor"] == own])
+        values = {
+            f"{moment}_{row.metric}_{row.extractor}": row.value
+            for moment, chosen in (("best", mine["step"] == best_step), ("final", mine["fraction"] >= 1))
+            for row in mine[chosen].itertuples()
+        }
+        parameters = {f"{role}_parameters": count for role, count in cell.begin.get("parameters", {}).items()}
+        facts = {key: (end if key in end else cell.begin).get(key) for key in _RUN_BEHIND}
+        facts |= {"message": end.get("message", ""), "deviations": "; ".join(cell.begin.get("deviations", []))}
+        total = {"parameters": sum(parameters.values()) if parameters else None}
+        rows.append(facts | total | parameters | values | stamp
+                    | {"status": cell.status, "best_step": best_step, "cell": cell.name})  # fmt: skip
+    names = sorted({key for row in rows for key in row if key.startswith(("best_", "final_"))} - {"best_step"},
+                   key=lambda key: _column_order(key, own))  # fmt: skip
+    return _frame(rows, [*_RUN_AHEAD, *names, *_RUN_BEHIND])
+
+
+def _so_far(cell: Cell) -> dict[str, Any]:
+    return {**cell.history[-1], "steps": cell.history[-1]["step"]} if cell.history else {}
+
+
+def _best_step(evaluations: pd.DataFrame) -> int | None:
+    """The step with the lowest FID on the draw of samples that is not reported; None where nothing was selected on."""
+    fid = evaluations[evaluations["metric"] == "fid"].dropna(subset=["selection"])
+    return int(fid.sort_values("selection", kind="stable")["step"].iloc[0]) if len(fid) else None
+
+
+def _column_order(key: str, own: str) -> tuple[bool, str, int, bool]:
+    moment, rest = key.split("_", 1)
+    metric = next((name for name in sorted(METRICS, key=len, reverse=True) if rest.startswith(f"{name}_")), rest)
+    extractor = rest.removeprefix(f"{metric}_")
+    return extractor != own, extractor, _metric_order(metric), moment == "final"
+
+
+def _metric_order(metric: str) -> int:
+    return list(METRICS).index(metric) if metric in METRICS else len(METRICS)
+
+
+def _summary(runs: pd.DataFrame, metrics: pd.DataFrame, own: str) -> pd.DataFrame:
+    rows = []
+    for variant in runs["variant"].unique():
+        mine, measured = runs[runs["variant"] == variant], metrics[metrics["variant"] == variant]
+        pairs = set(zip(measured["extractor"], measured["metric"], strict=True)) | {(own, "fid")}
+        for extractor, metric in sorted(pairs, key=lambda pair: (pair[0] != own, pair[0], _metric_order(pair[1]))):
+            n = measured.loc[(measured["extractor"] == extractor) & (measured["metric"] == metric), "n"]
+            rows.append(_summary_row(mine, metric, extractor) | {"n": n.iloc[-1] if len(n) else None})
+    return _frame(rows, _SUMMARY)
+
+
+def _summary_row(runs: pd.DataFrame, metric: str, extractor: str) -> dict[str, Any]:
+    survivors = runs[runs["status"] == "ok"]
+    values = {
+        moment: [float(value) for value in survivors.get(f"{moment}_{metric}_{extractor}", pd.Series(dtype=float))]
+        for moment in ("final", "best")
+    }
+    final, best = (estimate(metric, values[moment], bounds=_BOUNDS.get(metric, (-math.inf, math.inf)))
+                   for moment in ("final", "best"))  # fmt: skip
+    return {
+        **{key: runs[key].iloc[0] for key in ("variant", *_STAMP)},
+        "metric": metric, "extractor": extractor,
+        "mean": final.mean, "low": final.low, "high": final.high, "seeds": final.seeds, "method": final.method,
+        "failures": int(runs["status"].map(is_failure).sum()),
+        "unfinished": int((runs["status"] == "unfinished").sum()),
+        "median": pd.Series(values["final"], dtype=float).median(),
+        "best_mean": best.mean, "best_low": best.low, "best_high": best.high,
+    }  # fmt: skip
+
+
+def _frame(rows: Iterable[dict[str, Any]], columns: list[Any]) -> pd.DataFrame:
+    """A frame with these columns in this order; ``...`` stands for all others that the rows have, as first met."""
+    rows = list(rows)
+    others = [key for key in dict.fromkeys(key for row in rows for key in row) if key not in columns]
+    names = [name for column in columns for name in (others if column is ... else [column])]
+    return _typed(pd.DataFrame(rows, columns=names))
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    for name in frame.columns:
+        if name in _TEXT:
+            frame[name] = frame[name].astype(object).where(frame[name].notna(), "").astype(str)
+        else:
+            frame[name] = frame[name].astype("Int64" if name in _WHOLE else "float64")
+    return frame

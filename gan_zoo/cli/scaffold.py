@@ -1,0 +1,72 @@
+"""A variant file to start from."""
+
+import keyword
+from pathlib import Path
+
+from gan_zoo import registry
+from gan_zoo.errors import GanZooError
+
+TEMPLATE = '''"""{title}: say what it is, and name its paper."""
+
+from torch import nn
+from torch.nn.functional import softplus
+
+from gan_zoo.latent import normal
+from gan_zoo.objectives import Objective, Result
+from gan_zoo.registry import register
+from gan_zoo.variant import Spec, Variant
+
+
+def networks(spec: Spec, *, width: int) -> tuple[nn.Module, nn.Module]:
+    """A generator from latents (B, spec.latent) to samples (B, *spec.shape) in [-1, 1]; a discriminator to scores (B,)."""
+    size = spec.shape[0] * spec.shape[1] * spec.shape[2]
+    generator = nn.Sequential(
+        nn.Linear(spec.latent, width), nn.BatchNorm1d(width), nn.ReLU(),
+        nn.Linear(width, size), nn.Tanh(), nn.Unflatten(1, spec.shape),
+    )
+    discriminator = nn.Sequential(
+        nn.Flatten(), nn.Linear(size, width), nn.LeakyReLU(0.2), nn.Linear(width, 1), nn.Flatten(0),
+    )
+    return generator, discriminator
+
+
+def objective() -> Objective:
+    """Each loss returns named terms; the engine sums them, records each, and steps the optimizers."""
+    return Objective(
+        title="non-saturating cross-entropy, written out",
+        discriminator=lambda step, state: Result({{
+            "real": softplus(-step.on_real.score).mean(), "fake": softplus(step.on_fake.score).mean(),
+        }}),
+        generator=lambda step, state: Result({{"adversarial": softplus(-step.on_fake.score).mean()}}),
+        probability=True,
+    )
+
+
+@register("{name}")
+def {name}(*, width: int = 256) -> Variant:
+    return Variant(
+        title="{title}",
+        paper="arXiv 0000.00000",
+        networks=lambda spec: networks(spec, width=width),
+        objective=objective(),
+        latent=normal(64),
+        deviations=("list here how it departs from its paper",),
+    )
+'''
+
+
+def write_variant(name: str, path: Path) -> Path:
+    """Write the file.
+
+    Raises:
+        GanZooError: a name that is no Python identifier or is taken, or a file that is there already.
+    """
+    if not name.isidentifier() or keyword.iskeyword(name) or not name.isascii():
+        raise GanZooError(f"{name!r} cannot name a variant: use letters, digits and underscores, e.g. my_gan")
+    if name in (*registry.names(), "real"):
+        raise GanZooError(f"variant {name!r} is there already; choose another name (`gan-zoo list` shows those taken)")
+    if path.exists():
+        raise GanZooError(f"{str(path)!r} exists already; nothing was written. Name another file with --out")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(TEMPLATE.format(name=name, title=name.replace("_", " ")), encoding="utf-8")
+    return path

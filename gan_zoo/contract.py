@@ -1,0 +1,144 @@
+"""What every variant must hold to: checks that run over all registered variants, and by `gan-zoo check` over yours."""
+
+import dataclasses
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from gan_zoo.data import Dataset, Split
+from gan_zoo.engine import Sampler, State, advance, checkpoint, flush, init
+from gan_zoo.variant import Variant
+
+CLASSES, BATCH, LEFT_OVER = 10, 16, 6
+
+Check = Callable[[Variant], None]
+
+
+class Broken(Exception):
+    """A variant does not hold to the contract; the message says where."""
+
+
+def _need(holds: bool, message: str) -> None:
+    if not holds:
+        raise Broken(message)
+
+
+def random_data(side: int, channels: int = 1, n: int = 2 * BATCH + LEFT_OVER) -> Dataset:
+    """Images of random pixels with random labels, the last batch of an epoch smaller than the others."""
+    random = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (n, channels, side, side), generator=random, dtype=torch.uint8)
+    split = Split(images, torch.randint(CLASSES, (n,), generator=random))
+    names = tuple(str(label) for label in range(CLASSES))
+    return Dataset("random", "Random pixels", split, split, CLASSES, names, extractor="", fingerprint="")
+
+
+def _start(variant: Variant, seed: int = 0) -> State:
+    packs = max(1, BATCH // variant.packing) * variant.packing
+    return init(dataclasses.replace(variant, batch_size=packs), random_data(variant.image_side), seed)
+
+
+def shapes(variant: Variant) -> None:
+    """The generator gives samples in [-1, 1] of the data's shape, the discriminator one score a sample (or a pack)."""
+    state = _start(variant)
+    real, labels = state.data.take(torch.arange(BATCH))
+    latent = variant.latent.draw(BATCH, random=torch.Generator().manual_seed(0))
+    fake = state.networks.generator(latent) if variant.conditioning == "none" else state.networks.generator(latent, labels)
+    _need(fake.shape == real.shape, f"the generator gives {tuple(fake.shape)} for data of {tuple(real.shape)}")
+    _need(bool((fake.abs() <= 1).all()), "the generator gives values outside [-1, 1]")
+    packed = real.reshape(BATCH // variant.packing, -1, *real.shape[2:])
+    said = state.networks.discriminator(packed, labels) if variant.conditioning == "both" else state.networks.discriminator(packed)
+    score = said.score if hasattr(said, "score") else said
+    _need(score.shape == (len(packed),), f"the discriminator gives scores of {tuple(score.shape)}, not ({len(packed)},)")
+
+
+def gradients_reach(variant: Variant) -> None:
+    """A round leaves a gradient on every parameter of both networks; biases straight before a batch norm are the exception."""
+    state = _start(variant)
+    with _BiasesBeforeBatchNorm(state) as exempt:
+        advance(state, 1)
+    for side, network in state.networks._asdict().items():
+        for name, parameter in network.named_parameters():
+            reached = parameter.grad is not None and bool((parameter.grad != 0).any())
+            _need(reached or parameter in exempt, f"no gradient reaches {side}.{name}")
+
+
+class _BiasesBeforeBatchNorm:
+    """Collects, while open, the biases whose layer's output goes straight into a batch norm, which takes them away again."""
+
+    def __init__(self, state: State) -> None:
+        self.modules = [module for network in state.networks for module in network.modules()]
+        self.made: list[tuple[Tensor, nn.Parameter]] = []
+        self.found: set[nn.Parameter] = set()
+
+    def __enter__(self) -> set[nn.Parameter]:
+        normalizing = [m for m in self.modules if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        layers = [m for m in self.modules if isinstance(m, (nn.Linear, nn.modules.conv._ConvNd)) and m.bias is not None]
+        self.hooks = [m.register_forward_pre_hook(self._before) for m in normalizing]
+        self.hooks += [m.register_forward_hook(self._after) for m in layers]
+        return self.found
+
+    def __exit__(self, *_error: object) -> None:
+        for hook in self.hooks:
+            hook.remove()
+
+    def _after(self, layer: nn.Module, _inputs: object, output: Tensor) -> None:
+        assert isinstance(layer.bias, nn.Parameter)
+        self.made.append((output, layer.bias))
+
+    def _before(self, _norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self.found.update(bias for output, bias in self.made if output is inputs[0])
+
+
+def stays_finite(variant: Variant) -> None:
+    """Two epochs of random pixels, smaller last batches included, leave every recorded value finite."""
+    state = advance(_start(variant), 6)
+    values = flush(state) or {}
+    bad = [name for name, value in values.items() if not torch.tensor(value).isfinite()]
+    _need(not bad, f"{', '.join(bad)} is not finite after {state.rounds} rounds")
+    _need(state.images > 0 and state.discriminator_steps == 6 * variant.discriminator_steps, "steps are not counted")
+
+
+def repeats(variant: Variant) -> None:
+    """The same seed gives the same numbers, another seed others."""
+    first, again, other = (_weights(advance(_start(variant, seed), 3)) for seed in (0, 0, 1))
+    _need(torch.equal(first, again), "two runs with the same seed differ")
+    _need(not torch.equal(first, other), "two runs with different seeds are the same")
+
+
+def label_changes_image(variant: Variant) -> None:
+    """A conditional generator gives another image for another label and the same latent."""
+    if variant.conditioning == "none":
+        return
+    sampler = Sampler.of(_start(variant)) if variant.ema is None else Sampler.of(advance(_start(variant), 1))
+    latent = variant.latent.draw(1, random=torch.Generator().manual_seed(0)).expand(CLASSES, -1)
+    with torch.no_grad():
+        images = sampler.generator.eval()(latent, torch.arange(CLASSES))
+    same = [label for label in range(1, CLASSES) if torch.equal(images[0], images[label])]
+    _need(not same, f"labels 0 and {same} give the same image")
+
+
+def checkpoint_goes_on(variant: Variant) -> None:
+    """Saved, loaded and trained on, a state comes to the very numbers of an unbroken run, and samples the same images."""
+    unbroken = advance(_start(variant), 4)
+    half = advance(_start(variant), 2)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "half.safetensors"
+        checkpoint.save(half, path)
+        loaded = checkpoint.load(path)
+        resumed = advance(checkpoint.restore(_start(variant), loaded), 2)
+    _need(torch.equal(_weights(unbroken), _weights(resumed)), "a run that goes on from a checkpoint differs from an unbroken one")
+    _need(torch.equal(Sampler.of(half)(4), loaded.sampler("cpu")(4)), "a loaded checkpoint samples other images")
+
+
+def _weights(state: State) -> Tensor:
+    return torch.cat([p.detach().flatten() for network in state.networks for p in network.parameters()])
+
+
+CHECKS: dict[str, Check] = {
+    check.__name__: check
+    for check in (shapes, gradients_reach, stays_finite, repeats, label_changes_image, checkpoint_goes_on)
+}
+"""All checks by name; each raises `Broken` where the variant does not hold to it."""

@@ -1,0 +1,155 @@
+"""Data sets by name. A new set is one decorated function that returns a `Dataset`."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from platformdirs import user_cache_path
+
+from gan_zoo.data.splits import Dataset, Split, fingerprint, match_channels, resize
+from gan_zoo.errors import GanZooError, unknown
+
+DATA_ENV = "GAN_ZOO_DATA"
+
+
+class DataMissing(GanZooError):
+    """The data set is not on this machine and cannot be had: the only error that a fallback answers."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}: {remedy}")
+        self.problem = problem
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the caller asked of a data set.
+
+    Attributes:
+        side: height and width of the images, in pixels.
+        channels: 1, 3, or None for the set's own.
+        root: folder to look in, an existing directory, or None for the cache folder.
+        download: whether missing files may be downloaded.
+    """
+
+    side: int = 32
+    channels: int | None = None
+    root: Path | None = None
+    download: bool = True
+
+
+Loader = Callable[[Request], Dataset]
+_LOADERS: dict[str, Loader] = {}
+
+
+def dataset(name: str) -> Callable[[Loader], Loader]:
+    """Register the decorated function as the data set `name`. Raises GanZooError where the name is taken."""
+
+    def register(loader: Loader) -> Loader:
+        if name in _LOADERS:
+            raise GanZooError(f"data set {name!r} is registered already: choose another name")
+        _LOADERS[name] = loader
+        return loader
+
+    return register
+
+
+def names() -> list[str]:
+    """Names of all registered data sets, sorted."""
+    return sorted(_LOADERS)
+
+
+def load(
+    name: str,
+    *,
+    side: int = 32,
+    channels: int | None = None,
+    root: Path | None = None,
+    download: bool = True,
+    fallback: str | None = None,
+    device: torch.device | str = "cpu",
+) -> Dataset:
+    """Load a data set, its images resized once and kept as one uint8 tensor a split on `device`.
+
+    Args:
+        name: one of `names()`.
+        side: height and width of the images, in pixels.
+        channels: 1 or 3; None keeps the set's own. Grey is repeated, color becomes luma.
+        root: folder that holds the files; else the environment's GAN_ZOO_DATA, else the user's cache folder.
+        download: whether missing files may be downloaded.
+        fallback: a set that stands in where `name` is neither here nor to be had; `Dataset.note` then says so.
+        device: where the tensors go.
+
+    Raises:
+        GanZooError: unknown name, impossible side or channels, a named root that is no directory, a damaged file
+            (none of these falls back), or a set that is missing without a fallback.
+    """
+    for asked in (name, fallback):
+        if asked is not None and asked not in _LOADERS:
+            raise unknown("data set", asked, _LOADERS)
+    if side < 1:
+        raise GanZooError(f"image side {side} is impossible: it must be a positive number of pixels, e.g. 32")
+    if channels not in (None, 1, 3):
+        raise GanZooError(f"{channels} image channels are impossible: choose 1 (grey) or 3 (color)")
+    request = Request(side=side, channels=channels, root=_named_root(root), download=download)
+    try:
+        loaded = _LOADERS[name](request)
+    except DataMissing as missing:
+        if fallback is None or fallback == name:
+            raise
+        loaded = _LOADERS[fallback](request)
+        stand_in = f"{missing.problem}: the set '{fallback}' stands in for it"
+        loaded = replace(loaded, note=f"{stand_in} ({loaded.note})" if loaded.note else stand_in)
+    return replace(loaded, requested=name).to(device)
+
+
+def image_dataset(
+    request: Request,
+    *,
+    name: str,
+    title: str,
+    train: Split,
+    test: Split,
+    class_names: Sequence[str],
+    extractor: str,
+    note: str = "",
+) -> Dataset:
+    """A `Dataset` of images from native-sized splits, resized and with the channels that `request` asks for."""
+
+    def prepare(split: Split) -> Split:
+        images = resize(split.images, request.side)
+        return Split(match_channels(images, request.channels or images.shape[1]), split.labels)
+
+    train, test = prepare(train), prepare(test)
+    return Dataset(
+        name=name,
+        title=title,
+        train=train,
+        test=test,
+        classes=len(class_names),
+        class_names=tuple(class_names),
+        extractor=extractor,
+        fingerprint=fingerprint(train, test),
+        note=note,
+    )
+
+
+def cache_root() -> Path:
+    """The folder for data where none is named: `data` in the user's cache folder for gan-zoo."""
+    return user_cache_path("gan-zoo") / "data"
+
+
+def _named_root(argument: Path | None) -> Path | None:
+    """The root that the caller or the environment names, checked; None where neither does."""
+    environment = os.environ.get(DATA_ENV)
+    if argument is not None:
+        root, origin = Path(argument).expanduser(), "--data-root"
+    elif environment:
+        root, origin = Path(environment).expanduser(), DATA_ENV
+    else:
+        return None
+    if not root.is_dir():
+        problem = "is not a directory" if root.exists() else "does not exist"
+        raise GanZooError(f"data root {root} (from {origin}) {problem}: name the folder that holds the data sets")
+    return root

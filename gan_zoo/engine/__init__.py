@@ -1,0 +1,26 @@
+"""Training: one loop, one place where optimizers step, one seam (`init`, `draw`, `advance`)."""
+
+from gan_zoo.engine import checkpoint
+from gan_zoo.engine.sample import Sampler
+from gan_zoo.engine.state import State, init
+from gan_zoo.engine.step import Batch, Fakes, advance, draw, flush
+from gan_zoo.engine.train import Budget, Diverged, OnBlock, Run, failure, train_run, train_to
+
+__all__ = [
+    "Batch",
+    "Budget",
+    "Diverged",
+    "Fakes",
+    "OnBlock",
+    "Run",
+    "Sampler",
+    "State",
+    "advance",
+    "checkpoint",
+    "draw",
+    "failure",
+    "flush",
+    "init",
+    "train_run",
+    "train_to",
+]

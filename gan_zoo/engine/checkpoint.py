@@ -1,0 +1,174 @@
+"""A state on disk, to the bit: one safetensors file (no pickle, so that a stranger's file cannot run code)."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from gan_zoo import registry
+from gan_zoo.engine.device import pick
+from gan_zoo.engine.sample import Sampler
+from gan_zoo.engine.state import State
+from gan_zoo.errors import GanZooError
+from gan_zoo.variant import Variant
+
+FORMAT = "gan-zoo checkpoint 1"
+_COUNTS = ("cursor", "images", "discriminator_steps", "generator_steps", "rounds", "seconds")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint file holds: tensors by name, and the facts beside them."""
+
+    path: Path
+    facts: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+    @property
+    def variant(self) -> Variant:
+        """The variant it was trained as, from the registry.
+
+        Raises:
+            GanZooError: the variant is not registered here.
+        """
+        name = self.facts["variant"]
+        if name not in registry.names():
+            raise GanZooError(f"{self.path} holds variant {name!r}, which is not registered here: name its file with --plugin")
+        return registry.get(name, **self.facts["options"])
+
+    def sampler(self, device: str | torch.device | None = None) -> Sampler:
+        """Its generator (the moving average where there is one), ready to make images."""
+        device = pick(device) if device is None or isinstance(device, str) else device
+        variant = self.variant
+        generator = variant.build(tuple(self.facts["shape"]), self.facts["classes"]).generator
+        weights = "ema" if variant.ema else "raw"
+        part = "ema" if variant.ema else "generator"
+        try:
+            generator.load_state_dict(_under(self.tensors, part))
+        except RuntimeError as error:
+            raise _mismatch(self, error) from None
+        return Sampler(variant, generator.to(device).eval(), self.facts["classes"], weights)
+
+
+def _mismatch(checkpoint: Checkpoint, error: Exception) -> GanZooError:
+    reason = " ".join(str(error).split())[:200]
+    return GanZooError(f"{checkpoint.path} does not fit variant {checkpoint.facts['variant']!r} as it is now: {reason}")
+
+
+def save(state: State, path: Path) -> None:
+    """Write a state; a kill leaves the old file or the new one, never a part.
+
+    Raises:
+        GanZooError: the variant was not made by the registry, so that no name could bring it back.
+    """
+    if not state.variant.name:
+        raise GanZooError(f"variant {state.variant.title!r} has no name: register it before saving a checkpoint")
+    tensors: dict[str, Tensor] = {}
+    facts = {
+        "format": FORMAT,
+        "variant": state.variant.name,
+        "options": dict(state.variant.options),
+        "data": state.data_name,
+        "shape": list(state.data.shape),
+        "classes": state.classes,
+        "seed": state.seed,
+        "counts": {name: getattr(state, name) for name in _COUNTS},
+        "history": state.history.rows,
+        "optimizers": {
+            player: _flatten(getattr(state.optimizers, player).state_dict(), f"optimizers.{player}", tensors)
+            for player in ("generator", "discriminator")
+        },
+    }
+    for name, module in _modules(state).items():
+        tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
+    tensors |= {f"objective.{name}": value for name, value in state.objective.items()}
+    tensors |= {f"random.{purpose}": generator.get_state() for purpose, generator in state.random.items()}
+    tensors |= {"random.default": state.default_random, "order": state.order}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".part")
+    save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, draft, {"facts": json.dumps(facts)})
+    os.replace(draft, path)
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint file.
+
+    Raises:
+        GanZooError: the file is missing, damaged, or no checkpoint of gan-zoo.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise GanZooError(f"checkpoint {str(path)!r} is not a file; `gan-zoo train` and `gan-zoo bench` write them")
+    try:
+        with safe_open(path, "pt") as file:
+            facts = json.loads((file.metadata() or {}).get("facts", "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise GanZooError(f"{str(path)!r} is not a gan-zoo checkpoint, or is damaged: {error}") from None
+    if facts.get("format") != FORMAT:
+        raise GanZooError(f"{str(path)!r} is a safetensors file, but not a gan-zoo checkpoint ({FORMAT!r})")
+    return Checkpoint(path, facts, tensors)
+
+
+def restore(state: State, checkpoint: Checkpoint) -> State:
+    """Put a state, freshly made by ``init`` for the same variant, data and seed, where the checkpoint was.
+
+    Raises:
+        GanZooError: the checkpoint is of another variant, data set or seed, or its tensors do not fit.
+    """
+    facts, tensors = checkpoint.facts, checkpoint.tensors
+    mine = {"variant": state.variant.name, "data": state.data_name, "seed": state.seed}
+    if other := [f"{key} {facts[key]!r}, not {value!r}" for key, value in mine.items() if facts[key] != value]:
+        raise GanZooError(f"{checkpoint.path} is of {', '.join(other)}")
+    try:
+        for name, module in _modules(state).items():
+            module.load_state_dict(_under(tensors, name))
+        for player, structure in facts["optimizers"].items():
+            getattr(state.optimizers, player).load_state_dict(_unflatten(structure, tensors.__getitem__))
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise _mismatch(checkpoint, error) from None
+    state.objective = {name: value.to(state.device) for name, value in _under(tensors, "objective").items()}
+    for purpose, generator in state.random.items():
+        generator.set_state(tensors[f"random.{purpose}"])
+    state.default_random = tensors["random.default"]
+    state.order = tensors["order"].to(state.device)
+    for name in _COUNTS:
+        setattr(state, name, facts["counts"][name])
+    state.history.rows = list(facts["history"])
+    return state
+
+
+def _modules(state: State) -> dict[str, torch.nn.Module]:
+    modules = dict(state.networks._asdict())
+    return modules if state.ema is None else {**modules, "ema": state.ema}
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{prefix}."): value for name, value in tensors.items() if name.startswith(f"{prefix}.")}
+
+
+def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """``value`` as JSON, its tensors moved to ``tensors`` by name; mappings become pairs, since their keys may be integers."""
+    if isinstance(value, Tensor):
+        tensors[name] = value
+        return {"tensor": name}
+    if isinstance(value, Mapping):
+        return {"pairs": [[key, _flatten(inner, f"{name}.{key}", tensors)] for key, inner in value.items()]}
+    if isinstance(value, (list, tuple)):
+        return [_flatten(inner, f"{name}.{index}", tensors) for index, inner in enumerate(value)]
+    return value
+
+
+def _unflatten(value: Any, tensor: Callable[[str], Tensor]) -> Any:
+    if isinstance(value, dict):
+        if "tensor" in value:
+            return tensor(value["tensor"])
+        return {key: _unflatten(inner, tensor) for key, inner in value["pairs"]}
+    return [_unflatten(inner, tensor) for inner in value] if isinstance(value, list) else value

@@ -1,0 +1,115 @@
+"""The device and how exactly it multiplies."""
+
+import contextlib
+import ctypes
+import ctypes.util
+import os
+import platform
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from gan_zoo.errors import GanZooError
+
+_EXACT = 1e-5
+"""Largest error of a float32 product, relative to float64, that still counts as float32 arithmetic (bf16 gives 3e-3)."""
+
+_CLEAR_REFS, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+
+
+def pick(name: str | None = None) -> torch.device:
+    """The device of that name; by default CUDA if there is one, else the CPU.
+
+    Raises:
+        GanZooError: no such device here.
+    """
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise GanZooError(f"device {name!r} is not one; use cuda, cuda:1 ... or cpu") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise GanZooError(f"device {name!r} is not here ({torch.cuda.device_count()} CUDA devices); use --device cpu")
+    return device
+
+
+@cache
+def prepare(kind: str) -> None:
+    """Set this process up for exact float32 at full speed on a kind of device (``cuda`` or ``cpu``).
+
+    On CUDA, TF32 is off. On the CPU, products go through oneDNN, which is faster than MKL on AMD and exact there; where a
+    trial product shows that it rounds to bfloat16 (CPUs with AMX), they stay with MKL. Freed memory is kept by the process.
+    """
+    if kind == "cuda":
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.cudnn.allow_tf32 = False
+        return
+    _keep_freed_memory()
+    torch.set_float32_matmul_precision("medium")
+    if _product_error() > _EXACT:
+        torch.set_float32_matmul_precision("highest")
+
+
+def _product_error() -> float:
+    random = torch.Generator().manual_seed(0)
+    left, right = (torch.randn(256, 256, generator=random) for _ in range(2))
+    exact = left.double() @ right.double()
+    return ((left @ right).double() - exact).norm().item() / exact.norm().item()
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep freed blocks: mapping the activations afresh every step costs a tenth of it."""
+    if platform.libc_ver()[0] == "glibc" and (name := ctypes.util.find_library("c")):
+        mallopt = ctypes.CDLL(name).mallopt
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def describe(device: torch.device) -> str:
+    """The device in words, e.g. ``NVIDIA H100 80GB HBM3`` or ``AMD EPYC, 2 threads``."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"{_processor()}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for the device's queued work, so that a host clock reads true."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Begin counting peak memory anew: on CUDA, and of a process where Linux lets it."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif _CLEAR_REFS.exists():
+        with contextlib.suppress(OSError):
+            _CLEAR_REFS.write_text("5")
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """Peak memory in bytes since the last reset: allocated on CUDA, resident in a Linux process; None where unknown."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if not _STATUS.exists():
+        return None
+    peak = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(peak.split()[1]) * 1024

@@ -1,0 +1,79 @@
+"""Images from a trained generator."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from gan_zoo.data import to_uint8
+from gan_zoo.engine.state import seeded
+from gan_zoo.errors import GanZooError
+from gan_zoo.variant import Variant
+
+if TYPE_CHECKING:
+    from gan_zoo.engine.state import State
+
+_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A generator in evaluation mode, with its latent and its classes: ``sampler(20)`` gives 20 images."""
+
+    variant: Variant
+    generator: nn.Module
+    classes: int
+    weights: str = "raw"
+
+    @classmethod
+    def of(cls, state: "State") -> "Sampler":
+        """The sampler of a state: its moving average where it keeps one, else its generator."""
+        if state.ema is not None:
+            return cls(state.variant, state.ema, state.classes, "ema")
+        return cls(state.variant, state.networks.generator, state.classes)
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it can be asked for a class."""
+        return self.variant.conditioning != "none"
+
+    @torch.no_grad()
+    def __call__(self, n: int, *, labels: Tensor | Sequence[int] | None = None, seed: int = 0) -> Tensor:
+        """``n`` images, uint8 (n, C, H, W) on the generator's device; the same for the same seed, whatever the batch.
+
+        ``labels`` (n,) are the classes asked for; without them a conditional generator draws them evenly at random.
+
+        Raises:
+            GanZooError: labels for a generator that takes none, a class that is not there, or values that are not finite.
+        """
+        first = next(self.generator.parameters())
+        random = seeded(seed, "samples")
+        latent = self.variant.latent.draw(n, random=random).to(first)
+        asked = self._labels(n, labels, random)
+        training = self.generator.training
+        self.generator.eval()
+        try:
+            chunks = [self._chunk(latent, asked, start) for start in range(0, n, _BATCH)]
+        finally:
+            self.generator.train(training)
+        return torch.cat(chunks)
+
+    def _chunk(self, latent: Tensor, asked: Tensor | None, start: int) -> Tensor:
+        part = slice(start, start + _BATCH)
+        samples = self.generator(latent[part]) if asked is None else self.generator(latent[part], asked[part])
+        if not samples.isfinite().all():
+            raise GanZooError(f"the generator of {self.variant.name!r} gives values that are not finite: it has diverged")
+        return to_uint8(samples)
+
+    def _labels(self, n: int, labels: Tensor | Sequence[int] | None, random: torch.Generator) -> Tensor | None:
+        device = next(self.generator.parameters()).device
+        if not self.conditional:
+            if labels is not None:
+                raise GanZooError(f"variant {self.variant.name!r} is not conditional: it cannot be asked for a class")
+            return None
+        asked = torch.randint(self.classes, (n,), generator=random) if labels is None else torch.as_tensor(labels)
+        if len(asked) != n or asked.min() < 0 or asked.max() >= self.classes:
+            raise GanZooError(f"labels must be {n} classes from 0 to {self.classes - 1}, one an image")
+        return asked.to(device)

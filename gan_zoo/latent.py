@@ -1,0 +1,123 @@
+"""Latent vectors: what a generator draws its samples from."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from gan_zoo.errors import GanZooError, unknown
+
+
+@dataclass(frozen=True)
+class Part:
+    """One named stretch of the latent vector, ``size`` values of one distribution.
+
+    ``low`` and ``high`` bound ``uniform`` (high excluded) and ``truncated_normal`` (a standard normal conditioned on the
+    interval); ``categorical`` is one-hot over ``size`` classes, all as likely.
+    """
+
+    name: str
+    size: int
+    distribution: str
+    low: float = 0.0
+    high: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.distribution not in _DRAWS:
+            raise unknown("latent distribution", self.distribution, _DRAWS)
+        if self.size < 1:
+            raise GanZooError(f"latent size {self.size} is too small; it must be at least 1")
+
+    def __str__(self) -> str:
+        bounds = {"uniform": f" [{self.low:g}, {self.high:g})", "truncated_normal": f" [{self.low:g}, {self.high:g}]"}
+        return f"{self.size} {self.distribution}{bounds.get(self.distribution, '')}"
+
+
+def _uniform(part: Part, n: int, **where: Any) -> Tensor:
+    return torch.rand(n, part.size, **where) * (part.high - part.low) + part.low
+
+
+def _normal(part: Part, n: int, **where: Any) -> Tensor:
+    return torch.randn(n, part.size, **where)
+
+
+def _truncated_normal(part: Part, n: int, **where: Any) -> Tensor:
+    low, high = torch.special.ndtr(torch.tensor([part.low, part.high], dtype=torch.float64)).tolist()
+    inside = torch.rand(n, part.size, **where) * (high - low) + low
+    return torch.special.ndtri(inside).clamp(part.low, part.high)
+
+
+def _categorical(part: Part, n: int, *, dtype: torch.dtype, **where: Any) -> Tensor:
+    return one_hot(torch.randint(part.size, (n,), **where), part.size).to(dtype)
+
+
+_DRAWS = {"uniform": _uniform, "normal": _normal, "truncated_normal": _truncated_normal, "categorical": _categorical}
+
+
+@dataclass(frozen=True)
+class Latent:
+    """A latent vector: one part or several, joined with ``+``."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of values in the whole vector."""
+        return sum(part.size for part in self.parts)
+
+    def __add__(self, other: "Latent") -> "Latent":
+        return Latent(self.parts + other.parts)
+
+    def __str__(self) -> str:
+        return " + ".join(str(part) for part in self.parts)
+
+    def draw(self, n: int, *, random: torch.Generator, dtype: torch.dtype = torch.float32) -> Tensor:
+        """``n`` latent vectors, shape (n, size), on the generator's device."""
+        where = {"generator": random, "device": random.device, "dtype": dtype}
+        return torch.cat([_DRAWS[part.distribution](part, n, **where) for part in self.parts], dim=1)
+
+    def split(self, vectors: Tensor) -> dict[str, Tensor]:
+        """The parts of latent vectors (n, size) by name, each (n, part size)."""
+        sizes = [part.size for part in self.parts]
+        return dict(zip((part.name for part in self.parts), vectors.split(sizes, dim=1), strict=True))
+
+
+def uniform(size: int, low: float = 0.0, high: float = 1.0, name: str = "noise") -> Latent:
+    """Uniform values on [low, high)."""
+    return Latent((Part(name, size, "uniform", low, high),))
+
+
+def normal(size: int, name: str = "noise") -> Latent:
+    """Standard normal values."""
+    return Latent((Part(name, size, "normal"),))
+
+
+def truncated_normal(size: int, low: float = -1.0, high: float = 1.0, name: str = "noise") -> Latent:
+    """Standard normal values conditioned on [low, high], by inversion of the distribution function."""
+    return Latent((Part(name, size, "truncated_normal", low, high),))
+
+
+def categorical(size: int, name: str = "category") -> Latent:
+    """A one-hot vector over ``size`` equally likely classes."""
+    return Latent((Part(name, size, "categorical"),))
+
+
+def parse(text: str) -> Latent:
+    """A latent from its own text, e.g. ``100 uniform [0, 1)`` or ``62 normal + 10 categorical``.
+
+    Raises:
+        GanZooError: the text is not of that form.
+    """
+    return Latent(tuple(_parse_part(piece.strip(), index) for index, piece in enumerate(text.split("+"))))
+
+
+def _parse_part(text: str, index: int) -> Part:
+    match = re.fullmatch(r"(\d+) +([a-z_]+)(?: *\[ *([-\d.]+) *, *([-\d.]+) *[])])?", text)
+    if not match:
+        raise GanZooError(f"latent {text!r} is not of the form '100 normal' or '100 uniform [0, 1)'")
+    size, distribution, low, high = match.groups()
+    bounds = (float(low), float(high)) if low else (-1.0, 1.0) if distribution == "truncated_normal" else (0.0, 1.0)
+    return Part("noise" if index == 0 else f"part{index}", int(size), distribution, *bounds)

@@ -1,0 +1,31 @@
+"""Measures of generated images: feature extractors, and pure functions of the features that they give."""
+
+from gan_zoo.metric_catalogue import METRICS, Metric
+from gan_zoo.metrics.classes import class_kl, inception_score, label_accuracy, modes
+from gan_zoo.metrics.distances import Moments, frechet_distance, kernel_distance, moments
+from gan_zoo.metrics.extractors import load_extractor
+from gan_zoo.metrics.features import Extractor, ExtractorUnavailable, Features
+from gan_zoo.metrics.manifold import density_coverage, neighbor_radii, precision_recall
+from gan_zoo.metrics.measures import Reference, measure
+
+__all__ = [
+    "METRICS",
+    "Extractor",
+    "ExtractorUnavailable",
+    "Features",
+    "Metric",
+    "Moments",
+    "Reference",
+    "class_kl",
+    "density_coverage",
+    "frechet_distance",
+    "inception_score",
+    "kernel_distance",
+    "label_accuracy",
+    "load_extractor",
+    "measure",
+    "modes",
+    "moments",
+    "neighbor_radii",
+    "precision_recall",
+]

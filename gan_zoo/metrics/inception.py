@@ -1,0 +1,99 @@
+"""The standard Inception v3 of FID, IS and KID, from torch-fidelity, its weights verified before they are loaded."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+from torch import Tensor
+from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
+
+from gan_zoo.data import match_channels, resize
+from gan_zoo.errors import GanZooError
+from gan_zoo.metrics.classifier import SIDE, encode_in_batches, file_digest
+from gan_zoo.metrics.features import ExtractorUnavailable, Features
+
+SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+FILE_NAME = "weights-inception-2015-12-05-6726825d.pth"
+_TIMEOUT_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class InceptionExtractor:
+    """An `Extractor` around the Inception v3 of 2015-12-05: 2,048 pooled features, 1,008 logits without their bias.
+
+    Its classes are ImageNet's, so only FID, IS and KID are read from it; below 2,048 images the covariance is singular.
+    """
+
+    network: FeatureExtractorInceptionV3
+    device: torch.device
+    name: str = "inception"
+    digest: str = SHA256
+    accuracy: float | None = None
+    metrics: tuple[str, ...] = ("fid", "is", "kid")
+    minimum_n: int = 2048
+
+    @torch.no_grad()
+    def encode(self, images: Tensor, batch: int = 500) -> Features:
+        """Features (N, 2048) and logits (N, 1008) of uint8 images (N, C, H, W), C 1 or 3, at most 100 at a time.
+
+        Images pass through the data room's resize to 32 first, so that one reference serves generators of every side.
+        """
+
+        def one(chunk: Tensor) -> tuple[Tensor, Tensor]:
+            vectors, logits = self.network(match_channels(resize(chunk, SIDE), 3).to(self.device))
+            return vectors, logits
+
+        return encode_in_batches(one, images, min(batch, 100), self.name)
+
+
+def load_inception(device: torch.device, weights: Path | None = None) -> InceptionExtractor:
+    """The extractor with the weights file at `weights`, else in torch's hub cache, else downloaded to that cache.
+
+    Raises:
+        GanZooError: a file that is there, or is named, is missing or is not the standard one.
+        ExtractorUnavailable: none is named, none is in the cache, and it cannot be downloaded.
+    """
+    path = _download() if weights is None else weights
+    if not path.is_file():
+        raise GanZooError(f"Inception weights {path} do not exist: name the file {FILE_NAME} with --inception-weights")
+    if file_digest(path) != SHA256:
+        raise GanZooError(
+            f"Inception weights {path} are not the standard file (SHA-256 {SHA256}): replace or delete it"
+        )
+    with torch.random.fork_rng(devices=[]):  # Its initial values are drawn from the caller's random generator.
+        network = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], str(path))
+    return InceptionExtractor(network.to(device), device)
+
+
+def _download() -> Path:
+    """The path of the weights in torch's hub cache, downloaded where they are not there yet."""
+    path = Path(torch.hub.get_dir()) / "checkpoints" / FILE_NAME
+    if path.is_file():
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")), _network_timeout():
+            if not path.is_file():
+                torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), hash_prefix=SHA256, progress=False)
+    except (OSError, HTTPException, RuntimeError) as error:
+        raise ExtractorUnavailable(
+            f"inception left out: its weights are not at {path} and could not be downloaded; "
+            f"put {FILE_NAME} there or name it with --inception-weights"
+        ) from error
+    return path
+
+
+@contextlib.contextmanager
+def _network_timeout() -> Iterator[None]:
+    """No waiting on a silent server beyond the timeout."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_TIMEOUT_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

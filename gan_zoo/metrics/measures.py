@@ -1,0 +1,141 @@
+"""All measures of one set of generated images against one reference, by name."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from torch import Tensor
+
+from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.metric_catalogue import METRICS
+from gan_zoo.metrics import classes, distances, manifold
+from gan_zoo.metrics.checks import require_finite, require_same_shape
+from gan_zoo.metrics.features import Features
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Real images' features, with all that every evaluation of a run needs of them computed once, when first used."""
+
+    features: Features
+
+    @cached_property
+    def moments(self) -> distances.Moments:
+        """Mean and covariance, for the Frechet distance."""
+        return distances.moments(self.features.vectors)
+
+    @cached_property
+    def radii(self) -> Tensor:
+        """Radii (N,) of the balls around the real images, for density and coverage."""
+        return manifold.neighbor_radii(self.features.vectors)
+
+    @cached_property
+    def predicted(self) -> Tensor:
+        """Class (N,) that the classifier finds in each real image."""
+        return _logits(self.features).argmax(dim=1)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One call of `measure`: what its measures are computed from."""
+
+    fake: Features
+    real: Reference
+    asked: Tensor | None
+
+    @cached_property
+    def predicted(self) -> Tensor:
+        return _logits(self.fake).argmax(dim=1)
+
+    @property
+    def classes(self) -> int:
+        return _logits(self.fake).shape[1]
+
+    def label_accuracy(self) -> float:
+        if self.asked is None:
+            raise GanZooError("label_accuracy needs the classes that were asked for")
+        return classes.label_accuracy(self.predicted, self.asked)
+
+
+# The names that one computation gives, and the computation.
+_COMPUTATIONS: dict[tuple[str, ...], Callable[[_Case], tuple[float, ...]]] = {
+    ("fid",): lambda case: (distances.frechet_distance(case.fake.vectors, case.real.moments),),
+    ("is",): lambda case: (classes.inception_score(_logits(case.fake)),),
+    ("kid",): lambda case: (distances.kernel_distance(case.fake.vectors, case.real.features.vectors),),
+    ("precision", "recall"): lambda case: manifold.precision_recall(case.fake.vectors, case.real.features.vectors),
+    ("density", "coverage"): lambda case: manifold.density_coverage(
+        case.fake.vectors, case.real.features.vectors, radii=case.real.radii
+    ),
+    ("modes",): lambda case: (float(classes.modes(case.predicted, case.classes)),),
+    ("class_kl",): lambda case: (classes.class_kl(case.predicted, case.real.predicted, case.classes),),
+    ("label_accuracy",): lambda case: (case.label_accuracy(),),
+}
+_OF_LOGITS = frozenset({"is", "modes", "class_kl", "label_accuracy"})
+
+
+def measure(
+    fake: Features,
+    real: Reference | Features,
+    *,
+    asked: Tensor | None = None,
+    names: Sequence[str] | None = None,
+) -> dict[str, float]:
+    """Figures of N generated images against as many real ones, by name, in the catalogue's order.
+
+    Args:
+        fake: features of the generated images.
+        real: features of the real images by the same extractor; a `Reference` where it serves many calls.
+        asked: class asked for in each generated image, int64 (N,), for `label_accuracy`.
+        names: measures wanted, names of `METRICS`; without it all that the input allows.
+
+    Raises:
+        GanZooError: an unknown name, one that needs logits or classes that are not there, features of another extractor
+            or another N, rows that are not finite (with the extractor and their count), or too few images.
+    """
+    reference = real if isinstance(real, Reference) else Reference(real)
+    _check(fake, reference.features)
+    wanted = _available(fake, asked) if names is None else _known(names)
+    case = _Case(fake, reference, asked)
+    values: dict[str, float] = {}
+    for given, compute in _COMPUTATIONS.items():
+        if wanted.intersection(given):
+            values.update(zip(given, compute(case), strict=True))
+    return {name: values[name] for name in METRICS if name in wanted}
+
+
+def _available(fake: Features, asked: Tensor | None) -> frozenset[str]:
+    """The measures that the input allows."""
+    names = frozenset(METRICS)
+    if fake.logits is None:
+        names -= _OF_LOGITS
+    return names if asked is not None else names - {"label_accuracy"}
+
+
+def _known(names: Sequence[str]) -> frozenset[str]:
+    """The names as a set, once each is known to be a measure's."""
+    for name in names:
+        if name not in METRICS:
+            raise unknown("metric", name, METRICS)
+    return frozenset(names)
+
+
+def _logits(features: Features) -> Tensor:
+    """The logits, where the extractor gives any."""
+    if features.logits is None:
+        raise GanZooError(
+            f"extractor {features.extractor!r} gives no logits; leave out {', '.join(sorted(_OF_LOGITS))}"
+        )
+    return features.logits
+
+
+def _check(fake: Features, real: Features) -> None:
+    """Refuse features that cannot be compared, before any figure is computed from them."""
+    if fake.extractor != real.extractor:
+        raise GanZooError(
+            f"fake features are of extractor {fake.extractor!r}, real ones of {real.extractor!r}; use one for both"
+        )
+    for side, features in (("fake", fake), ("real", real)):
+        require_finite(features.vectors, f"{side} features of extractor {features.extractor!r}")
+        if features.logits is not None:
+            require_finite(features.logits, f"{side} logits of extractor {features.extractor!r}")
+    require_same_shape(fake.vectors.shape, real.vectors.shape)

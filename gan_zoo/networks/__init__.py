@@ -1,0 +1,1 @@
+"""Generator and discriminator families, built from a `gan_zoo.variant.Spec`."""

@@ -1,0 +1,141 @@
+"""Adversarial losses: a pair of pure functions each, one for each player.
+
+A loss gets a step (what the engine drew and the critic that judges it) and the objective's running state, and gives
+back named terms to sum, named values to record, and the new state. It never steps an optimizer, never moves a device.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
+
+
+class Critique(NamedTuple):
+    """What a discriminator says of a batch: one score a sample (B,), and any auxiliary outputs by name."""
+
+    score: Tensor
+    extra: Mapping[str, Tensor] = {}
+
+
+Critic = Callable[[Tensor, Tensor | None], Critique]
+"""(samples, labels) -> critique; labels are ignored where the discriminator is not conditioned."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """All that a loss may look at in one optimizer step.
+
+    ``real`` and ``fake`` are samples (B, ...) (in the discriminator's step the fakes are detached; with packing, packs of
+    samples stacked along the channels); ``labels`` and ``fake_labels`` are classes (B,) or None; ``latent`` holds the
+    fakes' latent parts by name; ``random`` is the generator for noise. Critiques are made when first asked for, each
+    once: real and fake in two passes, or in one joint pass (batch norm then sees one batch) where ``joint``.
+    """
+
+    critic: Critic
+    real: Tensor
+    fake: Tensor
+    labels: Tensor | None
+    fake_labels: Tensor | None
+    latent: Mapping[str, Tensor]
+    random: torch.Generator
+    joint: bool = False
+
+    @cached_property
+    def _together(self) -> tuple[Critique, Critique]:
+        labels = None if self.labels is None or self.fake_labels is None else torch.cat([self.labels, self.fake_labels])
+        both = self.critic(torch.cat([self.real, self.fake]), labels)
+        n = len(self.real)
+        return (
+            Critique(both.score[:n], {name: value[:n] for name, value in both.extra.items()}),
+            Critique(both.score[n:], {name: value[n:] for name, value in both.extra.items()}),
+        )
+
+    @cached_property
+    def on_real(self) -> Critique:
+        """The critique of the real samples."""
+        return self._together[0] if self.joint else self.critic(self.real, self.labels)
+
+    @cached_property
+    def on_fake(self) -> Critique:
+        """The critique of the fakes."""
+        return self._together[1] if self.joint else self.critic(self.fake, self.fake_labels)
+
+
+ObjectiveState = Mapping[str, Tensor]
+
+
+class Result(NamedTuple):
+    """What a loss gives back: terms to sum, values to record beside them, and the new state (None: unchanged)."""
+
+    terms: Mapping[str, Tensor]
+    logs: Mapping[str, Tensor] = {}
+    state: ObjectiveState | None = None
+
+
+Loss = Callable[[Step, ObjectiveState], Result]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """A game: the discriminator's loss and the generator's.
+
+    ``probability`` says that the score is a logit, so that D(x) is recorded as its sigmoid; else the raw score is
+    recorded. ``state`` holds the initial running values, kept as 0-d tensors by the engine.
+    """
+
+    title: str
+    discriminator: Loss
+    generator: Loss
+    probability: bool
+    state: Mapping[str, float] = field(default_factory=dict)
+
+    def read(self, score: Tensor) -> Tensor:
+        """Scores as they are recorded: probabilities in [0, 1], or raw scores."""
+        return score.sigmoid() if self.probability else score
+
+
+def cross_entropy() -> Objective:
+    """The non-saturating game (Goodfellow et al. 2014, arXiv 1406.2661, section 3), on logits.
+
+    D minimizes -E[log D(x)] - E[log(1 - D(G(z)))], G minimizes -E[log D(G(z))]; each mean is over its own batch.
+    """
+
+    def discriminator(step: Step, _state: ObjectiveState) -> Result:
+        return Result({"real": _entropy(step.on_real.score, 1.0), "fake": _entropy(step.on_fake.score, 0.0)})
+
+    def generator(step: Step, _state: ObjectiveState) -> Result:
+        return Result({"adversarial": _entropy(step.on_fake.score, 1.0)})
+
+    return Objective(
+        title="non-saturating cross-entropy", discriminator=discriminator, generator=generator, probability=True
+    )
+
+
+def _entropy(logits: Tensor, target: float) -> Tensor:
+    return binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
+
+
+def least_squares(*, probability: bool) -> Objective:
+    """Least squares with targets 1 and 0 (Mao et al. 2017, arXiv 1611.04076, eq. 9), without the factor 1/2.
+
+    D minimizes E[(D(x) - 1)^2] + E[D(G(z))^2], G minimizes E[(D(G(z)) - 1)^2]. The paper's D(x) is the raw score
+    (``probability=False``); with ``probability=True`` it is the sigmoid of the score.
+    """
+    read = torch.sigmoid if probability else torch.clone
+
+    def discriminator(step: Step, _state: ObjectiveState) -> Result:
+        return Result({"real": _square(read(step.on_real.score), 1.0), "fake": _square(read(step.on_fake.score), 0.0)})
+
+    def generator(step: Step, _state: ObjectiveState) -> Result:
+        return Result({"adversarial": _square(read(step.on_fake.score), 1.0)})
+
+    title = f"least squares on the {'probability' if probability else 'raw score'}"
+    return Objective(title=title, discriminator=discriminator, generator=generator, probability=probability)
+
+
+def _square(values: Tensor, target: float) -> Tensor:
+    return mse_loss(values, torch.full_like(values, target))

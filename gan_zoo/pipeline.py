@@ -1,0 +1,152 @@
+"""The whole way at once: what the command line and Python users call."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gan_zoo import data as data_sets
+from gan_zoo import registry
+from gan_zoo.bench.cell import Listener
+from gan_zoo.bench.evaluation import Evaluator
+from gan_zoo.bench.plan import EVALUATION_SIDE, Request, make_plan
+from gan_zoo.bench.run import Silent, run_plan
+from gan_zoo.bench.suite import read_suite
+from gan_zoo.bench.tables import Results, read_results
+from gan_zoo.data import Dataset
+from gan_zoo.engine import Budget, OnBlock, Run, Sampler, State, checkpoint, train_run
+from gan_zoo.engine.device import pick
+from gan_zoo.errors import GanZooError
+from gan_zoo.metrics import load_extractor
+from gan_zoo.report import write_report
+from gan_zoo.variant import Variant
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of a suite left: its tables, the path of its report, and a line for each cell that ended in an error."""
+
+    results: Results
+    report: Path
+    errors: tuple[str, ...]
+
+
+def run_suite(
+    suite: Path | str,
+    out: Path | str,
+    *,
+    preset: str = "auto",
+    variants: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+    plugins: Sequence[Path | str] = (),
+    data_root: Path | None = None,
+    fallback: str | None = None,
+    inception_weights: Path | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    listener: Listener | None = None,
+) -> Outcome:
+    """Run a suite file into a folder: the cells that are missing, then tables, plots and the report.
+
+    ``fallback`` names the data set that may stand in where the suite's own is not to be had. ``threads`` fixes the CPU
+    threads (by default all cores). Calling it again goes on where it was interrupted.
+
+    Raises:
+        GanZooError: anything in the suite or the arguments that does not fit, before anything is trained.
+    """
+    listener = listener or Silent()
+    for plugin in plugins:
+        registry.load_plugin(Path(plugin))
+    request = Request(
+        preset=preset,
+        variants=variants,
+        seeds=seeds,
+        data_root=data_root,
+        fallback=fallback,
+        inception_weights=inception_weights,
+        threads=threads,
+    )
+    plan = make_plan(read_suite(Path(suite)), request, pick(device))
+    for notice in (plan.measured.note, *plan.notices):
+        if notice:
+            listener.notice(notice)
+    errors = run_plan(plan, Path(out), listener)
+    report = write_report(Path(out))
+    return Outcome(read_results(Path(out)), report, tuple(errors))
+
+
+def train(
+    variant: str | Variant,
+    data: str | Dataset = "mnist",
+    budget: Mapping[str, float] | Budget = Budget("epochs", 200),  # noqa: B008
+    *,
+    seed: int = 0,
+    device: str | None = None,
+    data_root: Path | None = None,
+    fallback: str | None = None,
+    fractions: Sequence[float] = (1.0,),
+    on_milestone: Callable[[State, float], Any] | None = None,
+    on_block: OnBlock | None = None,
+) -> Run:
+    """Train one variant, e.g. ``train("cgan", "mnist", {"epochs": 5})``.
+
+    Gives back the run: ``run.sampler(20)`` makes images, ``run.history`` is a pandas table, ``run.status`` tells how it ended.
+
+    Raises:
+        GanZooError: an unknown variant, data set or device, or data that cannot be had.
+    """
+    made = registry.get(variant) if isinstance(variant, str) else variant
+    if isinstance(data, str):
+        data = data_sets.load(data, side=made.image_side, root=data_root, fallback=fallback, device=pick(device))
+    spent = budget if isinstance(budget, Budget) else Budget.of(budget)
+    return train_run(
+        made, data, spent, seed=seed, fractions=fractions, on_milestone=on_milestone, on_block=on_block
+    )
+
+
+def load(path: Path | str, *, device: str | None = None) -> Sampler:
+    """A checkpoint, ready to sample: ``load("cell.safetensors")(20)`` gives 20 images, uint8 (20, C, H, W).
+
+    Raises:
+        GanZooError: no such file, no checkpoint, or a variant that is not registered here.
+    """
+    return checkpoint.load(Path(path)).sampler(device)
+
+
+def evaluate(
+    sampler: Sampler,
+    data: str = "mnist",
+    *,
+    n: int = 2000,
+    seed: int = 0,
+    extractors: Sequence[str] | None = None,
+    data_root: Path | None = None,
+    fallback: str | None = None,
+    inception_weights: Path | None = None,
+) -> pd.DataFrame:
+    """Measure a sampler's images against a data set's test split, beside the floor (training images at the same N).
+
+    Gives back a long table: variant, metric, extractor, n, value.
+
+    Raises:
+        GanZooError: unknown names, data or weights that cannot be had, or an N larger than the test split.
+    """
+    device = next(sampler.generator.parameters()).device
+    dataset = data_sets.load(data, side=EVALUATION_SIDE, root=data_root, fallback=fallback, device=device)
+    if not 2 <= n <= len(dataset.test):
+        raise GanZooError(f"n is {n}; the test split of {dataset.name!r} allows 2 to {len(dataset.test)} images")
+    loaded = tuple(
+        load_extractor(name, device=device, inception_weights=inception_weights) for name in extractors or (dataset.extractor,)
+    )
+    evaluator = Evaluator(dataset.train, dataset.test, loaded, n)
+    measured = {sampler.variant.name: evaluator.measure(sampler, seed), "real": evaluator.floor(seed)}
+    return pd.DataFrame(
+        [
+            {"variant": name, "metric": metric, "extractor": row["extractor"], "n": n, "value": value}
+            for name, rows in measured.items()
+            for row in rows
+            for metric, value in row["values"].items()
+        ]
+    )

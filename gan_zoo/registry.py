@@ -1,0 +1,160 @@
+"""The registry: variants by name, from this package, from other installed packages, and from loose files."""
+
+import contextvars
+import dataclasses
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import pkgutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from gan_zoo import latent, variants
+from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.variant import Variant
+
+ENTRY_POINTS = "gan_zoo.variants"
+
+_Factory = Callable[..., Variant]
+_factories: dict[str, _Factory] = {}
+_asked: contextvars.ContextVar[set[str] | None] = contextvars.ContextVar("asked", default=None)
+
+
+def register(name: str) -> Callable[[_Factory], _Factory]:
+    """Decorate a function that makes a variant; its keyword arguments are the variant's hyperparameters.
+
+    Raises:
+        GanZooError: the name is taken by a function of another file.
+    """
+
+    def decorate(factory: _Factory) -> _Factory:
+        taken = _factories.get(name)
+        if taken is not None and inspect.getfile(taken) != inspect.getfile(factory):
+            raise GanZooError(f"variant {name!r} is registered already, by {inspect.getfile(taken)}; choose another name")
+        _factories[name] = factory
+        return factory
+
+    return decorate
+
+
+def names() -> list[str]:
+    """The names of all registered variants, sorted."""
+    _discover()
+    return sorted(_factories)
+
+
+def get(name: str, **options: Any) -> Variant:
+    """The variant of that name.
+
+    ``options`` are the hyperparameters of its function, or fields of ``Variant`` that take a plain value (``batch_size``,
+    ``image_side``, ``ema``, ``latent="100 normal"``, ``initialization="normal 0.02"`` ...).
+
+    Raises:
+        GanZooError: no variant or no option of that name (the nearest is named), or a value that does not fit.
+    """
+    factory = _factory(name)
+    if (asked := _asked.get()) is not None:
+        asked.add(name)
+    own = inspect.signature(factory).parameters
+    fields = {f.name for f in dataclasses.fields(Variant)} - {"name", "options"}
+    for option in options:
+        if option not in own and option not in fields:
+            raise unknown(f"option of variant {name!r}:", option, [*own, *fields])
+    try:
+        variant = factory(**{key: value for key, value in options.items() if key in own})
+        replaced = {key: _field(key, value) for key, value in options.items() if key not in own}
+        return dataclasses.replace(variant, **replaced, name=name, options=dict(options))
+    except (TypeError, ValueError) as error:
+        given = ", ".join(f"{key}={value!r}" for key, value in options.items())
+        raise GanZooError(f"variant {name!r} cannot be made with ({given}): {error}") from error
+
+
+def _field(name: str, value: Any) -> Any:
+    return latent.parse(value) if name == "latent" and isinstance(value, str) else value
+
+
+def _factory(name: str) -> _Factory:
+    _discover()
+    if name not in _factories:
+        raise unknown("variant", name, _factories)
+    return _factories[name]
+
+
+def hyperparameters(name: str) -> dict[str, Any]:
+    """The hyperparameters of a variant's function with their default values."""
+    return {key: parameter.default for key, parameter in inspect.signature(_factory(name)).parameters.items()}
+
+
+def sources(name: str) -> list[Path]:
+    """The files whose text decides the variant: its own, and those of the variants it is made from.
+
+    For a variant of another installed package, all Python files of that package.
+    """
+    with _asking() as asked:
+        get(name)
+    files: set[Path] = set()
+    for each in asked:
+        factory = _factories[each]
+        file = Path(inspect.getfile(factory)).resolve()
+        package = factory.__module__.partition(".")[0]
+        root = getattr(sys.modules.get(package), "__path__", None)
+        files.update(Path(root[0]).rglob("*.py") if root and package != "gan_zoo" else [file])
+    return sorted(files)
+
+
+@contextmanager
+def _asking() -> Iterator[set[str]]:
+    token = _asked.set(set())
+    try:
+        asked = _asked.get()
+        assert asked is not None
+        yield asked
+    finally:
+        _asked.reset(token)
+
+
+@cache
+def _discover() -> None:
+    for module in pkgutil.iter_modules(variants.__path__, f"{variants.__name__}."):
+        importlib.import_module(module.name)
+    for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        try:
+            point.load()
+        except Exception as error:
+            raise GanZooError(
+                f"the plugin {point.value!r} (entry point {ENTRY_POINTS}) cannot be loaded: "
+                f"{type(error).__name__}: {error}; mend or uninstall it"
+            ) from error
+
+
+def load_plugin(path: Path) -> list[str]:
+    """Run a loose Python file that registers variants, and give back the names that it registered.
+
+    Raises:
+        GanZooError: the file is missing, cannot be run, or registers nothing.
+    """
+    _discover()
+    path = Path(path).resolve()
+    if not path.is_file():
+        raise GanZooError(f"plugin {str(path)!r} is not a file; write one with `gan-zoo new NAME`")
+    module_name = f"gan_zoo_plugin_{path.stem}"
+    module_spec = importlib.util.spec_from_file_location(module_name, path)
+    if module_spec is None or module_spec.loader is None:
+        raise GanZooError(f"plugin {str(path)!r} is not a Python file (.py)")
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[module_name] = module
+    try:
+        module_spec.loader.exec_module(module)
+    except GanZooError:
+        raise
+    except Exception as error:
+        raise GanZooError(f"plugin {str(path)!r} cannot be run: {type(error).__name__}: {error}") from error
+    mine = sorted(name for name, factory in _factories.items() if Path(inspect.getfile(factory)).resolve() == path)
+    if not mine:
+        raise GanZooError(f"plugin {str(path)!r} registers no variant; decorate a function with @register('name')")
+    return mine

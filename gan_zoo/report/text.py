@@ -1,0 +1,58 @@
+"""Numbers as a reader wants them: three significant digits, thousands apart, a dash for what is not known."""
+
+import math
+from typing import Any
+
+NOTHING = "–"  # noqa: RUF001 - an en dash, as tables show an empty cell
+
+
+def known(value: Any) -> bool:
+    """Whether a value is there and finite."""
+    return value is not None and not (isinstance(value, float) and not math.isfinite(value)) and str(value) != "<NA>"
+
+
+def number(value: Any) -> str:
+    """Three significant digits, but no more than five decimals: 0.0123, 1.20, 54.8, 1,234, 0.00002."""
+    if not known(value):
+        return NOTHING
+    value = float(value)
+    if value == 0:
+        return "0"
+    if 5e-6 <= abs(value) < 0.001:
+        return f"{value:.5f}"
+    return f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:#.3g}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """``[48.1, 75.8]``, or nothing where there is no interval."""
+    return f"[{number(low)}, {number(high)}]" if known(low) and known(high) else ""
+
+
+def estimate(mean: float, low: float, high: float) -> str:
+    """``60.4 [48.1, 75.8]``."""
+    return f"{number(mean)} {interval(low, high)}".strip()
+
+
+def count(value: Any) -> str:
+    """A whole number with its thousands apart: 256,000."""
+    return f"{int(value):,}" if known(value) else NOTHING
+
+
+def duration(seconds: Any) -> str:
+    """``48 s``, ``13.5 min`` or ``2.3 h``."""
+    if not known(seconds):
+        return NOTHING
+    seconds = float(seconds)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def listed(names: list[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def plural(number: int, word: str) -> str:
+    """``1 seed``, ``2 seeds``."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -1,0 +1,164 @@
+"""What both forms of the report say, worked out once: the templates only lay it out."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from gan_zoo.bench.tables import FLOOR, Results, own_extractor
+from gan_zoo.metric_catalogue import METRICS
+from gan_zoo.report import text
+from gan_zoo.report.pictures import Picture
+from gan_zoo.report.ranking import MAIN, Entry, findings, rank, summary_lines
+from gan_zoo.report.style import data_title
+
+Table = dict[str, Any]  # columns: list of (title, arrow); rows: list of dicts with an entry and its cells
+
+
+def view(results: Results, pictures: list[Picture], notices: list[str]) -> dict[str, Any]:
+    """Everything that a template needs, as text or as plain values."""
+    manifest, entries = results.manifest, rank(results)
+    own = own_extractor(manifest)
+    data = manifest["data"]
+    return {
+        "title": data_title(manifest), "preset": manifest.get("preset", ""), "device": manifest.get("device", ""),
+        "date": str(manifest.get("started", ""))[:10], "note": data.get("note", ""),
+        "stand_in": data.get("requested", data["name"]) != data["name"], "requested": data.get("requested", ""),
+        "entries": entries, "findings": findings(entries),
+        "ranking": metric_table(results, entries, own, [name for name in MAIN if name in METRICS]),
+        "caption": caption(results, own),
+        "departures": [(entry.label, entry.departures) for entry in entries if entry.departures],
+        "best_final": best_and_final(results, entries, own),
+        "extractors": [(name, metric_table(results, entries, name, list(METRICS)), caption(results, name))
+                       for name in sorted(results.metrics["extractor"].unique(), key=lambda name: name != own)],
+        "own": own, "metrics": [METRICS[name] for name in METRICS if name in set(results.metrics["metric"])],
+        "galleries": galleries(results, entries, pictures),
+        "failures": failures(results.runs), "runs": run_rows(results, own), "protocol": protocol(manifest),
+        "notices": [*manifest.get("notices", []), *notices],
+    }  # fmt: skip
+
+
+def metric_table(results: Results, entries: list[Entry], extractor: str, names: list[str]) -> Table:
+    """Final values under one extractor: a column a metric that any variant has, a row a variant."""
+    lines, rows = summary_lines(results, extractor), []
+    measured = {metric for (_, metric), line in lines.items() if text.known(line["mean"])}
+    names = [name for name in names if name in measured]
+    for entry in entries:
+        found = [lines.get((entry.variant, name), {}) for name in names]
+        cells = [(text.number(line.get("mean")), text.interval(line.get("low"), line.get("high"))) for line in found]
+        time = text.duration(entry.seconds) if entry.kind == "ranked" else text.NOTHING
+        rows.append({"entry": entry, "cells": cells, "time": time})
+    return {"metrics": [METRICS[name] for name in names], "rows": rows}
+
+
+def caption(results: Results, extractor: str) -> str:
+    """How the figures of a table were made: N, extractor, seeds, reference, weights, interval."""
+    rows = results.metrics[results.metrics["extractor"] == extractor]
+    if rows.empty:
+        return "Nothing was measured."
+    trained = rows[rows["variant"] != FLOOR]
+    counts = text.listed([text.count(n) for n in sorted(rows["n"].dropna().unique())])
+    weights = text.listed(sorted(set(trained["weights"]) - {""})) or "–"  # noqa: RUF001
+    seeds = ", ".join(str(seed) for seed in sorted(rows["seed"].unique()))
+    return (
+        f"{data_title(results.manifest)}, {results.manifest.get('preset', '')} preset. Values at the end of the "
+        f"budget, N = {counts} samples a seed, features of {extractor}, reference: the "
+        f"{text.listed(sorted(set(rows['reference'])))} split, {weights} weights, seeds {seeds}. Mean over surviving "
+        "seeds and 95% interval (Student's t; for FID the geometric mean, with t on the logarithm). The row real is "
+        "the floor: training images in place of generated ones, at the same N."
+    )
+
+
+def best_and_final(results: Results, entries: list[Entry], own: str) -> list[dict[str, str]]:
+    """Each ranked variant's FID at its best evaluation and at the last."""
+    lines, rows = summary_lines(results, own), []
+    images = results.metrics.drop_duplicates(["variant", "seed", "step"])[["variant", "seed", "step", "images"]]
+    best = results.runs[results.runs["status"] == "ok"].drop(columns="images")
+    best = best.merge(images, left_on=["variant", "seed", "best_step"], right_on=["variant", "seed", "step"])
+    for entry in entries:
+        if entry.kind == "ranked":
+            line, seen = lines[entry.variant, "fid"], best.loc[best["variant"] == entry.variant, "images"]
+            rows.append({
+                "variant": entry.label,
+                "best": text.estimate(line["best_mean"], line["best_low"], line["best_high"]),
+                "at": text.count(seen.median()) if len(seen) else text.NOTHING,
+                "final": text.estimate(line["mean"], line["low"], line["high"]),
+            })  # fmt: skip
+    return rows
+
+
+def galleries(results: Results, entries: list[Entry], pictures: list[Picture]) -> list[dict[str, Any]]:
+    """A variant's last grid, class grid and strip, of its first surviving seed (else of its first with pictures)."""
+    found = []
+    for entry in entries:
+        mine = [picture for picture in pictures if picture.variant == entry.variant]
+        if not mine:
+            continue
+        runs = results.runs[results.runs["variant"] == entry.variant].set_index("seed")
+        seed = min((picture.seed for picture in mine), key=lambda seed: (runs.loc[seed, "status"] != "ok", seed))
+        status = str(runs.loc[seed, "status"])
+        shown = []
+        for kind in ("grid", "strip", "classes"):
+            of_kind = [picture for picture in mine if picture.seed == seed and picture.kind == kind]
+            shown += [max(of_kind, key=lambda picture: picture.step)] if of_kind else []
+        found.append({"entry": entry, "facts": facts(runs.iloc[0]), "pictures": shown,
+                      "status": "" if status == "ok" else f"seed {seed} {status.replace('_', ' ')}"})  # fmt: skip
+    return found
+
+
+def facts(run: pd.Series) -> str:
+    """What a variant is, in one line."""
+    parts = [run["title"], run["paper"], run["objective"], f"latent: {run['latent']}" if run["latent"] else "",
+             f"conditioning: {run['conditioning']}" if run["conditioning"] else "",
+             f"batch {run['batch_size']}" if text.known(run["batch_size"]) else "",
+             f"{text.count(run['generator_parameters'])} + {text.count(run['discriminator_parameters'])} parameters"
+             if text.known(run["generator_parameters"]) else "",
+             f"deviations from the paper: {run['deviations']}" if run["deviations"] else ""]  # fmt: skip
+    return " · ".join(part for part in parts if part)
+
+
+def failures(runs: pd.DataFrame) -> list[dict[str, str]]:
+    """The seeds that failed or did not finish, with the reason that was recorded."""
+    return [
+        {"variant": run["variant"], "seed": str(run["seed"]), "status": run["status"].replace("_", " "),
+         "images": text.count(run["images"]), "message": run["message"] or text.NOTHING}
+        for run in runs[runs["status"] != "ok"].to_dict("records")
+    ]  # fmt: skip
+
+
+def run_rows(results: Results, own: str) -> list[dict[str, str]]:
+    """One line a cell: status, best and final FID, time, speed, memory."""
+    rows = []
+    for run in results.runs.to_dict("records"):
+        memory = run["peak_memory_bytes"]
+        rows.append({
+            "variant": run["variant"], "seed": str(run["seed"]), "status": str(run["status"]).replace("_", " "),
+            "best": text.number(run.get(f"best_fid_{own}")), "final": text.number(run.get(f"final_fid_{own}")),
+            "images": text.count(run["images"]), "seconds": text.duration(run["seconds"]),
+            "rate": text.count(run["images_per_second"]),
+            "memory": f"{memory / 2**20:,.0f} MiB" if text.known(memory) else text.NOTHING,
+        })  # fmt: skip
+    return rows
+
+
+def protocol(manifest: dict[str, Any]) -> list[tuple[str, str]]:
+    """How the run was made, from the manifest; what the manifest does not say is left out."""
+    data = manifest["data"]
+    versions = ", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items())
+    budget = ", ".join(f"{text.count(value)} {unit}" for unit, value in manifest.get("budget", {}).items())
+    extractors = [f"{name}, test accuracy {facts['accuracy']:.2%}" if facts.get("accuracy") else name
+                  for name, facts in manifest.get("extractors", {}).items()]  # fmt: skip
+    seconds = manifest.get("wall_seconds")
+    rows = [
+        ("data", f"{data_title(manifest)}: {text.count(data.get('train'))} for training, "
+                 f"{text.count(data.get('test'))} for reference"),
+        ("fingerprint of the data", data.get("fingerprint", "")), ("preset", manifest.get("preset", "")),
+        ("budget a cell", budget), ("seeds", ", ".join(map(str, manifest.get("seeds", [])))),
+        ("samples measured (N)", text.count(manifest.get("n", math.nan))), ("extractors", "; ".join(extractors)),
+        ("device", manifest.get("device", "")), ("precision", manifest.get("precision", "")),
+        ("versions", versions), ("git commit", manifest.get("git_commit") or ""),
+        ("started", manifest.get("started", "")),
+        ("wall time", text.duration(seconds) if text.known(seconds) else "not finished"),
+        ("command", manifest.get("command", "")),
+    ]  # fmt: skip
+    return [(name, value) for name, value in rows if value and value != text.NOTHING]

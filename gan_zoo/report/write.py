@@ -1,0 +1,72 @@
+"""Write the report of a results folder: tables, figures, pictures, report.md and a self-contained report.html."""
+
+import base64
+import re
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from gan_zoo.bench.records import read_cells, read_manifest
+from gan_zoo.bench.tables import Results, write_tables, write_text
+from gan_zoo.errors import GanZooError
+from gan_zoo.report.figures import CAPTIONS, write_figures
+from gan_zoo.report.pictures import write_pictures
+from gan_zoo.report.text import plural
+from gan_zoo.report.view import view
+
+
+def write_report(folder: Path) -> Path:
+    """Write everything that a reader of a results folder needs, from its records alone; gives report.html.
+
+    Raises:
+        GanZooError: the folder is not there, is no results folder, has a damaged manifest or cannot be written to.
+    """
+    folder = Path(folder)
+    if not isinstance(read_manifest(folder).get("data"), dict):
+        raise GanZooError(f"{folder / 'manifest.json'} does not name its data; run the bench again with the same --out")
+    results, cells = write_tables(folder), [cell for cell in read_cells(folder) if cell.begin]
+    try:
+        figures = write_figures(results, folder / "figures")
+        pictures, missing = write_pictures(folder, results.manifest, cells)
+    except OSError as error:
+        raise GanZooError(f"cannot write {error.filename or folder} ({error.strerror or error})") from None
+    context = view(results, pictures, _notices(results, missing))
+    context |= {"figures": [(path, CAPTIONS[name]) for name, path in figures.items()]}
+    templates = _environment(folder)
+    write_text(folder / "report.md", _tidy(templates.get_template("report.md.j2").render(context)))
+    write_text(folder / "report.html", templates.get_template("report.html.j2").render(context))
+    return folder / "report.html"
+
+
+def _notices(results: Results, missing: list[str]) -> list[str]:
+    cells, notices = len(results.manifest["cells"]), []
+    if waiting := cells - len(results.runs):
+        notices.append(f"{waiting} of {plural(cells, 'cell')} not begun: run the same command again to continue.")
+    if missing:
+        notices.append(f"{plural(len(missing), 'sample picture')} could not be read, the first is {missing[0]}.")
+    return notices
+
+
+def _environment(folder: Path) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("gan_zoo.report"), autoescape=select_autoescape(["html.j2"]), undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["inline"] = _inline
+    environment.filters["relative"] = lambda path: path.relative_to(folder).as_posix()
+    environment.filters["md"] = _markdown
+    return environment
+
+
+def _inline(path: Path) -> str:
+    """A PNG file as a data URI, so that the page needs no other file."""
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+
+
+def _markdown(value: object) -> str:
+    """Text that Markdown shows as it stands, in a table cell too."""
+    return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", " ".join(str(value).split()))
+
+
+def _tidy(markdown: str) -> str:
+    return re.sub(r"\n{3,}", "\n\n", markdown).strip() + "\n"

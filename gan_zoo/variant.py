@@ -1,0 +1,220 @@
+"""A variant: everything that makes one GAN differ from another, as one frozen record."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import nn
+
+from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.latent import Latent, uniform
+from gan_zoo.objectives import Objective
+from gan_zoo.penalties import Penalty
+
+
+class Networks(NamedTuple):
+    """A generator and a discriminator.
+
+    ``generator(latent)`` or ``generator(latent, labels)`` gives samples in [-1, 1]; ``discriminator(samples)`` or
+    ``discriminator(samples, labels)`` gives one score a sample (a logit, not a probability), or a ``Critique``.
+    """
+
+    generator: nn.Module
+    discriminator: nn.Module
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """What a network family is told: sample shape (C, H, W), latent size, and the classes each network is given (0: none).
+
+    With ``packing`` the discriminator judges packs of so many samples, stacked along the channels.
+    """
+
+    shape: tuple[int, ...]
+    latent: int
+    generator_classes: int = 0
+    discriminator_classes: int = 0
+    packing: int = 1
+
+    @property
+    def judged_shape(self) -> tuple[int, ...]:
+        """Shape of what the discriminator judges: the sample's, with ``packing`` times the channels."""
+        return (self.shape[0] * self.packing, *self.shape[1:])
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """An optimizer by its name in ``torch.optim``, with its settings."""
+
+    name: str = "Adam"
+    settings: Mapping[str, Any] = field(default_factory=lambda: {"lr": 2e-4, "betas": (0.5, 0.999)})
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimizer over ``parameters``."""
+        return getattr(torch.optim, self.name)(list(parameters), **self.settings)
+
+
+def _default_weights(_module: nn.Module) -> None:
+    """PyTorch's own initialization: nothing to do."""
+
+
+def _normal_weights(module: nn.Module) -> None:
+    """Weights of linear and convolution layers from N(0, 0.02) (Radford et al. 2016, arXiv 1511.06434, section 4)."""
+    if isinstance(module, (nn.Linear, nn.modules.conv._ConvNd)):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+
+
+INITIALIZATIONS: dict[str, Callable[[nn.Module], None]] = {
+    "default": _default_weights,
+    "normal 0.02": _normal_weights,
+}
+
+
+def _generator_parameters(networks: Networks) -> list[nn.Parameter]:
+    return list(networks.generator.parameters())
+
+
+def _discriminator_parameters(networks: Networks) -> list[nn.Parameter]:
+    return list(networks.discriminator.parameters())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """One GAN, ready to be trained by the engine. Architecture, conditioning, objective and latent are orthogonal.
+
+    A variant of a variant is ``dataclasses.replace(get("cgan"), objective=..., title=..., paper=...)``.
+
+    Attributes:
+        title: a short name for people.
+        paper: where it comes from, e.g. ``arXiv 1406.2661``.
+        networks: builds generator and discriminator from a ``Spec``.
+        objective: the adversarial losses.
+        penalties: terms added to the discriminator's loss.
+        latent: size and distribution of the latent vector.
+        conditioning: which networks are given the labels.
+        generator_optimizer, discriminator_optimizer: optimizer and settings of each side.
+        generator_trains, discriminator_trains: the parameters that each side's optimizer steps.
+        discriminator_steps, generator_steps: optimizer steps of each side in a round.
+        batch_size: real samples in a discriminator step.
+        fake_batch_size: fakes in a discriminator step; None: as many as real samples, with their labels.
+        generator_batch_size: fresh fakes for a generator step; None: the discriminator's last fakes again.
+        sampling: ``epoch`` (every sample once an epoch, the last batch smaller) or ``replacement``.
+        packing: samples judged together (Lin et al. 2018, arXiv 1712.04086); 1: each alone.
+        joint: real and fake pass through the discriminator as one batch, not as two.
+        fakes_in_eval: the discriminator's fakes are made with the generator in evaluation mode.
+        after_discriminator_step: called with the discriminator, e.g. to clip its weights.
+        image_side: side in pixels that images are resized to.
+        initialization: name of a weight initialization in ``INITIALIZATIONS``.
+        ema: decay a generator step of an exponential moving average of the generator, which is then the one sampled;
+            None: no average.
+        deviations: every way in which it departs from its paper.
+        name, options: how the registry made it; set by ``registry.get``.
+    """
+
+    title: str
+    paper: str
+    networks: Callable[[Spec], tuple[nn.Module, nn.Module]]
+    objective: Objective
+    penalties: tuple[Penalty, ...] = ()
+    latent: Latent = field(default_factory=lambda: uniform(100))
+    conditioning: Literal["none", "generator", "both"] = "none"
+    generator_optimizer: Optimizer = field(default_factory=Optimizer)
+    discriminator_optimizer: Optimizer = field(default_factory=Optimizer)
+    generator_trains: Callable[[Networks], list[nn.Parameter]] = _generator_parameters
+    discriminator_trains: Callable[[Networks], list[nn.Parameter]] = _discriminator_parameters
+    discriminator_steps: int = 1
+    generator_steps: int = 1
+    batch_size: int = 512
+    fake_batch_size: int | None = None
+    generator_batch_size: int | None = None
+    sampling: Literal["epoch", "replacement"] = "epoch"
+    packing: int = 1
+    joint: bool = False
+    fakes_in_eval: bool = False
+    after_discriminator_step: Callable[[nn.Module], None] | None = None
+    image_side: int = 32
+    initialization: str = "default"
+    ema: float | None = None
+    deviations: tuple[str, ...] = ()
+    name: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for choice, allowed in (("conditioning", ("none", "generator", "both")), ("sampling", ("epoch", "replacement"))):
+            if getattr(self, choice) not in allowed:
+                raise unknown(f"{choice} of variant {self.name or self.title!r}", str(getattr(self, choice)), allowed)
+        if self.initialization not in INITIALIZATIONS:
+            raise unknown("initialization", self.initialization, INITIALIZATIONS)
+        for count in ("discriminator_steps", "generator_steps", "packing", "image_side"):
+            self._at_least(count, 1)
+        for size in ("batch_size", "fake_batch_size", "generator_batch_size"):
+            self._at_least(size, 2 * self.packing)
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise GanZooError(f"{self.name or self.title}: ema is {self.ema}; a decay lies between 0 and 1")
+        if self.packing > 1 and self.conditioning == "both":
+            raise GanZooError(f"{self.name or self.title}: a pack has no one label; use packing = 1 or conditioning = 'generator'")
+
+    def _at_least(self, name: str, least: int) -> None:
+        value = getattr(self, name)
+        if value is not None and value < least:
+            raise GanZooError(f"{self.name or self.title}: {name} is {value}; it must be at least {least}")
+
+    @property
+    def reuses_fakes(self) -> bool:
+        """Whether the generator's step may go on from the discriminator's last fakes."""
+        return self.generator_batch_size is None and not self.fakes_in_eval
+
+    def spec(self, shape: tuple[int, ...], classes: int) -> Spec:
+        """What the networks are told, for samples of ``shape`` with ``classes`` classes."""
+        return Spec(
+            shape=shape,
+            latent=self.latent.size,
+            generator_classes=0 if self.conditioning == "none" else classes,
+            discriminator_classes=classes if self.conditioning == "both" else 0,
+            packing=self.packing,
+        )
+
+    def build(self, shape: tuple[int, ...], classes: int) -> Networks:
+        """Networks for samples of ``shape``, initialized from torch's default random generator.
+
+        Raises:
+            GanZooError: conditioning without classes, or batch norm in a discriminator under a per-sample penalty.
+        """
+        if self.conditioning != "none" and classes < 1:
+            raise GanZooError(f"variant {self.name or self.title!r} needs labels, and the data set has none")
+        networks = Networks(*self.networks(self.spec(shape, classes)))
+        for penalty in self.penalties:
+            if penalty.per_sample and any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in networks.discriminator.modules()):
+                raise GanZooError(
+                    f"variant {self.name or self.title!r} has batch norm in a discriminator under a {penalty.title}: "
+                    "scores would depend on the whole batch; take the batch norm out, or use layer norm"
+                )
+        for network in networks:
+            network.apply(INITIALIZATIONS[self.initialization])
+        return networks
+
+
+def describe(value: Any) -> Any:
+    """``value`` as JSON: what decides a variant's numbers, in words.
+
+    A record becomes its fields, a function its qualified name with the values it was made with, anything else its text.
+    """
+    if isinstance(value, (Latent, type(None), bool, int, float, str)):
+        return str(value) if isinstance(value, Latent) else value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, functools.partial):
+        return {"function": describe(value.func), "args": describe(value.args), "keywords": describe(value.keywords)}
+    if isinstance(value, Mapping):
+        return {str(key): describe(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [describe(inner) for inner in value]
+    if callable(value):
+        cells = dict(zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)) if hasattr(value, "__code__") else {}
+        closed = {name: describe(cell.cell_contents) for name, cell in cells.items()}
+        name = f"{value.__module__}.{value.__qualname__}"
+        return {"function": name, "with": closed} if closed else name
+    return str(value)

@@ -1,0 +1,34 @@
+"""LSGAN (Mao et al. 2017) in two forms: the article's, on a probability, and the paper's, on the raw score."""
+
+from dataclasses import replace
+
+from gan_zoo.objectives import least_squares
+from gan_zoo.registry import get, register
+from gan_zoo.variant import Variant
+
+_DEVIATIONS = (
+    "the conditional MLP networks of `cgan` (paper: convolutional; its conditional form has 3,740 classes)",
+    "no factor 1/2 in the losses (paper: eq. 9 has it)",
+)
+
+
+@register("lsgan")
+def lsgan() -> Variant:
+    return replace(
+        get("cgan"),
+        title="LSGAN (sigmoid kept)",
+        paper="arXiv 1611.04076",
+        objective=least_squares(probability=True),
+        deviations=("least squares on the sigmoid of the score (paper: on the raw score, see `lsgan_linear`)", *_DEVIATIONS),
+    )
+
+
+@register("lsgan_linear")
+def lsgan_linear() -> Variant:
+    return replace(
+        get("cgan"),
+        title="LSGAN (raw score)",
+        paper="arXiv 1611.04076",
+        objective=least_squares(probability=False),
+        deviations=_DEVIATIONS,
+    )

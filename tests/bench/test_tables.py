@@ -1,0 +1,157 @@
+import json
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from gan_zoo.bench.tables import TABLES, own_extractor, read_results, tables, write_tables
+from gan_zoo.errors import GanZooError
+
+NAMES = ["gan-seed0-aa", "gan-seed1-aa", "gan-seed2-aa", "cgan-seed0-bb", "cgan-seed1-bb", "real-seed0-cc"]
+
+
+def begin(variant, seed, departures=()):
+    return {"row": "begin", "variant": variant, "seed": seed, "data": "mnist", "preset": "quick", "title": variant,
+            "score_kind": "probability", "batch_size": 128, "departures": list(departures),
+            "parameters": {"generator": 100, "discriminator": 20} if variant != "real" else {}}  # fmt: skip
+
+
+def history(step, loss=0.5):
+    return {"row": "history", "step": step, "images": step * 10, "seconds": step / 10, "discriminator_steps": step,
+            "generator_steps": step, "values": {"generator_loss": loss, "D(real)": 0.7}}  # fmt: skip
+
+
+def metrics(step, fid, selection=None, extractor="mnist-cnn", **values):
+    row = {"row": "metrics", "step": step, "images": step * 10, "seconds": step / 10, "fraction": step / 100 or 1.0,
+           "extractor": extractor, "n": 2000, "weights": "raw", "reference": "test",
+           "values": {"fid": fid, **values}}  # fmt: skip
+    return row | ({"selection": {"fid": selection}} if selection is not None else {})
+
+
+def end(status="ok", steps=100):
+    return {"row": "end", "status": status, "message": "" if status == "ok" else "why", "steps": steps,
+            "images": steps * 10, "discriminator_steps": steps, "generator_steps": steps, "seconds": 12.5,
+            "images_per_second": 80.0, "peak_memory_bytes": 1 << 20}  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    cells = {
+        # The evaluation at 50 is better where it is selected on and worse where it is reported.
+        "gan-seed0-aa": [begin("gan", 0), history(50), metrics(50, 25.0, selection=18.0, **{"is": 5.0}), history(100),
+                         metrics(100, 20.0, selection=22.0, **{"is": 6.0}),
+                         metrics(100, 9.0, extractor="inception"), end()],
+        "gan-seed1-aa": [begin("gan", 1), history(100, loss=None), metrics(50, 50.0, selection=50.0),
+                         metrics(100, 80.0, selection=80.0, **{"is": 8.0}), end()],
+        "gan-seed2-aa": [begin("gan", 2), history(40), metrics(40, 7.0, selection=7.0), end("diverged", 45)],
+        "cgan-seed0-bb": [begin("cgan", 0, ["batch 128", "narrow"]), history(60), metrics(60, 999.0, selection=1.0),
+                          {"row": "resume", "step": 50}, history(50), metrics(100, 30.0, selection=30.0), end()],
+        "cgan-seed1-bb": [begin("cgan", 1, ["batch 128", "narrow"]), history(30)],
+        "real-seed0-cc": [begin("real", 0), metrics(0, 3.0), {"row": "end", "status": "ok", "steps": 0}],
+    }  # fmt: skip
+    (tmp_path / "cells").mkdir()
+    for name, rows in cells.items():
+        (tmp_path / "cells" / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    manifest = {"cells": NAMES, "data": {"name": "mnist"}, "extractors": {"mnist-cnn": {}, "inception": {}}}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    return tmp_path
+
+
+def line(summary: pd.DataFrame, variant: str, metric: str = "fid", extractor: str = "mnist-cnn") -> pd.Series:
+    rows = summary.query("variant == @variant and metric == @metric and extractor == @extractor")
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+def test_runs_have_a_row_a_cell_whatever_became_of_it(folder):
+    runs = tables(folder)["runs"].set_index("cell")
+    assert list(runs.index) == NAMES
+    assert list(runs["status"]) == ["ok", "ok", "diverged", "ok", "unfinished", "ok"]
+    assert runs.loc["gan-seed0-aa", "parameters"] == 120
+    assert runs.loc["gan-seed2-aa", "message"] == "why"
+    assert runs.loc["cgan-seed1-bb", "steps"] == 30
+    assert runs.loc["cgan-seed1-bb", "departures"] == "batch 128; narrow"
+    assert runs.loc["gan-seed0-aa", "departures"] == ""
+
+
+def test_best_is_chosen_on_one_draw_and_reported_on_the_other(folder):
+    runs = tables(folder)["runs"].set_index("cell")
+    first = runs.loc["gan-seed0-aa"]
+    assert (first["best_step"], first["best_fid_mnist-cnn"], first["final_fid_mnist-cnn"]) == (50, 25.0, 20.0)
+    assert (first["best_is_mnist-cnn"], first["final_is_mnist-cnn"]) == (5.0, 6.0)
+    assert first["final_fid_inception"] == 9.0
+
+
+def test_a_seed_that_did_not_reach_the_end_has_no_final_value(folder):
+    runs = tables(folder)["runs"].set_index("cell")
+    assert runs.loc["gan-seed2-aa", "best_fid_mnist-cnn"] == 7.0
+    assert math.isnan(runs.loc["gan-seed2-aa", "final_fid_mnist-cnn"])
+
+
+def test_summary_leaves_failures_out_of_the_mean_and_counts_them(folder):
+    row = line(tables(folder)["summary"], "gan")
+    assert row["mean"] == pytest.approx(math.sqrt(20.0 * 80.0))
+    assert (row["seeds"], row["failures"], row["unfinished"], row["method"]) == (2, 1, 0, "t on log")
+    # t(1) at 97.5% is 12.7062; the deviation of two logarithms is |difference| / sqrt 2, their error |difference| / 2.
+    half = 12.706204736174698 * math.log(4.0) / 2
+    assert (row["low"], row["high"]) == (pytest.approx(40 * math.exp(-half)), pytest.approx(40 * math.exp(half)))
+    assert row["median"] == 50.0
+    assert row["best_mean"] == pytest.approx(math.sqrt(25.0 * 50.0))
+
+
+def test_one_surviving_seed_has_a_mean_and_no_interval(folder):
+    row = line(tables(folder)["summary"], "cgan")
+    assert (row["mean"], row["seeds"], row["failures"], row["unfinished"], row["method"]) == (30.0, 1, 0, 1, "one seed")
+    assert math.isnan(row["low"])
+
+
+def test_rows_that_a_resume_made_void_are_gone(folder):
+    found = tables(folder)
+    mine = found["metrics"].query("variant == 'cgan'")
+    assert list(mine["value"]) == [30.0]
+    assert list(found["history"].query("variant == 'cgan' and seed == 0")["step"]) == [50]
+
+
+def test_extractors_share_no_row_and_no_column(folder):
+    found = tables(folder)
+    assert line(found["summary"], "gan", extractor="inception")["mean"] == 9.0
+    assert "fid" not in found["runs"].columns
+    assert own_extractor({"extractors": {"inception": {}, "digits-cnn": {}}}) == "digits-cnn"
+
+
+def test_columns(folder):
+    found = tables(folder)
+    assert list(found["metrics"].columns[:9]) == [
+        "variant", "seed", "step", "images", "seconds", "metric", "extractor", "n", "value"]  # fmt: skip
+    for frame in found.values():
+        assert {"variant", "data", "preset", "departures"} <= set(frame.columns)
+    assert math.isnan(found["history"].query("variant == 'gan' and seed == 1")["generator_loss"].iloc[0])
+
+
+def test_files_are_identical_each_time_and_read_back_as_they_were(folder):
+    written = write_tables(folder)
+    first = {name: (folder / f"{name}.csv").read_bytes() for name in TABLES}
+    write_tables(folder)
+    assert {name: (folder / f"{name}.csv").read_bytes() for name in TABLES} == first
+    read = read_results(folder)
+    for name in TABLES:
+        pd.testing.assert_frame_equal(getattr(read, name), getattr(written, name))
+    assert not list(folder.glob("*.tmp"))
+
+
+def test_a_folder_without_a_finished_cell_gives_empty_tables_that_read_back(folder):
+    for path in (folder / "cells").iterdir():
+        path.unlink()
+    write_tables(folder)
+    assert read_results(folder).runs.empty
+
+
+def test_bad_folders(folder, tmp_path):
+    with pytest.raises(GanZooError, match="does not exist"):
+        tables(tmp_path / "nowhere")
+    with pytest.raises(GanZooError, match=r"runs\.csv"):
+        read_results(folder)
+    (folder / "manifest.json").write_text('{"cells": [')
+    with pytest.raises(GanZooError, match="damaged"):
+        tables(folder)

@@ -1,0 +1,116 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from gan_zoo import data
+from gan_zoo.data import registry
+from gan_zoo.errors import GanZooError
+
+
+def test_names_are_the_founding_sets() -> None:
+    assert {"digits", "fashion_mnist", "mnist"} <= set(data.names())
+
+
+def test_unknown_set_names_the_nearest() -> None:
+    with pytest.raises(GanZooError, match=r"unknown data set 'mnits'; did you mean 'mnist'\? Known: .*digits"):
+        data.load("mnits")
+
+
+def test_unknown_fallback_is_refused_before_anything_is_loaded() -> None:
+    with pytest.raises(GanZooError, match="unknown data set 'digit'"):
+        data.load("mnist", fallback="digit")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"side": 0}, "image side 0"), ({"side": -4}, "image side -4"), ({"channels": 2}, "2 image channels")],
+)
+def test_impossible_shapes_are_refused(options: dict[str, int], message: str) -> None:
+    with pytest.raises(GanZooError, match=message):
+        data.load("digits", **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("side", [28, 32, 64])
+@pytest.mark.parametrize("channels", [None, 1, 3])
+def test_digits_at_any_side_and_channels(side: int, channels: int | None) -> None:
+    digits = data.load("digits", side=side, channels=channels)
+    assert digits.shape == (channels or 1, side, side)
+    assert (len(digits.train), len(digits.test), digits.classes) == (1297, 500, 10)
+    assert "not comparable with MNIST" in digits.note
+    assert (digits.name, digits.requested, digits.extractor, digits.kind) == (
+        "digits",
+        "digits",
+        "digits-cnn",
+        "images",
+    )
+
+
+def test_digits_are_split_by_class_and_hold_every_image_once() -> None:
+    from sklearn.datasets import load_digits
+
+    digits = data.load("digits", side=8)
+    share = digits.train.labels.bincount() / (digits.train.labels.bincount() + digits.test.labels.bincount())
+    assert (share - 1297 / 1797).abs().max() < 0.01
+    both = torch.cat([digits.train.images, digits.test.images]).flatten(1).tolist()
+    source = [[round(value * 255 / 16) for value in image] for image in load_digits().data.tolist()]
+    assert sorted(both) == sorted(source)
+
+
+def test_a_set_joins_by_one_decorated_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_LOADERS", dict(registry._LOADERS))
+    split = data.Split(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 0, 1]))
+
+    @data.dataset("blank")
+    def blank(request: data.Request) -> data.Dataset:
+        return data.image_dataset(
+            request, name="blank", title="Blank", train=split, test=split, class_names=("a", "b"), extractor="mnist-cnn"
+        )
+
+    assert data.load("blank").shape == (3, 32, 32)
+    assert data.load("blank", channels=1).shape == (1, 32, 32)
+    with pytest.raises(GanZooError, match="'blank' is registered already"):
+        data.dataset("blank")(blank)
+
+
+def test_missing_set_without_fallback_names_every_remedy(cache: Path) -> None:
+    with pytest.raises(
+        GanZooError,
+        match=r"MNIST is not here and could not be downloaded: .*GAN_ZOO_DATA.*--data-root.*--fallback digits",
+    ):
+        data.load("mnist")
+
+
+def test_missing_set_falls_back_and_says_so(cache: Path) -> None:
+    loaded = data.load("mnist", fallback="digits", side=28)
+    assert (loaded.name, loaded.requested, loaded.shape) == ("digits", "mnist", (1, 28, 28))
+    assert loaded.note.startswith("MNIST is not here and could not be downloaded: the set 'digits' stands in for it")
+    assert "not comparable" in loaded.note
+
+
+@pytest.mark.parametrize("as_file", [True, False])
+@pytest.mark.parametrize("by_environment", [True, False])
+def test_named_root_that_is_no_directory_never_falls_back(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_file: bool, by_environment: bool
+) -> None:
+    root = tmp_path / "nowhere"
+    if as_file:
+        root.write_text("")
+    if by_environment:
+        monkeypatch.setenv(data.DATA_ENV, str(root))
+    expected = "is not a directory" if as_file else "does not exist"
+    with pytest.raises(GanZooError, match=expected) as raised:
+        data.load("mnist", root=None if by_environment else root, fallback="digits")
+    assert str(root) in str(raised.value)
+
+
+def test_argument_goes_before_environment(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_archives: Callable[[Path], Path]
+) -> None:
+    write_archives(tmp_path / "argument")
+    (tmp_path / "environment").mkdir()
+    monkeypatch.setenv(data.DATA_ENV, str(tmp_path / "environment"))
+    with pytest.raises(GanZooError, match="MNIST is not here"):
+        data.load("mnist")
+    assert len(data.load("mnist", root=tmp_path / "argument").train) == 30

@@ -1,0 +1,182 @@
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gan_zoo import data
+from gan_zoo.errors import GanZooError
+
+WriteArchives = Callable[[Path], Path]
+IMAGES = "train-images-idx3-ubyte"
+
+
+def snapshot(root: Path) -> dict[str, tuple[int, int]]:
+    return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in (root, *root.rglob("*"))}
+
+
+@pytest.fixture
+def read_only(tmp_path: Path, write_archives: WriteArchives) -> Iterator[Path]:
+    """A root with the small archives in which no folder and no file has a write bit."""
+    root = tmp_path / "read-only"
+    write_archives(root)
+    paths = [root, *root.rglob("*")]
+    for path in paths:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    yield root
+    for path in paths:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def assert_holds(loaded: data.Dataset, contents: dict[str, np.ndarray]) -> None:
+    for split, prefix in ((loaded.train, "train"), (loaded.test, "t10k")):
+        assert np.array_equal(split.images[:, 0].numpy(), contents[f"{prefix}-images-idx3-ubyte"])
+        assert np.array_equal(split.labels.numpy(), contents[f"{prefix}-labels-idx1-ubyte"])
+
+
+def test_archives_are_extracted_beside_themselves_and_nothing_else_stays(
+    cache: Path, tmp_path: Path, write_archives: WriteArchives, contents: dict[str, np.ndarray]
+) -> None:
+    raw = write_archives(tmp_path / "root")
+    assert_holds(data.load("mnist", side=28, root=tmp_path / "root"), contents)
+    assert {path.name for path in raw.iterdir()} == set(contents) | {f"{name}.gz" for name in contents}
+    assert not [path for path in (tmp_path / "root").iterdir() if path.is_dir() and path.name != "MNIST"]
+    before = snapshot(raw)
+    assert_holds(data.load("mnist", side=28, root=tmp_path / "root", download=False), contents)
+    assert snapshot(raw) == before
+    assert not cache.exists()
+
+
+def test_root_without_write_bits_is_read_through_the_cache(
+    cache: Path, read_only: Path, contents: dict[str, np.ndarray]
+) -> None:
+    before = snapshot(read_only)
+    assert_holds(data.load("mnist", side=28, root=read_only), contents)
+    assert snapshot(read_only) == before
+    assert (cache / "gan-zoo" / "data" / "MNIST" / "raw" / IMAGES).is_file()
+    assert_holds(data.load("mnist", side=28, root=read_only, download=False), contents)
+
+
+def test_damaged_archive_in_a_root_without_write_bits_is_refused_though_the_cache_is_good(
+    cache: Path, read_only: Path
+) -> None:
+    data.load("mnist", root=read_only)
+    archive = read_only / "MNIST" / "raw" / f"{IMAGES}.gz"
+    archive.chmod(0o644)
+    archive.write_bytes(archive.read_bytes()[:-100])
+    archive.chmod(0o444)
+    with pytest.raises(GanZooError, match="is damaged"):
+        data.load("mnist", root=read_only)
+
+
+@pytest.mark.parametrize("keep", [0, 5, 1000])
+def test_truncated_archive_is_named_and_neither_replaced_nor_fallen_back_from(
+    cache: Path, tmp_path: Path, write_archives: WriteArchives, keep: int
+) -> None:
+    archive = write_archives(tmp_path / "root") / f"{IMAGES}.gz"
+    archive.write_bytes(archive.read_bytes()[:keep])
+    with pytest.raises(GanZooError) as raised:
+        data.load("mnist", root=tmp_path / "root", fallback="digits")
+    assert str(archive) in str(raised.value)
+    assert "delete it" in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert archive.stat().st_size == keep
+
+
+@pytest.mark.parametrize("with_archive", [True, False])
+@pytest.mark.parametrize("name", [IMAGES, "t10k-labels-idx1-ubyte"])
+@pytest.mark.parametrize("keep", [0, 7, 25])
+def test_truncated_extracted_file_is_named(
+    cache: Path, tmp_path: Path, write_archives: WriteArchives, name: str, keep: int, with_archive: bool
+) -> None:
+    raw = write_archives(tmp_path / "root")
+    data.load("mnist", root=tmp_path / "root")
+    extracted = raw / name
+    extracted.write_bytes(extracted.read_bytes()[:keep])
+    if not with_archive:
+        for archive in raw.glob("*.gz"):
+            archive.unlink()
+    with pytest.raises(GanZooError, match="is damaged") as raised:
+        data.load("mnist", root=tmp_path / "root", fallback="digits")
+    assert str(extracted) in str(raised.value)
+
+
+def test_one_changed_pixel_is_noticed_beside_the_archive(
+    cache: Path, tmp_path: Path, write_archives: WriteArchives
+) -> None:
+    extracted = write_archives(tmp_path / "root") / IMAGES
+    data.load("mnist", root=tmp_path / "root")
+    content = bytearray(extracted.read_bytes())
+    content[100] ^= 1
+    extracted.write_bytes(content)
+    with pytest.raises(GanZooError, match="is damaged"):
+        data.load("mnist", root=tmp_path / "root")
+
+
+def test_labels_out_of_range_are_refused(cache: Path, tmp_path: Path, write_archives: WriteArchives) -> None:
+    raw = write_archives(tmp_path / "root")
+    data.load("mnist", root=tmp_path / "root")
+    for archive in raw.glob("*.gz"):
+        archive.unlink()
+    labels = raw / "train-labels-idx1-ubyte"
+    labels.write_bytes(labels.read_bytes()[:-1] + bytes([10]))
+    with pytest.raises(GanZooError, match="are damaged"):
+        data.load("mnist", root=tmp_path / "root")
+
+
+def test_missing_archive_is_downloaded_with_a_timeout_and_its_failure_leaves_nothing_behind(
+    cache: Path,
+    tmp_path: Path,
+    write_archives: WriteArchives,
+    timeout_seen: list[float],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    raw = write_archives(tmp_path / "root")
+    (raw / f"{IMAGES}.gz").unlink()
+    before = snapshot(raw)
+    with pytest.raises(data.DataMissing, match="MNIST is not here and could not be downloaded"):
+        data.load("mnist", root=tmp_path / "root")
+    assert timeout_seen
+    assert set(timeout_seen) == {20.0}
+    assert socket.getdefaulttimeout() is None
+    assert snapshot(raw) == before
+    assert capfd.readouterr() == ("", "")
+
+
+def test_download_that_is_not_wanted_is_not_tried(cache: Path, timeout_seen: list[float]) -> None:
+    with pytest.raises(data.DataMissing, match="was not to be downloaded"):
+        data.load("fashion_mnist", download=False)
+    assert timeout_seen == []
+
+
+def test_cache_that_cannot_be_made_counts_as_missing(cache: Path) -> None:
+    cache.write_text("a file where the folder should be")
+    assert data.load("mnist", fallback="digits").name == "digits"
+
+
+def test_several_at_once_extract_once_and_agree(
+    cache: Path, tmp_path: Path, write_archives: WriteArchives, contents: dict[str, np.ndarray]
+) -> None:
+    write_archives(tmp_path / "root")
+    with ThreadPoolExecutor(4) as pool:
+        for loaded in pool.map(lambda _: data.load("mnist", side=28, root=tmp_path / "root"), range(4)):
+            assert_holds(loaded, contents)
+
+
+def test_real_mnist(mnist_root: Path) -> None:
+    mnist = data.load("mnist", side=28)
+    assert (len(mnist.train), len(mnist.test), mnist.shape) == (60_000, 10_000, (1, 28, 28))
+    assert mnist.train.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    # Mean and deviation that the field uses to standardize MNIST.
+    pixels = mnist.train.images.to(torch.float64) / 255
+    assert (round(pixels.mean().item(), 4), round(pixels.std().item(), 4)) == (0.1307, 0.3081)
+
+
+def test_real_fashion_mnist(mnist_root: Path) -> None:
+    fashion = data.load("fashion_mnist", side=32, channels=3)
+    assert (len(fashion.train), len(fashion.test), fashion.shape) == (60_000, 10_000, (3, 32, 32))
+    assert fashion.train.labels.bincount().tolist() == [6000] * 10
+    assert fashion.class_names[0] == "T-shirt/top"

@@ -1,0 +1,85 @@
+"""Every registered variant holds to the contract, and the contract is one that can be broken."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from gan_zoo import contract, registry
+
+
+@pytest.mark.parametrize("check", contract.CHECKS)
+@pytest.mark.parametrize("name", registry.names())
+def test_variant_holds(name, check):
+    contract.CHECKS[check](registry.get(name))
+
+
+class _Flat(nn.Module):
+    def __init__(self, spec, *, unused=False, score=True):
+        super().__init__()
+        self.spec, self.score = spec, score
+        self.layer = nn.Linear(spec.latent if not score else 32 * 32, 1 if score else 32 * 32)
+        self.unused = nn.Linear(1, 1) if unused else None
+
+    def forward(self, values, _labels=None):
+        out = self.layer(values.flatten(1))
+        return out.squeeze(1) if self.score else out.tanh().unflatten(1, self.spec.shape)
+
+
+def _variant(generator, discriminator, **changes):
+    networks = lambda spec: (generator(spec), discriminator(spec))  # noqa: E731
+    return replace(registry.get("gan"), networks=networks, **changes)
+
+
+def _generator(spec):
+    return _Flat(spec, score=False)
+
+
+def test_a_sound_toy_passes():
+    variant = _variant(_generator, _Flat)
+    for name in ("shapes", "gradients_reach", "stays_finite", "repeats"):
+        contract.CHECKS[name](variant)
+
+
+def test_a_parameter_without_gradient_is_found():
+    variant = _variant(_generator, lambda spec: _Flat(spec, unused=True))
+    with pytest.raises(contract.Broken, match=r"discriminator\.unused"):
+        contract.gradients_reach(variant)
+
+
+def test_a_wrong_shape_is_found():
+    variant = _variant(_generator, lambda spec: nn.Sequential(nn.Flatten(), nn.Linear(32 * 32, 1)))
+    with pytest.raises(contract.Broken, match="scores of"):
+        contract.shapes(variant)
+
+
+def test_values_out_of_range_are_found():
+    with pytest.raises(contract.Broken, match="outside"):
+        contract.shapes(replace(registry.get("gan"), networks=_loud))
+
+
+def _loud(spec):
+    generator = nn.Sequential(nn.Linear(100, 1024), nn.Unflatten(1, spec.shape))
+    nn.init.normal_(generator[0].weight, 0, 10)
+    return generator, _Flat(spec)
+
+
+def test_randomness_outside_the_seed_is_found():
+    free = torch.Generator()
+    free.seed()
+
+    def networks(spec):
+        pair = _generator(spec), _Flat(spec)
+        with torch.no_grad():
+            pair[0].layer.bias += torch.rand(1, generator=free)
+        return pair
+
+    with pytest.raises(contract.Broken, match="same seed differ"):
+        contract.repeats(replace(registry.get("gan"), networks=networks))
+
+
+def test_a_generator_deaf_to_labels_is_found():
+    variant = _variant(_generator, _Flat, conditioning="generator")
+    with pytest.raises(contract.Broken, match="same image"):
+        contract.label_changes_image(variant)
