@@ -45,17 +45,25 @@ def shapes(variant: Variant) -> None:
     state = _start(variant)
     real, labels = state.data.take(torch.arange(BATCH))
     latent = variant.latent.draw(BATCH, random=torch.Generator().manual_seed(0))
-    fake = state.networks.generator(latent) if variant.conditioning == "none" else state.networks.generator(latent, labels)
+    fake = (
+        state.networks.generator(latent) if variant.conditioning == "none" else state.networks.generator(latent, labels)
+    )
     _need(fake.shape == real.shape, f"the generator gives {tuple(fake.shape)} for data of {tuple(real.shape)}")
     _need(bool((fake.abs() <= 1).all()), "the generator gives values outside [-1, 1]")
     packed = real.reshape(BATCH // variant.packing, -1, *real.shape[2:])
-    said = state.networks.discriminator(packed, labels) if variant.conditioning == "both" else state.networks.discriminator(packed)
+    said = (
+        state.networks.discriminator(packed, labels)
+        if variant.conditioning == "both"
+        else state.networks.discriminator(packed)
+    )
     score = said.score if hasattr(said, "score") else said
-    _need(score.shape == (len(packed),), f"the discriminator gives scores of {tuple(score.shape)}, not ({len(packed)},)")
+    _need(
+        score.shape == (len(packed),), f"the discriminator gives scores of {tuple(score.shape)}, not ({len(packed)},)"
+    )
 
 
 def gradients_reach(variant: Variant) -> None:
-    """A round leaves a gradient on every parameter of both networks; biases straight before a batch norm are the exception."""
+    """A round leaves a gradient on every parameter of both networks, but biases straight before a batch norm."""
     state = _start(variant)
     with _BiasesBeforeBatchNorm(state) as exempt:
         advance(state, 1)
@@ -66,7 +74,7 @@ def gradients_reach(variant: Variant) -> None:
 
 
 class _BiasesBeforeBatchNorm:
-    """Collects, while open, the biases whose layer's output goes straight into a batch norm, which takes them away again."""
+    """Collects, while open, the biases whose layer's output goes straight into a batch norm, which takes them away."""
 
     def __init__(self, state: State) -> None:
         self.modules = [module for network in state.networks for module in network.modules()]
@@ -121,7 +129,7 @@ def label_changes_image(variant: Variant) -> None:
 
 
 def checkpoint_goes_on(variant: Variant) -> None:
-    """Saved, loaded and trained on, a state comes to the very numbers of an unbroken run, and samples the same images."""
+    """Saved, loaded and trained on, a state comes to the numbers of an unbroken run, and samples the same images."""
     unbroken = advance(_start(variant), 4)
     half = advance(_start(variant), 2)
     with tempfile.TemporaryDirectory() as folder:
@@ -129,7 +137,10 @@ def checkpoint_goes_on(variant: Variant) -> None:
         checkpoint.save(half, path)
         loaded = checkpoint.load(path)
         resumed = advance(checkpoint.restore(_start(variant), loaded), 2)
-    _need(torch.equal(_weights(unbroken), _weights(resumed)), "a run that goes on from a checkpoint differs from an unbroken one")
+    _need(
+        torch.equal(_weights(unbroken), _weights(resumed)),
+        "a run that goes on from a checkpoint differs from an unbroken one",
+    )
     _need(torch.equal(Sampler.of(half)(4), loaded.sampler("cpu")(4)), "a loaded checkpoint samples other images")
 
 

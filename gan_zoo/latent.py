@@ -15,8 +15,8 @@ from gan_zoo.errors import GanZooError, unknown
 class Part:
     """One named stretch of the latent vector, ``size`` values of one distribution.
 
-    ``low`` and ``high`` bound ``uniform`` (high excluded) and ``truncated_normal`` (a standard normal conditioned on the
-    interval); ``categorical`` is one-hot over ``size`` classes, all as likely.
+    ``low`` and ``high`` bound ``uniform`` (high excluded) and ``truncated_normal`` (a standard normal conditioned on
+    the interval); ``categorical`` is one-hot over ``size`` classes, all as likely.
     """
 
     name: str
@@ -30,10 +30,18 @@ class Part:
             raise unknown("latent distribution", self.distribution, _DRAWS)
         if self.size < 1:
             raise GanZooError(f"latent size {self.size} is too small; it must be at least 1")
+        if not self.low < self.high:
+            raise GanZooError(f"latent bounds [{self.low}, {self.high}] are no interval; low must be below high")
 
     def __str__(self) -> str:
-        bounds = {"uniform": f" [{self.low:g}, {self.high:g})", "truncated_normal": f" [{self.low:g}, {self.high:g}]"}
+        low, high = _text(self.low), _text(self.high)
+        bounds = {"uniform": f" [{low}, {high})", "truncated_normal": f" [{low}, {high}]"}
         return f"{self.size} {self.distribution}{bounds.get(self.distribution, '')}"
+
+
+def _text(bound: float) -> str:
+    """All digits of a bound, none too many: the text is part of a cell's identity."""
+    return repr(float(bound)).removesuffix(".0")
 
 
 def _uniform(part: Part, n: int, **where: Any) -> Tensor:
@@ -63,6 +71,13 @@ class Latent:
 
     parts: tuple[Part, ...]
 
+    def __post_init__(self) -> None:
+        given = [part.name for part in self.parts]
+        if not given:
+            raise GanZooError("a latent needs at least one part, e.g. '100 normal'")
+        if repeated := sorted({name for name in given if given.count(name) > 1}):
+            raise GanZooError(f"two parts of a latent are named {repeated[0]!r}; give each its own name=")
+
     @property
     def size(self) -> int:
         """Number of values in the whole vector."""
@@ -76,7 +91,7 @@ class Latent:
 
     def draw(self, n: int, *, random: torch.Generator, dtype: torch.dtype = torch.float32) -> Tensor:
         """``n`` latent vectors, shape (n, size), on the generator's device."""
-        where = {"generator": random, "device": random.device, "dtype": dtype}
+        where: dict[str, Any] = {"generator": random, "device": random.device, "dtype": dtype}
         return torch.cat([_DRAWS[part.distribution](part, n, **where) for part in self.parts], dim=1)
 
     def split(self, vectors: Tensor) -> dict[str, Tensor]:
@@ -111,11 +126,16 @@ def parse(text: str) -> Latent:
     Raises:
         GanZooError: the text is not of that form.
     """
-    return Latent(tuple(_parse_part(piece.strip(), index) for index, piece in enumerate(text.split("+"))))
+    return Latent(
+        tuple(_parse_part(piece.strip(), index) for index, piece in enumerate(re.split(r"(?<![eE])\+", text)))
+    )
+
+
+_NUMBER = r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 
 
 def _parse_part(text: str, index: int) -> Part:
-    match = re.fullmatch(r"(\d+) +([a-z_]+)(?: *\[ *([-\d.]+) *, *([-\d.]+) *[])])?", text)
+    match = re.fullmatch(rf"(\d+) +([a-z_]+)(?: *\[ *({_NUMBER}) *, *({_NUMBER}) *[])])?", text)
     if not match:
         raise GanZooError(f"latent {text!r} is not of the form '100 normal' or '100 uniform [0, 1)'")
     size, distribution, low, high = match.groups()

@@ -21,7 +21,7 @@ class Penalty:
 
 
 def gradient_penalty(weight: float = 10.0, target: float = 1.0) -> Penalty:
-    """``weight`` x E[(||grad D(x')||_2 - target)^2] between real and fake (Gulrajani et al. 2017, arXiv 1704.00028, eq. 3).
+    """``weight`` x E[(||grad D(x')||_2 - target)^2] between real and fake (Gulrajani et al. 2017, 1704.00028, eq. 3).
 
     x' lies at a uniformly random point of the line between a real sample and a fake, one draw a sample; the norm runs
     over all values of a sample (channels, height and width).

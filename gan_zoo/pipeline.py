@@ -9,10 +9,10 @@ import pandas as pd
 
 from gan_zoo import data as data_sets
 from gan_zoo import registry
-from gan_zoo.bench.cell import Listener
 from gan_zoo.bench.evaluation import Evaluator
-from gan_zoo.bench.plan import EVALUATION_SIDE, Request, make_plan
-from gan_zoo.bench.run import Silent, run_plan
+from gan_zoo.bench.listener import Listener
+from gan_zoo.bench.plan import EVALUATION_SIDE, Recipe, make_plan
+from gan_zoo.bench.run import run_plan
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.bench.tables import Results, read_results
 from gan_zoo.data import Dataset
@@ -26,7 +26,7 @@ from gan_zoo.variant import Variant
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of a suite left: its tables, the path of its report, and a line for each cell that ended in an error."""
+    """What a run of a suite left: tables, the report's path, and a line for each cell that ended in an error."""
 
     results: Results
     report: Path
@@ -46,29 +46,34 @@ def run_suite(
     inception_weights: Path | None = None,
     device: str | None = None,
     threads: int | None = None,
+    jobs: int | None = None,
     listener: Listener | None = None,
 ) -> Outcome:
     """Run a suite file into a folder: the cells that are missing, then tables, plots and the report.
 
-    ``fallback`` names the data set that may stand in where the suite's own is not to be had. ``threads`` fixes the CPU
-    threads (by default all cores). Calling it again goes on where it was interrupted.
+    ``fallback`` names the data set that may stand in where the suite's own is not to be had. ``jobs`` cells are
+    trained side by side with ``threads`` CPU threads each (by default, on a CPU, a cell a core). Calling it again
+    goes on where it was interrupted. With more than one job, call it from a file under
+    ``if __name__ == "__main__":``, as the processes of Python's multiprocessing need.
 
     Raises:
         GanZooError: anything in the suite or the arguments that does not fit, before anything is trained.
     """
-    listener = listener or Silent()
-    for plugin in plugins:
-        registry.load_plugin(Path(plugin))
-    request = Request(
+    listener = listener or Listener()
+    recipe = Recipe(
+        suite=read_suite(Path(suite)),
         preset=preset,
         variants=variants,
         seeds=seeds,
+        plugins=tuple(Path(plugin) for plugin in plugins),
         data_root=data_root,
         fallback=fallback,
         inception_weights=inception_weights,
+        device=device,
         threads=threads,
+        jobs=jobs,
     )
-    plan = make_plan(read_suite(Path(suite)), request, pick(device))
+    plan = make_plan(recipe)
     for notice in (plan.measured.note, *plan.notices):
         if notice:
             listener.notice(notice)
@@ -92,7 +97,8 @@ def train(
 ) -> Run:
     """Train one variant, e.g. ``train("cgan", "mnist", {"epochs": 5})``.
 
-    Gives back the run: ``run.sampler(20)`` makes images, ``run.history`` is a pandas table, ``run.status`` tells how it ended.
+    Gives back the run: ``run.sampler(20)`` makes images, ``run.history`` is a pandas table, ``run.status`` tells how
+    it ended.
 
     Raises:
         GanZooError: an unknown variant, data set or device, or data that cannot be had.
@@ -101,9 +107,7 @@ def train(
     if isinstance(data, str):
         data = data_sets.load(data, side=made.image_side, root=data_root, fallback=fallback, device=pick(device))
     spent = budget if isinstance(budget, Budget) else Budget.of(budget)
-    return train_run(
-        made, data, spent, seed=seed, fractions=fractions, on_milestone=on_milestone, on_block=on_block
-    )
+    return train_run(made, data, spent, seed=seed, fractions=fractions, on_milestone=on_milestone, on_block=on_block)
 
 
 def load(path: Path | str, *, device: str | None = None) -> Sampler:
@@ -138,7 +142,8 @@ def evaluate(
     if not 2 <= n <= len(dataset.test):
         raise GanZooError(f"n is {n}; the test split of {dataset.name!r} allows 2 to {len(dataset.test)} images")
     loaded = tuple(
-        load_extractor(name, device=device, inception_weights=inception_weights) for name in extractors or (dataset.extractor,)
+        load_extractor(name, device=device, inception_weights=inception_weights)
+        for name in extractors or (dataset.extractor,)
     )
     evaluator = Evaluator(dataset.train, dataset.test, loaded, n)
     measured = {sampler.variant.name: evaluator.measure(sampler, seed), "real": evaluator.floor(seed)}

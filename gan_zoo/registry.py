@@ -29,17 +29,25 @@ def register(name: str) -> Callable[[_Factory], _Factory]:
     """Decorate a function that makes a variant; its keyword arguments are the variant's hyperparameters.
 
     Raises:
-        GanZooError: the name is taken by a function of another file.
+        GanZooError: the name is taken by another function.
     """
 
     def decorate(factory: _Factory) -> _Factory:
         taken = _factories.get(name)
-        if taken is not None and inspect.getfile(taken) != inspect.getfile(factory):
-            raise GanZooError(f"variant {name!r} is registered already, by {inspect.getfile(taken)}; choose another name")
+        # The same function of the same file is that file run again, after an edit or under another module's name.
+        if taken is not None and _place(taken) != _place(factory):
+            raise GanZooError(
+                f"variant {name!r} is registered already, by {taken.__qualname__} in {inspect.getfile(taken)}; "
+                "choose another name"
+            )
         _factories[name] = factory
         return factory
 
     return decorate
+
+
+def _place(factory: _Factory) -> tuple[str, str]:
+    return inspect.getfile(factory), factory.__qualname__
 
 
 def names() -> list[str]:
@@ -51,8 +59,8 @@ def names() -> list[str]:
 def get(name: str, **options: Any) -> Variant:
     """The variant of that name.
 
-    ``options`` are the hyperparameters of its function, or fields of ``Variant`` that take a plain value (``batch_size``,
-    ``image_side``, ``ema``, ``latent="100 normal"``, ``initialization="normal 0.02"`` ...).
+    ``options`` are the hyperparameters of its function, or fields of ``Variant`` that take a plain value
+    (``batch_size``, ``image_side``, ``ema``, ``latent="100 normal"``, ``initialization="normal 0.02"`` ...).
 
     Raises:
         GanZooError: no variant or no option of that name (the nearest is named), or a value that does not fit.
@@ -135,6 +143,8 @@ def _discover() -> None:
 def load_plugin(path: Path) -> list[str]:
     """Run a loose Python file that registers variants, and give back the names that it registered.
 
+    Run again, after an edit, it takes the place of what it registered before.
+
     Raises:
         GanZooError: the file is missing, cannot be run, or registers nothing.
     """
@@ -148,13 +158,23 @@ def load_plugin(path: Path) -> list[str]:
         raise GanZooError(f"plugin {str(path)!r} is not a Python file (.py)")
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_name] = module
+    before = dict(_factories)
+    for name in _registered_by(path):
+        del _factories[name]
     try:
-        module_spec.loader.exec_module(module)
-    except GanZooError:
-        raise
-    except Exception as error:
-        raise GanZooError(f"plugin {str(path)!r} cannot be run: {type(error).__name__}: {error}") from error
-    mine = sorted(name for name, factory in _factories.items() if Path(inspect.getfile(factory)).resolve() == path)
-    if not mine:
+        # Compiled here, since Python's own cache takes an edit of the same second and length for no edit.
+        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
+        if mine := _registered_by(path):
+            return mine
         raise GanZooError(f"plugin {str(path)!r} registers no variant; decorate a function with @register('name')")
-    return mine
+    except BaseException as error:
+        _factories.clear()
+        _factories.update(before)
+        if isinstance(error, GanZooError) or not isinstance(error, Exception):
+            raise
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise GanZooError(f"plugin {str(path)!r} cannot be run: {said}") from error
+
+
+def _registered_by(path: Path) -> list[str]:
+    return sorted(name for name, factory in _factories.items() if Path(inspect.getfile(factory)).resolve() == path)

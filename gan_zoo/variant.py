@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -28,7 +29,7 @@ class Networks(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """What a network family is told: sample shape (C, H, W), latent size, and the classes each network is given (0: none).
+    """What a network family is told: sample shape (C, H, W), latent size, classes given to each network (0: none).
 
     With ``packing`` the discriminator judges packs of so many samples, stacked along the channels.
     """
@@ -53,8 +54,18 @@ class Optimizer:
     settings: Mapping[str, Any] = field(default_factory=lambda: {"lr": 2e-4, "betas": (0.5, 0.999)})
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimizer over ``parameters``."""
-        return getattr(torch.optim, self.name)(list(parameters), **self.settings)
+        """The optimizer over ``parameters``.
+
+        Raises:
+            GanZooError: torch has no optimizer of that name, or it does not take these settings.
+        """
+        known = {name: kind for name, kind in vars(torch.optim).items() if isinstance(kind, type)}
+        if self.name not in known:
+            raise unknown("optimizer", self.name, known)
+        try:
+            return known[self.name](list(parameters), **self.settings)
+        except (TypeError, ValueError) as error:
+            raise GanZooError(f"optimizer {self.name} cannot be made with {dict(self.settings)}: {error}") from None
 
 
 def _default_weights(_module: nn.Module) -> None:
@@ -143,7 +154,14 @@ class Variant:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for choice, allowed in (("conditioning", ("none", "generator", "both")), ("sampling", ("epoch", "replacement"))):
+        for name, kind in _KINDS.items():
+            if not isinstance(getattr(self, name), kind):
+                given = f"{getattr(self, name)!r} ({type(getattr(self, name)).__name__})"
+                raise GanZooError(f"{self.name or self.title}: {name} is {given}; it must be of type {kind.__name__}")
+        for choice, allowed in (
+            ("conditioning", ("none", "generator", "both")),
+            ("sampling", ("epoch", "replacement")),
+        ):
             if getattr(self, choice) not in allowed:
                 raise unknown(f"{choice} of variant {self.name or self.title!r}", str(getattr(self, choice)), allowed)
         if self.initialization not in INITIALIZATIONS:
@@ -155,12 +173,16 @@ class Variant:
         if self.ema is not None and not 0 < self.ema < 1:
             raise GanZooError(f"{self.name or self.title}: ema is {self.ema}; a decay lies between 0 and 1")
         if self.packing > 1 and self.conditioning == "both":
-            raise GanZooError(f"{self.name or self.title}: a pack has no one label; use packing = 1 or conditioning = 'generator'")
+            raise GanZooError(
+                f"{self.name or self.title}: a pack has no one label; use packing = 1 or conditioning = 'generator'"
+            )
 
     def _at_least(self, name: str, least: int) -> None:
         value = getattr(self, name)
-        if value is not None and value < least:
-            raise GanZooError(f"{self.name or self.title}: {name} is {value}; it must be at least {least}")
+        if value is not None and (type(value) is not int or value < least):
+            raise GanZooError(
+                f"{self.name or self.title}: {name} is {value!r}; it must be an integer of at least {least}"
+            )
 
     @property
     def reuses_fakes(self) -> bool:
@@ -187,7 +209,9 @@ class Variant:
             raise GanZooError(f"variant {self.name or self.title!r} needs labels, and the data set has none")
         networks = Networks(*self.networks(self.spec(shape, classes)))
         for penalty in self.penalties:
-            if penalty.per_sample and any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in networks.discriminator.modules()):
+            if penalty.per_sample and any(
+                isinstance(m, nn.modules.batchnorm._BatchNorm) for m in networks.discriminator.modules()
+            ):
                 raise GanZooError(
                     f"variant {self.name or self.title!r} has batch norm in a discriminator under a {penalty.title}: "
                     "scores would depend on the whole batch; take the batch norm out, or use layer norm"
@@ -197,10 +221,26 @@ class Variant:
         return networks
 
 
+_KINDS: dict[str, type] = {
+    "title": str,
+    "paper": str,
+    "objective": Objective,
+    "penalties": tuple,
+    "latent": Latent,
+    "generator_optimizer": Optimizer,
+    "discriminator_optimizer": Optimizer,
+    "joint": bool,
+    "fakes_in_eval": bool,
+    "deviations": tuple,
+}
+
+
 def describe(value: Any) -> Any:
     """``value`` as JSON: what decides a variant's numbers, in words.
 
-    A record becomes its fields, a function its qualified name with the values it was made with, anything else its text.
+    A record becomes its fields, a function its qualified name with the values it was made with, an object without a
+    text of its own its class and attributes, anything else its text. The same in every process: no addresses, no
+    set's order.
     """
     if isinstance(value, (Latent, type(None), bool, int, float, str)):
         return str(value) if isinstance(value, Latent) else value
@@ -212,9 +252,22 @@ def describe(value: Any) -> Any:
         return {str(key): describe(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [describe(inner) for inner in value]
-    if callable(value):
-        cells = dict(zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)) if hasattr(value, "__code__") else {}
-        closed = {name: describe(cell.cell_contents) for name, cell in cells.items()}
-        name = f"{value.__module__}.{value.__qualname__}"
-        return {"function": name, "with": closed} if closed else name
+    if isinstance(value, (set, frozenset)):
+        return sorted((describe(inner) for inner in value), key=str)
+    if isinstance(value, type) or inspect.isroutine(value):
+        return _describe_function(value)
+    if type(value).__repr__ is object.__repr__:
+        return {"object": _describe_function(type(value)), "with": describe(vars(value))}
     return str(value)
+
+
+def _describe_function(value: Any) -> Any:
+    """A function or class by its qualified name, with its bound object, closed-over values and default values."""
+    name = f"{value.__module__}.{value.__qualname__}"
+    made: dict[str, Any] = {"self": value.__self__} if inspect.ismethod(value) else {}
+    if inspect.isfunction(value):
+        made |= inspect.getclosurevars(value).nonlocals
+        made |= {key: p.default for key, p in inspect.signature(value).parameters.items() if p.default is not p.empty}
+    # A function that closes over itself is named, not unfolded again.
+    said = {key: name if inner is value else describe(inner) for key, inner in made.items()}
+    return {"function": name, "with": said} if said else name

@@ -3,13 +3,14 @@
 import datetime
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from gan_zoo.bench.evaluation import Evaluator
+from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import CellPlan, Plan
 from gan_zoo.bench.records import CELLS, Row, append, read_cell
 from gan_zoo.engine import Sampler, State, checkpoint, failure, init, train_to
@@ -19,25 +20,6 @@ from gan_zoo.errors import GanZooError
 CHECKPOINTS = "checkpoints"
 COLUMNS, ROWS, CLASS_COLUMNS = 5, 4, 10
 FINISHED = ("ok", "collapsed", "diverged", "out_of_memory")
-
-
-class Listener(Protocol):
-    """Who is told of a run's progress."""
-
-    def notice(self, text: str) -> None:
-        """Something that a reader must know."""
-
-    def plan(self, cells: int, finished: int) -> None:
-        """The run begins: so many cells, so many of them finished already."""
-
-    def begin(self, cell: CellPlan) -> None:
-        """A cell begins."""
-
-    def block(self, state: State, share: float, values: Mapping[str, float]) -> None:
-        """A block of rounds was trained; ``share`` of the cell's budget is spent."""
-
-    def end(self, cell: CellPlan, row: Row) -> None:
-        """A cell has ended with this row."""
 
 
 def is_finished(folder: Path, cell: CellPlan) -> bool:
@@ -59,8 +41,8 @@ def checkpoint_path(folder: Path, cell: CellPlan) -> Path:
 def run_cell(plan: Plan, cell: CellPlan, evaluator: Evaluator, folder: Path, listener: Listener) -> Row:
     """Run one cell to its end, from its last checkpoint where it was interrupted, and give back its last row.
 
-    Divergence and memory that runs out end the cell with a status of their own; so does any other error of the variant's
-    own code, which is not retried within this run.
+    Divergence and memory that runs out end the cell with a status of their own; so does any other error of the
+    variant's own code, which is not retried within this run.
     """
     path = records_path(folder, cell)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,12 +101,15 @@ def _on_block(plan: Plan, cell: CellPlan, folder: Path, listener: Listener) -> A
 
     def on_block(state: State, values: Mapping[str, float]) -> None:
         append(path, {"row": "history", **state.history.rows[-1]})
-        listener.block(state, plan.budget.spent(state) / plan.budget.amount, values)
+        rate = state.images / state.seconds if state.seconds else 0.0
+        listener.block(cell, plan.budget.spent(state) / plan.budget.amount, rate, values)
 
     return on_block
 
 
-def _milestone(plan: Plan, cell: CellPlan, state: State, fraction: float, evaluator: Evaluator, folder: Path) -> list[Row]:
+def _milestone(
+    plan: Plan, cell: CellPlan, state: State, fraction: float, evaluator: Evaluator, folder: Path
+) -> list[Row]:
     """Measure, draw samples, and only then save the state: what a checkpoint has passed is on record."""
     sampler, path = Sampler.of(state), records_path(folder, cell)
     at = {"step": state.rounds, "images": state.images, "seconds": state.seconds, "fraction": fraction}
@@ -162,8 +147,8 @@ def tile(images: Tensor, columns: int) -> Any:
 
 
 def _collapsed(rows: list[Row], classes: int) -> bool:
-    """Fewer than half of the classes each hold 1% of the samples at the last evaluation."""
-    return any("modes" in row["values"] and row["values"]["modes"] < classes / 2 for row in rows)
+    """At the last evaluation, no more than a quarter of the classes hold 1% of the samples each."""
+    return any("modes" in row["values"] and row["values"]["modes"] <= classes / 4 for row in rows)
 
 
 def _begin(plan: Plan, cell: CellPlan, state: State | None) -> Row:

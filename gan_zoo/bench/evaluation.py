@@ -22,7 +22,7 @@ class Evaluator:
         self.train, self.test, self.extractors, self.n = train, test, extractors, n
 
     def floor(self, seed: int) -> list[dict[str, Any]]:
-        """Rows for real training images, a random N of them, against the reference: what a perfect generator would get."""
+        """Rows for a random N of the real training images against the reference: what a perfect generator would get."""
         index = _choose(len(self.train), self.n, seed, "floor")
         return self._rows(self.train.images[index], self.train.labels[index].cpu(), weights="none", selection=None)
 
@@ -36,7 +36,9 @@ class Evaluator:
         selection = sampler(self.n, labels=asked, seed=derive(seed, "selection"))
         return self._rows(reported, asked, weights=sampler.weights, selection=selection)
 
-    def _rows(self, images: Tensor, asked: Tensor | None, *, weights: str, selection: Tensor | None) -> list[dict[str, Any]]:
+    def _rows(
+        self, images: Tensor, asked: Tensor | None, *, weights: str, selection: Tensor | None
+    ) -> list[dict[str, Any]]:
         rows = []
         for extractor in self.extractors:
             reference = self._references[extractor.name]
@@ -62,5 +64,5 @@ class Evaluator:
 
 
 def _choose(total: int, n: int, seed: int, purpose: str) -> Tensor:
-    """``n`` different indices below ``total``, at random: the first ones of MNIST's test split are easier than the last."""
+    """``n`` different random indices below ``total``: the first ones of MNIST's test split are easier than the last."""
     return torch.randperm(total, generator=seeded(seed, purpose))[:n]

@@ -11,15 +11,16 @@ from typing import Any
 
 import torch
 
-import gan_zoo
 from gan_zoo import data as data_sets
 from gan_zoo import registry
+from gan_zoo.bench.evaluation import Evaluator
 from gan_zoo.bench.suite import Preset, Suite
 from gan_zoo.data import Dataset
 from gan_zoo.engine import Budget
-from gan_zoo.engine.device import cores, prepare
-from gan_zoo.errors import GanZooError
+from gan_zoo.engine.device import cores, pick, prepare
+from gan_zoo.errors import GanZooError, unknown
 from gan_zoo.metrics import Extractor, ExtractorUnavailable, load_extractor
+from gan_zoo.metrics.extractors import EXTRACTORS
 from gan_zoo.variant import Variant, describe
 
 FLOOR = "real"
@@ -29,27 +30,38 @@ _PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy", "scikit-learn")
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a caller may say beside the suite itself; None leaves the suite's word."""
+class Recipe:
+    """All that a plan is made from: a suite and what the caller says beside it; None leaves the suite's word.
 
+    Attributes:
+        plugins: files that register variants.
+        threads: CPU threads a cell.
+        jobs: cells trained side by side, each in a process of its own.
+    """
+
+    suite: Suite
     preset: str = "auto"
     variants: Sequence[str] | None = None
     seeds: Sequence[int] | None = None
+    plugins: Sequence[Path] = ()
     data_root: Path | None = None
     fallback: str | None = None
     inception_weights: Path | None = None
+    device: str | None = None
     threads: int | None = None
+    jobs: int | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
     """A suite made concrete: data, variants, seeds, measures and device."""
 
-    suite: Suite
+    recipe: Recipe
     preset_name: str
     preset: Preset
     device: torch.device
     threads: int
+    jobs: int
     variants: tuple[Variant, ...]
     departures: Mapping[str, tuple[str, ...]]
     seeds: tuple[int, ...]
@@ -63,6 +75,10 @@ class Plan:
     def measured(self) -> Dataset:
         """The data set at the side at which everything is measured."""
         return self.data[EVALUATION_SIDE]
+
+    def evaluator(self) -> Evaluator:
+        """What measures this plan's cells."""
+        return Evaluator(self.measured.train, self.measured.test, self.extractors, self.preset.n)
 
     def cells(self) -> list["CellPlan"]:
         """All cells, the floor's first, then seed by seed, so that an interrupted run has compared like with like."""
@@ -111,50 +127,59 @@ class CellPlan:
         return f"{self.variant_name}-seed{self.seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def make_plan(suite: Suite, request: Request, device: torch.device) -> Plan:
-    """Resolve a suite: load its data and extractors, make its variants.
+def make_plan(recipe: Recipe) -> Plan:
+    """Resolve a recipe: load plugins, data and extractors, make the variants, and set this process up for its device.
 
-    An extractor that is not to be had, or needs more images than the preset measures, is left out with a notice.
+    By default a CPU trains as many cells side by side as it has cores, each with one thread, and CUDA one after
+    another. An extractor that is not to be had, or needs more images than the preset measures, is left out with a
+    notice.
 
     Raises:
-        GanZooError: an unknown preset, variant, option, data set or extractor, data that cannot be had, or no extractor left.
+        GanZooError: an unknown preset, variant, option, data set or extractor, data that cannot be had, or no extractor
+            left.
     """
-    preset_name = request.preset
+    suite, device = recipe.suite, pick(recipe.device)
+    for plugin in recipe.plugins:
+        registry.load_plugin(plugin)
+    preset_name = recipe.preset
     if preset_name == "auto":
         preset_name = "full" if device.type == "cuda" else "quick"
     preset = suite.preset(preset_name)
-    threads = request.threads or cores()
+    threads = recipe.threads or 1
     if device.type == "cpu":
         torch.set_num_threads(threads)
     prepare(device.type)
-    chosen = request.variants or preset.variants or suite.variants
+    chosen = recipe.variants or preset.variants or suite.variants
     if repeated := sorted({name for name in chosen if list(chosen).count(name) > 1}):
         raise GanZooError(f"variants are named twice: {', '.join(repeated)}; name each once")
-    _check_options(preset, suite)
+    _check_names(suite, preset_name, preset)
     variants = tuple(_variant(name, preset) for name in chosen)
     data = {
-        side: data_sets.load(suite.data, side=side, channels=suite.channels, root=request.data_root, fallback=request.fallback).to(device)
+        side: data_sets.load(
+            suite.data, side=side, channels=suite.channels, root=recipe.data_root, fallback=recipe.fallback
+        ).to(device)
         for side in sorted({EVALUATION_SIDE, *(variant.image_side for variant in variants)})
     }
     measured = data[EVALUATION_SIDE]
     wanted = list(preset.extractors or suite.extractors)
     if measured.name != suite.data:
         wanted = [measured.extractor, *(name for name in wanted if name == "inception")]
-    if request.inception_weights is not None and "inception" not in wanted:
+    if recipe.inception_weights is not None and "inception" not in wanted:
         wanted.append("inception")
     n = min(preset.n, len(measured.test), len(measured.train))
-    extractors, notices = _extractors(wanted, n, device, request.inception_weights)
+    extractors, notices = _extractors(wanted, n, device, recipe.inception_weights)
     if n < preset.n:
         notices.append(f"N is {n}, not {preset.n}: the test split of {measured.name} has no more images")
     return Plan(
-        suite=suite,
+        recipe=recipe,
         preset_name=preset_name,
         preset=preset.model_copy(update={"n": n}),
         device=device,
         threads=threads,
+        jobs=recipe.jobs or (max(1, cores() // threads) if device.type == "cpu" else 1),
         variants=variants,
         departures={name: tuple(_departures(name, preset, suite)) for name in chosen},
-        seeds=tuple(request.seeds or preset.seed_list),
+        seeds=tuple(recipe.seeds or preset.seed_list),
         budget=Budget.of(preset.budget),
         data=data,
         extractors=extractors,
@@ -163,9 +188,22 @@ def make_plan(suite: Suite, request: Request, device: torch.device) -> Plan:
     )
 
 
-def _check_options(preset: Preset, suite: Suite) -> None:
-    for name in (*suite.variants, *(preset.variants or ()), *preset.options):
-        registry.hyperparameters(name)
+def _check_names(suite: Suite, preset_name: str, preset: Preset) -> None:
+    """Check the names and options that the suite's file gives, so that a wrong one is shown with its file and key."""
+    known = {"data set": data_sets.names(), "variant": registry.names(), "extractor": list(EXTRACTORS)}
+    named = [("data set", "data", [suite.data]), ("variant", f"presets.{preset_name}.options", list(preset.options))]
+    for prefix, table in (("", suite), (f"presets.{preset_name}.", preset)):
+        named.append(("variant", f"{prefix}variants", list(table.variants or [])))
+        named.append(("extractor", f"{prefix}extractors", list(table.extractors or [])))
+    for kind, key, names in named:
+        for name in names:
+            if name not in known[kind]:
+                raise GanZooError(f"{suite.file}: key {key!r}: {unknown(kind, name, known[kind])}")
+    for name in preset.options:
+        try:
+            _variant(name, preset)
+        except GanZooError as error:
+            raise GanZooError(f"{suite.file}: key 'presets.{preset_name}.options.{name}': {error}") from None
 
 
 def _options(name: str, preset: Preset) -> dict[str, Any]:
@@ -198,7 +236,7 @@ def _extractors(
         try:
             extractor = load_extractor(name, device=device, inception_weights=weights)
         except ExtractorUnavailable as error:
-            notices.append(f"{name} is left out: {error}")
+            notices.append(str(error))
             continue
         if n < extractor.minimum_n:
             notices.append(f"{name} is left out: its figures need N of at least {extractor.minimum_n}, and N is {n}")
@@ -212,8 +250,10 @@ def _extractors(
 @cache
 def numeric_code() -> str:
     """SHA-256 (hex) of the source of gan_zoo that decides numbers."""
-    root = Path(gan_zoo.__file__).parent
-    files = [file for part in _NUMERIC for file in ([root / part] if part.endswith(".py") else (root / part).rglob("*.py"))]
+    root = Path(__file__).parent.parent
+    files = [
+        file for part in _NUMERIC for file in ([root / part] if part.endswith(".py") else (root / part).rglob("*.py"))
+    ]
     return _digest([*files, root / "bench" / "cell.py", root / "bench" / "evaluation.py"])
 
 

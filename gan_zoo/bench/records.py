@@ -100,8 +100,9 @@ def write_json(path: Path, value: Any) -> None:
     with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
         json.dump(plain(value), file, indent=2, allow_nan=False)
         file.write("\n")
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+    draft = Path(file.name)
+    draft.chmod(0o644)
+    draft.replace(path)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -112,7 +113,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = Path(folder) / MANIFEST
     if not Path(folder).is_dir():
-        raise GanZooError(f"results folder {str(folder)!r} does not exist; make one with `gan-zoo bench SUITE --out DIR`")
+        raise GanZooError(
+            f"results folder {str(folder)!r} does not exist; make one with `gan-zoo bench SUITE --out DIR`"
+        )
     if not path.is_file():
         raise GanZooError(f"{str(folder)!r} is not a results folder: it has no {MANIFEST}")
     try:

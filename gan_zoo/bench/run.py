@@ -3,38 +3,18 @@
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import filelock
 
-from gan_zoo.bench.cell import Listener, is_finished, now, run_cell
-from gan_zoo.bench.evaluation import Evaluator
+from gan_zoo.bench.cell import is_finished, now
+from gan_zoo.bench.executor import run_cells
+from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import CellPlan, Plan
-from gan_zoo.bench.records import MANIFEST, Row, write_json
-from gan_zoo.engine import State
+from gan_zoo.bench.records import MANIFEST, write_json
 from gan_zoo.engine.device import describe
 from gan_zoo.errors import GanZooError
-
-
-class Silent:
-    """A listener that tells nobody."""
-
-    def notice(self, text: str) -> None:
-        """Nothing."""
-
-    def plan(self, cells: int, finished: int) -> None:
-        """Nothing."""
-
-    def begin(self, cell: CellPlan) -> None:
-        """Nothing."""
-
-    def block(self, state: State, share: float, values: Mapping[str, float]) -> None:
-        """Nothing."""
-
-    def end(self, cell: CellPlan, row: Row) -> None:
-        """Nothing."""
 
 
 def run_plan(plan: Plan, folder: Path, listener: Listener | None = None) -> list[str]:
@@ -46,7 +26,7 @@ def run_plan(plan: Plan, folder: Path, listener: Listener | None = None) -> list
     Raises:
         GanZooError: the folder cannot be written to, or another run is writing to it.
     """
-    listener = listener or Silent()
+    listener = listener or Listener()
     folder = Path(folder)
     lock = _lock(folder)
     try:
@@ -61,10 +41,8 @@ def _run(plan: Plan, folder: Path, listener: Listener) -> list[str]:
     todo = [cell for cell in cells if not is_finished(folder, cell)]
     write_json(folder / MANIFEST, _manifest(plan, cells, started, None))
     listener.plan(len(cells), len(cells) - len(todo))
-    evaluator = Evaluator(plan.measured.train, plan.measured.test, plan.extractors, plan.preset.n)
     errors = []
-    for cell in todo:
-        end = run_cell(plan, cell, evaluator, folder, listener)
+    for cell, end in run_cells(plan, todo, folder, listener):
         if end["status"] == "error":
             errors.append(f"{cell.variant_name} seed {cell.seed}: {end['message']}")
     write_json(folder / MANIFEST, _manifest(plan, cells, started, time.perf_counter() - clock))
@@ -86,14 +64,14 @@ def _lock(folder: Path) -> filelock.BaseFileLock:
 def _manifest(plan: Plan, cells: list[CellPlan], started: str, wall: float | None) -> dict[str, Any]:
     measured = plan.measured
     return {
-        "title": plan.suite.title,
-        "suite": plan.suite.model_dump(),
+        "title": plan.recipe.suite.title,
+        "suite": plan.recipe.suite.model_dump(),
         "preset": plan.preset_name,
         "data": {
             "name": measured.name,
             "title": measured.title,
             "note": measured.note,
-            "requested": plan.suite.data,
+            "requested": plan.recipe.suite.data,
             "fingerprint": measured.fingerprint,
             "train": len(measured.train),
             "test": len(measured.test),
@@ -113,6 +91,7 @@ def _manifest(plan: Plan, cells: list[CellPlan], started: str, wall: float | Non
         "device_kind": plan.device.type,
         "precision": "fp32",
         "threads": plan.threads,
+        "jobs": plan.jobs,
         "versions": {"python": sys.version.split()[0], **plan.versions},
         "git_commit": _git_commit(),
         "started": started,
@@ -122,12 +101,16 @@ def _manifest(plan: Plan, cells: list[CellPlan], started: str, wall: float | Non
 
 
 def _git_commit() -> str | None:
-    """The commit of the checkout that this package runs from, ``+changes`` where it was edited since; None outside one."""
+    """The commit of the checkout that this runs from, ``+changes`` where it was edited since; None outside one."""
 
     def git(*words: str) -> str | None:
         try:
             said = subprocess.run(
-                ["git", "-C", str(Path(__file__).parent), *words], capture_output=True, text=True, check=True, timeout=10
+                ["git", "-C", str(Path(__file__).parent), *words],
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=10,
             )
         except (OSError, subprocess.SubprocessError):
             return None

@@ -2,11 +2,11 @@
 
 import difflib
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
 from gan_zoo.errors import GanZooError, unknown
 
@@ -33,8 +33,8 @@ class Preset(_Table):
         options: hyperparameters by variant, e.g. ``{dcgan = {width = 32}}``.
     """
 
-    seeds: _Count | list[Annotated[int, Field(ge=0)]]
-    budget: dict[str, Annotated[int | float, Field(gt=0)]]
+    seeds: int | list[int]
+    budget: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]]
     evaluate_at: list[_Share] = [1.0]
     n: _Count
     batch_size: _Count | None = None
@@ -56,12 +56,14 @@ class Preset(_Table):
             raise ValueError(f"must rise to 1, e.g. [0.1, 0.5, 1.0], not {shares}")
         return shares
 
-    @field_validator("seeds")
+    @field_validator("seeds", mode="plain")
     @classmethod
-    def _distinct(cls, seeds: int | list[int]) -> int | list[int]:
-        if isinstance(seeds, list) and (not seeds or len(set(seeds)) != len(seeds)):
-            raise ValueError(f"must be different seeds, at least one, not {seeds}")
-        return seeds
+    def _count_or_list(cls, seeds: Any) -> int | list[int]:
+        listed = seeds if isinstance(seeds, list) else range(seeds) if type(seeds) is int else []
+        whole = all(type(seed) is int and seed >= 0 for seed in listed)
+        if not (listed and whole and len(set(listed)) == len(listed)):
+            raise ValueError("must be a count of at least 1, or a list of different seeds, e.g. [0, 1, 2]")
+        return seeds  # type: ignore[no-any-return]
 
     @property
     def seed_list(self) -> list[int]:
@@ -79,8 +81,14 @@ class Suite(_Table):
     data: str
     variants: Annotated[list[str], Field(min_length=1)]
     extractors: Annotated[list[str], Field(min_length=1)]
-    channels: int | None = None
+    channels: Literal[1, 3] | None = None
     presets: Annotated[dict[str, Preset], Field(min_length=1)]
+    _file: str = PrivateAttr("suite")
+
+    @property
+    def file(self) -> str:
+        """The file that it was read from."""
+        return self._file
 
     def preset(self, name: str) -> Preset:
         """The preset of that name.
@@ -89,7 +97,7 @@ class Suite(_Table):
             GanZooError: there is none.
         """
         if name not in self.presets:
-            raise unknown("preset", name, [*self.presets, "auto"])
+            raise GanZooError(f"{self.file}: {unknown('preset', name, [*self.presets, 'auto'])}")
         return self.presets[name]
 
 
@@ -97,8 +105,8 @@ def read_suite(path: Path) -> Suite:
     """Read and check a suite file.
 
     Raises:
-        GanZooError: no such file, no TOML, or keys and values that do not fit: one line each, with the file, the key and
-            what is allowed.
+        GanZooError: no such file, no TOML, or keys and values that do not fit: one line each, with the file, the key
+            and what is allowed.
     """
     path = Path(path)
     try:
@@ -108,23 +116,36 @@ def read_suite(path: Path) -> Suite:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise GanZooError(f"suite {str(path)!r} cannot be read: {error}") from None
     try:
-        return Suite.model_validate(table)
+        suite = Suite.model_validate(table)
     except ValidationError as errors:
-        raise GanZooError("\n".join(f"{path}: {_line(error)}" for error in errors.errors())) from None
+        raise GanZooError("\n".join(f"{path}: {line}" for line in _lines(errors.errors()))) from None
+    suite._file = str(path)
+    return suite
+
+
+def _lines(errors: Sequence[Any]) -> Iterator[str]:
+    """One line a mistake: a key that is missing only because it is misspelled is not named twice."""
+    misspelled = {
+        (*error["loc"][:-1], _nearest(error["loc"])) for error in errors if error["type"] == "extra_forbidden"
+    }
+    return (_line(error) for error in errors if error["type"] != "missing" or error["loc"] not in misspelled)
 
 
 def _line(error: Any) -> str:
-    location = [str(part) for part in error["loc"]]
-    key = ".".join(location)
+    key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        known = list((Preset if location[0] == "presets" else Suite).model_fields)
-        return f"unknown key {key!r}{_nearest(location[-1], known)} Allowed: {', '.join(known)}"
+        nearest = _nearest(error["loc"])
+        hint = f"; did you mean {nearest!r}?" if nearest else "."
+        return f"unknown key {key!r}{hint} Allowed: {', '.join(_known(error['loc']))}"
     if error["type"] == "missing":
         return f"key {key!r} is missing"
     message = error["msg"].removeprefix("Value error, ")
     return f"key {key!r} is {error['input']!r}: {message[0].lower()}{message[1:]}"
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
-    nearest = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {nearest[0]!r}?" if nearest else "."
+def _known(location: Sequence[str]) -> list[str]:
+    return list((Preset if len(location) > 1 else Suite).model_fields)
+
+
+def _nearest(location: Sequence[str]) -> str:
+    return next(iter(difflib.get_close_matches(location[-1], _known(location), n=1)), "")

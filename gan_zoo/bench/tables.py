@@ -4,7 +4,6 @@ The same records give byte-identical files. A figure belongs to its extractor: n
 """
 
 import math
-import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -119,8 +118,9 @@ def write_text(path: Path, text: str) -> None:
             "w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8", newline=""
         ) as file:
             file.write(text)
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
+        draft = Path(file.name)
+        draft.chmod(0o644)
+        draft.replace(path)
     except OSError as error:
         raise GanZooError(f"cannot write {path} ({error.strerror}); name a folder that can be written to") from None
 

@@ -1,4 +1,4 @@
-"""The verbs. torch and all that needs it are imported inside the command that uses them: `--help` must answer at once."""
+"""The verbs. torch and what needs it are imported inside the command that uses them: `--help` must answer at once."""
 
 import json
 import sys
@@ -22,17 +22,23 @@ console = Console()
 errors = Console(stderr=True)
 
 Plugin = Annotated[
-    list[Path] | None, typer.Option("--plugin", help="A Python file that registers variants. May be given again.", show_default=False)
+    list[Path] | None,
+    typer.Option("--plugin", help="A Python file that registers variants. May be given again.", show_default=False),
 ]
 DataRoot = Annotated[
-    Path | None, typer.Option(help="Folder that holds the data sets; else GAN_ZOO_DATA, else the cache.", show_default=False)
+    Path | None,
+    typer.Option(help="Folder that holds the data sets; else GAN_ZOO_DATA, else the cache.", show_default=False),
 ]
 Fallback = Annotated[
-    str | None, typer.Option(help="Data set that may stand in where the wanted one is not to be had.", show_default=False)
+    str | None,
+    typer.Option(help="Data set that may stand in where the wanted one is not to be had.", show_default=False),
 ]
-Device = Annotated[str | None, typer.Option(help="cuda, cuda:1 ... or cpu; by default CUDA if it is there.", show_default=False)]
+Device = Annotated[
+    str | None, typer.Option(help="cuda, cuda:1 ... or cpu; by default CUDA if it is there.", show_default=False)
+]
 Inception = Annotated[
-    Path | None, typer.Option(help="Weights file for the extractor `inception`, and measure with it.", show_default=False)
+    Path | None,
+    typer.Option(help="Weights file for the extractor `inception`, and measure with it.", show_default=False),
 ]
 
 
@@ -90,16 +96,22 @@ def show_variant(
 @app.command(epilog="Example: gan-zoo train cgan --epochs 5 --out runs/cgan")
 def train(
     name: Annotated[str, typer.Argument(help="A variant; `gan-zoo list` names them.")],
-    out: Annotated[Path | None, typer.Option(help="Folder to write to; by default runs/NAME-seedSEED.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to; by default runs/NAME-seedSEED.", show_default=False)
+    ] = None,
     data: Annotated[str, typer.Option(help="A data set; `gan-zoo data` names them.")] = "mnist",
-    epochs: Annotated[float | None, typer.Option(help="Budget in epochs [by default 200, as in the articles].", show_default=False)] = None,
+    epochs: Annotated[
+        float | None, typer.Option(help="Budget in epochs [by default 200, as in the articles].", show_default=False)
+    ] = None,
     images: Annotated[float | None, typer.Option(help="Budget in real images.", show_default=False)] = None,
     steps: Annotated[float | None, typer.Option(help="Budget in steps.", show_default=False)] = None,
     seconds: Annotated[float | None, typer.Option(help="Budget in seconds of training.", show_default=False)] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     setting: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A hyperparameter, e.g. --set batch_size=128. May be given again.", show_default=False),
+        typer.Option(
+            "--set", help="A hyperparameter, e.g. --set batch_size=128. May be given again.", show_default=False
+        ),
     ] = None,
     plugin: Plugin = None,
     data_root: DataRoot = None,
@@ -129,16 +141,28 @@ def train(
 @app.command(epilog="Example: gan-zoo bench benchmarks/mnist.toml --preset quick --out results/mine")
 def bench(
     suite: Annotated[Path, typer.Argument(help="A suite file; see benchmarks/.")],
-    out: Annotated[Path | None, typer.Option(help="Folder to write to; by default runs/SUITE-PRESET.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to; by default runs/SUITE-PRESET.", show_default=False)
+    ] = None,
     preset: Annotated[str, typer.Option(help="smoke, quick, full, or auto: full on CUDA, quick on a CPU.")] = "auto",
-    variants: Annotated[str | None, typer.Option(help="Variants in place of the suite's, with commas between.", show_default=False)] = None,
-    seeds: Annotated[str | None, typer.Option(help="Seeds in place of the suite's, e.g. 0,1,2.", show_default=False)] = None,
+    variants: Annotated[
+        str | None, typer.Option(help="Variants in place of the suite's, with commas between.", show_default=False)
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Seeds in place of the suite's, e.g. 0,1,2.", show_default=False)
+    ] = None,
     plugin: Plugin = None,
     data_root: DataRoot = None,
     fallback: Fallback = None,
     inception_weights: Inception = None,
     device: Device = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default all cores.", show_default=False)] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads a cell; by default 1.", show_default=False)
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Cells side by side; by default one a core on a CPU, 1 on CUDA.", show_default=False),
+    ] = None,
 ) -> None:
     """Run a suite: train every variant with every seed, measure, and write tables, plots and a report.
 
@@ -161,6 +185,7 @@ def bench(
             inception_weights=inception_weights,
             device=device,
             threads=threads,
+            jobs=jobs,
             listener=listener,
         )
     _print_ranking(folder, outcome.report)
@@ -179,7 +204,9 @@ def report(folder: Annotated[Path, typer.Argument(help="A folder that `gan-zoo b
 @app.command(epilog="Example: gan-zoo sample runs/cgan-seed0/checkpoint.safetensors --class 7 --n 25")
 def sample(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that `train` or `bench` wrote.")],
-    label: Annotated[int | None, typer.Option("--class", help="The class to ask a conditional generator for.", show_default=False)] = None,
+    label: Annotated[
+        int | None, typer.Option("--class", help="The class to ask a conditional generator for.", show_default=False)
+    ] = None,
     n: Annotated[int, typer.Option(min=1, help="How many images.")] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the latents.")] = 0,
     out: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("samples.png"),
@@ -204,7 +231,9 @@ def new(
     path = scaffold.write_variant(name, out or Path(f"{name}.py"))
     console.print(f"wrote {path}; next:", highlight=False)
     console.print(f"  gan-zoo check {name} --plugin {path}", highlight=False)
-    console.print(f"  gan-zoo bench benchmarks/digits.toml --preset smoke --variants {name},gan --plugin {path}", highlight=False)
+    console.print(
+        f"  gan-zoo bench benchmarks/digits.toml --preset smoke --variants {name},gan --plugin {path}", highlight=False
+    )
 
 
 @app.command(epilog="Example: gan-zoo check my_gan --plugin my_gan.py")
@@ -220,7 +249,9 @@ def check(
 
 @app.command(epilog="Example: gan-zoo data mnist --data-root ~/data")
 def data(
-    names: Annotated[list[str] | None, typer.Argument(help="Data sets to fetch and check; without, all are listed.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Data sets to fetch and check; without, all are listed.")
+    ] = None,
     data_root: DataRoot = None,
 ) -> None:
     """List the data sets, or fetch and check those named."""
@@ -255,5 +286,3 @@ def _print_ranking(folder: Path, path: Path) -> None:
 
     show.print_ranking(folder, console)
     console.print(f"report: {path}", highlight=False, soft_wrap=True)
-
-

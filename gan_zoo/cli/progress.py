@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import CellPlan
 from gan_zoo.bench.records import Row
-from gan_zoo.engine import State
-
-_STEPS = 1000
 
 
 def bars(console: Console) -> Progress:
@@ -29,29 +27,30 @@ def bars(console: Console) -> Progress:
     )
 
 
-def figures(state: State, values: Mapping[str, float]) -> str:
+def figures(rate: float, values: Mapping[str, float]) -> str:
     """Rate and losses of a block, in a few words."""
-    rate = state.images / state.seconds if state.seconds else 0.0
     return f"{rate:,.0f} images/s  D {values['discriminator_loss']:.3f}  G {values['generator_loss']:.3f}"
 
 
-class BenchListener:
-    """Shows a run of a suite: a bar over all cells, and one for the cell in training."""
+class BenchListener(Listener):
+    """Shows a run of a suite: a bar over all cells, and one for each cell in training."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.cell_bar = bars(console)
-        self.grid = self.cell_bar.add_task("cells", total=None, figures="", visible=False)
-        self.cell = self.cell_bar.add_task("cell", total=_STEPS, figures="", visible=False)
+        self.bars = bars(console)
+        self.grid = self.bars.add_task("cells", total=None, figures="", visible=False)
+        self.training: dict[str, TaskID] = {}
         self.done = 0
         self.total = 0
 
     def __enter__(self) -> "BenchListener":
-        self.cell_bar.start()
+        self.bars.start()
         return self
 
-    def __exit__(self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
-        self.cell_bar.stop()
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.bars.stop()
 
     def notice(self, text: str) -> None:
         """Print what a reader must know."""
@@ -60,23 +59,23 @@ class BenchListener:
     def plan(self, cells: int, finished: int) -> None:
         """Show the bar over all cells."""
         self.done, self.total = finished, cells
-        self.cell_bar.update(self.grid, total=cells, completed=finished, visible=True)
+        self.bars.update(self.grid, total=cells, completed=finished, visible=True)
         if finished:
             self.console.print(f"{finished} of {cells} cells are finished already", highlight=False)
 
     def begin(self, cell: CellPlan) -> None:
-        """Show the bar of a cell."""
-        self.cell_bar.reset(self.cell, description=f"{cell.variant_name} seed {cell.seed}", total=_STEPS, figures="", visible=True)
+        """Show a bar for a cell."""
+        self.training[cell.name] = self.bars.add_task(f"{cell.variant_name} seed {cell.seed}", total=1.0, figures="")
 
-    def block(self, state: State, share: float, values: Mapping[str, float]) -> None:
-        """Move the bar of a cell."""
-        self.cell_bar.update(self.cell, completed=share * _STEPS, figures=figures(state, values))
+    def block(self, cell: CellPlan, share: float, rate: float, values: Mapping[str, float]) -> None:
+        """Move a cell's bar."""
+        self.bars.update(self.training[cell.name], completed=share, figures=figures(rate, values))
 
     def end(self, cell: CellPlan, row: Row) -> None:
-        """Print a line for a finished cell."""
+        """Take a cell's bar away, and print a line for it."""
         self.done += 1
-        self.cell_bar.update(self.grid, completed=self.done)
-        self.cell_bar.update(self.cell, visible=False)
+        self.bars.update(self.grid, completed=self.done)
+        self.bars.remove_task(self.training.pop(cell.name))
         took = "" if cell.variant is None else f" in {row['seconds']:.0f} s of training"
         why = f" ({row['message']})" if row["message"] else ""
         line = f"[{self.done}/{self.total}] {cell.variant_name} seed {cell.seed}: {row['status']}{took}{why}"

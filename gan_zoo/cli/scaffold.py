@@ -18,7 +18,7 @@ from gan_zoo.variant import Spec, Variant
 
 
 def networks(spec: Spec, *, width: int) -> tuple[nn.Module, nn.Module]:
-    """A generator from latents (B, spec.latent) to samples (B, *spec.shape) in [-1, 1]; a discriminator to scores (B,)."""
+    """A generator from latents (B, spec.latent) to samples (B, *spec.shape) in [-1, 1]; a discriminator to (B,)."""
     size = spec.shape[0] * spec.shape[1] * spec.shape[2]
     generator = nn.Sequential(
         nn.Linear(spec.latent, width), nn.BatchNorm1d(width), nn.ReLU(),

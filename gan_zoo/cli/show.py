@@ -34,7 +34,9 @@ def variant_rows() -> list[dict[str, Any]]:
                 "latent": str(variant.latent),
                 "side": variant.image_side,
                 "batch_size": variant.batch_size,
-                "parameters": {k: sum(p.numel() for p in network.parameters()) for k, network in networks._asdict().items()},
+                "parameters": {
+                    k: sum(p.numel() for p in network.parameters()) for k, network in networks._asdict().items()
+                },
                 "hyperparameters": registry.hyperparameters(name),
                 "deviations": list(variant.deviations),
             }
@@ -48,7 +50,15 @@ def variant_table(rows: list[dict[str, Any]]) -> Table:
     table.add_column("parameters G / D", justify="right")
     for row in rows:
         sizes = " / ".join(f"{row['parameters'][side] / 1e6:.2f}M" for side in ("generator", "discriminator"))
-        cells = (row["name"], row["title"], row["paper"], row["objective"], row["conditioning"], row["side"], row["batch_size"])
+        cells = (
+            row["name"],
+            row["title"],
+            row["paper"],
+            row["objective"],
+            row["conditioning"],
+            row["side"],
+            row["batch_size"],
+        )
         table.add_row(*map(str, cells), sizes)
     return table
 
@@ -83,9 +93,14 @@ def check_variant(name: str, console: Console) -> None:
         try:
             check(variant)
         except Exception as error:
-            why = str(error) if isinstance(error, (contract.Broken, GanZooError)) else f"{type(error).__name__}: {error}"
+            why = (
+                str(error) if isinstance(error, (contract.Broken, GanZooError)) else f"{type(error).__name__}: {error}"
+            )
             broken.append(f"{check_name}: {' '.join(why.split())}")
-        console.print(f"{'FAILED' if broken and broken[-1].startswith(f'{check_name}:') else 'ok':>6}  {check_name}", highlight=False)
+        console.print(
+            f"{'FAILED' if broken and broken[-1].startswith(f'{check_name}:') else 'ok':>6}  {check_name}",
+            highlight=False,
+        )
     if broken:
         raise GanZooError("\n".join(f"variant {name!r} breaks the contract: {line}" for line in broken))
 
@@ -141,8 +156,13 @@ def _state_of_extractor(name: str, inception_weights: Path | None) -> str:
 def print_ranking(folder: Path, console: Console) -> None:
     """The ranking of a results folder, with the data set, N and budget that it is of."""
     manifest, frame = read_manifest(folder), ranking_table(folder)
-    what = f"{manifest['data']['title']} ({manifest['data']['name']}), preset {manifest['preset']}, N = {manifest['n']:,}"
-    table = Table(title=f"{what}, {next(iter(manifest['extractors']))}, {manifest['device']}", caption="† departs from the article")
+    what = (
+        f"{manifest['data']['title']} ({manifest['data']['name']}), preset {manifest['preset']}, N = {manifest['n']:,}"
+    )
+    table = Table(
+        title=f"{what}, {next(iter(manifest['extractors']))}, {manifest['device']}",
+        caption="† departs from the article",
+    )
     for column in frame.columns:
         table.add_column(str(column), justify="left" if column == "variant" else "right", overflow="fold")
     for row in frame.itertuples(index=False):

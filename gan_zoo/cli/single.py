@@ -45,13 +45,16 @@ def train(
         bar = progress.add_task(name, total=spent.amount, figures="")
 
         def on_block(state: State, values: Mapping[str, float]) -> None:
-            progress.update(bar, completed=spent.spent(state), figures=figures(state, values))
+            rate = state.images / max(state.seconds, 1e-9)
+            progress.update(bar, completed=spent.spent(state), figures=figures(rate, values))
 
         run = run_training(variant, dataset, spent, seed=seed, on_block=on_block)
     run.history.to_csv(out / "history.csv", index=False)
     checkpoint.save(run.state, out / "checkpoint.safetensors")
     if run.status != "ok":
-        raise GanZooError(f"the run {run.status.replace('_', ' ')}: {run.message}; its history and state are in {str(out)!r}")
+        raise GanZooError(
+            f"the run {run.status.replace('_', ' ')}: {run.message}; its history and state are in {str(out)!r}"
+        )
     Image.fromarray(tile(run.sampler(20), COLUMNS)).save(out / "samples.png")
     rate = run.state.images / run.seconds
     console.print(

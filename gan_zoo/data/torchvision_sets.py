@@ -94,7 +94,7 @@ def _extract(set_class: _ClassOfSet, title: str, source: Path, target: Path, dow
         final = _raw(target, set_class)
         final.mkdir(parents=True, exist_ok=True)
         for path in staging.iterdir():
-            os.replace(path, final / path.name)
+            path.replace(final / path.name)
 
 
 def _copy(archive: str, source: Path, target: Path, staging: Path, set_class: _ClassOfSet) -> bool:

@@ -1,7 +1,6 @@
 """A state on disk, to the bit: one safetensors file (no pickle, so that a stranger's file cannot run code)."""
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +39,9 @@ class Checkpoint:
         """
         name = self.facts["variant"]
         if name not in registry.names():
-            raise GanZooError(f"{self.path} holds variant {name!r}, which is not registered here: name its file with --plugin")
+            raise GanZooError(
+                f"{self.path} holds variant {name!r}, which is not registered here: name its file with --plugin"
+            )
         return registry.get(name, **self.facts["options"])
 
     def sampler(self, device: str | torch.device | None = None) -> Sampler:
@@ -66,7 +67,7 @@ def save(state: State, path: Path) -> None:
     """Write a state; a kill leaves the old file or the new one, never a part.
 
     Raises:
-        GanZooError: the variant was not made by the registry, so that no name could bring it back.
+        GanZooError: the variant was not made by the registry, or not from plain options: no name brings it back.
     """
     if not state.variant.name:
         raise GanZooError(f"variant {state.variant.title!r} has no name: register it before saving a checkpoint")
@@ -74,7 +75,7 @@ def save(state: State, path: Path) -> None:
     facts = {
         "format": FORMAT,
         "variant": state.variant.name,
-        "options": dict(state.variant.options),
+        "options": _plain(state.variant),
         "data": state.data_name,
         "shape": list(state.data.shape),
         "classes": state.classes,
@@ -93,8 +94,13 @@ def save(state: State, path: Path) -> None:
     tensors |= {"random.default": state.default_random, "order": state.order}
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".part")
-    save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, draft, {"facts": json.dumps(facts)})
-    os.replace(draft, path)
+    # Cloned, because safetensors refuses tensors that share memory (tied weights).
+    save_file(
+        {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()},
+        draft,
+        {"facts": json.dumps(facts)},
+    )
+    draft.replace(path)
 
 
 def load(path: Path) -> Checkpoint:
@@ -121,10 +127,15 @@ def restore(state: State, checkpoint: Checkpoint) -> State:
     """Put a state, freshly made by ``init`` for the same variant, data and seed, where the checkpoint was.
 
     Raises:
-        GanZooError: the checkpoint is of another variant, data set or seed, or its tensors do not fit.
+        GanZooError: the checkpoint is of another variant, data set, seed or kind of device, or its tensors do not fit.
     """
     facts, tensors = checkpoint.facts, checkpoint.tensors
-    mine = {"variant": state.variant.name, "data": state.data_name, "seed": state.seed}
+    mine = {
+        "variant": state.variant.name,
+        "options": _plain(state.variant),
+        "data": state.data_name,
+        "seed": state.seed,
+    }
     if other := [f"{key} {facts[key]!r}, not {value!r}" for key, value in mine.items() if facts[key] != value]:
         raise GanZooError(f"{checkpoint.path} is of {', '.join(other)}")
     try:
@@ -132,17 +143,27 @@ def restore(state: State, checkpoint: Checkpoint) -> State:
             module.load_state_dict(_under(tensors, name))
         for player, structure in facts["optimizers"].items():
             getattr(state.optimizers, player).load_state_dict(_unflatten(structure, tensors.__getitem__))
+        for purpose, generator in state.random.items():
+            generator.set_state(tensors[f"random.{purpose}"])
+        state.default_random = tensors["random.default"]
+        state.order = tensors["order"].to(state.device)
     except (RuntimeError, ValueError, KeyError) as error:
         raise _mismatch(checkpoint, error) from None
     state.objective = {name: value.to(state.device) for name, value in _under(tensors, "objective").items()}
-    for purpose, generator in state.random.items():
-        generator.set_state(tensors[f"random.{purpose}"])
-    state.default_random = tensors["random.default"]
-    state.order = tensors["order"].to(state.device)
     for name in _COUNTS:
         setattr(state, name, facts["counts"][name])
     state.history.rows = list(facts["history"])
     return state
+
+
+def _plain(variant: Variant) -> Any:
+    """The options as JSON has them, tuples as lists."""
+    try:
+        return json.loads(json.dumps(dict(variant.options)))
+    except TypeError:
+        raise GanZooError(
+            f"variant {variant.name!r} was made with options that a file cannot hold; register a variant that has them"
+        ) from None
 
 
 def _modules(state: State) -> dict[str, torch.nn.Module]:
@@ -155,7 +176,7 @@ def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """``value`` as JSON, its tensors moved to ``tensors`` by name; mappings become pairs, since their keys may be integers."""
+    """``value`` as JSON, its tensors moved to ``tensors`` by name; mappings become pairs, as keys may be integers."""
     if isinstance(value, Tensor):
         tensors[name] = value
         return {"tensor": name}

@@ -13,7 +13,7 @@ import torch
 from gan_zoo.errors import GanZooError
 
 _EXACT = 1e-5
-"""Largest error of a float32 product, relative to float64, that still counts as float32 arithmetic (bf16 gives 3e-3)."""
+"""Largest relative error of a product that still counts as float32 arithmetic (bf16 gives 3e-3)."""
 
 _CLEAR_REFS, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
@@ -40,8 +40,9 @@ def pick(name: str | None = None) -> torch.device:
 def prepare(kind: str) -> None:
     """Set this process up for exact float32 at full speed on a kind of device (``cuda`` or ``cpu``).
 
-    On CUDA, TF32 is off. On the CPU, products go through oneDNN, which is faster than MKL on AMD and exact there; where a
-    trial product shows that it rounds to bfloat16 (CPUs with AMX), they stay with MKL. Freed memory is kept by the process.
+    On CUDA, TF32 is off. On the CPU, products go through oneDNN, which is faster than MKL on AMD and exact there; where
+    a trial product shows that it rounds to bfloat16 (CPUs with AMX), they stay with MKL. Freed memory is kept by the
+    process.
     """
     if kind == "cuda":
         torch.set_float32_matmul_precision("highest")

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 _BATCH = 500
 
 
+class NotFinite(GanZooError):
+    """A generator gives values that are not finite: it has diverged."""
+
+
 @dataclass(frozen=True)
 class Sampler:
     """A generator in evaluation mode, with its latent and its classes: ``sampler(20)`` gives 20 images."""
@@ -46,7 +50,8 @@ class Sampler:
         ``labels`` (n,) are the classes asked for; without them a conditional generator draws them evenly at random.
 
         Raises:
-            GanZooError: labels for a generator that takes none, a class that is not there, or values that are not finite.
+            GanZooError: labels for a generator that takes none, or a class that is not there.
+            NotFinite: values that are not finite.
         """
         first = next(self.generator.parameters())
         random = seeded(seed, "samples")
@@ -64,7 +69,7 @@ class Sampler:
         part = slice(start, start + _BATCH)
         samples = self.generator(latent[part]) if asked is None else self.generator(latent[part], asked[part])
         if not samples.isfinite().all():
-            raise GanZooError(f"the generator of {self.variant.name!r} gives values that are not finite: it has diverged")
+            raise NotFinite(f"the generator of {self.variant.name!r} gives values that are not finite: it has diverged")
         return to_uint8(samples)
 
     def _labels(self, n: int, labels: Tensor | Sequence[int] | None, random: torch.Generator) -> Tensor | None:

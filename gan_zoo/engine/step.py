@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_zoo.engine.state import State, default_random
+from gan_zoo.errors import GanZooError
 from gan_zoo.objectives import Critique, Loss, Result, Step
 from gan_zoo.variant import Variant
 
@@ -20,7 +21,7 @@ class Fakes(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What a discriminator step is given: real samples (B, ...) with their labels (B,), and what its fakes are made from."""
+    """What a discriminator step gets: real samples (B, ...), their labels (B,), and what its fakes are made from."""
 
     real: Tensor
     labels: Tensor
@@ -41,7 +42,8 @@ def draw(state: State) -> Batch:
 
 
 def draw_fakes(state: State, size: int) -> Fakes:
-    """Fresh latents, and labels drawn as they occur in the training set."""
+    """Fresh latents, whole packs of them, and labels drawn as they occur in the training set."""
+    size -= size % state.variant.packing
     latent = state.variant.latent.draw(size, random=state.random["latent"], dtype=state.dtype)
     if state.variant.conditioning == "none":
         return Fakes(latent, None)
@@ -54,7 +56,7 @@ def _if_conditioned(variant: Variant, labels: Tensor) -> Tensor | None:
 
 
 def _next_index(state: State) -> Tensor:
-    """Indices of the next batch. An epoch's last batch is smaller; one too small for batch norm begins the next epoch."""
+    """Indices of the next batch. An epoch's last batch is smaller; one too small for batch norm is left out."""
     size, packing, total = state.variant.batch_size, state.variant.packing, len(state.data)
     if state.variant.sampling == "replacement":
         return torch.randint(total, (size - size % packing,), generator=state.random["order"], device=state.device)
@@ -72,8 +74,8 @@ def _next_index(state: State) -> Tensor:
 def advance(state: State, rounds: int, *, draw: Draw = draw) -> State:
     """Train for so many rounds, in place.
 
-    Nothing waits for the device: what is recorded stays there until ``flush``. ``draw`` may be another source of batches
-    (tests inject theirs).
+    Nothing waits for the device: what is recorded stays there until ``flush``. ``draw`` may be another source of
+    batches (tests inject theirs).
     """
     with default_random(state):
         for _ in range(rounds):
@@ -124,12 +126,16 @@ def _generator_step(state: State, step: Step) -> dict[str, Tensor]:
     return recorded
 
 
-def _descend(state: State, player: str, losses: list[Loss], step: Step, trained: list[nn.Parameter]) -> dict[str, Tensor]:
+def _descend(
+    state: State, player: str, losses: list[Loss], step: Step, trained: list[nn.Parameter]
+) -> dict[str, Tensor]:
     """Sum the losses' terms, and take one optimizer step down their gradient."""
     terms: dict[str, Tensor] = {}
     logs: dict[str, Tensor] = {}
     for loss in losses:
         result: Result = loss(step, state.objective)
+        if repeated := [name for name in result.terms if f"{player}_loss/{name}" in terms]:
+            raise GanZooError(f"two terms of the {player}'s loss are named {repeated[0]!r}; give each its own name")
         terms |= {f"{player}_loss/{name}": value for name, value in result.terms.items()}
         logs |= result.logs
         if result.state is not None:

@@ -10,7 +10,7 @@ import torch
 
 from gan_zoo.data import Dataset
 from gan_zoo.engine.device import synchronize
-from gan_zoo.engine.sample import Sampler
+from gan_zoo.engine.sample import NotFinite, Sampler
 from gan_zoo.engine.state import State, init
 from gan_zoo.engine.step import Draw, advance, draw, flush
 from gan_zoo.errors import GanZooError, unknown
@@ -30,7 +30,7 @@ class Diverged(Exception):
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train: real images judged, epochs over the training split, rounds (``steps``), or seconds of training."""
+    """How long to train: real images judged, epochs of the training split, rounds (``steps``), or seconds."""
 
     unit: str
     amount: float
@@ -58,7 +58,7 @@ class Budget:
         return state.images / len(state.data) if self.unit == "epochs" else used[self.unit]
 
     def rounds_left(self, state: State, fraction: float) -> int:
-        """Rounds to a fraction of it, never too many (an epoch's last batch is smaller); for seconds, unknown and large."""
+        """Rounds to a fraction of it, never too many (an epoch's last batch is smaller); for seconds, a large bound."""
         left = self.amount * fraction - self.spent(state)
         images = state.variant.batch_size * state.variant.discriminator_steps
         a_round = {"images": images, "epochs": images / len(state.data), "steps": 1, "seconds": 1e-3}[self.unit]
@@ -144,8 +144,8 @@ def train_run(
 ) -> Run:
     """Train a variant on the data's device.
 
-    ``on_milestone(state, fraction)`` is called at each fraction of the budget, outside the clock. A run that diverges or
-    runs out of memory is given back as far as it came, with its status.
+    ``on_milestone(state, fraction)`` is called at each fraction of the budget, outside the clock. A run that diverges
+    or runs out of memory is given back as far as it came, with its status.
 
     Raises:
         GanZooError: the variant does not fit the data.
@@ -163,7 +163,7 @@ def train_run(
 
 def failure(error: Exception) -> tuple[str, str]:
     """Status and message of a failure that belongs in the table; any other error is raised again."""
-    if isinstance(error, Diverged):
+    if isinstance(error, (Diverged, NotFinite)):
         return "diverged", str(error)
     if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
         return "out_of_memory", str(error).partition("\n")[0]

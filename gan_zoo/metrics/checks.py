@@ -1,5 +1,7 @@
 """What every measure asks of its input before it gives a figure."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -33,7 +35,7 @@ def as_pair(fake: Tensor, real: Tensor, minimum: int) -> tuple[Tensor, Tensor]:
     return fake, real
 
 
-def require_same_shape(fake: torch.Size, real: torch.Size) -> None:
+def require_same_shape(fake: Sequence[int], real: Sequence[int]) -> None:
     """Raise GanZooError unless fake and real features, both (N, D), agree in N and in D."""
     if fake[1] != real[1]:
         raise GanZooError(

@@ -28,7 +28,7 @@ class LabelConcat(nn.Module):
 
 
 class LabelPlane(nn.Module):
-    """Images (B, C, H, W), with a learned plane of the labels (B,) as one more channel; without classes, the images alone."""
+    """Images (B, C, H, W), with a learned plane of the labels (B,) as one more channel; without classes, unchanged."""
 
     def __init__(self, classes: int, height: int, width: int) -> None:
         super().__init__()

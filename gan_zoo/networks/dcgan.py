@@ -1,6 +1,7 @@
-"""Convolutional families after DCGAN (Radford et al. 2016, arXiv 1511.06434), for square images of any channel count."""
+"""Convolutional families after DCGAN (Radford et al. 2016, arXiv 1511.06434), for square images of any channels."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -10,7 +11,7 @@ from gan_zoo.variant import Spec
 
 
 class LinearStemGenerator(nn.Module):
-    """Linear to 4w maps of side/8, batch norm, ReLU; three transposed convolutions (kernel 4, stride 2) to the image."""
+    """Linear to 4w maps of side/8, batch norm, ReLU; three transposed convolutions (kernel 4, stride 2)."""
 
     def __init__(self, spec: Spec, width: int) -> None:
         super().__init__()
@@ -73,7 +74,9 @@ def stem_side(shape: tuple[int, ...]) -> int:
     """
     side = square_side("a DCGAN with a linear stem", shape)
     if side % 8:
-        raise GanZooError(f"a DCGAN with a linear stem cannot draw {side}x{side}: use a side that is a multiple of 8, or dcgan28")
+        raise GanZooError(
+            f"a DCGAN with a linear stem cannot draw {side}x{side}: use a side that is a multiple of 8, or dcgan28"
+        )
     return side // 8
 
 
@@ -108,7 +111,7 @@ class ConvDiscriminator(nn.Module):
             nn.Conv2d(channels + self.label.channels, widths[0], 4, stride=2, padding=padding),
             nn.LeakyReLU(0.2, inplace=True),
         ]
-        for narrow, wide in zip(widths, widths[1:], strict=False):
+        for narrow, wide in pairwise(widths):
             layers += _down(narrow, wide, kernel=4)
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4), nn.Flatten(0))
 
@@ -139,7 +142,9 @@ def edge_padding(shape: tuple[int, ...], stages: int) -> int:
     padding, odd = divmod(2 * inner + 2 - side, 2)
     if odd or not 1 <= padding <= 3:
         allowed = ", ".join(str(2 * inner - less) for less in (4, 2, 0))
-        raise GanZooError(f"an all-convolutional DCGAN of {stages} widths cannot draw {side}x{side}, only sides {allowed}")
+        raise GanZooError(
+            f"an all-convolutional DCGAN of {stages} widths cannot draw {side}x{side}, only sides {allowed}"
+        )
     return padding
 
 

@@ -29,10 +29,11 @@ CAPTIONS = {
     "is": "Inception Score against images seen. It never looks at real data: read it beside FID.",
     "bars": "Final values. Bar: mean over surviving seeds (FID: geometric); dots: seeds; whisker: 95% interval, cut "
     "where it leaves the panel; dashed: the floor.",
-    "losses": "Losses of both players. Each panel has its own scale: losses of different objectives cannot be "
-    "compared, and a falling loss does not mean better images.",
-    "scores": "Mean output of the discriminator for real and for fake images. Probabilities share one scale; raw "
-    "scores have their own.",
+    "losses": "Losses of both players. Line: mean over surviving seeds; band: lowest to highest seed; dotted: a seed "
+    "that failed or is unfinished, up to its cross. Each panel has its own scale: losses of different objectives "
+    "cannot be compared, and a falling loss does not mean better images.",
+    "scores": "Mean output of the discriminator for real and for fake images, drawn as the losses are. Probabilities "
+    "share one scale; raw scores have their own.",
 }
 
 
@@ -110,9 +111,8 @@ def _write_bars(results: Results, look: Look, path: Path) -> None:
         return say(path, title, look.facts, "No seed survived to the end: there is no final value to show.")
     rows = -(-len(panels) // _BAR_COLUMNS)
     columns = min(_BAR_COLUMNS, len(panels))
-    subtitle = f"{look.facts} · bar: mean, whisker: 95% interval, dots: seeds, dashed: floor (training images)"
     size = {"rows": rows, "columns": columns, "panel": (4.3, 0.8 + 0.42 * len(entries)), "sharey": True}
-    with figure(path, title, subtitle, **size) as (_, axes):  # type: ignore[arg-type]
+    with figure(path, title, look.facts, **size) as (_, axes):  # type: ignore[arg-type]
         for axis, panel in zip_longest(axes, panels):
             if panel:
                 _bars(axis, results, look, entries, *panel)

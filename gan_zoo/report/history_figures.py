@@ -36,8 +36,7 @@ def _write(results: Results, look: Look, path: Path, title: str, columns: dict[s
         return say(path, title, look.facts, "No training history was recorded.")
     wide = 2 if len(variants) == 4 else min(_COLUMNS, len(variants))
     size = {"rows": -(-len(variants) // wide), "columns": wide, "panel": (4.3, 2.7), "extra": 0.35}
-    subtitle = f"{look.facts} · line: mean over seeds, band: lowest to highest seed, dotted: failed or unfinished"
-    with figure(path, title, subtitle, **size) as (drawn, axes):  # type: ignore[arg-type]
+    with figure(path, title, look.facts, **size) as (drawn, axes):  # type: ignore[arg-type]
         for axis, variant in zip(axes, variants, strict=False):
             mine = history[history["variant"] == variant]
             for column, color in zip(columns, (_GREY, look.colors[variant]), strict=False):

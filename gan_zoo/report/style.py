@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import seaborn as sns
@@ -79,7 +79,8 @@ def figure(path: Path, title: str, subtitle: str, *, rows: int = 1, columns: int
     ``extra`` is height in inches for what lies under the panels, such as a legend.
     """
     width, height = max(7.0, columns * panel[0]), rows * panel[1] + HEADER + extra
-    with rc_context(cast(dict[Any, Any], {**sns.axes_style("whitegrid"), **_RC})):
+    style: dict[Any, Any] = {**sns.axes_style("whitegrid"), **_RC}
+    with rc_context(style):
         drawn = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - HEADER / height)))
         drawn.text(0.12 / width, 1 - 0.14 / height, title, fontsize=14, weight="bold", va="top")
         drawn.text(0.12 / width, 1 - 0.43 / height, subtitle, fontsize=9.5, color=FAINT, va="top")

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-NOTHING = "–"  # noqa: RUF001 - an en dash, as tables show an empty cell
+NOTHING = "\N{EN DASH}"  # what tables show in an empty cell
 
 
 def known(value: Any) -> bool:

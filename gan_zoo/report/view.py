@@ -58,7 +58,7 @@ def caption(results: Results, extractor: str) -> str:
         return "Nothing was measured."
     trained = rows[rows["variant"] != FLOOR]
     counts = text.listed([text.count(n) for n in sorted(rows["n"].dropna().unique())])
-    weights = text.listed(sorted(set(trained["weights"]) - {""})) or "–"  # noqa: RUF001
+    weights = text.listed(sorted(set(trained["weights"]) - {""})) or text.NOTHING
     seeds = ", ".join(str(seed) for seed in sorted(rows["seed"].unique()))
     return (
         f"{data_title(results.manifest)}, {results.manifest.get('preset', '')} preset. Values at the end of the "
@@ -148,10 +148,9 @@ def protocol(manifest: dict[str, Any]) -> list[tuple[str, str]]:
     budget = ", ".join(f"{text.count(value)} {unit}" for unit, value in manifest.get("budget", {}).items())
     extractors = [f"{name}, test accuracy {facts['accuracy']:.2%}" if facts.get("accuracy") else name
                   for name, facts in manifest.get("extractors", {}).items()]  # fmt: skip
-    seconds = manifest.get("wall_seconds")
+    seconds, sizes = manifest.get("wall_seconds"), (text.count(data.get("train")), text.count(data.get("test")))
     rows = [
-        ("data", f"{data_title(manifest)}: {text.count(data.get('train'))} for training, "
-                 f"{text.count(data.get('test'))} for reference"),
+        ("data", f"{data_title(manifest)}: {sizes[0]} for training, {sizes[1]} for reference"),
         ("fingerprint of the data", data.get("fingerprint", "")), ("preset", manifest.get("preset", "")),
         ("budget a cell", budget), ("seeds", ", ".join(map(str, manifest.get("seeds", [])))),
         ("samples measured (N)", text.count(manifest.get("n", math.nan))), ("extractors", "; ".join(extractors)),

@@ -14,8 +14,8 @@ def cgan() -> Variant:
         paper="arXiv 1411.1784",
         conditioning="both",
         deviations=(
-            "labels as learned embeddings of 10 values, concatenated to the inputs (paper: one-hot, mapped to hidden layers "
-            "of their own)",
+            "labels as learned embeddings of 10 values, concatenated to the inputs (paper: one-hot, mapped to "
+            "hidden layers of their own)",
             "the networks and the optimizer of `gan` (paper: ReLU and maxout layers, dropout, SGD with momentum)",
         ),
     )

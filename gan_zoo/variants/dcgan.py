@@ -18,8 +18,8 @@ def dcgan(*, width: int = 128) -> Variant:
         objective=cross_entropy(),
         latent=uniform(100),
         deviations=(
-            "widths 512, 256, 128 with kernel 4 in the generator and kernel 3 in the discriminator (paper: 1024, 512, 256, 128, "
-            "kernel 5)",
+            "widths 512, 256, 128 with kernel 4 in the generator and kernel 3 in the discriminator (paper: 1024, 512, "
+            "256, 128, kernel 5)",
             "latents uniform on [0, 1) (paper: [-1, 1])",
             "PyTorch's default weights (paper: N(0, 0.02))",
             "batch 512 (paper: 128)",

@@ -16,8 +16,8 @@ def gan() -> Variant:
         objective=cross_entropy(),
         latent=uniform(100),
         deviations=(
-            "batch norm and LeakyReLU in the generator, LeakyReLU in the discriminator (paper: rectifier and sigmoid units; "
-            "maxout with dropout)",
+            "batch norm and LeakyReLU in the generator, LeakyReLU in the discriminator (paper: rectifier and "
+            "sigmoid units; maxout with dropout)",
             "Adam, lr 2e-4, beta1 0.5 (paper: momentum)",
             "images of 32x32 in [-1, 1], tanh out (paper: 28x28 in [0, 1], sigmoid out)",
         ),

@@ -19,7 +19,10 @@ def lsgan() -> Variant:
         title="LSGAN (sigmoid kept)",
         paper="arXiv 1611.04076",
         objective=least_squares(probability=True),
-        deviations=("least squares on the sigmoid of the score (paper: on the raw score, see `lsgan_linear`)", *_DEVIATIONS),
+        deviations=(
+            "least squares on the sigmoid of the score (paper: on the raw score, see `lsgan_linear`)",
+            *_DEVIATIONS,
+        ),
     )
 
 

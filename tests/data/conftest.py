@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -21,14 +20,6 @@ SIZES = {"train": 30, "t10k": 20}
 def idx_bytes(array: np.ndarray) -> bytes:
     """The idx format of LeCun et al.: two zero bytes, type 8 (uint8), dimensions, big-endian sizes, the values."""
     return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
-
-
-@pytest.fixture(scope="session")
-def mnist_root() -> Path:
-    root = os.environ.get("GAN_ZOO_DATA")
-    if not root:
-        pytest.skip("GAN_ZOO_DATA does not name a folder with the real MNIST files")
-    return Path(root)
 
 
 @pytest.fixture

@@ -125,10 +125,10 @@ class TestKernelDistance:
         assert value == pytest.approx(np.mean(expected), rel=1e-10)
 
     def test_leaves_the_global_random_state_alone(self) -> None:
-        before, numpy_before = torch.get_rng_state(), np.random.get_state(legacy=False)["state"]["key"].copy()
+        before, numpy_before = torch.get_rng_state(), np.random.get_state(legacy=False)["state"]["key"].copy()  # noqa: NPY002
         metrics.kernel_distance(normal(40, 5, 1), normal(40, 5, 2), subsets=3, subset_size=15, full_below=30)
         assert torch.equal(before, torch.get_rng_state())
-        assert np.array_equal(numpy_before, np.random.get_state(legacy=False)["state"]["key"])
+        assert np.array_equal(numpy_before, np.random.get_state(legacy=False)["state"]["key"])  # noqa: NPY002
 
 
 class TestInceptionScore:

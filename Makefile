@@ -1,0 +1,55 @@
+# Everything runs in .venv, which is made by itself; nothing needs to be installed by hand but Python 3.11+ and make.
+
+PYTHON ?= python3
+PRESET ?= auto
+ARGS ?=
+OUT ?= runs/$(SUITE)-$(PRESET)
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.made
+
+.PHONY: help setup lint test lock bench-mnist bench-fashion bench-digits report
+
+help:
+	@echo "make bench-mnist     train and compare the founding variants on MNIST (PRESET=smoke|quick|full|auto OUT=dir ARGS=...)"
+	@echo "make bench-fashion   the same on Fashion-MNIST"
+	@echo "make bench-digits    the same on the embedded digits, without any download"
+	@echo "make report OUT=dir  write a results folder's report anew"
+	@echo "make test            run the tests (ARGS=... goes to pytest)"
+	@echo "make lint            ruff, mypy and the import contracts"
+	@echo "make lock            renew requirements.lock"
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gan-zoo needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + "; name another with PYTHON=")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes --requirements requirements.lock
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	touch $@
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# One thread a worker: two workers with two threads each would fight for two cores.
+test: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto $(ARGS)
+
+lock: $(STAMP)
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 --quiet --upgrade --output-file requirements.lock
+
+bench-mnist: SUITE := mnist
+bench-fashion: SUITE := fashion_mnist
+bench-digits: SUITE := digits
+bench-mnist bench-fashion: FALLBACK := --fallback digits
+
+bench-mnist bench-fashion bench-digits: $(STAMP)
+	$(BIN)/gan-zoo bench benchmarks/$(SUITE).toml --preset $(PRESET) --out $(OUT) $(FALLBACK) $(ARGS)
+
+report: $(STAMP)
+	$(BIN)/gan-zoo report $(OUT)
