@@ -31,8 +31,8 @@ class Step:
 
     ``real`` and ``fake`` are samples (B, ...) (in the discriminator's step the fakes are detached; with packing, packs
     of samples stacked along the channels); ``labels`` and ``fake_labels`` are classes (B,) or None; ``latent`` holds
-    the fakes' latent parts by name; ``random`` is the generator for noise. Critiques are made when first asked for, each
-    once: real and fake in two passes, or in one joint pass (batch norm then sees one batch) where ``joint``.
+    the fakes' latent parts by name; ``random`` is the generator for noise. Critiques are made when first asked for,
+    each once: real and fake in two passes, or in one joint pass (batch norm then sees one batch) where ``joint``.
     """
 
     critic: Critic

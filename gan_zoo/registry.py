@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from gan_zoo import latent, variants
@@ -56,7 +57,7 @@ def names() -> list[str]:
     return sorted(_factories)
 
 
-def get(name: str, **options: Any) -> Variant:
+def get(name: str, /, **options: Any) -> Variant:
     """The variant of that name.
 
     ``options`` are the hyperparameters of its function, or fields of ``Variant`` that take a plain value
@@ -162,16 +163,23 @@ def load_plugin(path: Path) -> list[str]:
     for name in _registered_by(path):
         del _factories[name]
     try:
-        # Compiled here, since Python's own cache takes an edit of the same second and length for no edit.
-        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
+        _execute(module, path)
         if mine := _registered_by(path):
             return mine
         raise GanZooError(f"plugin {str(path)!r} registers no variant; decorate a function with @register('name')")
-    except BaseException as error:
+    except GanZooError:
         _factories.clear()
         _factories.update(before)
-        if isinstance(error, GanZooError) or not isinstance(error, Exception):
-            raise
+        raise
+
+
+def _execute(module: ModuleType, path: Path) -> None:
+    try:
+        # Compiled here, since Python's own cache takes an edit of the same second and length for no edit.
+        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
+    except GanZooError:
+        raise
+    except Exception as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise GanZooError(f"plugin {str(path)!r} cannot be run: {said}") from error
 

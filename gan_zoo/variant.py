@@ -114,7 +114,7 @@ class Variant:
         generator_batch_size: fresh fakes for a generator step; None: the discriminator's last fakes again.
         sampling: ``epoch`` (every sample once an epoch, the last batch smaller) or ``replacement``.
         packing: samples judged together (Lin et al. 2018, arXiv 1712.04086); 1: each alone.
-        joint: real and fake pass through the discriminator as one batch, not as two.
+        joint: real and fake pass through the discriminator as one batch in its own step, not as two.
         fakes_in_eval: the discriminator's fakes are made with the generator in evaluation mode.
         after_discriminator_step: called with the discriminator, e.g. to clip its weights.
         image_side: side in pixels that images are resized to.

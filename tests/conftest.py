@@ -1,10 +1,32 @@
-"""What all tests share: the real data where it is, and the skip of tests for which something is not here."""
+"""What all tests share: real data where it is, skips for what is not here, and a small suite of toys."""
 
 import os
 from pathlib import Path
 
 import pytest
 import torch
+
+from gan_zoo import pipeline, registry
+from gan_zoo.bench.tables import write_tables
+
+SUITE = """
+title = "Toys"
+data = "digits"
+variants = ["by_heart", "sibling"]
+extractors = ["digits-cnn"]
+
+[presets.smoke]
+seeds = 2
+budget = { images = 160 }
+evaluate_at = [0.4, 1.0]
+n = 60
+batch_size = 16
+
+[presets.full]
+seeds = 1
+budget = { images = 320 }
+n = 60
+"""
 
 
 def pytest_collection_modifyitems(items):
@@ -22,3 +44,55 @@ def mnist_root():
     if not root:
         pytest.skip("needs the real MNIST files: set GAN_ZOO_DATA")
     return Path(root)
+
+
+@pytest.fixture
+def own_registry(monkeypatch):
+    """What a test registers is gone after it."""
+    registry.names()
+    monkeypatch.setattr(registry, "_factories", dict(registry._factories))
+
+
+@pytest.fixture
+def toys(tmp_path, own_registry):
+    """A copy of the toys' plugin file, to be named or edited."""
+    path = tmp_path / "toys.py"
+    path.write_text((Path(__file__).parent / "toys.py").read_text(encoding="utf-8"), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def suite(tmp_path):
+    """The suite of the toys; with pairs of texts, one in which the first is replaced by the second."""
+
+    def write(*changes, name="toys.toml"):
+        text = SUITE
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return tmp_path / name
+
+    return write
+
+
+@pytest.fixture
+def no_report(monkeypatch):
+    """Runs end with their tables: figures take seconds."""
+
+    def write(folder):
+        write_tables(folder)
+        return folder / "report.html"
+
+    monkeypatch.setattr(pipeline, "write_report", write)
+
+
+@pytest.fixture
+def bench(tmp_path, toys, suite, no_report):
+    """Run the suite of the toys into a folder, in this process, with tables for a report."""
+
+    def run(out="out", *changes, **options):
+        settings = {"preset": "smoke", "plugins": [toys], "jobs": 1} | options
+        return pipeline.run_suite(suite(*changes), tmp_path / out, **settings)
+
+    return run

@@ -30,8 +30,10 @@ def _batches(*shape, fakes=None):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_linear_critic(channels):
-    """The gradient of <w, x> is w for every sample, so the penalty is weight (||w|| - target)^2, and its own gradient in w
-    is 2 weight (||w|| - target) w / ||w||; the norm runs over channels, height and width."""
+    """The gradient of <w, x> in x is w, so the penalty is weight (||w|| - target)^2, with the norm over all values.
+
+    Its own gradient in w is 2 weight (||w|| - target) w / ||w||.
+    """
     weights = torch.arange(1.0, 1 + channels * 4).view(channels, 2, 2).double().requires_grad_()
     length = sum(k * k for k in range(1, 1 + channels * 4)) ** 0.5
     step = _step(lambda x, _: Critique((x * weights).sum((1, 2, 3))), *_batches(5, channels, 2, 2))
@@ -115,7 +117,7 @@ def _still():
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_engine_takes_the_penalty_s_own_gradient(channels):
-    """Second-order: the slope itself has a gradient in every weight of the critic, and training brings it to the target."""
+    """Second-order: the slope has a gradient in every weight of the critic, and training brings it to the target."""
     networks = partial(mlp, generator=(8,), discriminator=(16,))
     variant = replace(
         get("gan"), networks=networks, objective=_still(), penalties=(gradient_penalty(10.0, target=2.0),), batch_size=8
@@ -135,8 +137,8 @@ def test_the_engine_takes_the_penalty_s_own_gradient(channels):
     assert last["gradient_length"] == pytest.approx(2.0, abs=0.1)
 
 
-def test_two_penalties_of_one_name_are_both_summed():
-    """Whatever their terms are called, none may be lost."""
+def test_two_penalties_of_one_name_are_refused():
+    """Neither may be lost: they are told apart by their names, or refused."""
     networks = partial(mlp, generator=(8,), discriminator=(16,))
     variant = replace(get("gan"), networks=networks, objective=_still(), batch_size=8)
     with pytest.raises(GanZooError, match="gradient_penalty"):

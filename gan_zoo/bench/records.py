@@ -76,10 +76,7 @@ def read_cell(path: Path) -> Cell:
     """
     cell = Cell(path.stem)
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            continue
+        row = _row(line)
         match row.get("row"):
             case "begin":
                 cell = Cell(path.stem, begin=row)
@@ -92,6 +89,15 @@ def read_cell(path: Path) -> Cell:
             case "history" | "metrics" | "samples" as kind:
                 getattr(cell, kind).append(row)
     return cell
+
+
+def _row(line: str) -> Row:
+    """The row of a line; an empty one where the line is none, cut by a kill."""
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError:
+        return {}
+    return row if isinstance(row, dict) else {}
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -122,7 +128,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise GanZooError(f"{path} is damaged ({error}); run the bench again with the same --out to renew it") from None
-    if not isinstance(manifest, dict) or "cells" not in manifest:
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("cells"), list):
         raise GanZooError(f"{path} names no cells; run the bench again with the same --out to renew it")
     return manifest
 

@@ -1,5 +1,6 @@
 """Running a plan: the cells that are missing, one after another, into a folder that survives a kill."""
 
+import shlex
 import subprocess
 import sys
 import time
@@ -88,6 +89,7 @@ def _manifest(plan: Plan, cells: list[CellPlan], started: str, wall: float | Non
         "departures": {name: list(lines) for name, lines in plan.departures.items()},
         "notices": list(plan.notices),
         "device": describe(plan.device),
+        "command": _command(),
         "device_kind": plan.device.type,
         "precision": "fp32",
         "threads": plan.threads,
@@ -98,6 +100,11 @@ def _manifest(plan: Plan, cells: list[CellPlan], started: str, wall: float | Non
         "wall_seconds": wall,
         "cells": [cell.name for cell in cells],
     }
+
+
+def _command() -> str:
+    """The command line that this process was started with; empty where it is another program's."""
+    return shlex.join(["gan-zoo", *sys.argv[1:]]) if Path(sys.argv[0]).stem == "gan-zoo" else ""
 
 
 def _git_commit() -> str | None:

@@ -63,7 +63,7 @@ class Preset(_Table):
         whole = all(type(seed) is int and seed >= 0 for seed in listed)
         if not (listed and whole and len(set(listed)) == len(listed)):
             raise ValueError("must be a count of at least 1, or a list of different seeds, e.g. [0, 1, 2]")
-        return seeds  # type: ignore[no-any-return]
+        return seeds
 
     @property
     def seed_list(self) -> list[int]:

@@ -19,7 +19,6 @@ app = typer.Typer(
     help="Compare GAN variants: same data, same engine, same measures, many seeds, one report.",
 )
 console = Console()
-errors = Console(stderr=True)
 
 Plugin = Annotated[
     list[Path] | None,
@@ -45,7 +44,7 @@ Inception = Annotated[
 def main() -> None:
     """Run the command line; an error that a person can mend is one line, and exit status 2."""
     try:
-        app()
+        app(prog_name="gan-zoo")
     except GanZooError as error:
         _fail(str(error), 2)
     except KeyboardInterrupt:
@@ -79,7 +78,7 @@ def list_variants(
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
-        console.print(show.variant_table(rows))
+        show.print_variants(rows, console)
 
 
 @app.command("show", epilog="Example: gan-zoo show lsgan")
@@ -177,7 +176,7 @@ def bench(
             suite,
             folder,
             preset=preset,
-            variants=_split(variants),
+            variants=_variants(variants),
             seeds=_seeds(seeds),
             plugins=plugin or [],
             data_root=data_root,
@@ -257,7 +256,7 @@ def data(
     """List the data sets, or fetch and check those named."""
     from gan_zoo.cli import show
 
-    console.print(show.data_table(names, data_root))
+    show.print_data(names, data_root, console)
 
 
 @app.command(epilog="Example: gan-zoo doctor")
@@ -265,18 +264,25 @@ def doctor(data_root: DataRoot = None, inception_weights: Inception = None) -> N
     """Tell what is here: device, versions, data sets, extractors and plugins."""
     from gan_zoo.cli import show
 
-    console.print(show.doctor_table(data_root, inception_weights))
+    show.print_doctor(data_root, inception_weights, console)
 
 
 def _split(names: str | None) -> list[str] | None:
     return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
 
 
+def _variants(text: str | None) -> list[str] | None:
+    names = _split(text)
+    if names == []:
+        raise GanZooError(f"--variants {text!r} names none; name them with commas between, e.g. gan,dcgan")
+    return names
+
+
 def _seeds(text: str | None) -> list[int] | None:
     names = _split(text)
     if names is None:
         return None
-    if not names or not all(name.isdigit() for name in names) or len(set(names)) != len(names):
+    if not names or not all(name.isdecimal() for name in names) or len(set(names)) != len(names):
         raise GanZooError(f"--seeds {text!r} must be different whole numbers with commas between, e.g. 0,1,2")
     return [int(name) for name in names]
 

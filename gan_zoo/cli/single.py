@@ -12,12 +12,14 @@ from rich.console import Console
 from gan_zoo import registry
 from gan_zoo.bench.cell import CLASS_COLUMNS, COLUMNS, tile
 from gan_zoo.cli.progress import bars, figures
+from gan_zoo.data import Dataset
 from gan_zoo.data import load as load_data
-from gan_zoo.engine import Budget, State, checkpoint
+from gan_zoo.engine import Budget, State, checkpoint, init
 from gan_zoo.engine.device import describe, pick
 from gan_zoo.errors import GanZooError
 from gan_zoo.pipeline import load
 from gan_zoo.pipeline import train as run_training
+from gan_zoo.variant import Variant
 
 
 def train(
@@ -39,6 +41,7 @@ def train(
     dataset = load_data(data, side=variant.image_side, root=data_root, fallback=fallback, device=pick(device))
     if dataset.note:
         console.print(f"[bold yellow]NOTE[/] {dataset.note}", highlight=False, soft_wrap=True)
+    _try(variant, dataset, settings)
     out.mkdir(parents=True, exist_ok=True)
     console.print(f"{variant.title} on {dataset.name}, {spent}, seed {seed}, {describe(pick(device))}", highlight=False)
     with bars(console) as progress:
@@ -63,6 +66,18 @@ def train(
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _try(variant: Variant, dataset: Dataset, settings: list[str]) -> None:
+    """Make networks and optimizers once, so that a setting that does not fit is named before anything is written."""
+    try:
+        init(variant, dataset, 0)
+    except GanZooError:
+        raise
+    except Exception as error:
+        given = f" with {', '.join(settings)}" if settings else ""
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise GanZooError(f"variant {variant.name!r} cannot be made{given}: {why}") from error
 
 
 def _setting(text: str) -> tuple[str, Any]:

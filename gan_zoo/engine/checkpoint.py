@@ -118,7 +118,7 @@ def load(path: Path) -> Checkpoint:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise GanZooError(f"{str(path)!r} is not a gan-zoo checkpoint, or is damaged: {error}") from None
-    if facts.get("format") != FORMAT:
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         raise GanZooError(f"{str(path)!r} is a safetensors file, but not a gan-zoo checkpoint ({FORMAT!r})")
     return Checkpoint(path, facts, tensors)
 
@@ -146,10 +146,11 @@ def restore(state: State, checkpoint: Checkpoint) -> State:
         for purpose, generator in state.random.items():
             generator.set_state(tensors[f"random.{purpose}"])
         state.default_random = tensors["random.default"]
-        state.order = tensors["order"].to(state.device)
+        state.order.copy_(tensors["order"])
+        for name, value in state.objective.items():
+            value.copy_(tensors[f"objective.{name}"])
     except (RuntimeError, ValueError, KeyError) as error:
         raise _mismatch(checkpoint, error) from None
-    state.objective = {name: value.to(state.device) for name, value in _under(tensors, "objective").items()}
     for name in _COUNTS:
         setattr(state, name, facts["counts"][name])
     state.history.rows = list(facts["history"])

@@ -50,9 +50,11 @@ class Sampler:
         ``labels`` (n,) are the classes asked for; without them a conditional generator draws them evenly at random.
 
         Raises:
-            GanZooError: labels for a generator that takes none, or a class that is not there.
+            GanZooError: no images asked for, labels for a generator that takes none, or a class that is not there.
             NotFinite: values that are not finite.
         """
+        if n < 1:
+            raise GanZooError(f"{self.variant.name!r} cannot make {n} images; ask for 1 or more")
         first = next(self.generator.parameters())
         random = seeded(seed, "samples")
         latent = self.variant.latent.draw(n, random=random).to(first)
@@ -79,6 +81,7 @@ class Sampler:
                 raise GanZooError(f"variant {self.variant.name!r} is not conditional: it cannot be asked for a class")
             return None
         asked = torch.randint(self.classes, (n,), generator=random) if labels is None else torch.as_tensor(labels)
-        if len(asked) != n or asked.min() < 0 or asked.max() >= self.classes:
+        whole = not asked.is_floating_point() and asked.shape == (n,)
+        if not whole or asked.min() < 0 or asked.max() >= self.classes:
             raise GanZooError(f"labels must be {n} classes from 0 to {self.classes - 1}, one an image")
         return asked.to(device)

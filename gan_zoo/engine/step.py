@@ -89,7 +89,9 @@ def _round(state: State, draw: Draw) -> None:
         batch = draw(state)
         reuse = variant.reuses_fakes and index == variant.discriminator_steps - 1
         fake = _generate(state, batch.fakes, graph=reuse)
-        step = _step(state, batch.fakes, real=batch.real, fake=fake.detach(), labels=batch.labels)
+        step = _step(
+            state, batch.fakes, real=batch.real, fake=fake.detach(), labels=batch.labels, joint=state.variant.joint
+        )
         recorded = _discriminator_step(state, step)
         state.images += len(batch.real)
     for index in range(variant.generator_steps):
@@ -149,7 +151,7 @@ def _descend(
     return {f"{player}_loss": total, **terms, f"{player}_grad_norm": norm, **logs}
 
 
-def _step(state: State, fakes: Fakes, *, real: Tensor, fake: Tensor, labels: Tensor) -> Step:
+def _step(state: State, fakes: Fakes, *, real: Tensor, fake: Tensor, labels: Tensor, joint: bool = False) -> Step:
     packing = state.variant.packing
     return Step(
         critic=_critic(state),
@@ -159,7 +161,7 @@ def _step(state: State, fakes: Fakes, *, real: Tensor, fake: Tensor, labels: Ten
         fake_labels=fakes.labels if packing == 1 else None,
         latent=state.variant.latent.split(fakes.latent),
         random=state.random["noise"],
-        joint=state.variant.joint,
+        joint=joint,
     )
 
 

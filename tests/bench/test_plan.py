@@ -1,0 +1,222 @@
+"""Plans: what decides a cell's name and what does not, departures, extractors left out, data that stands in."""
+
+from dataclasses import replace
+
+import pytest
+from torchvision.datasets import utils as torchvision_utils
+
+from gan_zoo import data
+from gan_zoo.bench import plan as plan_module
+from gan_zoo.bench.plan import Recipe, make_plan
+from gan_zoo.bench.suite import read_suite
+from gan_zoo.data.registry import DATA_ENV
+from gan_zoo.errors import GanZooError
+from gan_zoo.metrics import ExtractorUnavailable, load_extractor
+
+
+@pytest.fixture
+def plan(suite, toys):
+    """The plan of the toys' suite, some of its text replaced, and some of the request."""
+
+    def make(*changes, **request):
+        request = {"preset": "smoke", "plugins": [toys], "device": "cpu"} | request
+        return make_plan(Recipe(suite=read_suite(suite(*changes)), **request))
+
+    return make
+
+
+def names(plan, *variants):
+    return {cell.name for cell in plan.cells() if cell.variant_name in (variants or {cell.variant_name})}
+
+
+def test_a_plan_made_again_is_the_same(plan):
+    assert names(plan()) == names(plan())
+    assert len(names(plan())) == 6
+
+
+def test_cells_come_seed_by_seed_behind_the_floor(plan):
+    order = [(cell.variant_name, cell.seed) for cell in plan().cells()]
+    assert order == [("real", 0), ("real", 1), ("by_heart", 0), ("sibling", 0), ("by_heart", 1), ("sibling", 1)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("images = 160", "images = 176"),
+        ("[0.4, 1.0]", "[0.5, 1.0]"),
+        ("batch_size = 16", "batch_size = 20"),
+        ("batch_size = 16", "batch_size = 16\noptions = { by_heart = { ema = 0.9 }, sibling = { image_side = 32 } }"),
+    ],
+)
+def test_what_trains_a_variant_names_its_cells_and_not_the_floor(plan, change):
+    before, after = plan(), plan(change)
+    assert not names(before, "by_heart", "sibling") & names(after, "by_heart", "sibling")
+    assert names(before, "real") == names(after, "real")
+
+
+@pytest.mark.parametrize("change", [("n = 60\nbatch", "n = 61\nbatch"), ('data = "digits"', 'data = "digits"\nchannels = 3')])
+def test_what_measures_names_every_cell(plan, change):
+    assert not names(plan()) & names(plan(change))
+
+
+def test_another_fingerprint_names_every_cell(plan, monkeypatch):
+    before, load = plan(), data.load
+    monkeypatch.setattr(data, "load", lambda *a, **k: replace(load(*a, **k), fingerprint="another"))
+    assert not names(before) & names(plan())
+
+
+def test_other_weights_of_an_extractor_name_every_cell(plan, monkeypatch):
+    before = plan()
+    monkeypatch.setattr(plan_module, "load_extractor", lambda *a, **k: replace(load_extractor(*a, **k), digest="another"))
+    assert not names(before) & names(plan())
+
+
+def test_threads_name_every_cell_and_jobs_none(plan):
+    assert not names(plan()) & names(plan(threads=2))
+    assert names(plan(jobs=1)) == names(plan(jobs=2))
+
+
+def test_a_seed_names_its_own_cells(plan):
+    zero, one, both = (names(plan(seeds=seeds)) for seeds in ([0], [1], [0, 1]))
+    assert not zero & one
+    assert zero | one == both
+
+
+def test_an_edited_plugin_names_its_own_cells(plan, toys):
+    def both():
+        made = plan(('"sibling"]', '"gan"]'))
+        return names(made, "by_heart"), names(made, "gan", "real")
+
+    before = both()
+    toys.write_text(toys.read_text(encoding="utf-8") + "# an edit\n", encoding="utf-8")
+    after = both()
+    assert not before[0] & after[0]
+    assert before[1] == after[1]
+
+
+def test_a_variant_of_a_variant_follows_its_file(plan, toys, tmp_path):
+    child = tmp_path / "child.py"
+    child.write_text(
+        "from dataclasses import replace\nfrom gan_zoo.registry import get, register\n"
+        "@register('child')\ndef child():\n    return replace(get('by_heart'), title='Child')\n",
+        encoding="utf-8",
+    )
+
+    def named():
+        return names(plan(('"by_heart", "sibling"]', '"child"]'), plugins=[toys, child]), "child")
+
+    before = named()
+    toys.write_text(toys.read_text(encoding="utf-8") + "# an edit\n", encoding="utf-8")
+    assert not before & named()
+
+
+def test_departures_are_told(plan):
+    options = "batch_size = 16\noptions = { dcgan = { width = 4, latent = '100 normal' } }"
+    made = plan(('"sibling"]', '"dcgan"]'), ("batch_size = 16", options))
+    budget = "budget 160 images, not 320 images"
+    assert made.departures["by_heart"] == ("batch_size 16, not 32", budget)
+    assert made.departures["dcgan"] == (
+        "batch_size 16, not 512",
+        "width 4, not 128",
+        "latent 100 normal, not 100 uniform [0, 1)",
+        budget,
+    )
+
+
+def test_the_full_preset_departs_from_nothing(plan):
+    made = plan(preset="full")
+    assert set(made.departures.values()) == {()}
+
+
+def test_an_option_at_its_own_value_is_no_departure(plan):
+    same = plan(("batch_size = 16", "batch_size = 32"), ("images = 160", "images = 320"))
+    assert set(same.departures.values()) == {()}
+
+
+def test_auto_is_quick_on_a_cpu(plan):
+    with pytest.raises(GanZooError, match="unknown preset 'quick'"):
+        plan(preset="auto")
+    assert plan(("presets.smoke", "presets.quick"), preset="auto").preset_name == "quick"
+
+
+def test_a_request_goes_before_the_suite(plan):
+    made = plan(variants=["sibling"], seeds=[3])
+    assert [(cell.variant_name, cell.seed) for cell in made.cells()] == [("real", 3), ("sibling", 3)]
+
+
+def test_n_is_no_more_than_the_test_split(plan):
+    made = plan(("n = 60\nbatch", "n = 600\nbatch"))
+    assert made.preset.n == 500
+    assert made.notices == ("N is 500, not 600: the test split of digits has no more images",)
+
+
+def test_an_extractor_that_needs_more_images_is_left_out(plan, monkeypatch):
+    def load(name, **options):
+        return replace(load_extractor("digits-cnn"), name="inception", minimum_n=2048) if name == "inception" else load_extractor(name)
+
+    monkeypatch.setattr(plan_module, "load_extractor", load)
+    made = plan(('["digits-cnn"]', '["digits-cnn", "inception"]'))
+    assert [extractor.name for extractor in made.extractors] == ["digits-cnn"]
+    assert made.notices == ("inception is left out: its figures need N of at least 2048, and N is 60",)
+
+
+def test_an_extractor_that_is_not_to_be_had_is_left_out(plan, monkeypatch):
+    def load(name, **options):
+        if name == "inception":
+            raise ExtractorUnavailable("inception left out: no weights")
+        return load_extractor(name)
+
+    monkeypatch.setattr(plan_module, "load_extractor", load)
+    made = plan(('["digits-cnn"]', '["digits-cnn", "inception"]'))
+    assert [extractor.name for extractor in made.extractors] == ["digits-cnn"]
+    assert made.notices == ("inception left out: no weights",)
+    with pytest.raises(GanZooError, match=r"no extractor is left to measure with: inception left out: no weights"):
+        plan(('["digits-cnn"]', '["inception"]'))
+
+
+def test_a_wrong_inception_file_is_refused(plan, tmp_path):
+    wrong = tmp_path / "weights.pth"
+    wrong.write_bytes(b"no weights")
+    with pytest.raises(GanZooError, match="are not the standard file"):
+        plan(inception_weights=wrong)
+
+
+@pytest.fixture
+def nothing_here(tmp_path, monkeypatch):
+    """An empty data root, and a network on which every download fails."""
+
+    def refuse(*_args, **_kwargs):
+        raise OSError("no network in tests")
+
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv(DATA_ENV, str(tmp_path / "empty"))
+    monkeypatch.setattr(torchvision_utils, "_get_redirect_url", refuse)
+    return tmp_path / "empty"
+
+
+def test_missing_data_is_one_line_with_the_remedy(plan, nothing_here):
+    with pytest.raises(GanZooError) as error:
+        plan(('"digits"\n', '"mnist"\n'))
+    assert str(error.value).startswith("MNIST is not here and could not be downloaded: ")
+    assert "--fallback digits" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_the_digits_stand_in(plan, nothing_here):
+    made = plan(('"digits"\n', '"mnist"\n'), ("digits-cnn", "mnist-cnn"), fallback="digits")
+    assert (made.measured.name, made.measured.requested) == ("digits", "mnist")
+    assert [extractor.name for extractor in made.extractors] == ["digits-cnn"]
+    assert "the set 'digits' stands in for it" in made.measured.note
+
+
+def test_a_stand_in_shares_its_cells_with_the_set_itself(plan, nothing_here):
+    stand_in = plan(('"digits"\n', '"mnist"\n'), ("digits-cnn", "mnist-cnn"), fallback="digits")
+    assert names(stand_in) == names(plan())
+
+
+def test_damaged_data_never_falls_back(plan, nothing_here):
+    raw = nothing_here / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "train-images-idx3-ubyte.gz").write_bytes(b"\x1f\x8b cut short")
+    with pytest.raises(GanZooError, match=r"train-images-idx3-ubyte\.gz is damaged"):
+        plan(('"digits"\n', '"mnist"\n'), fallback="digits")

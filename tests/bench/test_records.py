@@ -1,0 +1,148 @@
+"""Records outlive a kill at any byte."""
+
+import json
+import math
+
+import pytest
+
+from gan_zoo.bench.records import append, read_cell, read_cells, read_manifest, write_json
+from gan_zoo.errors import GanZooError
+
+BEGIN = {"row": "begin", "variant": "gan", "seed": 0}
+END = {"row": "end", "status": "ok"}
+
+
+def history(step, value=0.5):
+    return {"row": "history", "step": step, "values": {"discriminator_loss": value}}
+
+
+def metrics(step):
+    return {"row": "metrics", "step": step, "values": {"fid": 1.0}}
+
+
+def samples(step):
+    return {"row": "samples", "step": step, "file": f"{step}.png"}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "gan-seed0-01234567.jsonl"
+
+
+@pytest.fixture
+def cell(path):
+    def written(*rows):
+        for row in rows:
+            append(path, row)
+        return read_cell(path)
+
+    return written
+
+
+def steps(rows):
+    return [row["step"] for row in rows]
+
+
+def test_what_was_appended_is_read(cell):
+    read = cell(BEGIN, history(1), metrics(1), samples(1), history(2), END)
+    assert (read.name, read.begin, read.end) == ("gan-seed0-01234567", BEGIN, END)
+    assert (steps(read.history), steps(read.metrics), steps(read.samples)) == ([1, 2], [1], [1])
+    assert read.history[0]["values"] == {"discriminator_loss": 0.5}
+    assert read.status == "ok"
+
+
+def test_a_cell_without_end_is_unfinished(cell):
+    assert cell(BEGIN, history(1)).status == "unfinished"
+
+
+def test_a_kill_at_any_byte_loses_at_most_the_last_row(cell, path):
+    cell(BEGIN, history(1), history(2))
+    whole = path.read_bytes()
+    start = whole.rindex(b"\n", 0, -1) + 1
+    for length in range(start, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        assert steps(read_cell(path).history) == [1]
+
+
+def test_a_run_goes_on_behind_a_torn_row(cell, path):
+    cell(BEGIN, history(1), history(2))
+    path.write_bytes(path.read_bytes()[:-7])
+    read = cell({"row": "resume", "step": 1}, history(2, 0.25), END)
+    assert [row["values"]["discriminator_loss"] for row in read.history] == [0.5, 0.25]
+    assert read.status == "ok"
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 6, "the torn row keeps a line of its own"
+
+
+def test_a_row_that_only_lacks_its_line_end_counts_once(cell, path):
+    cell(BEGIN, history(1))
+    path.write_bytes(path.read_bytes()[:-1])
+    assert steps(cell(history(2)).history) == [1, 2]
+
+
+@pytest.mark.parametrize("torn", [b"\x00\x00\x00", b"\xff\xfe", b"12", b'"text"', b"[]", b"null"])
+def test_a_line_that_is_no_row_is_passed_over(cell, path, torn):
+    cell(BEGIN, history(1))
+    path.write_bytes(path.read_bytes() + torn)
+    assert steps(cell(history(2)).history) == [1, 2]
+
+
+def test_begin_voids_what_stands_before_it(cell):
+    again = BEGIN | {"started": "later"}
+    read = cell(BEGIN, history(1), metrics(1), samples(1), END, again, history(3))
+    assert (read.begin, steps(read.history), read.metrics, read.samples) == (again, [3], [], [])
+    assert read.status == "unfinished"
+
+
+def test_resume_voids_later_rows_and_the_end(cell):
+    before = [row(step) for step in (1, 2, 3) for row in (history, metrics, samples)]
+    read = cell(BEGIN, *before, END, {"row": "resume", "step": 2})
+    assert [steps(rows) for rows in (read.history, read.metrics, read.samples)] == [[1, 2]] * 3
+    assert read.status == "unfinished"
+
+
+def test_what_json_lacks_is_null(cell, path):
+    row = {"row": "history", "step": 1, "values": {"a": math.nan, "b": [math.inf, (-math.inf, 1.0)]}}
+    assert cell(BEGIN, row).history[0]["values"] == {"a": None, "b": [None, [None, 1.0]]}
+    assert "NaN" not in path.read_text(encoding="utf-8")
+
+
+def test_text_of_any_kind_stays_one_line(cell):
+    message = "line\nbreak \u2028 \x85 \x0b and 漢字"
+    assert cell(BEGIN, END | {"message": message}).end["message"] == message
+
+
+def test_the_manifest_comes_back(tmp_path):
+    write_json(tmp_path / "manifest.json", {"cells": ["a"], "wall_seconds": math.nan})
+    assert read_manifest(tmp_path) == {"cells": ["a"], "wall_seconds": None}
+    assert [file.name for file in tmp_path.iterdir()] == ["manifest.json"]
+
+
+def test_cells_are_read_in_the_order_of_the_manifest(tmp_path):
+    (tmp_path / "cells").mkdir()
+    for name in ("a", "b", "stranger"):
+        append(tmp_path / "cells" / f"{name}.jsonl", BEGIN)
+    write_json(tmp_path / "manifest.json", {"cells": ["b", "missing", "a"]})
+    assert [cell.name for cell in read_cells(tmp_path)] == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "it has no manifest.json"),
+        (b'{"cells": [', "is damaged"),
+        (b"\xff\xfe\x00", "is damaged"),
+        (b"[]", "names no cells"),
+        (json.dumps({"title": "x"}).encode(), "names no cells"),
+    ],
+)
+def test_a_manifest_that_is_none(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "manifest.json").write_bytes(content)
+    with pytest.raises(GanZooError, match=message) as error:
+        read_manifest(tmp_path)
+    assert str(tmp_path) in str(error.value)
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(GanZooError, match="does not exist; make one with"):
+        read_manifest(tmp_path / "nowhere")

@@ -1,0 +1,222 @@
+"""Runs of a suite: what is on record, what is trained again and what is not."""
+
+import json
+
+import filelock
+import pandas as pd
+import pytest
+
+from gan_zoo import GanZooError
+from gan_zoo.bench.cell import FINISHED
+from gan_zoo.bench.listener import Listener
+from gan_zoo.bench.records import read_cells
+from gan_zoo.metric_catalogue import METRICS
+
+TIMES = ["seconds", "images_per_second", "peak_memory_bytes"]
+
+
+def rows(folder, name):
+    """All rows of the cell files whose name begins so."""
+    return [json.loads(line) for path in folder.glob(f"cells/{name}*.jsonl") for line in path.read_text().splitlines()]
+
+
+def content(folder):
+    """Bytes and time of change of every record, picture and checkpoint."""
+    files = [file for part in ("cells", "checkpoints") for file in (folder / part).rglob("*") if file.is_file()]
+    return {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in files}
+
+
+def same_figures(one, other):
+    for name in ("metrics", "summary", "history"):
+        frames = [pd.read_csv(folder / f"{name}.csv").drop(columns=TIMES, errors="ignore") for folder in (one, other)]
+        pd.testing.assert_frame_equal(*frames)
+
+
+def count(folder, name, kind):
+    return sum(row["row"] == kind for row in rows(folder, name))
+
+
+class Interrupted(Listener):
+    """Interrupts, as Ctrl-C does, once a cell of ``variant`` has trained so far."""
+
+    def __init__(self, variant, share):
+        self.variant, self.share = variant, share
+
+    def block(self, cell, share, rate, values):
+        if cell.variant_name == self.variant and share >= self.share:
+            raise KeyboardInterrupt
+
+
+def test_every_cell_is_on_record(bench, tmp_path):
+    outcome = bench()
+    results = outcome.results
+    assert outcome.errors == ()
+    assert set(zip(results.runs["variant"], results.runs["seed"], strict=True)) == {
+        (variant, seed) for variant in ("real", "by_heart", "sibling") for seed in (0, 1)
+    }
+    assert set(results.runs["status"]) == {"ok"}
+    trained = results.runs[results.runs["variant"] != "real"]
+    assert set(trained["images"]) == {160}
+    assert set(trained["discriminator_steps"]) == set(trained["generator_steps"]) == {10}
+    for cell in read_cells(tmp_path / "out"):
+        if cell.begin["variant"] != "real":
+            assert [row["step"] for row in cell.metrics] == [4, 10]
+            assert [(row["kind"], row["step"]) for row in cell.samples] == [("grid", 4), ("grid", 10)]
+            assert all((tmp_path / "out" / row["file"]).is_file() for row in cell.samples)
+            assert cell.history[-1]["step"] == 10
+
+
+def test_the_floor_is_measured_like_a_variant(bench):
+    metrics = bench("out", ('["by_heart", "sibling"]', '["cgan"]')).results.metrics
+    floor, trained = (metrics[metrics["variant"] == name] for name in ("real", "cgan"))
+    assert set(floor["metric"]) == set(trained["metric"]) == set(METRICS)
+    assert set(floor["seed"]) == {0, 1}
+    assert set(floor["step"]) == set(floor["images"]) == {0}
+    fid = metrics[metrics["metric"] == "fid"].groupby("variant")["value"].mean()
+    assert fid["real"] < fid["cgan"]
+
+
+def test_one_n_and_one_reference_for_all(bench):
+    results = bench().results
+    assert set(results.metrics["n"]) == {60}
+    assert set(results.metrics["reference"]) == {"test"}
+    assert set(results.metrics["extractor"]) == {"digits-cnn"}
+
+
+def test_the_best_is_chosen_on_another_draw(bench, tmp_path):
+    runs = bench().results.runs.set_index("cell")
+    for cell in read_cells(tmp_path / "out"):
+        if cell.begin["variant"] != "real":
+            assert all(row["selection"]["fid"] != row["values"]["fid"] for row in cell.metrics)
+            chosen = min(cell.metrics, key=lambda row: row["selection"]["fid"])
+            assert runs.loc[cell.name, "best_step"] == chosen["step"]
+            assert runs.loc[cell.name, "best_fid_digits-cnn"] == pytest.approx(chosen["values"]["fid"], rel=1e-12)
+
+
+def test_a_finished_cell_is_never_trained_twice(bench, tmp_path):
+    first = bench()
+    before = content(tmp_path / "out")
+    again = bench()
+    assert content(tmp_path / "out") == before
+    pd.testing.assert_frame_equal(first.results.metrics, again.results.metrics)
+
+
+def test_a_run_made_again_gives_the_same_figures(bench, tmp_path):
+    bench("one")
+    bench("two")
+    same_figures(tmp_path / "one", tmp_path / "two")
+
+
+def test_another_seed_adds_cells_and_keeps_the_others(bench, tmp_path):
+    bench(seeds=[0])
+    before = content(tmp_path / "out")
+    runs = bench(seeds=[0, 1]).results.runs
+    assert len(runs) == 6
+    assert before.items() <= content(tmp_path / "out").items()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
+def test_an_interrupted_run_comes_to_the_same_figures(bench, tmp_path, share):
+    bench("whole")
+    with pytest.raises(KeyboardInterrupt):
+        bench(listener=Interrupted("sibling", share))
+    out = tmp_path / "out"
+    assert (count(out, "by_heart-seed0", "end"), count(out, "sibling-seed0", "end")) == (1, 0)
+    bench()
+    same_figures(tmp_path / "whole", out)
+    assert (count(out, "by_heart-seed0", "begin"), count(out, "by_heart-seed0", "end")) == (1, 1)
+    goes_on = share > 0.4
+    assert count(out, "sibling-seed0", "resume") == goes_on
+    assert count(out, "sibling-seed0", "begin") == (1 if goes_on else 2)
+
+
+def test_a_kill_before_the_last_row_keeps_the_status(bench, tmp_path):
+    collapsing = ('["by_heart", "sibling"]', '["collapses"]')
+    bench("out", collapsing)
+    for path in (tmp_path / "out" / "cells").glob("collapses*.jsonl"):
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    runs = bench("out", collapsing).results.runs
+    assert set(runs.loc[runs["variant"] == "collapses", "status"]) == {"collapsed"}
+
+
+def test_a_damaged_checkpoint_begins_the_cell_again(bench, tmp_path):
+    bench("whole")
+    with pytest.raises(KeyboardInterrupt):
+        bench(listener=Interrupted("sibling", 0.5))
+    (saved,) = (tmp_path / "out" / "checkpoints").glob("sibling-seed0*")
+    saved.write_bytes(saved.read_bytes()[:100])
+    bench()
+    same_figures(tmp_path / "whole", tmp_path / "out")
+
+
+def test_an_edited_plugin_trains_its_cells_alone(bench, toys, tmp_path):
+    first = bench("out", ('"sibling"]', '"gan"]'))
+    before = content(tmp_path / "out")
+    toys.write_text(toys.read_text().replace("3.0", "2.5"), encoding="utf-8")
+    second = bench("out", ('"sibling"]', '"gan"]'))
+    assert before.items() <= content(tmp_path / "out").items()
+    names = [set(outcome.results.runs["cell"]) for outcome in (first, second)]
+    assert {name.split("-")[0] for name in names[0] - names[1]} == {"by_heart"}
+    assert {name.split("-")[0] for name in names[0] & names[1]} == {"gan", "real"}
+    fids = [
+        outcome.results.metrics.query("metric == 'fid' and variant == 'by_heart'")["value"].tolist()
+        for outcome in (first, second)
+    ]
+    assert fids[0] != fids[1]
+
+
+def test_a_variant_that_raises_stops_no_other(bench, toys, tmp_path):
+    failing = ('"sibling"]', '"raises", "sibling"]')
+    outcome = bench("out", failing)
+    status = outcome.results.runs.set_index(["variant", "seed"])["status"]
+    assert status.loc["raises"].tolist() == ["error", "error"]
+    assert set(status.loc[["real", "by_heart", "sibling"]]) == {"ok"}
+    assert outcome.errors == tuple(f"raises seed {seed}: RuntimeError: a planned failure" for seed in (0, 1))
+    summary = outcome.results.summary.set_index("variant")
+    assert set(summary.loc[["raises"], "failures"]) == {2}
+    bench("out", failing)
+    assert count(tmp_path / "out", "raises-seed0", "end") == 2, "an error is tried again"
+    assert count(tmp_path / "out", "sibling-seed0", "end") == 1
+
+
+def test_divergence_is_a_status_and_counted(bench, tmp_path):
+    diverging = ('"sibling"]', '"diverges", "sibling"]')
+    outcome = bench("out", diverging)
+    runs = outcome.results.runs.set_index("variant")
+    assert runs.loc["diverges", "status"].tolist() == ["diverged", "diverged"]
+    assert all("no longer finite at step 3" in message for message in runs.loc["diverges", "message"])
+    assert outcome.errors == ()
+    assert set(outcome.results.summary.set_index("variant").loc[["diverges"], "failures"]) == {2}
+    assert rows(tmp_path / "out", "diverges-seed0")[-2]["values"]["discriminator_loss"] is None
+    bench("out", diverging)
+    assert count(tmp_path / "out", "diverges-seed0", "end") == 1, "a divergence is a result"
+
+
+def test_collapse_is_a_status(bench):
+    runs = bench("out", ('"sibling"]', '"collapses"]')).results.runs.set_index("variant")
+    assert runs.loc["collapses", "status"].tolist() == ["collapsed", "collapsed"]
+    assert runs.loc["by_heart", "status"].tolist() == ["ok", "ok"]
+
+
+def test_every_status_but_an_error_is_a_result():
+    assert set(FINISHED) == {"ok", "collapsed", "diverged", "out_of_memory"}
+
+
+def test_one_run_a_folder(bench, tmp_path):
+    (tmp_path / "out").mkdir()
+    with filelock.FileLock(tmp_path / "out" / ".lock"), pytest.raises(GanZooError) as error:
+        bench()
+    assert str(error.value) == f"another run is writing to {str(tmp_path / 'out')!r}; wait for it, or name another --out"
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_the_lock_is_given_back_after_an_interruption(bench):
+    with pytest.raises(KeyboardInterrupt):
+        bench(listener=Interrupted("by_heart", 0.1))
+    assert bench().errors == ()
+
+
+def test_a_folder_below_a_file(bench, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(GanZooError, match="cannot write to .*Not a directory; name another --out"):
+        bench("file/out")

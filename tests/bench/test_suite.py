@@ -1,0 +1,132 @@
+"""Suite files: those of this repository, and what a person is told of a mistake."""
+
+from pathlib import Path
+
+import pytest
+
+from gan_zoo import data, registry
+from gan_zoo.bench.plan import Recipe, make_plan
+from gan_zoo.bench.suite import read_suite
+from gan_zoo.errors import GanZooError
+from gan_zoo.metrics.extractors import EXTRACTORS
+
+SUITES = sorted((Path(__file__).parents[2] / "benchmarks").glob("*.toml"))
+GOOD = """
+title = "Toys"
+data = "digits"
+variants = ["gan"]
+extractors = ["digits-cnn"]
+[presets.smoke]
+seeds = 2
+budget = { images = 256 }
+evaluate_at = [0.5, 1.0]
+n = 50
+"""
+
+
+@pytest.fixture
+def message(tmp_path):
+    """What is said of the good suite with one replacement."""
+
+    def read(old, new):
+        path = tmp_path / "mine.toml"
+        assert GOOD.count(old) == 1
+        path.write_text(GOOD.replace(old, new), encoding="utf-8")
+        with pytest.raises(GanZooError) as error:
+            make_plan(Recipe(suite=read_suite(path), preset="smoke"))
+        assert str(path) in str(error.value)
+        return str(error.value)
+
+    return read
+
+
+def test_the_suites_are_found():
+    assert {"mnist", "fashion_mnist", "digits"} <= {path.stem for path in SUITES}
+
+
+@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
+def test_every_preset_resolves(path):
+    suite = read_suite(path)
+    assert {"smoke", "quick", "full"} <= set(suite.presets)
+    assert suite.data in data.names()
+    for preset in suite.presets.values():
+        assert set(preset.extractors or suite.extractors) <= set(EXTRACTORS)
+        for name in {*suite.variants, *(preset.variants or ()), *preset.options}:
+            shared = {"batch_size": preset.batch_size} if preset.batch_size else {}
+            variant = registry.get(name, **shared, **preset.options.get(name, {}))
+            variant.build((1, variant.image_side, variant.image_side), 10)
+
+
+def test_the_good_one_is_read(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD, encoding="utf-8")
+    preset = read_suite(path).preset("smoke")
+    assert (preset.seed_list, preset.budget, preset.evaluate_at) == ([0, 1], {"images": 256}, [0.5, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        ("data =", "dta =", ["unknown key 'dta'", "did you mean 'data'?", "Allowed: title, data, variants"]),
+        ("seeds = 2", "sedes = 2", ["unknown key 'presets.smoke.sedes'", "did you mean 'seeds'?", "evaluate_at, n,"]),
+        ("[presets.smoke]", "[preset.smoke]", ["unknown key 'preset'", "did you mean 'presets'?"]),
+        ("n = 50", "", ["key 'presets.smoke.n' is missing"]),
+        ("n = 50", 'n = "many"', ["key 'presets.smoke.n' is 'many'", "integer"]),
+        ("n = 50", "n = 0", ["key 'presets.smoke.n' is 0", "greater than or equal to 1"]),
+        ("seeds = 2", 'seeds = "two"', ["key 'presets.smoke.seeds' is 'two'", "a count of at least 1, or a list"]),
+        ("seeds = 2", "seeds = true", ["key 'presets.smoke.seeds' is True"]),
+        ("seeds = 2", "seeds = 0", ["key 'presets.smoke.seeds' is 0"]),
+        ("seeds = 2", "seeds = [1, 1]", ["key 'presets.smoke.seeds' is [1, 1]", "different"]),
+        ("seeds = 2", "seeds = [-1]", ["key 'presets.smoke.seeds' is [-1]"]),
+        ("images = 256", "epoch = 1", ["key 'presets.smoke.budget'", "images, epochs, steps, seconds, not epoch"]),
+        ("images = 256", "epochs = 1, steps = 1", ["exactly one of", "not epochs, steps"]),
+        ("images = 256", "images = 0", ["key 'presets.smoke.budget.images' is 0", "greater than 0"]),
+        ("images = 256", "images = inf", ["key 'presets.smoke.budget.images' is inf", "finite"]),
+        ("images = 256", 'images = "lots"', ["key 'presets.smoke.budget.images' is 'lots'", "number"]),
+        ("[0.5, 1.0]", "[1.0, 0.5]", ["key 'presets.smoke.evaluate_at'", "must rise to 1"]),
+        ("[0.5, 1.0]", "[0.5, 0.5, 1.0]", ["must rise to 1"]),
+        ("[0.5, 1.0]", "[0.5]", ["must rise to 1"]),
+        ("[0.5, 1.0]", "[]", ["must rise to 1"]),
+        ("[0.5, 1.0]", "[0.0, 1.0]", ["key 'presets.smoke.evaluate_at.0' is 0.0"]),
+        ('data = "digits"', 'data = "digits"\nchannels = 2', ["key 'channels' is 2", "1 or 3"]),
+        ('["gan"]', "[]", ["key 'variants' is []"]),
+        ('["gan"]', '"gan"', ["key 'variants' is 'gan'", "list"]),
+        ('"Toys"', "", ["cannot be read", "line 2"]),
+        ('["gan"]', '["gna"]', ["key 'variants'", "unknown variant 'gna'; did you mean 'gan'?", "cgan, dcgan"]),
+        ('"digits"\n', '"digit"\n', ["key 'data'", "unknown data set 'digit'; did you mean 'digits'?", "mnist"]),
+        ('["digits-cnn"]', '["digits-cn"]', ["key 'extractors'", "did you mean 'digits-cnn'?", "inception"]),
+        ("n = 50", 'n = 50\nvariants = ["dcgna"]', ["key 'presets.smoke.variants'", "did you mean 'dcgan'?"]),
+        ("n = 50", "n = 50\noptions = { gann = {} }", ["key 'presets.smoke.options'", "did you mean 'gan'?"]),
+        ("n = 50", "n = 50\noptions = { dcgan = { widht = 1 } }", ["options.dcgan'", "'widht'", "mean 'width'?"]),
+        ("n = 50", 'n = 50\noptions = { gan = { latent = "x" } }', ["presets.smoke.options.gan'", "'x'"]),
+    ],
+)
+def test_a_mistake_is_one_line(message, old, new, parts):
+    said = message(old, new)
+    assert "\n" not in said
+    for part in parts:
+        assert part in said
+
+
+def test_an_unknown_preset_is_named(message):
+    said = message("[presets.smoke]", "[presets.smoky]")
+    assert "unknown preset 'smoke'; did you mean 'smoky'?" in said
+    assert "Known: auto, smoky" in said
+
+
+def test_two_mistakes_are_two_lines(message):
+    assert len(message('n = 50', 'n = 0\nm = 1').splitlines()) == 2
+
+
+def test_a_variant_named_twice_is_refused(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD, encoding="utf-8")
+    with pytest.raises(GanZooError, match="named twice: gan"):
+        make_plan(Recipe(suite=read_suite(path), preset="smoke", variants=["gan", "gan"]))
+
+
+@pytest.mark.parametrize("path", ["nowhere.toml", "."])
+def test_a_file_that_cannot_be_read(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(GanZooError, match="^suite '"):
+        read_suite(Path(path))

@@ -1,0 +1,124 @@
+"""The command line as a user meets it: its output, its errors and its exit status, in this process."""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from torchvision.datasets import utils as torchvision_utils
+
+from gan_zoo import registry
+from gan_zoo.cli import app
+
+TOYS = Path(__file__).parents[1] / "toys.py"
+
+
+@dataclass
+class Said:
+    """What a command left."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def error(self):
+        """The one line of an error that a person can mend."""
+        assert self.status == 2, (self.out, self.err)
+        lines = self.err.splitlines()
+        assert len(lines) == 1, self.err
+        assert lines[0].startswith("error: ")
+        return lines[0].removeprefix("error: ")
+
+
+@pytest.fixture(autouse=True)
+def _home(own_registry, tmp_path, monkeypatch):
+    """Commands run in a folder of their own, with whatever they register gone afterwards."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def gan_zoo(monkeypatch, capsys):
+    """Run a command line; ``columns`` is the terminal's width."""
+
+    def run(*words, columns=100):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["gan-zoo", *map(str, words)])
+            patch.setattr(app, "console", Console(width=columns))
+            patch.setenv("COLUMNS", str(columns))
+            status = 0
+            try:
+                app.main()
+            except SystemExit as end:
+                status = end.code or 0
+        said = capsys.readouterr()
+        return Said(status, said.out, said.err)
+
+    return run
+
+
+def refuse(*_args, **_kwargs):
+    raise OSError("no network in tests")
+
+
+@pytest.fixture
+def nothing_here(tmp_path, monkeypatch):
+    """An empty data root, and a network on which every download fails."""
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("GAN_ZOO_DATA", str(tmp_path / "empty"))
+    monkeypatch.setattr(torchvision_utils, "_get_redirect_url", refuse)
+    return tmp_path / "empty"
+
+
+@pytest.fixture(scope="session")
+def _finished(tmp_path_factory):
+    """A suite that asks for MNIST and may fall back to the digits, run where there is no MNIST, report and all."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "empty").mkdir()
+    suite = folder / "toys.toml"
+    suite.write_text(
+        'title = "Toys"\ndata = "mnist"\nvariants = ["by_heart", "cgan"]\nextractors = ["mnist-cnn"]\n'
+        "[presets.smoke]\nseeds = 2\nbudget = { images = 160 }\nevaluate_at = [0.4, 1.0]\nn = 60\nbatch_size = 16\n",
+        encoding="utf-8",
+    )
+    words = ["bench", suite, "--preset", "smoke", "--plugin", TOYS, "--out", folder / "out", "--jobs", "1"]
+    words += ["--data-root", folder / "empty", "--fallback", "digits"]
+    with pytest.MonkeyPatch.context() as patch, (folder / "said").open("w", encoding="utf-8") as said:
+        registry.names()
+        patch.setattr(registry, "_factories", dict(registry._factories))
+        patch.setattr(torchvision_utils, "_get_redirect_url", refuse)
+        patch.setattr(sys, "argv", ["gan-zoo", *map(str, words)])
+        patch.setattr(app, "console", Console(width=80, file=said))
+        with pytest.raises(SystemExit, match="^0$"):
+            app.main()
+    return folder
+
+
+@pytest.fixture
+def finished(_finished, tmp_path):
+    """A copy of a finished results folder; what the terminal showed is beside it in ``said``."""
+    shutil.copytree(_finished / "out", tmp_path / "finished" / "out")
+    shutil.copy(_finished / "said", tmp_path / "finished" / "said")
+    return tmp_path / "finished" / "out"
+
+
+@pytest.fixture
+def checkpoint(finished):
+    """The checkpoint of a variant with seed 0."""
+    return lambda variant: next((finished / "checkpoints").glob(f"{variant}-seed0-*.safetensors"))
+
+
+@pytest.fixture
+def unwritable(tmp_path):
+    """A path at which no folder can be made, whoever asks: it lies below a file."""
+    (tmp_path / "file").write_bytes(b"")
+    return tmp_path / "file" / "below"
+
+
+@pytest.fixture
+def environment():
+    """The environment of a real command: one thread, and no width from the caller's terminal."""
+    return {key: value for key, value in os.environ.items() if key != "COLUMNS"} | {"OMP_NUM_THREADS": "1"}

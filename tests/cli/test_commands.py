@@ -1,0 +1,108 @@
+"""The commands that train and draw: train, sample, new, check, bench."""
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from gan_zoo import load
+
+
+def test_train_and_sample(gan_zoo, tmp_path):
+    words = ["--data", "digits", "--images", "64", "--set", "batch_size=16", "--set", "initialization=normal 0.02"]
+    said = gan_zoo("train", "cgan", *words, "--seed", "3", "--out", "runs/mine")
+    assert said.status == 0, said.err
+    assert "NOTE embedded 8x8 digits" in said.out
+    assert "4 steps, 64 images in" in said.out
+    folder = tmp_path / "runs" / "mine"
+    assert sorted(file.name for file in folder.iterdir()) == ["checkpoint.safetensors", "history.csv", "samples.png"]
+    history = pd.read_csv(folder / "history.csv")
+    assert history["images"].tolist() == [16, 32, 48, 64]
+    assert {"discriminator_loss", "generator_loss", "D(real)", "D(fake)"} <= set(history.columns)
+    assert load(folder / "checkpoint.safetensors").variant.batch_size == 16
+
+    said = gan_zoo("sample", folder / "checkpoint.safetensors", "--class", "7", "--n", "25", "--out", "deep/er/7.png")
+    assert said.status == 0, said.err
+    assert "wrote 25 images of class 7 by cgan to deep/er/7.png" in said.out
+    assert Image.open(tmp_path / "deep" / "er" / "7.png").size == (320, 96)
+
+
+@pytest.mark.parametrize(("budget", "images"), [(["--steps", "3"], 96), (["--epochs", "0.05"], 96), (["--images", "60"], 64)])
+def test_budgets(gan_zoo, toys, tmp_path, budget, images):
+    said = gan_zoo("train", "by_heart", "--plugin", toys, "--data", "digits", *budget)
+    assert said.status == 0, said.err
+    assert pd.read_csv(tmp_path / "runs" / "by_heart-seed0" / "history.csv")["images"].iloc[-1] == images
+
+
+def test_a_run_that_diverges_is_told_and_kept(gan_zoo, toys, tmp_path):
+    said = gan_zoo("train", "diverges", "--plugin", toys, "--data", "digits", "--steps", "9", "--out", "run")
+    assert "the run diverged: " in said.error
+    assert (tmp_path / "run" / "history.csv").is_file()
+    assert not (tmp_path / "run" / "samples.png").exists()
+
+
+@pytest.mark.parametrize(("n", "size"), [(1, (32, 32)), (7, (160, 64)), (20, (160, 128)), (21, (320, 96))])
+def test_sample_sizes(gan_zoo, toys, checkpoint, tmp_path, n, size):
+    said = gan_zoo("sample", checkpoint("by_heart"), "--plugin", toys, "--n", n)
+    assert said.status == 0, said.err
+    assert Image.open(tmp_path / "samples.png").size == size
+
+
+def test_samples_follow_the_seed(gan_zoo, checkpoint, tmp_path):
+    pictures = {}
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        assert gan_zoo("sample", checkpoint("cgan"), "--seed", seed, "--out", f"{name}.png").status == 0
+        pictures[name] = (tmp_path / f"{name}.png").read_bytes()
+    assert pictures["a"] == pictures["b"] != pictures["c"]
+
+
+def test_a_new_variant_goes_all_the_way(gan_zoo, suite, tmp_path, no_report):
+    said = gan_zoo("new", "my_gan")
+    assert said.status == 0
+    assert "gan-zoo check my_gan --plugin my_gan.py" in said.out
+    assert "--preset smoke --variants my_gan,gan --plugin my_gan.py" in said.out
+    said = gan_zoo("check", "my_gan", "--plugin", "my_gan.py")
+    assert said.status == 0, said.err
+    assert len([line for line in said.out.splitlines() if line.startswith("    ok  ")]) == len(said.out.splitlines()) >= 6
+    words = ["--preset", "smoke", "--variants", "my_gan,gan", "--plugin", "my_gan.py", "--out", "out", "--jobs", "1"]
+    said = gan_zoo("bench", suite(), *words)
+    assert said.status == 2, "the suite's own variants are not there without their plugin"
+    said = gan_zoo("bench", suite(('["by_heart", "sibling"]', '["gan", "cgan"]')), *words)
+    assert said.status == 0, said.err
+    runs = pd.read_csv(tmp_path / "out" / "runs.csv")
+    assert sorted(set(runs["variant"])) == ["gan", "my_gan", "real"]
+
+
+def test_a_new_variant_is_never_written_over_another(gan_zoo, tmp_path):
+    gan_zoo("new", "my_gan")
+    (tmp_path / "my_gan.py").write_text("mine", encoding="utf-8")
+    assert "exists already" in gan_zoo("new", "my_gan").error
+    assert (tmp_path / "my_gan.py").read_text(encoding="utf-8") == "mine"
+
+
+def test_check_tells_what_is_broken(gan_zoo, tmp_path):
+    gan_zoo("new", "my_gan")
+    path = tmp_path / "my_gan.py"
+    path.write_text(path.read_text(encoding="utf-8").replace("nn.Tanh()", "nn.Softplus()"), encoding="utf-8")
+    said = gan_zoo("check", "my_gan", "--plugin", path)
+    assert said.error == "variant 'my_gan' breaks the contract: shapes: the generator gives values outside [-1, 1]"
+    assert "FAILED  shapes" in said.out
+    assert "    ok  repeats" in said.out
+
+
+def test_check_of_networks_that_raise(gan_zoo, tmp_path):
+    gan_zoo("new", "my_gan")
+    path = tmp_path / "my_gan.py"
+    path.write_text(path.read_text(encoding="utf-8").replace("nn.Linear(spec.latent, width)", "nn.Linear(3, width)"), encoding="utf-8")
+    said = gan_zoo("check", "my_gan", "--plugin", path)
+    assert said.status == 2
+    assert all(line.startswith("error: variant 'my_gan' breaks the contract: ") for line in said.err.splitlines())
+    assert "shapes: RuntimeError: " in said.err
+
+
+def test_bench_again_trains_nothing(gan_zoo, suite, toys, no_report):
+    words = ["bench", suite(), "--preset", "smoke", "--plugin", toys, "--seeds", "0", "--out", "out", "--jobs", "1"]
+    first, second = gan_zoo(*words), gan_zoo(*words)
+    assert "[3/3] sibling seed 0: ok" in first.out
+    assert second.status == 0
+    assert "3 of 3 cells are finished already" in second.out
+    assert "seed 0:" not in second.out

@@ -1,0 +1,172 @@
+"""What the commands show: lists, settings, data, the machine and rankings, on narrow terminals too."""
+
+import json
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from gan_zoo import registry
+from gan_zoo.cli import show
+
+
+def lines(said):
+    assert said.status == 0, said.err
+    return said.out.splitlines()
+
+
+def test_list_as_json(gan_zoo, toys):
+    said = gan_zoo("list", "--json", "--plugin", toys)
+    rows = {row["name"]: row for row in json.loads(said.out)}
+    assert sorted(rows) == registry.names()
+    assert {"gan", "cgan", "dcgan", "lsgan", "by_heart"} <= set(rows)
+    assert rows["gan"]["parameters"] == {"generator": 1_756_288, "discriminator": 1_705_985}
+    assert rows["dcgan"]["hyperparameters"] == {"width": 128}
+    assert rows["cgan"]["conditioning"] == "both"
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_list_keeps_names_and_papers_whole(gan_zoo, columns):
+    shown = lines(gan_zoo("list", columns=columns))
+    assert max(map(len, shown)) <= columns
+    for name in registry.names():
+        assert any(line.split()[:1] == [name] and "arXiv 1" in line for line in shown)
+    assert any("1.76M + 1.71M" in line for line in shown) == (columns == 120)
+
+
+@pytest.mark.parametrize("name", ["gan", "lsgan", "dcgan28"])
+def test_show(gan_zoo, name):
+    said = gan_zoo("show", name, columns=80)
+    assert said.status == 0
+    variant = registry.get(name)
+    for text in (variant.title, variant.paper, variant.objective.title, str(variant.latent), "Adam, lr 0.0002"):
+        assert text in said.out
+    for deviation in variant.deviations:
+        assert f"  - {deviation}" in said.out
+    assert "<function" not in said.out
+    assert "{" not in said.out
+
+
+def test_show_a_plugin_with_brackets_in_its_title(gan_zoo, tmp_path):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(
+        "from dataclasses import replace\nfrom gan_zoo.registry import get, register\n"
+        "@register('mine')\ndef mine(*, size: int = 3):\n    return replace(get('gan'), title='Mine [bold]', deviations=())\n",
+        encoding="utf-8",
+    )
+    said = gan_zoo("show", "mine", "--plugin", plugin)
+    assert "mine: Mine [bold]" in said.out
+    assert "no deviations from its paper are listed" in said.out
+    assert "size 3" in said.out
+    assert "Mine [bold]" in gan_zoo("list", "--plugin", plugin).out
+
+
+def test_data_that_is_not_here(gan_zoo, nothing_here):
+    shown = lines(gan_zoo("data", columns=80))
+    assert next(line for line in shown if line.startswith(" digits")).split()[1:4] == ["1,297", "500", "10"]
+    assert next(line for line in shown if line.startswith(" mnist")).endswith("not here ")
+    assert any(line.startswith("MNIST is not here") and "--data-root" in line for line in shown)
+    assert any(line.startswith("digits: embedded 8x8 digits") for line in shown)
+    assert list(nothing_here.rglob("*ubyte*")) == []
+
+
+def test_data_that_is_here(gan_zoo, mnist_root, monkeypatch):
+    said = gan_zoo("data", "mnist", columns=80)
+    assert said.status == 0
+    assert next(line for line in said.out.splitlines() if "mnist" in line).split()[1:4] == ["60,000", "10,000", "10"]
+
+
+def test_doctor_looks_and_downloads_nothing(gan_zoo, nothing_here, monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr("torch.hub.download_url_to_file", lambda *_a, **_k: pytest.fail("doctor downloads"))
+    said = gan_zoo("doctor", columns=200)
+    rows = {line.split("  ")[1].strip(): line for line in lines(said) if line.startswith("  ")}
+    assert {"device", "torch", "data: mnist", "extractor: digits-cnn", "variants", "plugins installed"} <= set(rows)
+    assert "1,297 + 500 images" in rows["data: digits"]
+    assert "MNIST is not here" in rows["data: mnist"]
+    assert "verified, test accuracy 99" in rows["extractor: mnist-cnn"]
+    assert "not here" in rows["extractor: inception"]
+
+
+def test_doctor_on_wrong_inception_weights(gan_zoo, nothing_here, tmp_path):
+    (tmp_path / "wrong.pth").write_bytes(b"no weights")
+    said = gan_zoo("doctor", "--inception-weights", tmp_path / "wrong.pth", columns=300)
+    assert any("extractor: inception" in line and "not the standard file" in line for line in lines(said))
+
+
+RANKING = pd.DataFrame(
+    {
+        "rank": ["1", ""],
+        "variant": ["lsgan_linear†", "real"],
+        "FID": ["12.3 [9.87, 15.4]", "3.21 [3.00, 3.40]"],
+        "Inception Score": ["8.10", "9.50"],
+        "KID": ["0.0123", "0.00012"],
+        "Precision": ["0.900", "0.990"],
+        "Recall": ["0.800", "0.980"],
+        "Coverage": ["0.700", "0.970"],
+        "Label accuracy": ["0.912", "1.00"],
+        "seeds": ["5", "5"],
+        "failures": ["0", "0"],
+        "minutes": ["1.20", "–"],  # noqa: RUF001
+    }
+)
+MANIFEST = {
+    "data": {"name": "mnist", "title": "MNIST"},
+    "preset": "quick",
+    "n": 2000,
+    "device": "a CPU",
+    "extractors": {"inception": {}, "mnist-cnn": {}},
+}
+COLUMNS = "rank  variant  FID [95%]  KID  label acc.  seeds  failed  IS  prec.  rec.  cov.  minutes".split("  ")
+
+
+@pytest.mark.parametrize(
+    ("columns", "last"), [(80, "failed"), (90, "prec."), (120, "minutes"), (45, "FID [95%]"), (25, "variant"), (200, "minutes")]
+)
+def test_a_ranking_fits_the_terminal(monkeypatch, tmp_path, capsys, columns, last):
+    monkeypatch.setattr(show, "read_manifest", lambda _folder: MANIFEST)
+    monkeypatch.setattr(show, "ranking_table", lambda _folder: RANKING)
+    show.print_ranking(tmp_path, Console(width=columns))
+    title, _, head, rule, first, second, *notes = capsys.readouterr().out.splitlines()
+    assert title == "MNIST (mnist), preset quick, N = 2000, a CPU, mnist-cnn"
+    assert [name.strip() for name in head.split("  ") if name.strip()] == COLUMNS[: COLUMNS.index(last) + 1]
+    assert max(map(len, (head, rule, first, second))) <= columns
+    assert first.split()[:2] == ["1", "lsgan_linear†"]
+    assert "departs from the article" in " ".join(notes)
+
+
+def test_report_writes_all_anew(gan_zoo, finished):
+    before = {path.name: path.read_bytes() for path in finished.glob("*.csv")}
+    for path in (*finished.glob("*.csv"), finished / "report.html", finished / "report.md"):
+        path.unlink()
+    said = gan_zoo("report", finished, columns=80)
+    shown = lines(said)
+    assert {path.name: path.read_bytes() for path in finished.glob("*.csv")} == before
+    assert (finished / "report.html").stat().st_size > 10_000
+    assert shown[-1] == f"report: {finished / 'report.html'}"
+    assert max(map(len, shown[1:-1])) <= 80
+
+
+def test_bench_ends_with_the_ranking_and_the_report(finished):
+    shown = (finished.parent / "said").read_text(encoding="utf-8").splitlines()
+    assert shown[-1].startswith("report: ")
+    assert shown[-1].endswith("report.html")
+    assert any(line.startswith("NOTE") and "the set 'digits' stands in for it" in line for line in shown)
+    assert any(line.startswith("[6/6] cgan seed 1: ") for line in shown)
+    row = next(line.split() for line in shown if "by_heart" in line and "seed" not in line)
+    assert row[0] == "1"
+
+
+def test_a_stand_in_is_named_everywhere(finished):
+    for name in ("runs", "history", "metrics", "summary"):
+        assert set(pd.read_csv(finished / f"{name}.csv")["data"]) == {"digits"}
+    manifest = json.loads((finished / "manifest.json").read_text(encoding="utf-8"))
+    assert (manifest["data"]["name"], manifest["data"]["requested"]) == ("digits", "mnist")
+    assert list(manifest["extractors"]) == ["digits-cnn"]
+    pictures = [path.name for path in (finished / "samples").glob("*.png")]
+    assert pictures
+    assert all(name.startswith("digits-") for name in pictures)
+    for name in ("report.md", "report.html"):
+        text = (finished / name).read_text(encoding="utf-8")
+        assert "stands in" in text
+        assert "Digits 8x8" in text

@@ -1,0 +1,40 @@
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+
+from gan_zoo.contract import random_data
+from gan_zoo.data import Dataset, Split
+from gan_zoo.networks.mlp import mlp
+from gan_zoo.registry import get
+
+
+@pytest.fixture
+def tiny():
+    """Makes a variant that trains in milliseconds: an MLP with one hidden layer a side, batches of 8."""
+
+    def make(name="gan", **changes):
+        networks = partial(mlp, generator=(8,), discriminator=(8,))
+        return replace(get(name), **{"networks": networks, "batch_size": 8, **changes})
+
+    return make
+
+
+@pytest.fixture
+def pixels():
+    """Makes random images of 4x4."""
+    return lambda n=40, channels=1: random_data(4, channels, n)
+
+
+@pytest.fixture
+def numbered():
+    """Makes a set whose image k is all k, with the label k % classes: a sample tells which one it is."""
+
+    def make(n, classes=10, labels=None):
+        images = torch.arange(n, dtype=torch.uint8).view(n, 1, 1, 1).expand(n, 1, 4, 4).contiguous()
+        split = Split(images, torch.arange(n) % classes if labels is None else torch.tensor(labels))
+        names = tuple(map(str, range(classes)))
+        return Dataset("numbered", "Numbered", split, split, classes, names, extractor="", fingerprint="")
+
+    return make

@@ -1,0 +1,243 @@
+"""Budgets, milestones, history, the clock, and how a run may end."""
+
+import math
+import time
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import torch
+
+from gan_zoo import objectives
+from gan_zoo.engine import Budget, Diverged, advance, draw, flush, init, train_run, train_to
+from gan_zoo.engine.sample import Sampler
+from gan_zoo.errors import GanZooError
+from gan_zoo.objectives import Result
+from gan_zoo.variant import Optimizer
+
+
+def _reached(state, budget, fractions):
+    return [(fraction, state.rounds, state.images) for fraction in train_to(state, budget, fractions)]
+
+
+@pytest.mark.parametrize(
+    ("budget", "expected"),
+    [
+        # An epoch of 21 is 8, 8, 5: the images after each round are 8 16 21 29 37 42 50 58 63 71 79 84.
+        (Budget("images", 84), [(0.1, 2, 16), (0.25, 3, 21), (0.5, 6, 42), (1.0, 12, 84)]),
+        (Budget("images", 60), [(0.1, 1, 8), (0.25, 2, 16), (0.5, 5, 37), (1.0, 9, 63)]),
+        (Budget("epochs", 4), [(0.1, 2, 16), (0.25, 3, 21), (0.5, 6, 42), (1.0, 12, 84)]),
+        (Budget("epochs", 1.5), [(0.1, 1, 8), (0.25, 1, 8), (0.5, 2, 16), (1.0, 5, 37)]),
+        (Budget("steps", 10), [(0.1, 1, 8), (0.25, 3, 21), (0.5, 5, 37), (1.0, 10, 71)]),
+    ],
+    ids=str,
+)
+def test_a_milestone_is_the_first_round_that_reaches_it(tiny, numbered, budget, expected):
+    assert _reached(init(tiny(), numbered(21), seed=0), budget, (0.1, 0.25, 0.5, 1.0)) == expected
+
+
+def test_images_are_those_of_every_discriminator_step(tiny, numbered):
+    """Three steps of 8, 8, 5 a round: 21 images."""
+    state = init(tiny(discriminator_steps=3), numbered(21), seed=0)
+    assert _reached(state, Budget("images", 63), (0.5, 1.0)) == [(0.5, 2, 42), (1.0, 3, 63)]
+    assert (state.discriminator_steps, state.generator_steps) == (9, 3)
+
+
+def test_a_second_run_over_the_same_milestones_trains_no_more(tiny, numbered):
+    state = init(tiny(), numbered(21), seed=0)
+    _reached(state, Budget("steps", 6), (1.0,))
+    assert _reached(state, Budget("steps", 6), (0.5, 1.0)) == [(0.5, 6, 42), (1.0, 6, 42)]
+
+
+def test_seconds_of_training_are_a_budget(tiny, pixels):
+    state = init(tiny(), pixels(), seed=0)
+    started = time.perf_counter()
+    for _ in train_to(state, Budget("seconds", 0.3), (0.5, 1.0)):
+        pass
+    assert 0.3 <= state.seconds <= time.perf_counter() - started
+    assert state.rounds > 0
+
+
+def test_the_clock_stands_still_at_a_milestone(tiny, pixels):
+    started = time.perf_counter()
+    run = train_run(tiny(), pixels(), Budget("steps", 4), fractions=(0.5, 1.0), on_milestone=lambda *_: time.sleep(0.4))
+    elapsed = time.perf_counter() - started
+    assert elapsed > 0.8
+    assert 0 < run.seconds < elapsed - 0.8 + 1e-6
+    assert run.state.history.rows[-1]["seconds"] == run.seconds
+
+
+def test_milestones_are_called_with_the_state_as_it_stands(tiny, pixels):
+    seen = []
+    budget = Budget("steps", 10)
+    run = train_run(
+        tiny(), pixels(), budget, fractions=(0.3, 1.0), on_milestone=lambda state, f: seen.append((f, state.rounds))
+    )
+    assert (seen, run.status, run.message) == ([(0.3, 3), (1.0, 10)], "ok", "")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Budget("image", 5), "unknown budget unit 'image'; did you mean 'images'"),
+        (lambda: Budget("images", 0), "budget of 0 images"),
+        (lambda: Budget("steps", -1), "must be above 0"),
+        (lambda: Budget("steps", math.nan), "must be above 0"),
+        (lambda: Budget("steps", math.inf), "must be above 0"),
+        (lambda: Budget.of({}), "exactly one of images, epochs, steps, seconds"),
+        (lambda: Budget.of({"images": 5, "steps": 3}), "exactly one"),
+        (lambda: Budget.of({"step": 3}), "did you mean 'steps'"),
+    ],
+)
+def test_what_is_no_budget_is_one_clear_line(make, said):
+    with pytest.raises(GanZooError, match=said) as error:
+        make()
+    assert "\n" not in str(error.value)
+
+
+def test_a_budget_in_words():
+    assert str(Budget.of({"images": 256_000})) == "256,000 images"
+    assert str(Budget("epochs", 0.5)) == "0.5 epochs"
+
+
+def test_history_rows_are_the_means_of_their_blocks(tiny, pixels):
+    """700 rounds at 200 rows aimed at are blocks of 4 (3.5, to even); a milestone at round 6 closes one early."""
+    slow = Optimizer("SGD", {"lr": 1e-3})
+    variant = tiny(generator_optimizer=slow, discriminator_optimizer=slow)
+    state, rounds = init(variant, pixels(48), seed=0), 20
+    single = init(variant, pixels(48), seed=0)
+    each = [flush(advance(single, 1)) for _ in range(rounds)]
+    told = []
+    milestones = train_to(
+        state, Budget("steps", 700), (6 / 700, rounds / 700), on_block=lambda _state, values: told.append(values)
+    )
+    assert list(milestones) == [6 / 700, rounds / 700]
+    ends = [4, 6, 8, 12, 16, 20]
+    assert [row["step"] for row in state.history.rows] == ends
+    for start, end, row in zip([0, *ends], ends, state.history.rows, strict=False):
+        counts = {name: row[name] for name in ("images", "discriminator_steps", "generator_steps")}
+        assert counts == {"images": 8 * end, "discriminator_steps": end, "generator_steps": end}
+        for name, value in row["values"].items():
+            assert value == pytest.approx(sum(values[name] for values in each[start:end]) / (end - start), rel=1e-5)
+    assert told == [row["values"] for row in state.history.rows]
+    assert all(a["seconds"] < b["seconds"] for a, b in pairwise(state.history.rows))
+
+
+@pytest.mark.parametrize(
+    ("budget", "steps", "rows"),
+    [
+        (Budget("steps", 1000), 1, 200),
+        (Budget("images", 8000), 1, 200),
+        (Budget("epochs", 200), 1, 200),
+        (Budget("steps", 7), 1, 7),
+    ],
+    ids=str,
+)
+def test_a_run_has_some_200_rows(tiny, pixels, budget, steps, rows):
+    """Each of these but the last is a thousand rounds of 8 images."""
+    state = init(tiny(discriminator_steps=steps), pixels(40), seed=0)
+    blocks = []
+    for _ in train_to(state, budget, (0.03,), on_block=lambda state, _values: blocks.append(state.rounds)):
+        pass
+    expected = 1000 / rows if rows == 200 else 1
+    assert blocks[0] == expected
+    assert all(b - a == expected for a, b in pairwise(blocks))
+
+
+def test_an_injected_draw_is_what_is_trained_on(tiny, pixels):
+    drawn = []
+
+    def watched(state):
+        drawn.append(draw(state))
+        return drawn[-1]
+
+    state = init(tiny(), pixels(), seed=0)
+    assert list(train_to(state, Budget("steps", 3), draw=watched)) == [1.0]
+    assert len(drawn) == 3
+
+
+def test_history_as_a_table(tiny, pixels):
+    table = train_run(tiny(), pixels(), Budget("steps", 5)).history
+    assert table["step"].tolist() == [1, 2, 3, 4, 5]
+    assert {"images", "seconds", "discriminator_loss", "D(real)"} <= set(table.columns)
+    assert "values" not in table.columns
+
+
+def _nan_from(step_number, player="discriminator"):
+    base, calls = objectives.cross_entropy(), []
+
+    def loss(step, state):
+        calls.append(step)
+        result = getattr(base, player)(step, state)
+        return result if len(calls) < step_number else Result({k: v * math.nan for k, v in result.terms.items()})
+
+    return replace(base, **{player: loss})
+
+
+@pytest.mark.parametrize("player", ["discriminator", "generator"])
+def test_a_loss_that_is_not_a_number_has_diverged(tiny, pixels, player):
+    run = train_run(tiny(objective=_nan_from(4, player)), pixels(), Budget("steps", 10))
+    assert run.status == "diverged"
+    assert f"{player}_loss" in run.message
+    assert "step 4" in run.message
+    assert [row["step"] for row in run.state.history.rows] == [1, 2, 3, 4]
+    assert math.isnan(run.state.history.rows[-1]["values"][f"{player}_loss"])
+
+
+def test_train_to_says_so_itself(tiny, pixels):
+    with pytest.raises(Diverged, match="at step 2"):
+        list(train_to(init(tiny(objective=_nan_from(2)), pixels(), seed=0), Budget("steps", 10)))
+
+
+def test_a_learning_rate_out_of_all_bounds_diverges(tiny, pixels):
+    wild = Optimizer("SGD", {"lr": 1e30})
+    run = train_run(tiny(generator_optimizer=wild, discriminator_optimizer=wild), pixels(), Budget("steps", 10))
+    assert run.status == "diverged"
+
+
+def test_weights_that_blow_up_in_the_last_step_have_diverged_too(tiny, pixels):
+    """The losses before that step were finite: it is the milestone's images that show it."""
+    wild = Optimizer("SGD", {"lr": math.inf})
+    run = train_run(
+        tiny(generator_optimizer=wild),
+        pixels(),
+        Budget("steps", 1),
+        on_milestone=lambda state, _fraction: Sampler.of(state)(4),
+    )
+    assert all(math.isfinite(value) for value in run.state.history.rows[-1]["values"].values())
+    assert (run.status, "not finite" in run.message) == ("diverged", True)
+
+
+def _failing(error):
+    def fail(_step, _state):
+        raise error
+
+    return replace(objectives.cross_entropy(), discriminator=fail)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has ..."),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+    ],
+)
+def test_memory_that_runs_out_is_a_status(tiny, pixels, error):
+    run = train_run(tiny(objective=_failing(error)), pixels(), Budget("steps", 3))
+    assert run.status == "out_of_memory"
+    assert run.message == str(error).partition("\n")[0]
+    assert run.state.rounds == 0
+
+
+@pytest.mark.parametrize("error", [ValueError("of the variant"), RuntimeError("shapes"), GanZooError("bad input")])
+def test_any_other_error_is_raised(tiny, pixels, error):
+    with pytest.raises(type(error), match=str(error)):
+        train_run(tiny(objective=_failing(error)), pixels(), Budget("steps", 3))
+
+
+def test_a_stopped_milestone_is_not_swallowed(tiny, pixels):
+    def stop(_state, _fraction):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_run(tiny(), pixels(), Budget("steps", 3), on_milestone=stop)

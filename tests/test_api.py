@@ -1,0 +1,125 @@
+"""What Python users call, as the README does."""
+
+import sys
+
+import pandas as pd
+import pytest
+import torch
+
+import gan_zoo
+
+TABLES = ("runs", "history", "metrics", "summary")
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A checkpoint of a cgan that has trained for two steps."""
+    from gan_zoo.engine import checkpoint
+
+    run = gan_zoo.train(gan_zoo.get("cgan", batch_size=16), "digits", {"steps": 2}, seed=1)
+    checkpoint.save(run.state, tmp_path / "cgan.safetensors")
+    return tmp_path / "cgan.safetensors"
+
+
+def test_every_public_name_is_there():
+    assert {
+        "names", "get", "register", "train", "evaluate", "load", "run_suite", "read_results",
+    } <= set(gan_zoo.__all__)  # fmt: skip
+    for name in gan_zoo.__all__:
+        assert getattr(gan_zoo, name).__name__ == name
+    with pytest.raises(AttributeError, match="'nothing'"):
+        gan_zoo.nothing  # noqa: B018
+
+
+def test_names_and_get():
+    assert {"gan", "cgan", "dcgan", "lsgan", "lsgan_linear", "dcgan28"} <= set(gan_zoo.names())
+    assert gan_zoo.get("dcgan", width=4, batch_size=8).batch_size == 8
+    with pytest.raises(gan_zoo.GanZooError, match="did you mean 'cgan'"):
+        gan_zoo.get("cgna")
+
+
+def test_register_joins_the_names(own_registry):
+    from dataclasses import replace
+
+    @gan_zoo.register("mine")
+    def mine():
+        return replace(gan_zoo.get("gan"), title="Mine")
+
+    assert "mine" in gan_zoo.names()
+    assert gan_zoo.get("mine").title == "Mine"
+
+
+def test_train_gives_a_run():
+    told = []
+    run = gan_zoo.train(
+        gan_zoo.get("gan", batch_size=16),
+        "digits",
+        {"images": 64},
+        seed=1,
+        fractions=(0.5, 1.0),
+        on_milestone=lambda state, fraction: told.append((fraction, state.images)),
+    )
+    assert (run.status, run.state.images, run.state.rounds) == ("ok", 64, 4)
+    assert told == [(0.5, 32), (1.0, 64)]
+    assert run.seconds > 0
+    assert run.history["step"].tolist() == [1, 2, 3, 4]
+    images = run.sampler(3)
+    assert (images.dtype, tuple(images.shape)) == (torch.uint8, (3, 1, 32, 32))
+
+
+def test_a_diverging_run_is_given_back(toys):
+    gan_zoo.load_plugin(toys)
+    run = gan_zoo.train("diverges", "digits", {"steps": 9})
+    assert (run.status, run.state.rounds) == ("diverged", 3)
+
+
+def test_an_error_of_the_variant_is_raised(toys):
+    gan_zoo.load_plugin(toys)
+    with pytest.raises(RuntimeError, match="a planned"):
+        gan_zoo.train("raises", "digits", {"steps": 9})
+
+
+def test_load_samples_by_class_and_seed(checkpoint):
+    sampler = gan_zoo.load(checkpoint, device="cpu")
+    sevens = sampler(4, labels=[7] * 4, seed=5)
+    assert torch.equal(sevens, sampler(4, labels=[7] * 4, seed=5))
+    assert not torch.equal(sevens, sampler(4, labels=[1] * 4, seed=5))
+    assert not torch.equal(sevens, sampler(4, labels=[7] * 4, seed=6))
+
+
+def test_evaluate_stands_beside_the_floor(checkpoint):
+    table = gan_zoo.evaluate(gan_zoo.load(checkpoint), "digits", n=60)
+    assert list(table.columns) == ["variant", "metric", "extractor", "n", "value"]
+    assert set(table["variant"]) == {"cgan", "real"}
+    assert set(table["n"]) == {60}
+    fid = table[table["metric"] == "fid"].set_index("variant")["value"]
+    assert fid["real"] < fid["cgan"]
+    assert gan_zoo.evaluate(gan_zoo.load(checkpoint), "digits", n=60).equals(table)
+
+
+@pytest.mark.parametrize("n", [1, 501])
+def test_evaluate_refuses_an_impossible_n(checkpoint, n):
+    with pytest.raises(gan_zoo.GanZooError, match=f"n is {n}; the test split of 'digits' allows 2 to 500 images"):
+        gan_zoo.evaluate(gan_zoo.load(checkpoint), "digits", n=n)
+
+
+def test_run_suite_and_read_results(bench, tmp_path):
+    outcome = bench()
+    results = gan_zoo.read_results(tmp_path / "out")
+    for name in TABLES:
+        pd.testing.assert_frame_equal(getattr(results, name), getattr(outcome.results, name))
+        assert len(getattr(results, name))
+    assert results.manifest["variants"] == ["by_heart", "sibling"]
+    assert outcome.report == tmp_path / "out" / "report.html"
+
+
+def test_read_results_of_no_results(tmp_path):
+    with pytest.raises(gan_zoo.GanZooError, match="is not a results folder"):
+        gan_zoo.read_results(tmp_path)
+
+
+def test_reading_results_needs_no_torch():
+    import subprocess
+
+    code = "import sys, gan_zoo; gan_zoo.read_results; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -1,0 +1,222 @@
+"""Variants by name: options, mistakes, plugins in files and in packages, and the files that decide a variant."""
+
+import importlib.metadata
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import gan_zoo.variants
+from gan_zoo import registry
+from gan_zoo.errors import GanZooError
+from gan_zoo.latent import normal
+from gan_zoo.variant import Variant
+
+VARIANTS = Path(gan_zoo.variants.__file__).parent
+
+
+pytestmark = pytest.mark.usefixtures("own_registry")
+
+
+def _plugin(path, name="mine", batch=64, base="gan", function="make", extra=""):
+    path.write_text(
+        f"""from dataclasses import replace
+from gan_zoo.registry import get, register
+
+@register("{name}")
+def {function}(*, batch={batch}):
+    return replace(get("{base}"), title="Mine", batch_size=batch)
+{extra}"""
+    )
+    return path
+
+
+def test_founding_variants_are_found():
+    assert {"gan", "cgan", "dcgan", "lsgan", "lsgan_linear", "dcgan28"} <= set(registry.names())
+    assert registry.names() == sorted(registry.names())
+
+
+def test_a_variant_knows_how_it_was_made():
+    variant = registry.get("dcgan", width=16, batch_size=32)
+    assert (variant.name, variant.options, variant.batch_size) == ("dcgan", {"width": 16, "batch_size": 32}, 32)
+    assert variant.networks.keywords == {"width": 16}
+    assert registry.get(variant.name, **variant.options).batch_size == 32
+
+
+def test_options_are_hyperparameters_or_fields():
+    variant = registry.get("gan", latent="7 normal", initialization="normal 0.02", ema=0.9, image_side=28)
+    assert (variant.latent, variant.initialization, variant.ema, variant.image_side) == (
+        normal(7),
+        "normal 0.02",
+        0.9,
+        28,
+    )
+    assert registry.hyperparameters("dcgan") == {"width": 128}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("cgna", {}, "unknown variant 'cgna'; did you mean 'cgan'"),
+        ("dcgan", {"widht": 8}, "unknown option of variant 'dcgan'.*'widht'.*did you mean 'width'"),
+        ("gan", {"bacth_size": 8}, "did you mean 'batch_size'"),
+        ("gan", {"name": "other"}, "unknown option"),
+        ("gan", {"batch_size": "many"}, "batch_size is 'many'"),
+        ("gan", {"batch_size": 0}, "batch_size is 0"),
+        ("gan", {"latent": "100 normla"}, "did you mean 'normal'"),
+        ("gan", {"latent": "normal"}, "not of the form"),
+        ("gan", {"latent": 100}, "latent is 100"),
+        ("gan", {"ema": "much"}, r"'gan' cannot be made with \(ema='much'\)"),
+        ("gan", {"objective": "hinge"}, "objective is 'hinge'"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(name, options, said):
+    with pytest.raises(GanZooError, match=said) as error:
+        registry.get(name, **options)
+    assert "\n" not in str(error.value)
+
+
+def test_a_name_is_registered_once():
+    with pytest.raises(GanZooError, match=r"'gan' is registered already, by gan in .*gan\.py"):
+        registry.register("gan")(lambda: None)
+
+
+def test_two_functions_of_one_file_cannot_share_a_name(tmp_path):
+    extra = '\n@register("mine")\ndef another():\n    return get("cgan")\n'
+    with pytest.raises(GanZooError, match="'mine' is registered already, by make"):
+        registry.load_plugin(_plugin(tmp_path / "twice.py", extra=extra))
+    assert "mine" not in registry.names()
+
+
+def test_a_plugin_file_joins(tmp_path):
+    path = _plugin(tmp_path / "mine.py")
+    assert registry.load_plugin(path) == ["mine"]
+    assert (registry.get("mine").batch_size, registry.get("mine", batch=32).batch_size) == (64, 32)
+    assert registry.get("mine").name == "mine"
+
+
+def test_an_edited_plugin_takes_its_own_place(tmp_path):
+    """Two edits within a second, of the same length: no cache of Python's may answer with the old one."""
+    path = _plugin(tmp_path / "mine.py", batch=64)
+    for batch in (64, 32, 16):
+        _plugin(path, batch=batch)
+        assert registry.load_plugin(path) == ["mine"]
+        assert registry.get("mine").batch_size == batch
+
+
+def test_an_edited_plugin_leaves_no_old_name(tmp_path):
+    path = _plugin(tmp_path / "mine.py")
+    registry.load_plugin(path)
+    assert registry.load_plugin(_plugin(path, name="renamed", function="make_renamed")) == ["renamed"]
+    assert "mine" not in registry.names()
+    assert registry.load_plugin(_plugin(path, name="renamed", function="another")) == ["renamed"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1 / 0", "cannot be run: ZeroDivisionError"),
+        ("def broken(:", "cannot be run: SyntaxError"),
+        ("import no_such_module_at_all", "cannot be run: ModuleNotFoundError"),
+        ("x = 1", "registers no variant"),
+        ("raise ValueError('two\\nlines')", "two lines"),
+        ("from gan_zoo import get\nget('cgna')", "did you mean 'cgan'"),
+        ("from gan_zoo import register, get\nregister('gan')(lambda: get('cgan'))", "'gan' is registered already"),
+    ],
+)
+def test_a_plugin_that_does_not_work_is_one_clear_line(tmp_path, text, said):
+    path = tmp_path / "bad.py"
+    path.write_text(text)
+    before = registry.names()
+    with pytest.raises(GanZooError, match=said) as error:
+        registry.load_plugin(path)
+    assert "\n" not in str(error.value)
+    assert registry.names() == before
+
+
+def test_a_broken_edit_leaves_what_was_there(tmp_path):
+    path = _plugin(tmp_path / "mine.py")
+    registry.load_plugin(path)
+    path.write_text("1 / 0")
+    with pytest.raises(GanZooError, match="ZeroDivisionError"):
+        registry.load_plugin(path)
+    assert "mine" in registry.names()
+
+
+def test_a_missing_plugin_is_one_clear_line(tmp_path):
+    with pytest.raises(GanZooError, match=r"nowhere\.py' is not a file"):
+        registry.load_plugin(tmp_path / "nowhere.py")
+    (tmp_path / "mine.txt").write_text("")
+    with pytest.raises(GanZooError, match="not a Python file"):
+        registry.load_plugin(tmp_path / "mine.txt")
+
+
+def test_a_plugin_may_not_take_another_files_name(tmp_path):
+    registry.load_plugin(_plugin(tmp_path / "first.py"))
+    with pytest.raises(GanZooError, match=r"'mine' is registered already, by make in .*first\.py"):
+        registry.load_plugin(_plugin(tmp_path / "second.py"))
+
+
+def test_a_plugin_that_makes_no_variant_is_one_clear_line(tmp_path):
+    path = tmp_path / "empty.py"
+    path.write_text("from gan_zoo.registry import register\n@register('empty')\ndef empty():\n    return None\n")
+    registry.load_plugin(path)
+    with pytest.raises(GanZooError, match="'empty' cannot be made"):
+        registry.get("empty")
+
+
+def test_sources_are_the_files_it_is_made_from(tmp_path):
+    assert registry.sources("gan") == [VARIANTS / "gan.py"]
+    assert registry.sources("lsgan") == [VARIANTS / name for name in ("cgan.py", "gan.py", "lsgan.py")]
+    path = _plugin(tmp_path / "mine.py", base="cgan")
+    registry.load_plugin(path)
+    assert registry.sources("mine") == sorted([VARIANTS / "cgan.py", VARIANTS / "gan.py", path])
+
+
+def test_sources_do_not_gather_what_is_asked_beside_them():
+    registry.sources("lsgan")
+    registry.get("dcgan")
+    assert registry.sources("gan") == [VARIANTS / "gan.py"]
+
+
+_ASK = "import sys; from gan_zoo import registry; print(registry.get('ours').batch_size); "
+_ASK += "print(*(path.name for path in registry.sources('ours')))"
+
+
+def _package(folder, text):
+    package, facts = folder / "zoo_ours", folder / "zoo_ours-1.0.dist-info"
+    for made in (package / "inner", facts):
+        made.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "models.py").write_text(text)
+    (package / "inner" / "layers.py").write_text("WIDTH = 3\n")
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: zoo-ours\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text(f"[{registry.ENTRY_POINTS}]\nours = zoo_ours.models\n")
+
+
+def test_an_installed_package_joins_by_its_entry_point(tmp_path):
+    """In a process of its own, where nothing but the package's metadata names it; all its files decide its variants."""
+    _plugin(tmp_path / "models.py", name="ours")
+    _package(tmp_path / "site", (tmp_path / "models.py").read_text())
+    code = f"import sys; sys.path.append({str(tmp_path / 'site')!r}); {_ASK}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    batch, *files = done.stdout.split()
+    assert batch == "64"
+    assert sorted(files) == ["__init__.py", "gan.py", "layers.py", "models.py"]
+
+
+def test_a_broken_package_is_one_clear_line(monkeypatch, tmp_path):
+    _package(tmp_path, "1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(registry, "_discover", registry._discover.__wrapped__)
+    with pytest.raises(GanZooError, match=r"plugin 'zoo_ours\.models'.*cannot be loaded: ZeroDivisionError"):
+        registry.names()
+    assert importlib.metadata.version("zoo-ours") == "1.0"
+
+
+def test_a_variant_of_a_variant_is_one_line():
+    variant = replace(registry.get("cgan"), title="Another")
+    assert isinstance(variant, Variant)
+    assert variant.conditioning == "both"
