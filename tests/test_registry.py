@@ -97,8 +97,9 @@ def test_a_plugin_file_joins(tmp_path):
     assert registry.get("mine").name == "mine"
 
 
-def test_an_edited_plugin_takes_its_own_place(tmp_path):
+def test_an_edited_plugin_takes_its_own_place(tmp_path, monkeypatch):
     """Two edits within a second, of the same length: no cache of Python's may answer with the old one."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     path = _plugin(tmp_path / "mine.py", batch=64)
     for batch in (64, 32, 16):
         _plugin(path, batch=batch)

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,9 @@ def run_cells(plan: Plan, cells: list[CellPlan], folder: Path, listener: Listene
         return
     spawn = multiprocessing.get_context("spawn")
     events = spawn.Queue()
-    pool = ProcessPoolExecutor(min(plan.jobs, len(cells)), spawn, _begin_worker, (plan.recipe, folder, events))
+    pool = ProcessPoolExecutor(
+        min(plan.jobs, len(cells)), spawn, _begin_worker, (replace(plan.recipe, download=False), folder, events)
+    )
     try:
         by_name = {cell.name: cell for cell in cells}
         waiting = {pool.submit(_work, cell.name): cell for cell in cells}

@@ -5,7 +5,6 @@ import importlib.metadata
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import torch
 from gan_zoo import data as data_sets
 from gan_zoo import registry
 from gan_zoo.bench.evaluation import Evaluator
+from gan_zoo.bench.source import digest, numeric_code
 from gan_zoo.bench.suite import Preset, Suite
 from gan_zoo.data import Dataset
 from gan_zoo.engine import Budget
@@ -25,7 +25,6 @@ from gan_zoo.variant import Variant, describe
 
 FLOOR = "real"
 EVALUATION_SIDE = 32
-_NUMERIC = ("data", "engine", "metrics", "networks", "latent.py", "objectives.py", "penalties.py", "variant.py")
 _PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy", "scikit-learn")
 
 
@@ -37,6 +36,7 @@ class Recipe:
         plugins: files that register variants.
         threads: CPU threads a cell.
         jobs: cells trained side by side, each in a process of its own.
+        download: whether missing data may be downloaded.
     """
 
     suite: Suite
@@ -50,6 +50,7 @@ class Recipe:
     device: str | None = None
     threads: int | None = None
     jobs: int | None = None
+    download: bool = True
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Plan:
         if variant is not None:
             trained = {
                 "variant": describe(variant),
-                "sources": _digest(registry.sources(variant.name)),
+                "sources": digest(registry.sources(variant.name)),
                 "budget": str(self.budget),
                 "evaluate_at": self.preset.evaluate_at,
                 "data": self.data[variant.image_side].fingerprint,
@@ -156,8 +157,14 @@ def make_plan(recipe: Recipe) -> Plan:
     variants = tuple(_variant(name, preset) for name in chosen)
     data = {
         side: data_sets.load(
-            suite.data, side=side, channels=suite.channels, root=recipe.data_root, fallback=recipe.fallback
-        ).to(device)
+            suite.data,
+            side=side,
+            channels=suite.channels,
+            root=recipe.data_root,
+            download=recipe.download,
+            fallback=recipe.fallback,
+            device=device,
+        )
         for side in sorted({EVALUATION_SIDE, *(variant.image_side for variant in variants)})
     }
     measured = data[EVALUATION_SIDE]
@@ -245,20 +252,3 @@ def _extractors(
     if not extractors:
         raise GanZooError(f"no extractor is left to measure with: {'; '.join(notices)}")
     return tuple(extractors), notices
-
-
-@cache
-def numeric_code() -> str:
-    """SHA-256 (hex) of the source of gan_zoo that decides numbers."""
-    root = Path(__file__).parent.parent
-    files = [
-        file for part in _NUMERIC for file in ([root / part] if part.endswith(".py") else (root / part).rglob("*.py"))
-    ]
-    return _digest([*files, root / "bench" / "cell.py", root / "bench" / "evaluation.py"])
-
-
-def _digest(files: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in sorted(files, key=lambda file: file.as_posix()):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()

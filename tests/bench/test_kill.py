@@ -10,7 +10,7 @@ import time
 import pandas as pd
 
 COMMAND = "from gan_zoo.cli import main; main()"
-LONG = ("images = 160", "images = 16000")
+LONG = ("images = 160", "images = 4800")
 
 
 def rows(folder):
@@ -40,14 +40,6 @@ def a_cell_is_done_and_one_is_half_way(cells):
     return done and any(kinds(rows, "metrics") and not kinds(rows, "end") for rows in cells.values())
 
 
-def gone(group):
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return True
-    return False
-
-
 def test_a_killed_bench_goes_on(bench, suite, toys, tmp_path):
     out = tmp_path / "out"
     words = ["bench", suite(LONG), "--preset", "smoke", "--plugin", toys, "--out", out, "--threads", "1", "--jobs", "2"]
@@ -69,7 +61,6 @@ def test_a_killed_bench_goes_on(bench, suite, toys, tmp_path):
     trained = {name for name in before if not name.startswith("real")}
     assert trained & finished
     assert trained - finished
-    assert gone(process.pid)
 
     bench("out", LONG, threads=1)
     bench("whole", LONG, threads=1)
@@ -80,5 +71,8 @@ def test_a_killed_bench_goes_on(bench, suite, toys, tmp_path):
         assert len(kinds(after[name], "begin")) == 1
     assert any(kinds(after[name], "resume") for name in trained - finished)
     for name in ("metrics", "summary", "history"):
-        frames = [pd.read_csv(folder / f"{name}.csv").drop(columns="seconds", errors="ignore") for folder in (out, tmp_path / "whole")]
+        frames = [
+            pd.read_csv(folder / f"{name}.csv").drop(columns="seconds", errors="ignore")
+            for folder in (out, tmp_path / "whole")
+        ]
         pd.testing.assert_frame_equal(*frames)

@@ -54,7 +54,9 @@ def test_what_trains_a_variant_names_its_cells_and_not_the_floor(plan, change):
     assert names(before, "real") == names(after, "real")
 
 
-@pytest.mark.parametrize("change", [("n = 60\nbatch", "n = 61\nbatch"), ('data = "digits"', 'data = "digits"\nchannels = 3')])
+@pytest.mark.parametrize(
+    "change", [("n = 60\nbatch", "n = 61\nbatch"), ('data = "digits"', 'data = "digits"\nchannels = 3')]
+)
 def test_what_measures_names_every_cell(plan, change):
     assert not names(plan()) & names(plan(change))
 
@@ -67,7 +69,9 @@ def test_another_fingerprint_names_every_cell(plan, monkeypatch):
 
 def test_other_weights_of_an_extractor_name_every_cell(plan, monkeypatch):
     before = plan()
-    monkeypatch.setattr(plan_module, "load_extractor", lambda *a, **k: replace(load_extractor(*a, **k), digest="another"))
+    monkeypatch.setattr(
+        plan_module, "load_extractor", lambda *a, **k: replace(load_extractor(*a, **k), digest="another")
+    )
     assert not names(before) & names(plan())
 
 
@@ -152,7 +156,11 @@ def test_n_is_no_more_than_the_test_split(plan):
 
 def test_an_extractor_that_needs_more_images_is_left_out(plan, monkeypatch):
     def load(name, **options):
-        return replace(load_extractor("digits-cnn"), name="inception", minimum_n=2048) if name == "inception" else load_extractor(name)
+        return (
+            replace(load_extractor("digits-cnn"), name="inception", minimum_n=2048)
+            if name == "inception"
+            else load_extractor(name)
+        )
 
     monkeypatch.setattr(plan_module, "load_extractor", load)
     made = plan(('["digits-cnn"]', '["digits-cnn", "inception"]'))

@@ -206,7 +206,9 @@ def test_one_run_a_folder(bench, tmp_path):
     (tmp_path / "out").mkdir()
     with filelock.FileLock(tmp_path / "out" / ".lock"), pytest.raises(GanZooError) as error:
         bench()
-    assert str(error.value) == f"another run is writing to {str(tmp_path / 'out')!r}; wait for it, or name another --out"
+    assert (
+        str(error.value) == f"another run is writing to {str(tmp_path / 'out')!r}; wait for it, or name another --out"
+    )
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 

@@ -115,7 +115,7 @@ def test_an_unknown_preset_is_named(message):
 
 
 def test_two_mistakes_are_two_lines(message):
-    assert len(message('n = 50', 'n = 0\nm = 1').splitlines()) == 2
+    assert len(message("n = 50", "n = 0\nm = 1").splitlines()) == 2
 
 
 def test_a_variant_named_twice_is_refused(tmp_path):

@@ -26,7 +26,9 @@ def test_train_and_sample(gan_zoo, tmp_path):
     assert Image.open(tmp_path / "deep" / "er" / "7.png").size == (320, 96)
 
 
-@pytest.mark.parametrize(("budget", "images"), [(["--steps", "3"], 96), (["--epochs", "0.05"], 96), (["--images", "60"], 64)])
+@pytest.mark.parametrize(
+    ("budget", "images"), [(["--steps", "3"], 96), (["--epochs", "0.05"], 96), (["--images", "60"], 64)]
+)
 def test_budgets(gan_zoo, toys, tmp_path, budget, images):
     said = gan_zoo("train", "by_heart", "--plugin", toys, "--data", "digits", *budget)
     assert said.status == 0, said.err
@@ -62,7 +64,9 @@ def test_a_new_variant_goes_all_the_way(gan_zoo, suite, tmp_path, no_report):
     assert "--preset smoke --variants my_gan,gan --plugin my_gan.py" in said.out
     said = gan_zoo("check", "my_gan", "--plugin", "my_gan.py")
     assert said.status == 0, said.err
-    assert len([line for line in said.out.splitlines() if line.startswith("    ok  ")]) == len(said.out.splitlines()) >= 6
+    assert (
+        len([line for line in said.out.splitlines() if line.startswith("    ok  ")]) == len(said.out.splitlines()) >= 6
+    )
     words = ["--preset", "smoke", "--variants", "my_gan,gan", "--plugin", "my_gan.py", "--out", "out", "--jobs", "1"]
     said = gan_zoo("bench", suite(), *words)
     assert said.status == 2, "the suite's own variants are not there without their plugin"
@@ -92,7 +96,10 @@ def test_check_tells_what_is_broken(gan_zoo, tmp_path):
 def test_check_of_networks_that_raise(gan_zoo, tmp_path):
     gan_zoo("new", "my_gan")
     path = tmp_path / "my_gan.py"
-    path.write_text(path.read_text(encoding="utf-8").replace("nn.Linear(spec.latent, width)", "nn.Linear(3, width)"), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("nn.Linear(spec.latent, width)", "nn.Linear(3, width)"),
+        encoding="utf-8",
+    )
     said = gan_zoo("check", "my_gan", "--plugin", path)
     assert said.status == 2
     assert all(line.startswith("error: variant 'my_gan' breaks the contract: ") for line in said.err.splitlines())

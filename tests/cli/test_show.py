@@ -117,11 +117,25 @@ MANIFEST = {
     "device": "a CPU",
     "extractors": {"inception": {}, "mnist-cnn": {}},
 }
-COLUMNS = "rank  variant  FID [95%]  KID  label acc.  seeds  failed  IS  prec.  rec.  cov.  minutes".split("  ")
+COLUMNS = [
+    "rank",
+    "variant",
+    "FID [95%]",
+    "KID",
+    "label acc.",
+    "seeds",
+    "failed",
+    "IS",
+    "prec.",
+    "rec.",
+    "cov.",
+    "minutes",
+]
 
 
 @pytest.mark.parametrize(
-    ("columns", "last"), [(80, "failed"), (90, "prec."), (120, "minutes"), (45, "FID [95%]"), (25, "variant"), (200, "minutes")]
+    ("columns", "last"),
+    [(80, "failed"), (90, "prec."), (120, "minutes"), (45, "FID [95%]"), (25, "variant"), (200, "minutes")],
 )
 def test_a_ranking_fits_the_terminal(monkeypatch, tmp_path, capsys, columns, last):
     monkeypatch.setattr(show, "read_manifest", lambda _folder: MANIFEST)

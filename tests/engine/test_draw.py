@@ -115,6 +115,12 @@ def test_one_purpose_does_not_shift_another(tiny, numbered):
     assert len({str(_epochs(init(tiny(**change), numbered(50), seed=0), 9)) for change in changes}) == 1
 
 
+def test_each_purpose_has_random_numbers_of_its_own(tiny, numbered):
+    """From one stream, the order of the samples and the latents would be correlated."""
+    state = init(tiny(), numbered(20), seed=0)
+    assert len({tuple(torch.rand(4, generator=generator).tolist()) for generator in state.random.values()}) == 4
+
+
 def test_samples_have_the_dtype_of_the_run(tiny, numbered):
     batch = draw(init(tiny(), numbered(20), seed=0, dtype=torch.float64))
     assert batch.real.dtype == batch.fakes.latent.dtype == torch.float64
