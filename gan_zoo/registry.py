@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import pkgutil
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,8 +31,10 @@ def register(name: str) -> Callable[[_Factory], _Factory]:
     """Decorate a function that makes a variant; its keyword arguments are the variant's hyperparameters.
 
     Raises:
-        GanZooError: the name is taken by another function.
+        GanZooError: the name is taken by another function, or is no file's name (it becomes part of the records').
     """
+    if not re.fullmatch(r"\w[\w.-]*", name, re.ASCII) or name == "real":
+        raise GanZooError(f"{name!r} cannot name a variant: use letters, digits, '_', '-' and '.', and not 'real'")
 
     def decorate(factory: _Factory) -> _Factory:
         taken = _factories.get(name)

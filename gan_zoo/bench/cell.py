@@ -64,7 +64,8 @@ def _train(plan: Plan, cell: CellPlan, evaluator: Evaluator, folder: Path, liste
     state: State | None = None
     try:
         state, fractions = _start(plan, cell, folder)
-        last: list[Row] = []
+        # A kill after the last milestone leaves nothing to train: the status is then that of the rows on record.
+        last = read_cell(records_path(folder, cell)).metrics[-len(plan.extractors) :]
         for fraction in train_to(state, plan.budget, fractions, on_block=_on_block(plan, cell, folder, listener)):
             last = _milestone(plan, cell, state, fraction, evaluator, folder)
         status = "collapsed" if _collapsed(last, state.classes) else "ok"

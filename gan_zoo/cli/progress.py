@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from gan_zoo.bench.listener import Listener
@@ -54,7 +55,7 @@ class BenchListener(Listener):
 
     def notice(self, text: str) -> None:
         """Print what a reader must know."""
-        self.console.print(f"[bold yellow]NOTE[/] {text}", highlight=False, soft_wrap=True)
+        self.console.print(f"[bold yellow]NOTE[/] {escape(text)}", highlight=False, soft_wrap=True)
 
     def plan(self, cells: int, finished: int) -> None:
         """Show the bar over all cells."""

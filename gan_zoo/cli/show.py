@@ -227,7 +227,7 @@ def print_ranking(folder: Path, console: Console) -> None:
     heads += [head for head in frame.columns if head not in RANKING]
     console.print(fitted({head: frame[head].astype(str).tolist() for head in heads}, console.width))
     if frame["variant"].str.endswith("†").any():
-        console.print("† departs from the article: see the report", highlight=False)
+        console.print("† departs from the article: see the report", highlight=False, soft_wrap=True)
 
 
 def fitted(columns: Columns, width: int, wrapped: Sequence[str] = ()) -> Table:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from PIL import Image
 from rich.console import Console
+from rich.markup import escape
 
 from gan_zoo import registry
 from gan_zoo.bench.cell import CLASS_COLUMNS, COLUMNS, tile
@@ -40,7 +41,7 @@ def train(
     spent = Budget.of(budget)
     dataset = load_data(data, side=variant.image_side, root=data_root, fallback=fallback, device=pick(device))
     if dataset.note:
-        console.print(f"[bold yellow]NOTE[/] {dataset.note}", highlight=False, soft_wrap=True)
+        console.print(f"[bold yellow]NOTE[/] {escape(dataset.note)}", highlight=False, soft_wrap=True)
     _try(variant, dataset, settings)
     out.mkdir(parents=True, exist_ok=True)
     console.print(f"{variant.title} on {dataset.name}, {spent}, seed {seed}, {describe(pick(device))}", highlight=False)

@@ -22,7 +22,8 @@ def write_report(folder: Path) -> Path:
         GanZooError: the folder is not there, is no results folder, has a damaged manifest or cannot be written to.
     """
     folder = Path(folder)
-    if not isinstance(read_manifest(folder).get("data"), dict):
+    data = read_manifest(folder).get("data")
+    if not isinstance(data, dict) or not {"name", "title"} <= data.keys():
         raise GanZooError(f"{folder / 'manifest.json'} does not name its data; run the bench again with the same --out")
     results, cells = write_tables(folder), [cell for cell in read_cells(folder) if cell.begin]
     try:

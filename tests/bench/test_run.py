@@ -220,5 +220,5 @@ def test_the_lock_is_given_back_after_an_interruption(bench):
 
 def test_a_folder_below_a_file(bench, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(GanZooError, match="cannot write to .*Not a directory; name another --out"):
+    with pytest.raises(GanZooError, match=r"cannot write to .*Not a directory; name another --out"):
         bench("file/out")

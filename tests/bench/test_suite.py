@@ -128,5 +128,5 @@ def test_a_variant_named_twice_is_refused(tmp_path):
 @pytest.mark.parametrize("path", ["nowhere.toml", "."])
 def test_a_file_that_cannot_be_read(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(GanZooError, match="^suite '"):
+    with pytest.raises(GanZooError, match=r"^suite '"):
         read_suite(Path(path))

@@ -92,7 +92,7 @@ def _finished(tmp_path_factory):
         patch.setattr(torchvision_utils, "_get_redirect_url", refuse)
         patch.setattr(sys, "argv", ["gan-zoo", *map(str, words)])
         patch.setattr(app, "console", Console(width=80, file=said))
-        with pytest.raises(SystemExit, match="^0$"):
+        with pytest.raises(SystemExit, match=r"^0$"):
             app.main()
     return folder
 

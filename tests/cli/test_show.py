@@ -51,7 +51,8 @@ def test_show_a_plugin_with_brackets_in_its_title(gan_zoo, tmp_path):
     plugin = tmp_path / "mine.py"
     plugin.write_text(
         "from dataclasses import replace\nfrom gan_zoo.registry import get, register\n"
-        "@register('mine')\ndef mine(*, size: int = 3):\n    return replace(get('gan'), title='Mine [bold]', deviations=())\n",
+        "@register('mine')\ndef mine(*, size: int = 3):\n"
+        "    return replace(get('gan'), title='Mine [bold]', deviations=())\n",
         encoding="utf-8",
     )
     said = gan_zoo("show", "mine", "--plugin", plugin)
