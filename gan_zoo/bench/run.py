@@ -113,7 +113,7 @@ def _git_commit() -> str | None:
     def git(*words: str) -> str | None:
         try:
             said = subprocess.run(
-                ["git", "-C", str(Path(__file__).parent), *words],
+                ["git", "-C", str(Path(__file__).parent.parent), *words],
                 capture_output=True,
                 text=True,
                 check=True,
@@ -124,7 +124,7 @@ def _git_commit() -> str | None:
         return said.stdout.strip()
 
     commit = git("rev-parse", "--short=12", "HEAD")
-    tracked = git("ls-files", "--error-unmatch", Path(__file__).name)
+    tracked = git("ls-files", "--error-unmatch", "__init__.py")
     if not commit or not tracked:
         return None
     return f"{commit}+changes" if git("status", "--porcelain", "--untracked-files=no", "--", ".") else commit

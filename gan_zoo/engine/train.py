@@ -99,11 +99,12 @@ def train_to(
 
 
 def _block(state: State, budget: Budget) -> int:
+    """Rounds a row of history; with the articles' 200 epochs a row is an epoch, its smaller last batch included."""
     if budget.unit == "seconds":
         return 10
-    total = budget.amount / {"epochs": 1 / len(state.data)}.get(budget.unit, 1)
-    images = state.variant.batch_size * state.variant.discriminator_steps
-    return max(1, round((total if budget.unit == "steps" else total / images) / ROWS))
+    size, steps = state.variant.batch_size, state.variant.discriminator_steps
+    batches = {"images": 1 / size, "epochs": math.ceil(len(state.data) / size), "steps": steps}[budget.unit]
+    return max(1, round(budget.amount * batches / steps / ROWS))
 
 
 @dataclass(frozen=True)
