@@ -26,7 +26,7 @@ def _values(latent, seed=1):
         (truncated_normal(4, 0.7, 1.2), stats.truncnorm(0.7, 1.2)),
         (truncated_normal(4, 0.0, 0.3), stats.truncnorm(0.0, 0.3)),
     ],
-    ids=str,
+    ids=lambda value: value.dist.name if hasattr(value, "dist") else str(value),
 )
 def test_values_follow_the_law(latent, law):
     """A Kolmogorov-Smirnov test, which a wrong bound or deviation of 2% fails; the draw is seeded."""
