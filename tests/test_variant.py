@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from gan_zoo.contract import random_data
+from gan_zoo.description import describe
 from gan_zoo.engine import advance, flush, init
 from gan_zoo.errors import GanZooError
 from gan_zoo.latent import normal, uniform
@@ -19,7 +20,7 @@ from gan_zoo.networks.mlp import mlp
 from gan_zoo.objectives import cross_entropy, least_squares
 from gan_zoo.penalties import gradient_penalty
 from gan_zoo.registry import get, names
-from gan_zoo.variant import Optimizer, Variant, describe
+from gan_zoo.variant import Optimizer, Variant
 
 
 def _small(**changes):
@@ -259,7 +260,7 @@ def test_description_is_json(name):
     assert said["name"] == name
 
 
-_DESCRIBE = "import json; from gan_zoo.registry import get, names; from gan_zoo.variant import describe; "
+_DESCRIBE = "import json; from gan_zoo.registry import get, names; from gan_zoo.description import describe; "
 _DESCRIBE += "print(json.dumps({name: describe(get(name)) for name in names()}))"
 
 

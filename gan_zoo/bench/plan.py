@@ -16,12 +16,13 @@ from gan_zoo.bench.evaluation import Evaluator
 from gan_zoo.bench.source import digest, numeric_code
 from gan_zoo.bench.suite import Preset, Suite
 from gan_zoo.data import Dataset
+from gan_zoo.description import describe
 from gan_zoo.engine import Budget
 from gan_zoo.engine.device import cores, pick, prepare
 from gan_zoo.errors import GanZooError, unknown
 from gan_zoo.metrics import Extractor, ExtractorUnavailable, load_extractor
 from gan_zoo.metrics.extractors import EXTRACTORS
-from gan_zoo.variant import Variant, describe
+from gan_zoo.variant import Variant
 
 FLOOR = "real"
 EVALUATION_SIDE = 32

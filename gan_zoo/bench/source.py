@@ -9,6 +9,7 @@ _NUMERIC = (
     "bench/cell.py",
     "bench/evaluation.py",
     "data",
+    "description.py",
     "engine",
     "latent.py",
     "metrics",

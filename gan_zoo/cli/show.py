@@ -16,6 +16,7 @@ from rich.table import Table
 from gan_zoo import contract, data, registry
 from gan_zoo.bench.records import read_manifest
 from gan_zoo.bench.tables import own_extractor
+from gan_zoo.description import describe
 from gan_zoo.engine.device import describe as describe_device
 from gan_zoo.engine.device import pick
 from gan_zoo.errors import GanZooError
@@ -24,7 +25,6 @@ from gan_zoo.metrics.inception import FILE_NAME
 from gan_zoo.report import ranking_table
 from gan_zoo.report.style import data_title
 from gan_zoo.report.text import NOTHING
-from gan_zoo.variant import describe
 
 Columns = Mapping[str, list[str]]
 
