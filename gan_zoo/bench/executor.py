@@ -11,6 +11,8 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
+import tqdm
+
 from gan_zoo.bench.cell import run_cell
 from gan_zoo.bench.evaluation import Evaluator
 from gan_zoo.bench.listener import Listener
@@ -99,6 +101,8 @@ def _begin_worker(recipe: Recipe, folder: Path, events: Any) -> None:
     """Make the plan again: a variant is code, and code does not travel between processes."""
     global _worker
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    # torch-fidelity's progress bars would make a lock between processes, which a killed worker leaks with a warning.
+    tqdm.tqdm.set_lock(threading.RLock())
     plan = make_plan(recipe)
     _worker = plan, plan.evaluator(), {cell.name: cell for cell in plan.cells()}, folder, _Teller(events)
 

@@ -18,6 +18,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Compare GAN variants: same data, same engine, same measures, many seeds, one report.",
 )
+_INTERRUPTED = 130
 console = Console()
 
 Plugin = Annotated[
@@ -47,8 +48,11 @@ def main() -> None:
         app(prog_name="gan-zoo")
     except GanZooError as error:
         _fail(str(error), 2)
-    except KeyboardInterrupt:
-        _fail("interrupted; the same command goes on where it stopped", 130)
+    except SystemExit as stop:
+        # typer turns Ctrl-C into this status without a word.
+        if stop.code == _INTERRUPTED:
+            _fail("interrupted; the same command goes on where it stopped", _INTERRUPTED)
+        raise
     except OSError as error:
         _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2)
 
