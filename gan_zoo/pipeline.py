@@ -145,6 +145,9 @@ def evaluate(
         load_extractor(name, device=device, inception_weights=inception_weights)
         for name in extractors or (dataset.extractor,)
     )
+    for extractor in loaded:
+        if n < extractor.minimum_n:
+            raise GanZooError(f"n is {n}; figures of {extractor.name!r} need at least {extractor.minimum_n} images")
     evaluator = Evaluator(dataset.train, dataset.test, loaded, n)
     measured = {sampler.variant.name: evaluator.measure(sampler, seed), "real": evaluator.floor(seed)}
     return pd.DataFrame(

@@ -22,7 +22,7 @@ class Evaluator:
         self.train, self.test, self.extractors, self.n = train, test, extractors, n
 
     def floor(self, seed: int) -> list[dict[str, Any]]:
-        """Rows for a random N of the real training images against the reference: what a perfect generator would get."""
+        """Rows for a random N of the real training images against the reference: the floor of FID and KID."""
         index = _choose(len(self.train), self.n, seed, "floor")
         return self._rows(self.train.images[index], self.train.labels[index].cpu(), weights="none", selection=None)
 

@@ -26,7 +26,7 @@ _POLL = 0.2
 
 def run_cells(plan: Plan, cells: list[CellPlan], folder: Path, listener: Listener) -> Iterator[tuple[CellPlan, Row]]:
     """Run the cells, ``plan.jobs`` at a time, and give back each with its last row as it ends."""
-    if plan.jobs == 1 or len(cells) == 1:
+    if plan.jobs == 1 or len(cells) <= 1:
         evaluator = plan.evaluator()
         for cell in cells:
             yield cell, run_cell(plan, cell, evaluator, folder, listener)

@@ -51,7 +51,7 @@ def main() -> None:
     except SystemExit as stop:
         # typer turns Ctrl-C into this status without a word.
         if stop.code == _INTERRUPTED:
-            _fail("interrupted; the same command goes on where it stopped", _INTERRUPTED)
+            _fail("interrupted; `gan-zoo bench` goes on where it stopped when it is called again", _INTERRUPTED)
         raise
     except OSError as error:
         _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2)
@@ -286,7 +286,7 @@ def _seeds(text: str | None) -> list[int] | None:
     names = _split(text)
     if names is None:
         return None
-    if not names or not all(name.isdecimal() for name in names) or len(set(names)) != len(names):
+    if not names or not all(name.isdecimal() for name in names) or len(set(map(int, names))) != len(names):
         raise GanZooError(f"--seeds {text!r} must be different whole numbers with commas between, e.g. 0,1,2")
     return [int(name) for name in names]
 

@@ -55,13 +55,17 @@ def {name}(*, width: int = 256) -> Variant:
 '''
 
 
+_USED = ("networks", "objective", "nn", "softplus", "normal", "Objective", "Result", "register", "Spec", "Variant")
+"""Names that the template uses for other things."""
+
+
 def write_variant(name: str, path: Path) -> Path:
     """Write the file.
 
     Raises:
         GanZooError: a name that is no Python identifier or is taken, or a file that is there already.
     """
-    if not name.isidentifier() or keyword.iskeyword(name) or not name.isascii():
+    if not name.isidentifier() or keyword.iskeyword(name) or not name.isascii() or name in _USED:
         raise GanZooError(f"{name!r} cannot name a variant: use letters, digits and underscores, e.g. my_gan")
     if name in (*registry.names(), "real"):
         raise GanZooError(f"variant {name!r} is there already; choose another name (`gan-zoo list` shows those taken)")

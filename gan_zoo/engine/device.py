@@ -31,12 +31,13 @@ def pick(name: str | None = None) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise GanZooError(f"device {name!r} is not one; use cuda, cuda:1 ... or cpu") from None
+    if device.type not in ("cuda", "cpu"):
+        raise GanZooError(f"device {name!r} is not one that gan-zoo trains on; use cuda, cuda:1 ... or cpu")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise GanZooError(f"device {name!r} is not here ({torch.cuda.device_count()} CUDA devices); use --device cpu")
     return device
 
 
-@cache
 def prepare(kind: str) -> None:
     """Set this process up for exact float32 at full speed on a kind of device (``cuda`` or ``cpu``).
 
@@ -49,9 +50,14 @@ def prepare(kind: str) -> None:
         torch.backends.cudnn.allow_tf32 = False
         return
     _keep_freed_memory()
+    torch.set_float32_matmul_precision(_exact_products())
+
+
+@cache
+def _exact_products() -> str:
+    """The faster of torch's settings for products on this CPU that still gives float32 arithmetic."""
     torch.set_float32_matmul_precision("medium")
-    if _product_error() > _EXACT:
-        torch.set_float32_matmul_precision("highest")
+    return "medium" if _product_error() <= _EXACT else "highest"
 
 
 def _product_error() -> float:

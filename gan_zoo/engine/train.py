@@ -130,7 +130,9 @@ class Run:
         """One row a block of rounds: counts at its end, means of the recorded values over it."""
         import pandas as pd
 
-        return pd.DataFrame([{**row, **row["values"]} for row in self.state.history.rows]).drop(columns="values")
+        return pd.DataFrame([{**row, **row["values"]} for row in self.state.history.rows]).drop(
+            columns="values", errors="ignore"
+        )
 
 
 def train_run(

@@ -65,7 +65,8 @@ def caption(results: Results, extractor: str) -> str:
         f"budget, N = {counts} samples a seed, features of {extractor}, reference: the "
         f"{text.listed(sorted(set(rows['reference'])))} split, {weights} weights, seeds {seeds}. Mean over surviving "
         "seeds and 95% interval (Student's t; for FID the geometric mean, with t on the logarithm). The row real is "
-        "the floor: training images in place of generated ones, at the same N."
+        "the floor: training images in place of generated ones, at the same N. Conditional variants were asked for the "
+        "classes of the reference images, so their class histogram is right by request."
     )
 
 

@@ -21,7 +21,7 @@ def dcgan28() -> Variant:
         deviations=(
             "widths 128, 64, 32 and 16, 32, 64 (paper: up to 1024), kernel 4 (paper: 5)",
             "latent of 100 normal values, batch 128: the source article gives neither (paper: 100 uniform on [-1, 1], "
-            "batch 128)",
+            "batch 128); it gives no epochs either: 25 would do, the suites give it the budget of the others",
             "N(0, 0.02) read as a deviation of 0.02 (the source article says variance; the paper, deviation)",
         ),
     )
