@@ -64,11 +64,10 @@ def _splits(set_class: _ClassOfSet, title: str, request: Request) -> tuple[Split
         return _read(source, set_class)
     try:
         target.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(target / _LOCK)
-        lock.acquire()
+        held = FileLock(target / _LOCK).acquire()
     except OSError as error:
         raise _missing(title, f"and the folder {target} cannot be written to") from error
-    with lock:
+    with held:
         _check_files(source, set_class)
         _check_files(target, set_class)
         if not _is_extracted(target, set_class):
