@@ -222,3 +222,8 @@ def test_a_folder_below_a_file(bench, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(GanZooError, match=r"cannot write to .*Not a directory; name another --out"):
         bench("file/out")
+
+
+def test_a_finished_run_is_reported_again_by_several_jobs(bench):
+    bench("out", jobs=1)
+    assert not bench("out", jobs=2).errors

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
 from gan_zoo import data
 from gan_zoo.errors import GanZooError
@@ -180,3 +181,11 @@ def test_real_fashion_mnist(mnist_root: Path) -> None:
     assert (len(fashion.train), len(fashion.test), fashion.shape) == (60_000, 10_000, (3, 32, 32))
     assert fashion.train.labels.bincount().tolist() == [6000] * 10
     assert fashion.class_names[0] == "T-shirt/top"
+
+
+def test_a_missing_set_leaves_the_folder_unlocked(cache):
+    """Worker processes look again after their parent: a lock that it kept would make them wait for ever."""
+    with pytest.raises(data.DataMissing):
+        data.load("mnist")
+    held = FileLock(data.cache_root() / ".gan-zoo.lock", timeout=1).acquire()
+    held.lock.release()
