@@ -1,5 +1,6 @@
 """A variant: everything that makes one GAN differ from another, as one frozen record."""
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -43,6 +44,9 @@ class Spec:
         return (self.shape[0] * self.packing, *self.shape[1:])
 
 
+_IMPLEMENTATIONS = frozenset({"fused", "foreach", "capturable", "differentiable"})
+
+
 @dataclass(frozen=True)
 class Optimizer:
     """An optimizer by its name in ``torch.optim``, with its settings."""
@@ -50,8 +54,11 @@ class Optimizer:
     name: str = "Adam"
     settings: Mapping[str, Any] = field(default_factory=lambda: {"lr": 2e-4, "betas": (0.5, 0.999)})
 
-    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    def build(self, parameters: Iterable[nn.Parameter], **preferred: Any) -> torch.optim.Optimizer:
         """The optimizer over ``parameters``.
+
+        ``preferred`` are settings of its implementation (``fused``, ``capturable``), given where it knows them and its
+        own settings choose no implementation.
 
         Raises:
             GanZooError: torch has no optimizer of that name, or it does not take these settings.
@@ -59,8 +66,13 @@ class Optimizer:
         known = {name: kind for name, kind in vars(torch.optim).items() if isinstance(kind, type)}
         if self.name not in known:
             raise unknown("optimizer", self.name, known)
+        kind = known[self.name]
+        if not _IMPLEMENTATIONS.isdisjoint(self.settings):
+            preferred = {}
+        understood = inspect.signature(kind).parameters
+        settings = {key: value for key, value in preferred.items() if key in understood} | dict(self.settings)
         try:
-            return known[self.name](list(parameters), **self.settings)
+            return kind(list(parameters), **settings)
         except (TypeError, ValueError) as error:
             raise GanZooError(f"optimizer {self.name} cannot be made with {dict(self.settings)}: {error}") from None
 

@@ -83,7 +83,7 @@ def _train(plan: Plan, cell: CellPlan, evaluator: Evaluator, folder: Path, liste
 def _start(plan: Plan, cell: CellPlan, folder: Path) -> tuple[State, list[float]]:
     """The state to go on from, and the milestones that are left."""
     assert cell.variant is not None
-    state = init(cell.variant, plan.data[cell.variant.image_side], cell.seed)
+    state = init(cell.variant, plan.data[cell.variant.image_side], cell.seed, precision=plan.precision)
     path, saved = records_path(folder, cell), checkpoint_path(folder, cell)
     if path.is_file() and read_cell(path).begin and saved.is_file():
         try:
@@ -92,7 +92,7 @@ def _start(plan: Plan, cell: CellPlan, folder: Path) -> tuple[State, list[float]
             fractions = [f for f in plan.preset.evaluate_at if plan.budget.rounds_left(state, f) > 0]
             return state, fractions
         except GanZooError:
-            state = init(cell.variant, plan.data[cell.variant.image_side], cell.seed)
+            state = init(cell.variant, plan.data[cell.variant.image_side], cell.seed, precision=plan.precision)
     append(path, _begin(plan, cell, state))
     return state, plan.preset.evaluate_at
 
@@ -161,6 +161,7 @@ def _begin(plan: Plan, cell: CellPlan, state: State | None) -> Row:
         "data": plan.measured.name,
         "preset": plan.preset_name,
         "started": now(),
+        "precision": plan.precision,
         "identity": cell.identity,
     }
     if state is None or cell.variant is None:
@@ -186,6 +187,7 @@ def _end(plan: Plan, state: State | None, status: str, message: str) -> Row:
     row: Row = {"row": "end", "status": status, "message": message, "ended": now()}
     row |= {name: getattr(state, name) if state else 0 for name in counts}
     row["steps"] = state.rounds if state else 0
+    row["execution"] = state.execution if state else ""
     row["images_per_second"] = state.images / state.seconds if state and state.seconds else None
     row["peak_memory_bytes"] = peak_memory(plan.device)
     return row

@@ -22,6 +22,7 @@ from gan_zoo.engine.device import cores, pick, prepare
 from gan_zoo.errors import GanZooError, unknown
 from gan_zoo.metrics import Extractor, ExtractorUnavailable, load_extractor
 from gan_zoo.metrics.extractors import EXTRACTORS
+from gan_zoo.precision import EXACT
 from gan_zoo.variant import Variant
 
 FLOOR = "real"
@@ -49,6 +50,7 @@ class Recipe:
     fallback: str | None = None
     inception_weights: Path | None = None
     device: str | None = None
+    precision: str | None = None
     threads: int | None = None
     jobs: int | None = None
     download: bool = True
@@ -62,6 +64,7 @@ class Plan:
     preset_name: str
     preset: Preset
     device: torch.device
+    precision: str
     threads: int
     jobs: int
     variants: tuple[Variant, ...]
@@ -104,7 +107,7 @@ class Plan:
             "measured_data": self.measured.fingerprint,
             "extractors": {extractor.name: extractor.digest for extractor in self.extractors},
             "code": numeric_code(),
-            "precision": "fp32",
+            "precision": self.precision,
             "matmul": torch.get_float32_matmul_precision(),
             "stack": 1,
             "threads": self.threads if self.device.type == "cpu" else None,
@@ -150,7 +153,8 @@ def make_plan(recipe: Recipe) -> Plan:
     threads = recipe.threads or 1
     if device.type == "cpu":
         torch.set_num_threads(threads)
-    prepare(device.type)
+    precision = recipe.precision or preset.precision
+    prepare(device.type, precision)
     chosen = recipe.variants or preset.variants or suite.variants
     if repeated := sorted({name for name in chosen if list(chosen).count(name) > 1}):
         raise GanZooError(f"variants are named twice: {', '.join(repeated)}; name each once")
@@ -183,10 +187,11 @@ def make_plan(recipe: Recipe) -> Plan:
         preset_name=preset_name,
         preset=preset.model_copy(update={"n": n}),
         device=device,
+        precision=precision,
         threads=threads,
         jobs=recipe.jobs or (max(1, cores() // threads) if device.type == "cpu" else 1),
         variants=variants,
-        departures={name: tuple(_departures(name, preset, suite)) for name in chosen},
+        departures={name: tuple(_departures(name, preset, suite, precision)) for name in chosen},
         seeds=tuple(recipe.seeds or preset.seed_list),
         budget=Budget.of(preset.budget),
         data=data,
@@ -223,7 +228,7 @@ def _variant(name: str, preset: Preset) -> Variant:
     return registry.get(name, **_options(name, preset))
 
 
-def _departures(name: str, preset: Preset, suite: Suite) -> Iterable[str]:
+def _departures(name: str, preset: Preset, suite: Suite, precision: str) -> Iterable[str]:
     """How the preset departs from the variant as it is registered, and from the suite's full budget."""
     own = registry.get(name)
     defaults = registry.hyperparameters(name)
@@ -234,6 +239,8 @@ def _departures(name: str, preset: Preset, suite: Suite) -> Iterable[str]:
     full = suite.presets.get("full", preset).budget
     if Budget.of(full) != Budget.of(preset.budget):
         yield f"budget {Budget.of(preset.budget)}, not {Budget.of(full)}"
+    if precision != EXACT:
+        yield f"precision {precision}, not {EXACT}"
 
 
 def _extractors(

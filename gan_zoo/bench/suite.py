@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
 from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.precision import EXACT, PRECISIONS
 
 _Count = Annotated[int, Field(ge=1)]
 _Share = Annotated[float, Field(gt=0, le=1)]
@@ -27,6 +28,7 @@ class Preset(_Table):
         budget: one unit and its amount, e.g. ``{images = 256_000}``.
         evaluate_at: the points of measurement, as shares of the budget; the last is 1.
         n: images measured at each point, of each variant, of the floor and of the reference.
+        precision: how exactly the networks multiply, a name of ``gan_zoo.precision.PRECISIONS``.
         batch_size: real samples a discriminator step, in place of each variant's own.
         variants: in place of the suite's.
         extractors: in place of the suite's.
@@ -37,6 +39,7 @@ class Preset(_Table):
     budget: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]]
     evaluate_at: list[_Share] = [1.0]
     n: _Count
+    precision: Literal[tuple(PRECISIONS)] = EXACT  # type: ignore[valid-type]
     batch_size: _Count | None = None
     variants: list[str] | None = None
     extractors: list[str] | None = None

@@ -1,9 +1,11 @@
 """Training: one loop, one place where optimizers step, one seam (`init`, `draw`, `advance`)."""
 
 from gan_zoo.engine import checkpoint
+from gan_zoo.engine.advance import advance
+from gan_zoo.engine.batches import Batch, Fakes, draw
 from gan_zoo.engine.sample import Sampler
 from gan_zoo.engine.state import State, init
-from gan_zoo.engine.step import Batch, Fakes, advance, draw, flush
+from gan_zoo.engine.step import flush
 from gan_zoo.engine.train import Budget, Diverged, OnBlock, Run, failure, train_run, train_to
 
 __all__ = [

@@ -80,6 +80,7 @@ def save(state: State, path: Path) -> None:
         "shape": list(state.data.shape),
         "classes": state.classes,
         "seed": state.seed,
+        "precision": state.precision,
         "counts": {name: getattr(state, name) for name in _COUNTS},
         "history": state.history.rows,
         "optimizers": {
@@ -135,14 +136,17 @@ def restore(state: State, checkpoint: Checkpoint) -> State:
         "options": _plain(state.variant),
         "data": state.data_name,
         "seed": state.seed,
+        "precision": state.precision,
     }
-    if other := [f"{key} {facts[key]!r}, not {value!r}" for key, value in mine.items() if facts[key] != value]:
+    if other := [f"{key} {facts.get(key)!r}, not {value!r}" for key, value in mine.items() if facts.get(key) != value]:
         raise GanZooError(f"{checkpoint.path} is of {', '.join(other)}")
     try:
         for name, module in _modules(state).items():
             module.load_state_dict(_under(tensors, name))
         for player, structure in facts["optimizers"].items():
-            getattr(state.optimizers, player).load_state_dict(_unflatten(structure, tensors.__getitem__))
+            optimizer = getattr(state.optimizers, player)
+            optimizer.load_state_dict(_unflatten(structure, tensors.__getitem__))
+            _lay_out(optimizer)
         for purpose, generator in state.random.items():
             generator.set_state(tensors[f"random.{purpose}"])
         state.default_random = tensors["random.default"]
@@ -155,6 +159,14 @@ def restore(state: State, checkpoint: Checkpoint) -> State:
         setattr(state, name, facts["counts"][name])
     state.history.rows = list(facts["history"])
     return state
+
+
+def _lay_out(optimizer: torch.optim.Optimizer) -> None:
+    """Give running moments the layout of their parameters, which a file does not hold: fused steps rely on it."""
+    for parameter, moments in optimizer.state.items():
+        for name, value in moments.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                moments[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def _plain(variant: Variant) -> Any:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import torch
 
-from gan_zoo.errors import GanZooError
+from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.precision import EXACT, PRECISIONS
 
-_EXACT = 1e-5
+_EXACT_ERROR = 1e-5
 """Largest relative error of a product that still counts as float32 arithmetic (bf16 gives 3e-3)."""
 
 _CLEAR_REFS, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
@@ -38,16 +39,24 @@ def pick(name: str | None = None) -> torch.device:
     return device
 
 
-def prepare(kind: str) -> None:
-    """Set this process up for exact float32 at full speed on a kind of device (``cuda`` or ``cpu``).
+def prepare(kind: str, precision: str = EXACT) -> None:
+    """Set this process up for a precision at full speed on a kind of device (``cuda`` or ``cpu``).
 
-    On CUDA, TF32 is off. On the CPU, products go through oneDNN, which is faster than MKL on AMD and exact there; where
-    a trial product shows that it rounds to bfloat16 (CPUs with AMX), they stay with MKL. Freed memory is kept by the
-    process.
+    On CUDA, TF32 is off unless it is the precision, and cuDNN chooses the fastest of its deterministic algorithms by
+    trial. On the CPU, products go through oneDNN, which is faster than MKL on AMD and exact there; where a trial
+    product shows that it rounds to bfloat16 (CPUs with AMX), they stay with MKL. Freed memory is kept by the process.
+
+    Raises:
+        GanZooError: no such precision, or not on this kind of device.
     """
+    if precision not in PRECISIONS:
+        raise unknown("precision", precision, PRECISIONS)
+    if precision == "tf32" and kind != "cuda":
+        raise GanZooError("precision 'tf32' is one of CUDA devices alone; on a CPU use bf16, or fp32")
     if kind == "cuda":
-        torch.set_float32_matmul_precision("highest")
-        torch.backends.cudnn.allow_tf32 = False
+        torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+        torch.backends.cudnn.allow_tf32 = precision == "tf32"
+        torch.backends.cudnn.benchmark = torch.backends.cudnn.deterministic = True
         return
     _keep_freed_memory()
     torch.set_float32_matmul_precision(_exact_products())
@@ -57,7 +66,7 @@ def prepare(kind: str) -> None:
 def _exact_products() -> str:
     """The faster of torch's settings for products on this CPU that still gives float32 arithmetic."""
     torch.set_float32_matmul_precision("medium")
-    return "medium" if _product_error() <= _EXACT else "highest"
+    return "medium" if _product_error() <= _EXACT_ERROR else "highest"
 
 
 def _product_error() -> float:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from gan_zoo.data import Dataset, Split
 from gan_zoo.engine.device import prepare
 from gan_zoo.errors import GanZooError
+from gan_zoo.precision import EXACT
 from gan_zoo.variant import Networks, Variant
 
 PURPOSES = ("order", "labels", "latent", "noise")
@@ -28,7 +29,10 @@ class Optimizers(NamedTuple):
 
 @dataclass
 class History:
-    """What was recorded: rows of means over blocks of rounds, and the rounds not yet gathered, still on the device."""
+    """What was recorded: rows of means over blocks of rounds, and the rounds not yet gathered, still on the device.
+
+    ``pending`` holds tensors (rounds, values), one row a round, in the order of ``names``.
+    """
 
     names: tuple[str, ...] = ()
     pending: list[Tensor] = field(default_factory=list)
@@ -41,6 +45,7 @@ class State:
 
     ``seconds`` counts training alone; ``images`` counts real images judged; ``order`` and ``cursor`` are the epoch's
     permutation and the place in it; ``default_random`` is the state of torch's default generator (for dropout).
+    ``graphs`` says whether CUDA graphs may be used, ``recorded`` holds them, ``execution`` tells how rounds are run.
     """
 
     variant: Variant
@@ -49,6 +54,7 @@ class State:
     classes: int
     seed: int
     dtype: torch.dtype
+    precision: str
     networks: Networks
     ema: nn.Module | None
     optimizers: Optimizers
@@ -63,6 +69,9 @@ class State:
     rounds: int = 0
     seconds: float = 0.0
     history: History = field(default_factory=History)
+    graphs: bool = True
+    recorded: Any = None
+    execution: str = "eager"
 
     @property
     def device(self) -> torch.device:
@@ -80,14 +89,20 @@ def seeded(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch
     return torch.Generator(device).manual_seed(derive(seed, purpose))
 
 
-def init(variant: Variant, data: Dataset, seed: int, *, dtype: torch.dtype = torch.float32) -> State:
+def init(
+    variant: Variant, data: Dataset, seed: int, *, dtype: torch.dtype = torch.float32, precision: str = EXACT
+) -> State:
     """The state before the first step, on the data's device; weights are drawn on the CPU, the same for every device.
 
+    In float64 (for tests) every operation is the plain one, in the plain order; below it the layout of convolutions and
+    the implementation of the optimizer are the fastest ones, which round in another order.
+
     Raises:
-        GanZooError: the networks cannot be built for this data, or the data has too few samples for a batch.
+        GanZooError: the networks cannot be built for this data, the data has too few samples for a batch, or the device
+            does not have the precision.
     """
     device = data.train.labels.device
-    prepare(device.type)
+    prepare(device.type, precision)
     if len(data.train) < 2 * variant.packing:
         raise GanZooError(
             f"data set {data.name!r} has {len(data.train)} training samples; a batch needs {2 * variant.packing}"
@@ -95,10 +110,12 @@ def init(variant: Variant, data: Dataset, seed: int, *, dtype: torch.dtype = tor
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive(seed, "weights"))  # torch.manual_seed would reach CUDA's too
         networks = variant.build(data.shape, data.classes)
-    # Half again as fast for convolutions on CPU and CUDA; in float64 no library gains from it.
-    layout = torch.channels_last if dtype != torch.float64 and _convolves(networks) else torch.preserve_format
+    plain = dtype == torch.float64
     for network in networks:
-        network.to(device=device, dtype=dtype).to(memory_format=layout).train()
+        network.to(device=device, dtype=dtype).train()
+        if not plain:
+            _channels_last(network)
+    preferred = {} if plain else {"fused": True, "capturable": device.type == "cuda"}
     return State(
         variant=variant,
         data=data.train,
@@ -106,11 +123,12 @@ def init(variant: Variant, data: Dataset, seed: int, *, dtype: torch.dtype = tor
         classes=data.classes,
         seed=seed,
         dtype=dtype,
+        precision=precision,
         networks=networks,
         ema=copy.deepcopy(networks.generator).requires_grad_(False) if variant.ema else None,
         optimizers=Optimizers(
-            variant.generator_optimizer.build(variant.generator_trains(networks)),
-            variant.discriminator_optimizer.build(variant.discriminator_trains(networks)),
+            variant.generator_optimizer.build(variant.generator_trains(networks), **preferred),
+            variant.discriminator_optimizer.build(variant.discriminator_trains(networks), **preferred),
         ),
         objective={
             name: torch.tensor(value, dtype=dtype, device=device) for name, value in variant.objective.state.items()
@@ -122,8 +140,16 @@ def init(variant: Variant, data: Dataset, seed: int, *, dtype: torch.dtype = tor
     )
 
 
-def _convolves(networks: Networks) -> bool:
-    return any(isinstance(m, nn.modules.conv._ConvNd) and m.weight.dim() == 4 for n in networks for m in n.modules())
+def _channels_last(network: nn.Module) -> None:
+    """Lay the weights of 2-d convolutions out channels last: half again as fast on CPU and CUDA."""
+    for weight in network.parameters():
+        if weight.dim() == 4:
+            _, channels, height, width = weight.shape
+            # With one channel torch sees no difference between the layouts and picks the slow one: strides tell it.
+            strides = (channels * height * width, 1, channels * width, channels)
+            weight.data = torch.empty_strided(weight.shape, strides, dtype=weight.dtype, device=weight.device).copy_(
+                weight.data
+            )
 
 
 def _seeded_default(seed: int, device: torch.device) -> Tensor:

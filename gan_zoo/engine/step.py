@@ -1,90 +1,34 @@
-"""The mathematics of a round of training, and the only place where an optimizer steps."""
+"""The mathematics of a round of training, and the only place where an optimizer steps.
+
+Nothing here waits for the device, and only `count` counts: the rest can be recorded as a CUDA graph.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import NamedTuple
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gan_zoo.engine.state import State, default_random
+from gan_zoo.engine.batches import Draw, Fakes, draw_fakes
+from gan_zoo.engine.state import State
 from gan_zoo.errors import GanZooError
 from gan_zoo.objectives import Critique, Loss, Result, Step
-from gan_zoo.variant import Variant
 
 
-class Fakes(NamedTuple):
-    """What fakes are made from: latents (B, latent size), and labels (B,) where the variant is conditioned."""
-
-    latent: Tensor
-    labels: Tensor | None
-
-
-class Batch(NamedTuple):
-    """What a discriminator step gets: real samples (B, ...), their labels (B,), and what its fakes are made from."""
-
-    real: Tensor
-    labels: Tensor
-    fakes: Fakes
+def run_round(state: State, draw: Draw) -> None:
+    """Train for one round, in place: its record goes to ``state.history.pending``, and it is counted."""
+    row, images = train_round(state, draw)
+    state.history.pending.append(row)
+    count(state, images)
 
 
-Draw = Callable[[State], Batch]
+def train_round(state: State, draw: Draw) -> tuple[Tensor, int]:
+    """Train for one round, in place; gives back the recorded values (1, values), on the device, and the real images.
 
-
-def draw(state: State) -> Batch:
-    """The next batch of real samples, and latents and labels for as many fakes as the variant asks for."""
-    real, labels = state.data.take(_next_index(state))
-    size = state.variant.fake_batch_size
-    if size is not None:
-        return Batch(real.to(state.dtype), labels, draw_fakes(state, size))
-    latent = state.variant.latent.draw(len(real), random=state.random["latent"], dtype=state.dtype)
-    return Batch(real.to(state.dtype), labels, Fakes(latent, _if_conditioned(state.variant, labels)))
-
-
-def draw_fakes(state: State, size: int) -> Fakes:
-    """Fresh latents, whole packs of them, and labels drawn as they occur in the training set."""
-    size -= size % state.variant.packing
-    latent = state.variant.latent.draw(size, random=state.random["latent"], dtype=state.dtype)
-    if state.variant.conditioning == "none":
-        return Fakes(latent, None)
-    index = torch.randint(len(state.data), (size,), generator=state.random["labels"], device=state.device)
-    return Fakes(latent, state.data.labels[index])
-
-
-def _if_conditioned(variant: Variant, labels: Tensor) -> Tensor | None:
-    return None if variant.conditioning == "none" else labels
-
-
-def _next_index(state: State) -> Tensor:
-    """Indices of the next batch. An epoch's last batch is smaller; one too small for batch norm is left out."""
-    size, packing, total = state.variant.batch_size, state.variant.packing, len(state.data)
-    if state.variant.sampling == "replacement":
-        return torch.randint(total, (size - size % packing,), generator=state.random["order"], device=state.device)
-    left = total - state.cursor
-    if left < 2 * packing:
-        state.order = torch.randperm(total, generator=state.random["order"], device=state.device)
-        state.cursor, left = 0, total
-    taken = min(size, left)
-    taken -= taken % packing
-    index = state.order[state.cursor : state.cursor + taken]
-    state.cursor += taken
-    return index
-
-
-def advance(state: State, rounds: int, *, draw: Draw = draw) -> State:
-    """Train for so many rounds, in place.
-
-    Nothing waits for the device: what is recorded stays there until ``flush``. ``draw`` may be another source of
-    batches (tests inject theirs).
+    Their names are ``state.history.names``. The caller counts the round.
     """
-    with default_random(state):
-        for _ in range(rounds):
-            _round(state, draw)
-    return state
-
-
-def _round(state: State, draw: Draw) -> None:
-    variant, recorded = state.variant, {}
+    variant, recorded, images = state.variant, {}, 0
     for index in range(variant.discriminator_steps):
         batch = draw(state)
         reuse = variant.reuses_fakes and index == variant.discriminator_steps - 1
@@ -93,22 +37,28 @@ def _round(state: State, draw: Draw) -> None:
             state, batch.fakes, real=batch.real, fake=fake.detach(), labels=batch.labels, joint=state.variant.joint
         )
         recorded = _discriminator_step(state, step)
-        state.images += len(batch.real)
+        images += len(batch.real)
     for index in range(variant.generator_steps):
         fakes = batch.fakes
         if index or not reuse:
             fakes = draw_fakes(state, variant.generator_batch_size or len(batch.fakes.latent))
             fake = _generate(state, fakes, graph=True)
         recorded |= _generator_step(state, _step(state, fakes, real=batch.real, fake=fake, labels=batch.labels))
+    return _row(state, recorded), images
+
+
+def count(state: State, images: int) -> None:
+    """Count a round that has been trained on so many real images."""
+    state.images += images
+    state.discriminator_steps += state.variant.discriminator_steps
+    state.generator_steps += state.variant.generator_steps
     state.rounds += 1
-    _record(state, recorded)
 
 
 def _discriminator_step(state: State, step: Step) -> dict[str, Tensor]:
     variant = state.variant
     losses = [variant.objective.discriminator, *(penalty.loss for penalty in variant.penalties)]
     recorded = _descend(state, "discriminator", losses, step, variant.discriminator_trains(state.networks))
-    state.discriminator_steps += 1
     if variant.after_discriminator_step is not None:
         with torch.no_grad():
             variant.after_discriminator_step(state.networks.discriminator)
@@ -122,7 +72,6 @@ def _generator_step(state: State, step: Step) -> dict[str, Tensor]:
     trained = state.variant.generator_trains(state.networks)
     with _frozen(state.networks.discriminator, but=trained):
         recorded = _descend(state, "generator", [state.variant.objective.generator], step, trained)
-    state.generator_steps += 1
     if state.ema is not None and state.variant.ema is not None:
         _average(state.ema, state.networks.generator, state.variant.ema)
     return recorded
@@ -134,20 +83,23 @@ def _descend(
     """Sum the losses' terms, and take one optimizer step down their gradient."""
     terms: dict[str, Tensor] = {}
     logs: dict[str, Tensor] = {}
-    for loss in losses:
-        result: Result = loss(step, state.objective)
-        if repeated := [name for name in result.terms if f"{player}_loss/{name}" in terms]:
-            raise GanZooError(f"two terms of the {player}'s loss are named {repeated[0]!r}; give each its own name")
-        terms |= {f"{player}_loss/{name}": value for name, value in result.terms.items()}
-        logs |= result.logs
-        if result.state is not None:
-            state.objective = {name: value.detach() for name, value in result.state.items()}
+    following: dict[str, Tensor] = {}
+    with _one_cast(state):
+        for loss in losses:
+            result: Result = loss(step, state.objective)
+            if repeated := [name for name in result.terms if f"{player}_loss/{name}" in terms]:
+                raise GanZooError(f"two terms of the {player}'s loss are named {repeated[0]!r}; give each its own name")
+            terms |= {f"{player}_loss/{name}": value for name, value in result.terms.items()}
+            logs |= result.logs
+            following |= result.state or {}
     total = torch.stack(list(terms.values())).sum()
     optimizer = getattr(state.optimizers, player)
     optimizer.zero_grad(set_to_none=True)
     total.backward(inputs=trained)
     norm = nn.utils.get_total_norm([p.grad for p in trained if p.grad is not None])
     optimizer.step()
+    for name, value in following.items():
+        state.objective[name].copy_(value.detach())
     return {f"{player}_loss": total, **terms, f"{player}_grad_norm": norm, **logs}
 
 
@@ -169,8 +121,11 @@ def _critic(state: State) -> Callable[[Tensor, Tensor | None], Critique]:
     discriminator, conditioned = state.networks.discriminator, state.variant.conditioning == "both"
 
     def critic(samples: Tensor, labels: Tensor | None) -> Critique:
-        said = discriminator(samples, labels) if conditioned else discriminator(samples)
-        return said if isinstance(said, Critique) else Critique(said)
+        with _cast(state):
+            said = discriminator(samples, labels) if conditioned else discriminator(samples)
+        critique = said if isinstance(said, Critique) else Critique(said)
+        extra = {name: value.to(state.dtype) for name, value in critique.extra.items()}
+        return Critique(critique.score.to(state.dtype), extra)
 
     return critic
 
@@ -185,10 +140,23 @@ def _generate(state: State, fakes: Fakes, *, graph: bool) -> Tensor:
     evaluating = state.variant.fakes_in_eval and not graph
     generator.train(not evaluating)
     try:
-        with torch.set_grad_enabled(graph):
-            return generator(fakes.latent) if fakes.labels is None else generator(fakes.latent, fakes.labels)
+        with torch.set_grad_enabled(graph), _cast(state):
+            samples = generator(fakes.latent) if fakes.labels is None else generator(fakes.latent, fakes.labels)
+        return samples.to(state.dtype)
     finally:
         generator.train()
+
+
+def _cast(state: State) -> AbstractContextManager[Any]:
+    """Networks called within run in the state's precision; TF32 is a setting of the whole process instead."""
+    if state.precision != "bf16":
+        return nullcontext()
+    return torch.autocast(state.device.type, dtype=torch.bfloat16)
+
+
+def _one_cast(state: State) -> AbstractContextManager[Any]:
+    """Weights cast within are cast once: the outermost autocast holds them, and drops them before they are stepped."""
+    return nullcontext() if state.precision != "bf16" else torch.autocast(state.device.type, enabled=False)
 
 
 @contextmanager
@@ -212,10 +180,10 @@ def _average(average: nn.Module, network: nn.Module, decay: float) -> None:
         kept.copy_(buffer)
 
 
-def _record(state: State, values: Mapping[str, Tensor]) -> None:
+def _row(state: State, values: Mapping[str, Tensor]) -> Tensor:
     values = {**values, **{f"state/{name}": value for name, value in state.objective.items()}}
     state.history.names = tuple(values)
-    state.history.pending.append(torch.stack([value.detach() for value in values.values()]))
+    return torch.stack([value.detach() for value in values.values()])[None]
 
 
 def flush(state: State) -> dict[str, float] | None:
@@ -225,7 +193,7 @@ def flush(state: State) -> dict[str, float] | None:
     """
     if not state.history.pending:
         return None
-    means = torch.stack(state.history.pending).mean(dim=0).tolist()
+    means = torch.cat(state.history.pending).mean(dim=0).tolist()
     state.history.pending.clear()
     values = dict(zip(state.history.names, means, strict=True))
     state.history.rows.append(

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gan_zoo.data import Dataset
+from gan_zoo.engine.advance import advance
+from gan_zoo.engine.batches import Draw, draw
 from gan_zoo.engine.device import synchronize
 from gan_zoo.engine.sample import NotFinite, Sampler
 from gan_zoo.engine.state import State, init
-from gan_zoo.engine.step import Draw, advance, draw, flush
+from gan_zoo.engine.step import flush
 from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.precision import EXACT
 from gan_zoo.variant import Variant
 
 if TYPE_CHECKING:
@@ -141,19 +144,20 @@ def train_run(
     budget: Budget,
     *,
     seed: int = 0,
+    precision: str = EXACT,
     fractions: Sequence[float] = (1.0,),
     on_milestone: Callable[[State, float], Any] | None = None,
     on_block: OnBlock | None = None,
 ) -> Run:
-    """Train a variant on the data's device.
+    """Train a variant on the data's device, in a precision of ``gan_zoo.precision``.
 
     ``on_milestone(state, fraction)`` is called at each fraction of the budget, outside the clock. A run that diverges
     or runs out of memory is given back as far as it came, with its status.
 
     Raises:
-        GanZooError: the variant does not fit the data.
+        GanZooError: the variant does not fit the data, or the device does not have the precision.
     """
-    state = init(variant, data, seed)
+    state = init(variant, data, seed, precision=precision)
     status, message = "ok", ""
     try:
         for fraction in train_to(state, budget, fractions, on_block=on_block):

@@ -1,0 +1,95 @@
+"""What a round is trained on: real samples in the order of an epoch, and what fakes are made from."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gan_zoo.engine.state import State
+from gan_zoo.variant import Variant
+
+
+class Fakes(NamedTuple):
+    """What fakes are made from: latents (B, latent size), and labels (B,) where the variant is conditioned."""
+
+    latent: Tensor
+    labels: Tensor | None
+
+
+class Batch(NamedTuple):
+    """What a discriminator step gets: real samples (B, ...), their labels (B,), and what its fakes are made from."""
+
+    real: Tensor
+    labels: Tensor
+    fakes: Fakes
+
+
+Draw = Callable[[State], Batch]
+
+
+def draw(state: State) -> Batch:
+    """The next batch of real samples, and latents and labels for as many fakes as the variant asks for."""
+    return batch_at(state, _next_index(state))
+
+
+def batch_at(state: State, index: Tensor) -> Batch:
+    """The real samples at ``index``, int64 (B,), with what their step's fakes are made from."""
+    real, labels = state.data.take(index)
+    size = state.variant.fake_batch_size
+    if size is not None:
+        return Batch(real.to(state.dtype), labels, draw_fakes(state, size))
+    latent = state.variant.latent.draw(len(real), random=state.random["latent"], dtype=state.dtype)
+    return Batch(real.to(state.dtype), labels, Fakes(latent, _if_conditioned(state.variant, labels)))
+
+
+def draw_fakes(state: State, size: int) -> Fakes:
+    """Fresh latents, whole packs of them, and labels drawn as they occur in the training set."""
+    size -= size % state.variant.packing
+    latent = state.variant.latent.draw(size, random=state.random["latent"], dtype=state.dtype)
+    if state.variant.conditioning == "none":
+        return Fakes(latent, None)
+    index = torch.randint(len(state.data), (size,), generator=state.random["labels"], device=state.device)
+    return Fakes(latent, state.data.labels[index])
+
+
+def _if_conditioned(variant: Variant, labels: Tensor) -> Tensor | None:
+    return None if variant.conditioning == "none" else labels
+
+
+def _next_index(state: State) -> Tensor:
+    """Indices of the next batch."""
+    if state.variant.sampling == "replacement":
+        return draw_index(state)
+    size = next_size(state)
+    if not size:
+        begin_epoch(state)
+        size = next_size(state)
+    index = state.order[state.cursor : state.cursor + size]
+    state.cursor += size
+    return index
+
+
+def draw_index(state: State) -> Tensor:
+    """Indices of a batch drawn with replacement."""
+    size = state.variant.batch_size - state.variant.batch_size % state.variant.packing
+    return torch.randint(len(state.data), (size,), generator=state.random["order"], device=state.device)
+
+
+def next_size(state: State, ahead: int = 0) -> int:
+    """Size of the batch that begins ``ahead`` samples further on in the epoch; 0 where the epoch is over.
+
+    An epoch's last batch is smaller; one too small for batch norm (fewer than two packs) is left out.
+    """
+    packing = state.variant.packing
+    left = len(state.data) - state.cursor - ahead
+    if left < 2 * packing:
+        return 0
+    size = min(state.variant.batch_size, left)
+    return size - size % packing
+
+
+def begin_epoch(state: State) -> None:
+    """Draw the order of another epoch, in place."""
+    torch.randperm(len(state.data), generator=state.random["order"], device=state.device, out=state.order)
+    state.cursor = 0
