@@ -1,0 +1,119 @@
+"""CUDA graphs against round-by-round training, on CUDA."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from gan_zoo.contract import random_data
+from gan_zoo.engine import advance, checkpoint, flush, init
+from gan_zoo.networks.dcgan import linear_stem
+from gan_zoo.objectives import Result, cross_entropy
+from gan_zoo.penalties import gradient_penalty
+from gan_zoo.registry import get
+from gan_zoo.variant import Optimizer
+
+pytestmark = pytest.mark.cuda
+
+ROUNDS = 41
+
+
+def _dropping(spec):
+    generator, discriminator = linear_stem(spec, width=4)
+    discriminator.layers.insert(1, nn.Dropout(0.5))
+    return generator, discriminator
+
+
+VARIANTS = {
+    "gan": replace(get("gan"), batch_size=8),
+    "cgan": replace(get("cgan"), batch_size=8, ema=0.9),
+    "dcgan": replace(get("dcgan", width=8), batch_size=8),
+    "penalty": replace(get("cgan"), batch_size=8, penalties=(gradient_penalty(),)),
+    "steps": replace(get("gan"), batch_size=8, discriminator_steps=5, discriminator_optimizer=Optimizer("RMSprop", {})),
+    "dropout": replace(get("dcgan"), networks=_dropping, batch_size=8),
+    "replacement": replace(get("cgan"), batch_size=8, sampling="replacement", fake_batch_size=4),
+}
+
+
+def _start(name, precision="fp32", *, graphs=True):
+    state = init(VARIANTS[name], random_data(32, n=118).to("cuda"), seed=1, precision=precision)
+    state.graphs = graphs
+    return state
+
+
+def _weights(state):
+    return torch.cat([p.detach().flatten() for network in state.networks for p in network.parameters()])
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_graphs_give_what_single_rounds_give(name, precision):
+    """The kernels are the same; what may differ is an order of sums: relative 1e-3 after 41 rounds."""
+    eager, graphed = _start(name, precision, graphs=False), _start(name, precision)
+    for state in (eager, graphed):
+        advance(state, 11)
+        advance(state, ROUNDS - 11)
+    assert eager.execution == "eager"
+    assert graphed.execution == "CUDA graphs"
+    assert graphed.recorded.recorded
+    assert flush(graphed) == pytest.approx(flush(eager), rel=1e-3, abs=1e-4)
+    torch.testing.assert_close(_weights(graphed), _weights(eager), rtol=1e-3, atol=1e-4)
+    for purpose, generator in eager.random.items():
+        assert torch.equal(graphed.random[purpose].get_state(), generator.get_state())
+    assert torch.equal(graphed.default_random, eager.default_random)
+    assert torch.equal(graphed.order, eager.order)
+    assert (graphed.images, graphed.rounds, graphed.cursor) == (eager.images, eager.rounds, eager.cursor)
+
+
+def test_the_gradient_of_a_penalty_reaches_the_critic_inside_a_graph():
+    weights = {}
+    for weight in (0.0, 10.0):
+        variant = replace(VARIANTS["penalty"], penalties=(gradient_penalty(weight),))
+        state = init(variant, random_data(32, n=118).to("cuda"), seed=1)
+        advance(state, ROUNDS)
+        assert state.execution == "CUDA graphs"
+        weights[weight] = _weights(state)
+    assert not torch.allclose(weights[0.0], weights[10.0], atol=1e-3)
+
+
+def _waiting():
+    plain = cross_entropy()
+
+    def generator(step, state):
+        result = plain.generator(step, state)
+        return Result({name: value * (1 + 0 * value.item()) for name, value in result.terms.items()})
+
+    return replace(plain, generator=generator)
+
+
+def test_a_variant_that_waits_for_the_device_is_run_round_by_round_and_says_so():
+    variant = replace(VARIANTS["gan"], objective=_waiting())
+    state = init(variant, random_data(32, n=118).to("cuda"), seed=1)
+    plain = _start("gan", graphs=False)
+    advance(state, ROUNDS)
+    advance(plain, ROUNDS)
+    assert state.execution == "eager: a round waits for the device"
+    assert flush(state) == pytest.approx(flush(plain), rel=1e-3, abs=1e-4)
+
+
+def test_a_replay_does_not_wait_for_the_device():
+    state = advance(_start("cgan"), ROUNDS)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        advance(state, 10)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert all(row.is_cuda for row in state.history.pending)
+
+
+def test_a_checkpoint_of_a_graphed_run_goes_on_as_the_run_does(tmp_path):
+    variant = get("cgan", batch_size=8)
+    data = random_data(32, n=118).to("cuda")
+    state = advance(init(variant, data, seed=1), ROUNDS)
+    checkpoint.save(state, tmp_path / "state.safetensors")
+    restored = checkpoint.restore(init(variant, data, seed=1), checkpoint.load(tmp_path / "state.safetensors"))
+    advance(state, 20)
+    advance(restored, 20)
+    torch.testing.assert_close(_weights(restored), _weights(state), rtol=1e-3, atol=1e-4)
+    assert torch.equal(restored.random["latent"].get_state(), state.random["latent"].get_state())
