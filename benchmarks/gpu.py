@@ -1,0 +1,190 @@
+"""All that only a CUDA device can tell, in a given time: tests marked `cuda`, the speed table, the reference suites.
+
+Example: python3 benchmarks/gpu.py --minutes 9 --data-root DIR
+
+It stops in time and goes on where it stopped when it is run again: tests that passed on this very code are not run
+twice, timed variants stay in the table, finished cells stay finished. It needs this checkout, the data files, and a
+python3 with torch 2.9 or newer and torch-fidelity; no network and no installation.
+"""
+
+import argparse
+import contextlib
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).resolve().parent.parent
+NEEDED = (
+    *("torch", "torchvision", "torch_fidelity", "pandas", "seaborn", "scipy", "sklearn", "safetensors", "pydantic"),
+    *("typer", "rich", "jinja2", "filelock", "platformdirs", "tqdm", "pytest", "hypothesis"),
+)
+GRACE = 20.0
+"""Seconds kept for a child to end in, and for the packing."""
+CODE = ("gan_zoo", "tests", "benchmarks")
+
+
+@dataclass(frozen=True)
+class Work:
+    """One thing to do: ``share`` is the part of the time that is left which it may take, ``done`` tells if it is."""
+
+    name: str
+    command: tuple[str, ...]
+    share: float
+    done: bool
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what is left; the exit status is 2 for bad input, 1 where something failed, 0 else (also if time ran out)."""
+    options = _parser().parse_args(arguments)
+    if refusal := _refusal(options):
+        print(f"error: {refusal}", file=sys.stderr)
+        return 2
+    end = time.monotonic() + options.minutes * 60 - GRACE
+    folder = options.results
+    folder.mkdir(parents=True, exist_ok=True)
+    failed = []
+    for work in _plan(options, end):
+        left = end - time.monotonic()
+        if work.done:
+            print(f"gpu: {work.name}: done before", flush=True)
+        elif left < GRACE:
+            print(f"gpu: {work.name}: no time left; run the same command again", flush=True)
+        elif (status := _run(work, left)) not in (0, None):
+            failed.append(f"{work.name} (exit status {status})")
+    if options.pack is not None:
+        _pack(folder, options.pack)
+    if failed:
+        print(f"gpu: failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    said, _, rest = (__doc__ or "").partition("\n\n")
+    made = argparse.ArgumentParser(
+        description=said, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    add = made.add_argument
+    add("--minutes", type=float, default=9.0, help="time for everything (9)")
+    add("--data-root", type=Path, default=os.environ.get("GAN_ZOO_DATA"), help="folder that holds MNIST")
+    add("--results", type=Path, default=ROOT / "results", help="where records go (results)")
+    add("--precision", default="tf32", help="of the reference suites: fp32, tf32 or bf16 (tf32)")
+    add("--pack", type=Path, help="a folder that gets the results as one file, without checkpoints")
+    return made
+
+
+def _refusal(options: argparse.Namespace) -> str:
+    """Why nothing can be run here; empty where it can."""
+    if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
+        return f"{sys.executable} has no {', '.join(missing)}; put their wheels on PYTHONPATH"
+    import torch
+
+    if not torch.cuda.is_available():
+        return f"torch {torch.__version__} sees no CUDA device here; `make speed` measures a CPU"
+    if options.minutes * 60 <= 3 * GRACE:
+        return f"--minutes {options.minutes:g} is too few; give it {3 * GRACE / 60 + 1:g} or more"
+    if options.data_root is None or not Path(options.data_root).is_dir():
+        return f"data root {str(options.data_root)!r} is not a folder; name the one that holds MNIST with --data-root"
+    return ""
+
+
+def _plan(options: argparse.Namespace, end: float) -> Iterator[Work]:
+    """What there is to do, in order; the tests say first whether the rest can be believed."""
+    folder, python = options.results, sys.executable
+    data = str(Path(options.data_root).resolve())
+    tests = folder / "cuda" / "tests.json"
+    yield Work("tests", ("tests", str(tests)), 0.4, _read(tests).get("code") == _code())
+    minutes = f"{max(0.5, 0.5 * (end - time.monotonic()) / 60):.2f}"
+    speed = ("benchmarks/speed.py", "--device", "cuda", "--resume", "--minutes", minutes, "--data-root", data)
+    yield Work("speed", (python, *speed, "--out", str(folder / "speed")), 1.0, done=False)
+    for suite in ("mnist", "fashion_mnist"):
+        out = folder / f"{suite.replace('_', '-')}-full-{options.precision}"
+        bench = ("-m", "gan_zoo", "bench", f"benchmarks/{suite}.toml", "--preset", "full", "--device", "cuda")
+        more = ("--precision", options.precision, "--data-root", data, "--out", str(out))
+        yield Work(f"{suite} full", (python, *bench, *more), 1.0, done=False)
+
+
+def _run(work: Work, left: float) -> int | None:
+    """Run it for its share of the time at most: None where the time ended it, which is no failure."""
+    limit = left * work.share
+    print(f"gpu: {work.name}: up to {limit:.0f} s", flush=True)
+    if work.command[0] == "tests":
+        return _test(Path(work.command[1]), limit)
+    return _child(work.command, limit)
+
+
+def _child(command: Sequence[str], limit: float) -> int | None:
+    """Run a command in a group of its own: interrupted when its time is over, killed where it does not end then."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    child = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return child.wait(limit)
+    for stop in (signal.SIGINT, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, stop)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(GRACE / 2)
+            break
+    return None
+
+
+def _test(path: Path, limit: float) -> int | None:
+    """Run the tests marked `cuda` and keep what they said, with the code that they ran on."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    report = path.with_suffix(".xml")
+    # The machine may lack the plugins that pyproject.toml's own options are for.
+    plain = ("-o", "addopts=--import-mode=importlib --strict-markers", "-m", "cuda", "-q", f"--junitxml={report}")
+    status = _child((sys.executable, "-m", "pytest", "tests", *plain), limit)
+    if status is None or not report.is_file():
+        return status
+    suite = ElementTree.parse(report).getroot().find("testsuite")
+    assert suite is not None
+    counts = {name: int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")}
+    bad = [
+        f"{case.get('classname')}.{case.get('name')}: {(case[0].get('message') or '').splitlines()[:1]}"
+        for case in suite.iter("testcase")
+        if any(child.tag in ("failure", "error") for child in case)
+    ]
+    report.unlink()
+    import torch
+
+    facts = {"device": torch.cuda.get_device_name(), "torch": torch.__version__, "status": status}
+    path.write_text(json.dumps({**facts, **counts, "failed": bad, "code": _code() if not status else ""}, indent=2))
+    return status
+
+
+def _code() -> str:
+    """A digest of the code that the tests run on."""
+    from gan_zoo.bench.source import digest
+
+    return digest(file for part in CODE for file in (ROOT / part).rglob("*.py"))
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _pack(folder: Path, target: Path) -> None:
+    """Everything but checkpoints as one file, since a lent machine may give back only a few."""
+    target.mkdir(parents=True, exist_ok=True)
+    packed = target / "results.tar.gz"
+    with tarfile.open(packed, "w:gz") as archive:
+        archive.add(folder, "results", filter=lambda member: None if "checkpoints" in member.name else member)
+    print(f"gpu: {packed}")
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    sys.exit(main())
