@@ -16,13 +16,15 @@ from gan_zoo.bench.records import Cell, read_cells, read_manifest
 from gan_zoo.bench.statistics import estimate, is_failure
 from gan_zoo.errors import GanZooError
 from gan_zoo.metric_catalogue import METRICS
+from gan_zoo.precision import EXACT
 
 FLOOR = "real"  # the variant under which the floor (training images against the reference) is recorded
 TABLES = ("runs", "history", "metrics", "summary")
 
-_STAMP = ["data", "preset", "departures"]
+_STAMP = ["data", "preset", "precision", "departures"]
 _TEXT = {"variant", "status", "message", "cell", "title", "paper", "conditioning", "objective", "latent", "score_kind",
-         "deviations", "metric", "extractor", "weights", "reference", "method", *_STAMP}  # fmt: skip
+         "deviations", "metric", "extractor", "weights", "reference", "method", "execution",
+         *_STAMP}  # fmt: skip
 _WHOLE = {"seed", "step", "images", "n", "best_step", "steps", "discriminator_steps", "generator_steps", "batch_size",
           "generator_parameters", "discriminator_parameters", "parameters", "peak_memory_bytes", "seeds", "failures",
           "unfinished"}  # fmt: skip
@@ -34,7 +36,8 @@ _METRICS = ["variant", "seed", "step", "images", "seconds", "metric", "extractor
             "fraction", "selection", *_STAMP]  # fmt: skip
 _RUN_AHEAD = ["variant", "seed", "status"]
 _RUN_BEHIND = ["best_step", "steps", "images", "discriminator_steps", "generator_steps", "seconds",
-               "images_per_second", "generator_parameters", "discriminator_parameters", "parameters",
+               "evaluation_seconds", "images_per_second", "execution", "generator_parameters",
+               "discriminator_parameters", "parameters",
                "peak_memory_bytes", "message", "title", "paper", "conditioning", "objective", "score_kind", "latent",
                "batch_size", "deviations", "cell", *_STAMP]  # fmt: skip
 _SUMMARY = ["variant", "metric", "extractor", "mean", "low", "high", "seeds", "failures", "unfinished", "method",
@@ -128,6 +131,7 @@ def write_text(path: Path, text: str) -> None:
 def _stamp(cell: Cell) -> dict[str, Any]:
     begin = cell.begin
     return {"variant": begin["variant"], "seed": begin["seed"], "data": begin["data"], "preset": begin["preset"],
+            "precision": begin.get("precision", EXACT),
             "departures": "; ".join(begin.get("departures", []))}  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, StrMethodFormatter
 
 from gan_zoo.bench.tables import FLOOR, Results, own_extractor
+from gan_zoo.precision import EXACT
 
 DOTS_PER_INCH = 110
 INK, FAINT = "#222222", "#6b6b6b"
@@ -47,7 +48,8 @@ class Look:
         departed = set(runs.loc[runs["departures"] != "", "variant"])
         counts = results.metrics.loc[results.metrics["extractor"] == own_extractor(manifest), "n"].dropna().unique()
         seeds = ", ".join(str(seed) for seed in sorted(runs["seed"].unique()))
-        facts = [f"{manifest.get('preset', '')} preset", *(f"N = {n:,}" for n in counts), f"seeds {seeds}"]
+        facts = [f"{manifest.get('preset', '')} preset", manifest.get("precision", EXACT)]
+        facts += [*(f"N = {n:,}" for n in counts), f"seeds {seeds}"]
         note = ["† departs from the article"] if departed else []
         return cls(
             data=data_title(manifest),

@@ -7,6 +7,7 @@ import pandas as pd
 
 from gan_zoo.bench.tables import FLOOR, Results, own_extractor
 from gan_zoo.metric_catalogue import METRICS
+from gan_zoo.precision import EXACT
 from gan_zoo.report import text
 from gan_zoo.report.pictures import Picture
 from gan_zoo.report.ranking import MAIN, Entry, findings, rank, summary_lines
@@ -21,7 +22,8 @@ def view(results: Results, pictures: list[Picture], notices: list[str]) -> dict[
     own = own_extractor(manifest)
     data = manifest["data"]
     return {
-        "title": data_title(manifest), "preset": manifest.get("preset", ""), "device": manifest.get("device", ""),
+        "title": data_title(manifest), "preset": manifest.get("preset", ""),
+        "precision": manifest.get("precision", ""), "device": manifest.get("device", ""),
         "date": str(manifest.get("started", ""))[:10], "note": data.get("note", ""),
         "stand_in": data.get("requested", data["name"]) != data["name"], "requested": data.get("requested", ""),
         "entries": entries, "findings": findings(entries),
@@ -61,7 +63,8 @@ def caption(results: Results, extractor: str) -> str:
     weights = text.listed(sorted(set(trained["weights"]) - {""})) or text.NOTHING
     seeds = ", ".join(str(seed) for seed in sorted(rows["seed"].unique()))
     return (
-        f"{data_title(results.manifest)}, {results.manifest.get('preset', '')} preset. Values at the end of the "
+        f"{data_title(results.manifest)}, {results.manifest.get('preset', '')} preset, "
+        f"{results.manifest.get('precision', EXACT)}. Values at the end of the "
         f"budget, N = {counts} samples a seed, features of {extractor}, reference: the "
         f"{text.listed(sorted(set(rows['reference'])))} split, {weights} weights, seeds {seeds}. Mean over surviving "
         "seeds and 95% interval (Student's t; for FID the geometric mean, with t on the logarithm). The row real is "

@@ -73,6 +73,7 @@ def test_runs_have_a_row_a_cell_whatever_became_of_it(folder):
     assert runs.loc["cgan-seed1-bb", "steps"] == 30
     assert runs.loc["cgan-seed1-bb", "departures"] == "batch 128; narrow"
     assert runs.loc["gan-seed0-aa", "departures"] == ""
+    assert set(runs["precision"]) == {"fp32"}  # records from before the choice have none
 
 
 def test_best_is_chosen_on_one_draw_and_reported_on_the_other(folder):
@@ -125,7 +126,7 @@ def test_columns(folder):
     assert list(found["metrics"].columns[:9]) == [
         "variant", "seed", "step", "images", "seconds", "metric", "extractor", "n", "value"]  # fmt: skip
     for frame in found.values():
-        assert {"variant", "data", "preset", "departures"} <= set(frame.columns)
+        assert {"variant", "data", "preset", "precision", "departures"} <= set(frame.columns)
     assert math.isnan(found["history"].query("variant == 'gan' and seed == 1")["generator_loss"].iloc[0])
 
 
