@@ -19,13 +19,13 @@ extractors = ["digits-cnn"]
 seeds = 2
 budget = { images = 160 }
 evaluate_at = [0.4, 1.0]
-n = 60
+n = 140
 batch_size = 16
 
 [presets.full]
 seeds = 1
 budget = { images = 320 }
-n = 60
+n = 140
 """
 
 
@@ -35,6 +35,15 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("cuda"):
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """What is cached between runs is this session's own."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("GAN_ZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
+    yield
+    patch.undo()
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,7 @@ def run_cell(plan: Plan, cell: CellPlan, evaluator: Evaluator, folder: Path, lis
     path.parent.mkdir(parents=True, exist_ok=True)
     listener.begin(cell)
     reset_peak_memory(plan.device)
+    before = evaluator.seconds
     if cell.variant is None:
         append(path, _begin(plan, cell, None))
         for row in evaluator.floor(cell.seed):
@@ -55,6 +56,7 @@ def run_cell(plan: Plan, cell: CellPlan, evaluator: Evaluator, folder: Path, lis
         end = _end(plan, None, "ok", "")
     else:
         end = _train(plan, cell, evaluator, folder, listener)
+    end["evaluation_seconds"] = evaluator.seconds - before
     append(path, end)
     listener.end(cell, end)
     return end

@@ -1,40 +1,75 @@
 """Measuring a sampler: one reference, one N, and one path for fake and real images."""
 
+import contextlib
+import time
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from gan_zoo.bench.source import numeric_code
 from gan_zoo.data import Split
 from gan_zoo.engine import Sampler
+from gan_zoo.engine.device import synchronize
 from gan_zoo.engine.state import derive, seeded
 from gan_zoo.metrics import Extractor, Reference, measure
+from gan_zoo.metrics.cache import cached
 
+_REFERENCE_SEED = 0
 SELECTED_BY = "fid"
 """The measure by which the best evaluation is chosen, on a draw of samples that is not reported."""
 
 
 class Evaluator:
-    """Measures samplers and the floor with every extractor, against the same random images of the test split."""
+    """Measures samplers and the floor with every extractor, against the same random images of the test split.
 
-    def __init__(self, train: Split, test: Split, extractors: tuple[Extractor, ...], n: int) -> None:
+    Attributes:
+        seconds: wall seconds spent in `measure` and `floor` so far, drawing and encoding of images included.
+    """
+
+    def __init__(
+        self,
+        train: Split,
+        test: Split,
+        extractors: tuple[Extractor, ...],
+        n: int,
+        *,
+        fingerprint: str | None = None,
+    ) -> None:
+        """With the ``fingerprint`` of the data, the reference's features are kept in the cache on disk."""
         self.train, self.test, self.extractors, self.n = train, test, extractors, n
+        self.fingerprint = fingerprint
+        self.seconds = 0.0
 
     def floor(self, seed: int) -> list[dict[str, Any]]:
         """Rows for a random N of the real training images against the reference: the floor of FID and KID."""
-        index = _choose(len(self.train), self.n, seed, "floor")
-        return self._rows(self.train.images[index], self.train.labels[index].cpu(), weights="none", selection=None)
+        with self._timed():
+            index = _choose(len(self.train), self.n, seed, "floor")
+            return self._rows(self.train.images[index], self.train.labels[index].cpu(), weights="none", selection=None)
 
     def measure(self, sampler: Sampler, seed: int) -> list[dict[str, Any]]:
         """Rows for a generator, one an extractor; conditional ones are asked for the reference's own labels.
 
         The reported draw of samples and the one that the best evaluation is chosen on have different latents.
         """
-        asked = self._asked if sampler.conditional else None
-        reported = sampler(self.n, labels=asked, seed=derive(seed, "report"))
-        selection = sampler(self.n, labels=asked, seed=derive(seed, "selection"))
-        return self._rows(reported, asked, weights=sampler.weights, selection=selection)
+        with self._timed():
+            asked = self._asked if sampler.conditional else None
+            reported = sampler(self.n, labels=asked, seed=derive(seed, "report"))
+            selection = sampler(self.n, labels=asked, seed=derive(seed, "selection"))
+            return self._rows(reported, asked, weights=sampler.weights, selection=selection)
+
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
+        device = self.test.images.device
+        synchronize(device)
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            synchronize(device)
+            self.seconds += time.perf_counter() - start
 
     def _rows(
         self, images: Tensor, asked: Tensor | None, *, weights: str, selection: Tensor | None
@@ -51,7 +86,7 @@ class Evaluator:
 
     @cached_property
     def _index(self) -> Tensor:
-        return _choose(len(self.test), self.n, 0, "reference")
+        return _choose(len(self.test), self.n, _REFERENCE_SEED, "reference")
 
     @cached_property
     def _asked(self) -> Tensor:
@@ -59,8 +94,26 @@ class Evaluator:
 
     @cached_property
     def _references(self) -> dict[str, Reference]:
-        images = self.test.images[self._index]
-        return {extractor.name: Reference(extractor.encode(images)) for extractor in self.extractors}
+        return {extractor.name: self._reference(extractor) for extractor in self.extractors}
+
+    def _reference(self, extractor: Extractor) -> Reference:
+        def compute() -> Reference:
+            return Reference(extractor.encode(self.test.images[self._index]))
+
+        if self.fingerprint is None:
+            return compute()
+        device = self.test.images.device
+        key = {
+            "extractor": [extractor.name, extractor.digest],
+            "data": self.fingerprint,
+            "images": ["test", self.n, _REFERENCE_SEED, *self.test.shape],
+            "code": numeric_code(),
+            "torch": str(torch.__version__),
+            "device": device.type,
+            # What moves the last digits of features on a CPU.
+            "products": [torch.get_num_threads(), torch.get_float32_matmul_precision()] if device.type == "cpu" else [],
+        }
+        return Reference.from_tensors(cached(key, lambda: compute().to_tensors(), device), extractor.name)
 
 
 def _choose(total: int, n: int, seed: int, purpose: str) -> Tensor:

@@ -83,7 +83,10 @@ class Plan:
 
     def evaluator(self) -> Evaluator:
         """What measures this plan's cells."""
-        return Evaluator(self.measured.train, self.measured.test, self.extractors, self.preset.n)
+        measured = self.measured
+        return Evaluator(
+            measured.train, measured.test, self.extractors, self.preset.n, fingerprint=measured.fingerprint
+        )
 
     def cells(self) -> list["CellPlan"]:
         """All cells, the floor's first, then seed by seed, so that an interrupted run has compared like with like."""

@@ -2,11 +2,12 @@
 
 from gan_zoo.metric_catalogue import METRICS, Metric
 from gan_zoo.metrics.classes import class_kl, inception_score, label_accuracy, modes
-from gan_zoo.metrics.distances import Moments, frechet_distance, kernel_distance, moments
+from gan_zoo.metrics.distances import Moments, frechet_distance, kernel_distance, kernel_sum, moments
 from gan_zoo.metrics.extractors import load_extractor
 from gan_zoo.metrics.features import Extractor, ExtractorUnavailable, Features
-from gan_zoo.metrics.manifold import density_coverage, neighbor_radii, precision_recall
-from gan_zoo.metrics.measures import Reference, measure
+from gan_zoo.metrics.manifold import density_coverage, neighbor_radii, overlap, precision_recall
+from gan_zoo.metrics.measures import measure
+from gan_zoo.metrics.reference import Reference
 
 __all__ = [
     "METRICS",
@@ -21,11 +22,13 @@ __all__ = [
     "frechet_distance",
     "inception_score",
     "kernel_distance",
+    "kernel_sum",
     "label_accuracy",
     "load_extractor",
     "measure",
     "modes",
     "moments",
     "neighbor_radii",
+    "overlap",
     "precision_recall",
 ]

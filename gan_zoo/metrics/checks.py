@@ -19,13 +19,13 @@ def require_finite(values: Tensor, what: str) -> None:
 
 
 def as_matrix(values: Tensor, what: str, minimum: int = 1) -> Tensor:
-    """`values` as float64 on the CPU, checked to be a finite (N, D) matrix with at least `minimum` rows."""
+    """`values` as float64 on its own device, checked to be a finite (N, D) matrix with at least `minimum` rows."""
     if values.ndim != 2:
         raise GanZooError(f"{what} must have shape (N, D), not {tuple(values.shape)}")
     if len(values) < minimum:
         raise GanZooError(f"{what} has {len(values)} rows; this measure needs at least {minimum}")
     require_finite(values, what)
-    return values.detach().to("cpu", torch.float64)
+    return values.detach().to(torch.float64)
 
 
 def as_pair(fake: Tensor, real: Tensor, minimum: int) -> tuple[Tensor, Tensor]:

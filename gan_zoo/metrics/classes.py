@@ -39,7 +39,7 @@ def histogram(predicted: Tensor, classes: int) -> Tensor:
     low, high = (int(bound) for bound in predicted.aminmax())
     if low < 0 or high >= classes:
         raise GanZooError(f"classes run from {low} to {high}, outside 0 to {classes - 1}")
-    return torch.bincount(predicted.cpu(), minlength=classes)
+    return torch.bincount(predicted, minlength=classes)
 
 
 def modes(predicted: Tensor, classes: int) -> int:
@@ -87,11 +87,11 @@ def label_accuracy(predicted: Tensor, asked: Tensor) -> float:
 
     Args:
         predicted: class found in each image, int64 (N,).
-        asked: class the generator was asked for, int64 (N,), in the same order.
+        asked: class the generator was asked for, int64 (N,), in the same order, on any device.
 
     Raises:
         GanZooError: no images, or another number of labels than of images.
     """
     if predicted.shape != asked.shape or predicted.ndim != 1 or not len(predicted):
         raise GanZooError(f"{len(asked)} labels asked for {len(predicted)} images; there must be one for each")
-    return float((predicted.cpu() == asked.cpu()).double().mean())
+    return float((predicted == asked.to(predicted.device)).double().mean())

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from gan_zoo.data import match_channels, resize
 from gan_zoo.errors import GanZooError
 from gan_zoo.metric_catalogue import METRICS
+from gan_zoo.metrics.encoding import encode_in_batches
 from gan_zoo.metrics.features import Features
 
 SIDE = 32
@@ -53,7 +53,7 @@ class ClassifierExtractor:
     network: Classifier
     device: torch.device
     metrics: tuple[str, ...] = tuple(METRICS)
-    minimum_n: int = 10
+    minimum_n: int = FEATURES + 1
 
     @torch.no_grad()
     def encode(self, images: Tensor, batch: int = 500) -> Features:
@@ -63,23 +63,7 @@ class ClassifierExtractor:
             grey = match_channels(resize(chunk, SIDE), 1)
             return self.network(grey.to(self.device).float().div_(127.5).sub_(1))
 
-        return encode_in_batches(one, images, batch, self.name)
-
-
-def encode_in_batches(
-    encode: Callable[[Tensor], tuple[Tensor, Tensor]], images: Tensor, batch: int, name: str
-) -> Features:
-    """Run `encode` over `batch` uint8 images at a time and gather float32 vectors and logits on the CPU.
-
-    Raises GanZooError where `images` are not uint8 (N, C, H, W) with N > 0 and C 1 or 3.
-    """
-    if images.dtype != torch.uint8 or images.ndim != 4 or len(images) == 0 or images.shape[1] not in (1, 3):
-        raise GanZooError(
-            f"extractor {name!r} cannot encode {images.dtype} of shape {tuple(images.shape)}: "
-            "give it uint8 images (N, C, H, W) with 1 or 3 channels"
-        )
-    vectors, logits = zip(*(encode(chunk) for chunk in images.split(batch)), strict=True)
-    return Features(torch.cat(vectors).float().cpu(), torch.cat(logits).float().cpu(), name)
+        return encode_in_batches(one, images, batch, self.name, self.device)
 
 
 def file_digest(path: Path) -> str:

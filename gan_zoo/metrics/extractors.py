@@ -34,7 +34,7 @@ def load_extractor(
 
     Args:
         name: a key of `EXTRACTORS`.
-        device: where its network computes; features come back to the CPU.
+        device: where its network computes and its features stay.
         inception_weights: file for "inception", instead of the one in torch's hub cache; unused by others.
 
     Raises:

@@ -7,10 +7,13 @@ from torch import Tensor
 
 from gan_zoo.errors import GanZooError
 
+OF_LOGITS = frozenset({"is", "modes", "class_kl", "label_accuracy"})
+"""Names of the measures that need logits."""
+
 
 @dataclass(frozen=True)
 class Features:
-    """What an extractor saw in N images, on the CPU; all figures are functions of this.
+    """What an extractor saw in N images, on the extractor's device; all figures are functions of this.
 
     Attributes:
         vectors: float32 (N, D), the feature vectors of Frechet, kernel and nearest-neighbor measures.
@@ -24,6 +27,13 @@ class Features:
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+
+def require_logits(features: Features) -> Tensor:
+    """The logits (N, K). Raises GanZooError where the extractor gives none."""
+    if features.logits is None:
+        raise GanZooError(f"extractor {features.extractor!r} gives no logits; leave out {', '.join(sorted(OF_LOGITS))}")
+    return features.logits
 
 
 class Extractor(Protocol):

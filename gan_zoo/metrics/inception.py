@@ -14,7 +14,8 @@ from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, Featu
 
 from gan_zoo.data import match_channels, resize
 from gan_zoo.errors import GanZooError
-from gan_zoo.metrics.classifier import SIDE, encode_in_batches, file_digest
+from gan_zoo.metrics.classifier import SIDE, file_digest
+from gan_zoo.metrics.encoding import encode_in_batches
 from gan_zoo.metrics.features import ExtractorUnavailable, Features
 
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
@@ -48,7 +49,7 @@ class InceptionExtractor:
             vectors, logits = self.network(match_channels(resize(chunk, SIDE), 3).to(self.device))
             return vectors, logits
 
-        return encode_in_batches(one, images, min(batch, 100), self.name)
+        return encode_in_batches(one, images, min(batch, 100), self.name, self.device)
 
 
 def load_inception(device: torch.device, weights: Path | None = None) -> InceptionExtractor:

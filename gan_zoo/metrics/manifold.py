@@ -2,20 +2,78 @@
 
 Raw features would reward blank images: those have small features near the origin, inside the large balls around real
 outliers, and an all-black set scores a precision of 1. Directions alone tell them apart.
+
+Distances are computed on the vectors' device in blocks of rows, through matrix products, and never twice: one block
+serves all four measures. A product gives the squared distance of two directions to about 1e-15, so that what is equal
+in exact arithmetic (duplicates, a neighbor on the edge of its own ball) may come out unequal: within `_TIE` they count
+as equal.
 """
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
-from torch_fidelity.metric_prc import KEY_METRIC_PRECISION, KEY_METRIC_RECALL, prc_features_to_metric
 
 from gan_zoo.metrics.checks import as_matrix, as_pair
 
-# Rows of the distance matrix held at once: 80 MB each copy at N = 10,000.
-_BLOCK = 1000
+PRECISION_K, COVERAGE_K = 3, 5
+
+# Rows of the distance matrix held at once: 40 MB at N = 10,000, and as much again in masks and copies.
+_BLOCK = 500
+_TIE = 1e-12
 
 
-def precision_recall(fake: Tensor, real: Tensor, *, k: int = 3) -> tuple[float, float]:
+class Overlap(NamedTuple):
+    """What `overlap` gives."""
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def overlap(
+    fake: Tensor,
+    real: Tensor,
+    *,
+    precision_k: int = PRECISION_K,
+    coverage_k: int = COVERAGE_K,
+    radii: Tensor | None = None,
+) -> Overlap:
+    """All four measures in one pass over the distances: see `precision_recall` and `density_coverage`.
+
+    Args:
+        fake: feature vectors (N, D), normalized here.
+        real: feature vectors (N, D), normalized here.
+        precision_k: the neighbor that sets the radii for precision and recall.
+        coverage_k: the neighbor that sets the radii for density and coverage.
+        radii: `neighbor_radii(real, k=(precision_k, coverage_k))`, where one reference serves many calls.
+
+    Raises:
+        GanZooError: unequal N or D, no more rows than the larger k, or a value that is not finite.
+    """
+    fake, real = as_pair(fake, real, minimum=max(precision_k, coverage_k) + 1)
+    if radii is None:
+        radii = neighbor_radii(real, k=(precision_k, coverage_k))
+    fake_edges = neighbor_radii(fake, k=(precision_k,))[:, 0].square() + _TIE
+    real_edges = radii.square() + radii.new_tensor([_TIE, -_TIE])
+    fake, real = normalize(fake), normalize(real)
+    believable = torch.zeros(len(fake), dtype=torch.bool, device=fake.device)
+    found, held, covered = torch.zeros(3, dtype=torch.int64, device=fake.device)
+    for centers, edges in zip(real.split(_BLOCK), real_edges.split(_BLOCK), strict=True):
+        squared = _squared_distances(centers, fake)
+        believable |= (squared <= edges[:, :1]).any(dim=0)
+        found += (squared <= fake_edges).any(dim=1).sum()
+        inside = squared < edges[:, 1:]
+        held += inside.sum()
+        covered += inside.any(dim=1).sum()
+    n = len(fake)
+    return Overlap(int(believable.sum()) / n, int(found) / n, int(held) / (coverage_k * n), int(covered) / n)
+
+
+def precision_recall(fake: Tensor, real: Tensor, *, k: int = PRECISION_K) -> tuple[float, float]:
     """Share of fakes inside the real manifold, and of reals inside the fake one.
 
     Kynkäänniemi et al. 2019, arXiv 1904.06991, eqs. 1 and 2: a manifold is the union of closed balls around each
@@ -29,29 +87,11 @@ def precision_recall(fake: Tensor, real: Tensor, *, k: int = 3) -> tuple[float, 
     Raises:
         GanZooError: unequal N or D, fewer than k + 1 rows, or a value that is not finite.
     """
-    fake, real = as_pair(fake, real, minimum=k + 1)
-    result = prc_features_to_metric(
-        normalize(fake), normalize(real), prc_neighborhood=k, prc_batch_size=_BLOCK, save_cpu_ram=True, verbose=False
-    )
-    # The library averages in float32; these are shares of N, so whole counts give them back exactly.
-    precision, recall = (
-        round(result[key] * len(fake)) / len(fake) for key in (KEY_METRIC_PRECISION, KEY_METRIC_RECALL)
-    )
-    return precision, recall
+    result = overlap(fake, real, precision_k=k, coverage_k=k)
+    return result.precision, result.recall
 
 
-def neighbor_radii(vectors: Tensor, *, k: int = 5) -> Tensor:
-    """Distance of each normalized vector (N, D) to its k-th nearest neighbor in the same set, itself not counted: (N,).
-
-    Raises:
-        GanZooError: wrong shape, fewer than k + 1 rows, or a value that is not finite.
-    """
-    directions = normalize(as_matrix(vectors, "features", minimum=k + 1))
-    blocks = (torch.cdist(block, directions) for block in directions.split(_BLOCK))
-    return torch.cat([distances.topk(k + 1, largest=False).values[:, -1] for distances in blocks])
-
-
-def density_coverage(fake: Tensor, real: Tensor, *, k: int = 5, radii: Tensor | None = None) -> tuple[float, float]:
+def density_coverage(fake: Tensor, real: Tensor, *, k: int = COVERAGE_K) -> tuple[float, float]:
     """Mean number of real balls that hold a fake, over k; and the share of real balls that hold at least one fake.
 
     Naeem et al. 2020, arXiv 2002.09797, the definitions of density and coverage, with open balls as in the
@@ -62,18 +102,30 @@ def density_coverage(fake: Tensor, real: Tensor, *, k: int = 5, radii: Tensor | 
         fake: feature vectors (N, D), normalized here.
         real: feature vectors (N, D), normalized here.
         k: the neighbor that sets a ball's radius.
-        radii: `neighbor_radii(real, k=k)`, where one reference serves many calls.
 
     Raises:
         GanZooError: unequal N or D, fewer than k + 1 rows, or a value that is not finite.
     """
-    fake, real = as_pair(fake, real, minimum=k + 1)
-    if radii is None:
-        radii = neighbor_radii(real, k=k)
-    fake, real = normalize(fake), normalize(real)
-    held = covered = 0
-    for centers, radius in zip(real.split(_BLOCK), radii.split(_BLOCK), strict=True):
-        inside = torch.cdist(centers, fake) < radius[:, None]
-        held += int(inside.sum())
-        covered += int(inside.any(dim=1).sum())
-    return held / (k * len(fake)), covered / len(real)
+    result = overlap(fake, real, precision_k=k, coverage_k=k)
+    return result.density, result.coverage
+
+
+def neighbor_radii(vectors: Tensor, *, k: Sequence[int] = (PRECISION_K, COVERAGE_K)) -> Tensor:
+    """Distances of each normalized vector (N, D) to its k-th nearest neighbors in the same set: float64 (N, len(k)).
+
+    The vector itself is not counted as its neighbor; its duplicates are.
+
+    Raises:
+        GanZooError: wrong shape, no more rows than the largest k, or a value that is not finite.
+    """
+    directions = normalize(as_matrix(vectors, "features", minimum=max(k) + 1))
+    blocks = (_squared_distances(block, directions) for block in directions.split(_BLOCK))
+    # The nearest of all is the vector itself, at index 0.
+    nearest = torch.cat([squared.topk(max(k) + 1, largest=False).values[:, list(k)] for squared in blocks])
+    return nearest.clamp(min=0).sqrt()
+
+
+def _squared_distances(one: Tensor, two: Tensor) -> Tensor:
+    """Squared distances (A, B) of the rows of (A, D) and (B, D); rounding can take zeros just below zero."""
+    products = torch.addmm(two.square().sum(dim=1), one, two.T, alpha=-2)
+    return products.add_(one.square().sum(dim=1, keepdim=True))

@@ -10,29 +10,8 @@ from gan_zoo.errors import GanZooError, unknown
 from gan_zoo.metric_catalogue import METRICS
 from gan_zoo.metrics import classes, distances, manifold
 from gan_zoo.metrics.checks import require_finite, require_same_shape
-from gan_zoo.metrics.features import Features
-
-
-@dataclass(frozen=True, eq=False)
-class Reference:
-    """Real images' features, with all that every evaluation of a run needs of them computed once, when first used."""
-
-    features: Features
-
-    @cached_property
-    def moments(self) -> distances.Moments:
-        """Mean and covariance, for the Frechet distance."""
-        return distances.moments(self.features.vectors)
-
-    @cached_property
-    def radii(self) -> Tensor:
-        """Radii (N,) of the balls around the real images, for density and coverage."""
-        return manifold.neighbor_radii(self.features.vectors)
-
-    @cached_property
-    def predicted(self) -> Tensor:
-        """Class (N,) that the classifier finds in each real image."""
-        return _logits(self.features).argmax(dim=1)
+from gan_zoo.metrics.features import OF_LOGITS, Features, require_logits
+from gan_zoo.metrics.reference import Reference
 
 
 @dataclass(frozen=True)
@@ -45,11 +24,11 @@ class _Case:
 
     @cached_property
     def predicted(self) -> Tensor:
-        return _logits(self.fake).argmax(dim=1)
+        return require_logits(self.fake).argmax(dim=1)
 
     @property
     def classes(self) -> int:
-        return _logits(self.fake).shape[1]
+        return require_logits(self.fake).shape[1]
 
     def label_accuracy(self) -> float:
         if self.asked is None:
@@ -60,17 +39,17 @@ class _Case:
 # The names that one computation gives, and the computation.
 _COMPUTATIONS: dict[tuple[str, ...], Callable[[_Case], tuple[float, ...]]] = {
     ("fid",): lambda case: (distances.frechet_distance(case.fake.vectors, case.real.moments),),
-    ("is",): lambda case: (classes.inception_score(_logits(case.fake)),),
-    ("kid",): lambda case: (distances.kernel_distance(case.fake.vectors, case.real.features.vectors),),
-    ("precision", "recall"): lambda case: manifold.precision_recall(case.fake.vectors, case.real.features.vectors),
-    ("density", "coverage"): lambda case: manifold.density_coverage(
+    ("is",): lambda case: (classes.inception_score(require_logits(case.fake)),),
+    ("kid",): lambda case: (
+        distances.kernel_distance(case.fake.vectors, case.real.features.vectors, real_sum=case.real.kernel_sum),
+    ),
+    ("precision", "recall", "density", "coverage"): lambda case: manifold.overlap(
         case.fake.vectors, case.real.features.vectors, radii=case.real.radii
     ),
     ("modes",): lambda case: (float(classes.modes(case.predicted, case.classes)),),
     ("class_kl",): lambda case: (classes.class_kl(case.predicted, case.real.predicted, case.classes),),
     ("label_accuracy",): lambda case: (case.label_accuracy(),),
 }
-_OF_LOGITS = frozenset({"is", "modes", "class_kl", "label_accuracy"})
 
 
 def measure(
@@ -107,7 +86,7 @@ def _available(fake: Features, asked: Tensor | None) -> frozenset[str]:
     """The measures that the input allows."""
     names = frozenset(METRICS)
     if fake.logits is None:
-        names -= _OF_LOGITS
+        names -= OF_LOGITS
     return names if asked is not None else names - {"label_accuracy"}
 
 
@@ -117,15 +96,6 @@ def _known(names: Sequence[str]) -> frozenset[str]:
         if name not in METRICS:
             raise unknown("metric", name, METRICS)
     return frozenset(names)
-
-
-def _logits(features: Features) -> Tensor:
-    """The logits, where the extractor gives any."""
-    if features.logits is None:
-        raise GanZooError(
-            f"extractor {features.extractor!r} gives no logits; leave out {', '.join(sorted(_OF_LOGITS))}"
-        )
-    return features.logits
 
 
 def _check(fake: Features, real: Features) -> None:

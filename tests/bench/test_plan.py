@@ -55,7 +55,7 @@ def test_what_trains_a_variant_names_its_cells_and_not_the_floor(plan, change):
 
 
 @pytest.mark.parametrize(
-    "change", [("n = 60\nbatch", "n = 61\nbatch"), ('data = "digits"', 'data = "digits"\nchannels = 3')]
+    "change", [("n = 140\nbatch", "n = 141\nbatch"), ('data = "digits"', 'data = "digits"\nchannels = 3')]
 )
 def test_what_measures_names_every_cell(plan, change):
     assert not names(plan()) & names(plan(change))
@@ -149,7 +149,7 @@ def test_a_request_goes_before_the_suite(plan):
 
 
 def test_n_is_no_more_than_the_test_split(plan):
-    made = plan(("n = 60\nbatch", "n = 600\nbatch"))
+    made = plan(("n = 140\nbatch", "n = 600\nbatch"))
     assert made.preset.n == 500
     assert made.notices == ("N is 500, not 600: the test split of digits has no more images",)
 
@@ -165,7 +165,7 @@ def test_an_extractor_that_needs_more_images_is_left_out(plan, monkeypatch):
     monkeypatch.setattr(plan_module, "load_extractor", load)
     made = plan(('["digits-cnn"]', '["digits-cnn", "inception"]'))
     assert [extractor.name for extractor in made.extractors] == ["digits-cnn"]
-    assert made.notices == ("inception is left out: its figures need N of at least 2048, and N is 60",)
+    assert made.notices == ("inception is left out: its figures need N of at least 2048, and N is 140",)
 
 
 def test_an_extractor_that_is_not_to_be_had_is_left_out(plan, monkeypatch):

@@ -1,3 +1,4 @@
+import contextlib
 import hashlib
 import json
 import os
@@ -13,7 +14,8 @@ from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, Featu
 from gan_zoo import data
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics import inception
-from gan_zoo.metrics.classifier import WEIGHTS, ClassifierExtractor, load_classifier
+from gan_zoo.metrics.classifier import FEATURES, WEIGHTS, ClassifierExtractor, load_classifier
+from gan_zoo.metrics.encoding import full_float32
 from gan_zoo.metrics.extractors import EXTRACTORS, ExtractorUnavailable, load_extractor
 
 ACCURACY = {"mnist-cnn": 0.992, "fashion-cnn": 0.915, "digits-cnn": 0.97}
@@ -86,6 +88,47 @@ def test_classifier_gives_128_features_and_logits_that_read_them(classifier: Cla
     head = classifier.network.head[-1]
     assert isinstance(head, nn.Linear)
     assert_near(features.logits, features.vectors @ head.weight.T + head.bias)
+
+
+def test_classifier_needs_more_images_than_features_as_the_covariance_is_singular_below(
+    classifier: ClassifierExtractor,
+) -> None:
+    assert classifier.minimum_n == FEATURES + 1 == 129
+
+
+@pytest.mark.cuda
+def test_features_stay_on_the_device_and_are_those_of_the_cpu() -> None:
+    images = random_images(20, 1, 32, 32)
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = True
+    try:
+        features = load_extractor("digits-cnn", device="cuda").encode(images.cuda())
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+    expected = load_extractor("digits-cnn").encode(images)
+    assert features.logits is not None
+    assert features.vectors.device.type == features.logits.device.type == "cuda"
+    assert_near(features.vectors.cpu(), expected.vectors)
+    assert_near(features.logits.cpu(), expected.logits)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_encoding_on_cuda_is_without_tf32_whatever_training_has_set(
+    monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    settings = {"products": "high"}
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: settings["products"])
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", lambda value: settings.update(products=value))
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    with contextlib.suppress(KeyError), full_float32(torch.device("cuda")):
+        assert settings["products"] == "highest"
+        assert not torch.backends.cudnn.allow_tf32
+        if fails:
+            raise KeyError
+    assert settings["products"] == "high"
+    assert torch.backends.cudnn.allow_tf32
+    with full_float32(torch.device("cpu")):
+        assert settings["products"] == "high"
 
 
 @pytest.mark.parametrize("batch", [1, 7, 64])

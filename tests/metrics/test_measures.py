@@ -8,8 +8,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.linalg import sqrtm
+from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
+from torch.nn.functional import normalize
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+from torch_fidelity.metric_kid import kid_features_to_metric
+from torch_fidelity.metric_prc import prc_features_to_metric
 
 from gan_zoo import metrics
 from gan_zoo.errors import GanZooError
@@ -67,6 +73,30 @@ class TestFrechetDistance:
         expected = ((m1 - m2) ** 2).sum() + c1.trace() + c2.trace() - 2 * cross
         assert metrics.frechet_distance(fake, real) == pytest.approx(float(expected), rel=1e-8)
 
+    @pytest.mark.parametrize("d", [2, 32, 128])
+    def test_is_that_of_torch_fidelity_and_of_scipy_by_the_product_of_covariances(self, d: int) -> None:
+        fake, real = normal(400, d, 1, scale=1.5) @ normal(d, d, 2), normal(400, d, 3, shift=0.5)
+        one, two = (fid_features_to_statistics(side) for side in (fake, real))
+        value = metrics.frechet_distance(fake, real)
+        theirs = fid_statistics_to_metric(one, two, verbose=False)["frechet_inception_distance"]
+        assert value == pytest.approx(theirs, rel=1e-9)
+        shift = ((one["mu"] - two["mu"]) ** 2).sum()
+        root = np.trace(sqrtm(one["sigma"] @ two["sigma"]).real)
+        assert value == pytest.approx(shift + np.trace(one["sigma"]) + np.trace(two["sigma"]) - 2 * root, rel=1e-9)
+
+    @pytest.mark.parametrize("d", [1, 5])
+    def test_moments_are_those_of_torch_fidelity(self, d: int) -> None:
+        vectors = normal(50, d, 1, scale=3.0, shift=100.0)
+        theirs, ours = fid_features_to_statistics(vectors), metrics.moments(vectors)
+        np.testing.assert_allclose(ours.mean, theirs["mu"], rtol=1e-10)
+        np.testing.assert_allclose(ours.covariance, np.atleast_2d(theirs["sigma"]), rtol=1e-10, atol=1e-12)
+        assert ours.n == 50
+
+    @pytest.mark.parametrize("rows", [4, 60])
+    def test_roots_give_the_covariance_back_even_where_it_is_singular(self, rows: int) -> None:
+        moments = metrics.moments(normal(rows, 6, 1))
+        torch.testing.assert_close(moments.root @ moments.root.T, moments.covariance)
+
     def test_of_singular_covariances_stays_finite_and_real(self) -> None:
         fake, real = normal(10, 64, 1), normal(10, 64, 2)
         # The cross term is the nuclear norm of A B^T, where A and B are the centered sets over sqrt(N - 1) = 3.
@@ -114,19 +144,60 @@ class TestKernelDistance:
         expected = unbiased_mmd(fake.numpy(), real.numpy())
         assert metrics.kernel_distance(fake, real) == pytest.approx(expected, rel=1e-10)
 
-    def test_of_many_images_is_the_mean_over_the_seeded_subsets(self) -> None:
-        fake, real = normal(40, 5, 1, scale=1.5), normal(40, 5, 2)
-        random = np.random.RandomState(2020)
-        expected = []
-        for _ in range(6):
-            one, two = (random.choice(40, 15, replace=False) for _ in range(2))
-            expected.append(unbiased_mmd(fake.numpy()[one], real.numpy()[two]))
-        value = metrics.kernel_distance(fake, real, subsets=6, subset_size=15, full_below=30)
-        assert value == pytest.approx(np.mean(expected), rel=1e-10)
+    def test_is_that_of_torch_fidelity_on_one_subset_of_all(self) -> None:
+        fake, real = normal(1200, 16, 1, scale=1.5), normal(1200, 16, 2, shift=0.5)
+        theirs = kid_features_to_metric(
+            fake,
+            real,
+            kid_subsets=1,
+            kid_subset_size=1200,
+            kid_kernel="poly",
+            kid_kernel_poly_degree=3,
+            kid_kernel_poly_gamma=None,
+            kid_kernel_poly_coef0=1,
+            rng_seed=2020,
+            verbose=False,
+        )
+        expected = theirs["kernel_inception_distance_mean"]
+        assert metrics.kernel_distance(fake, real) == pytest.approx(expected, rel=1e-10)
+
+    def test_is_the_estimate_from_the_kernel_of_scikit_learn(self) -> None:
+        fake, real, n = normal(700, 8, 1, scale=1.5), normal(700, 8, 2, shift=0.5), 700
+        one, two, cross = (
+            polynomial_kernel(a, b, degree=3, gamma=1 / 8, coef0=1)
+            for a, b in ((fake, fake), (real, real), (fake, real))
+        )
+        same = sum((kernel.sum() - kernel.trace()) / (n * (n - 1)) for kernel in (one, two))
+        assert metrics.kernel_distance(fake, real) == pytest.approx(same - 2 * cross.mean(), rel=1e-10)
+        assert float(metrics.kernel_sum(real)) == pytest.approx(two.sum() - two.trace(), rel=1e-12)
+
+    @pytest.mark.parametrize("block", [1, 33, 100, 1000])
+    def test_does_not_depend_on_the_blocks(self, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+        fake, real = normal(100, 4, 1, scale=1.5), normal(100, 4, 2)
+        whole = metrics.kernel_distance(fake, real)
+        monkeypatch.setattr("gan_zoo.metrics.distances._BLOCK", block)
+        assert metrics.kernel_distance(fake, real) == pytest.approx(whole, rel=1e-11)
+
+    def test_takes_the_sum_computed_before(self) -> None:
+        fake, real = normal(60, 5, 1), normal(60, 5, 2)
+        given = metrics.kernel_distance(fake, real, real_sum=metrics.kernel_sum(real))
+        assert given == metrics.kernel_distance(fake, real)
+        more = metrics.kernel_distance(fake, real, real_sum=metrics.kernel_sum(real) + 60 * 59)
+        assert more == pytest.approx(given + 1.0)
+
+    def test_has_the_expectation_of_the_mean_over_subsets(self) -> None:
+        fake, real = normal(400, 6, 1, scale=1.4), normal(400, 6, 2)
+        random = np.random.default_rng(0)
+        draws = [
+            metrics.kernel_distance(*(side[random.choice(400, 80, replace=False)] for side in (fake, real)))
+            for _ in range(300)
+        ]
+        error = np.std(draws, ddof=1) / math.sqrt(len(draws))
+        assert abs(np.mean(draws) - metrics.kernel_distance(fake, real)) < 4 * error
 
     def test_leaves_the_global_random_state_alone(self) -> None:
         before, numpy_before = torch.get_rng_state(), np.random.get_state(legacy=False)["state"]["key"].copy()  # noqa: NPY002
-        metrics.kernel_distance(normal(40, 5, 1), normal(40, 5, 2), subsets=3, subset_size=15, full_below=30)
+        metrics.kernel_distance(normal(40, 5, 1), normal(40, 5, 2))
         assert torch.equal(before, torch.get_rng_state())
         assert np.array_equal(numpy_before, np.random.get_state(legacy=False)["state"]["key"])  # noqa: NPY002
 
@@ -174,6 +245,20 @@ def neighbor_measures(fake: Tensor, real: Tensor, k: int) -> tuple[float, float,
     return precision, recall, held.sum(0).mean() / k, held.any(1).mean()
 
 
+def exact_measures(fake: Tensor, real: Tensor) -> tuple[float, float, float, float]:
+    """The four measures at their usual k from all distances, each by subtraction, equal where 9 digits are."""
+    a, b = normalize(fake), normalize(real)
+
+    def apart(x: Tensor, y: Tensor) -> Tensor:
+        return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").round(decimals=9)
+
+    cross, fakes, reals = apart(b, a), apart(a, a).sort(dim=1).values, apart(b, b).sort(dim=1).values
+    precision = (cross <= reals[:, 3:4]).any(0).double().mean()
+    recall = (cross <= fakes[:, 3]).any(1).double().mean()
+    held = (cross < reals[:, 5:6]).double()
+    return float(precision), float(recall), float(held.sum(0).mean() / 5), float(held.amax(1).mean())
+
+
 class TestNeighborMeasures:
     @given(n=st.integers(12, 60), d=st.integers(2, 8), k=st.integers(1, 6), seed=st.integers(0, 500))
     @settings(max_examples=25, deadline=None)
@@ -182,6 +267,38 @@ class TestNeighborMeasures:
         precision, recall, density, coverage = neighbor_measures(fake, real, k)
         assert metrics.precision_recall(fake, real, k=k) == pytest.approx((precision, recall), abs=1e-12)
         assert metrics.density_coverage(fake, real, k=k) == pytest.approx((density, coverage), abs=1e-12)
+
+    @pytest.mark.parametrize(("n", "d"), [(300, 128), (1100, 5)])
+    def test_agree_with_torch_fidelity_and_with_distances_by_subtraction(self, n: int, d: int) -> None:
+        mix = normal(5, d, 3)
+        fake, real = ((side @ mix).relu() for side in (normal(n, 5, 1, scale=0.9, shift=0.3), normal(n, 5, 2)))
+        theirs = prc_features_to_metric(
+            normalize(fake), normalize(real), prc_neighborhood=3, prc_batch_size=n, save_cpu_ram=True, verbose=False
+        )
+        result = metrics.overlap(fake, real)
+        # The library averages in float32.
+        assert result[:2] == pytest.approx((theirs["precision"], theirs["recall"]), rel=1e-6)
+        assert result == pytest.approx(exact_measures(fake, real), abs=1e-12)
+        assert 0.05 < result.precision < 1
+        assert 0.05 < result.recall < 1
+
+    @given(n=st.integers(12, 60), d=st.integers(2, 4), seed=st.integers(0, 500))
+    @settings(max_examples=50, deadline=None)
+    def test_count_ties_and_duplicates_as_exact_arithmetic_does(self, n: int, d: int, seed: int) -> None:
+        # Few directions, zero among them, in many lengths: distances are equal or far apart, and often zero.
+        generator = torch.Generator().manual_seed(seed)
+        fake, real = (torch.randint(-1, 2, (n, d), generator=generator).double() for _ in range(2))
+        lengths = normal(n, 1, seed).abs() + 0.1
+        assert metrics.overlap(fake * lengths, real) == pytest.approx(exact_measures(fake, real), abs=1e-12)
+
+    def test_of_one_pass_are_those_of_each_alone(self) -> None:
+        fake, real = normal(90, 5, 1), normal(90, 5, 2)
+        alone = (*metrics.precision_recall(fake, real, k=2), *metrics.density_coverage(fake, real, k=7))
+        assert metrics.overlap(fake, real, precision_k=2, coverage_k=7) == alone
+        assert metrics.overlap(fake, real) == (
+            *metrics.precision_recall(fake, real),
+            *metrics.density_coverage(fake, real),
+        )
 
     def test_do_not_depend_on_the_blocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
         fake, real = normal(100, 4, 1), normal(100, 4, 2)
@@ -194,6 +311,12 @@ class TestNeighborMeasures:
         assert metrics.precision_recall(real, real) == (1.0, 1.0)
         # A ball of k = 5 holds its center and, being open, 4 of the 5 neighbors.
         assert metrics.density_coverage(real, real) == (1.0, 1.0)
+
+    def test_of_identical_sets_of_duplicates(self) -> None:
+        # Every radius is zero: closed balls hold their centers, open ones nothing.
+        real = normal(90, 128).repeat_interleave(8, dim=0)
+        assert metrics.precision_recall(real, real.flip(0)) == (1.0, 1.0)
+        assert metrics.density_coverage(real, real.flip(0)) == (0.0, 0.0)
 
     def test_of_disjoint_sets_are_zero(self) -> None:
         real = normal(80, 6, 1, scale=0.1, shift=1.0)
@@ -233,7 +356,16 @@ class TestNeighborMeasures:
     def test_take_radii_computed_before(self) -> None:
         fake, real = normal(60, 5, 1), normal(60, 5, 2)
         radii = metrics.neighbor_radii(real)
-        assert metrics.density_coverage(fake, real, radii=radii) == metrics.density_coverage(fake, real)
+        assert metrics.overlap(fake, real, radii=radii) == metrics.overlap(fake, real)
+        precision, recall, density, coverage = metrics.overlap(fake, real, radii=torch.zeros_like(radii))
+        assert (precision, density, coverage) == (0.0, 0.0, 0.0)
+        assert recall == metrics.overlap(fake, real).recall
+
+    def test_radii_are_the_distances_to_the_neighbors_asked_for(self) -> None:
+        real = normal(60, 5, 2)
+        expected = NearestNeighbors(n_neighbors=6).fit(on_sphere(real)).kneighbors()[0][:, [2, 4, 0]]
+        np.testing.assert_allclose(metrics.neighbor_radii(real, k=(3, 5, 1)), expected, rtol=1e-10)
+        assert torch.equal(metrics.neighbor_radii(real), metrics.neighbor_radii(real, k=(3, 5)))
 
 
 class TestClassMeasures:
@@ -322,6 +454,34 @@ class TestMeasure:
         for seed in (3, 4):
             assert measure(features(seed=seed), reference) == measure(features(seed=seed), features(seed=2))
         assert reference.moments is reference.moments
+        assert reference.radii is reference.radii
+        assert reference.kernel_sum is reference.kernel_sum
+
+    @pytest.mark.parametrize("logits", [True, False])
+    def test_a_reference_taken_apart_and_made_again_gives_the_same_to_the_bit(self, logits: bool) -> None:
+        real = features(seed=2)
+        whole = Reference(real if logits else Features(real.vectors, None, real.extractor))
+        again = Reference.from_tensors(whole.to_tensors(), "some-cnn")
+        assert ("logits" in whole.to_tensors()) == logits
+        names = None if logits else ["fid", "kid", "precision", "recall", "density", "coverage"]
+        assert measure(features(seed=1), again, names=names) == measure(features(seed=1), whole, names=names)
+
+    def test_statistics_that_a_reference_was_given_are_used_as_they_are(self) -> None:
+        tensors = Reference(features(seed=2)).to_tensors()
+        before = measure(features(seed=1), features(seed=2))
+        given = {name: torch.zeros_like(tensors[name]) for name in ("mean", "covariance", "radii", "kernel_sum")}
+        after = measure(features(seed=1), Reference.from_tensors(tensors | given, "some-cnn"))
+        changed = {name for name, value in before.items() if after[name] != value}
+        assert changed == {"fid", "kid", "precision", "density", "coverage"}
+
+    @pytest.mark.cuda
+    def test_on_cuda_gives_the_figures_of_the_cpu(self) -> None:
+        def on_cuda(side: Features) -> Features:
+            return Features(side.vectors.cuda(), logits_of(side).cuda(), side.extractor)
+
+        fake, real, asked = features(1200, seed=1), features(1200, seed=2), torch.arange(1200) % 5
+        values = measure(on_cuda(fake), on_cuda(real), asked=asked)
+        assert values == pytest.approx(measure(fake, real, asked=asked), rel=1e-10)
 
     def test_does_not_depend_on_order(self) -> None:
         fake, real, asked = features(seed=1), features(seed=2), torch.arange(60) % 5

@@ -6,6 +6,8 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from gan_zoo import data
@@ -135,3 +137,21 @@ def test_figures_do_not_depend_on_batch_size_or_order(
     torch.testing.assert_close(odd.vectors, extractor.encode(clean).vectors[order], rtol=1e-4, atol=1e-4)
     # A last digit of a float32 feature can move one image across the edge of a ball.
     assert measure(odd, reference) == pytest.approx(floor, rel=1e-3, abs=3 / N)
+
+
+def test_figures_are_those_of_torch_fidelity_and_of_distances_by_subtraction(
+    clean: Tensor, extractor: Extractor, reference: Reference, score: Score
+) -> None:
+    images = noisy(clean, 30)
+    figures = score(images)
+    fake, real = (side.double() for side in (extractor.encode(images).vectors, reference.features.vectors))
+    fid = fid_statistics_to_metric(*(fid_features_to_statistics(side) for side in (fake, real)), verbose=False)
+    assert figures["fid"] == pytest.approx(fid["frechet_inception_distance"], rel=1e-9)
+    a, b = normalize(fake), normalize(real)
+    within, between = (torch.cdist(x, b, compute_mode="donot_use_mm_for_euclid_dist") for x in (b, a))
+    near = within.sort(dim=1).values
+    fakes = torch.cdist(a, a, compute_mode="donot_use_mm_for_euclid_dist").kthvalue(4, dim=1).values
+    assert figures["precision"] == (between <= near[:, 3]).any(dim=1).sum().item() / N
+    assert figures["recall"] == (between <= fakes[:, None]).any(dim=0).sum().item() / N
+    assert figures["density"] == (between < near[:, 5]).sum().item() / (5 * N)
+    assert figures["coverage"] == (between < near[:, 5]).any(dim=0).sum().item() / N

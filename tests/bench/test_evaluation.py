@@ -1,0 +1,203 @@
+"""What measures a sampler: its rows, its reference on disk, and its clock."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from gan_zoo import data
+from gan_zoo.bench import evaluation
+from gan_zoo.bench.evaluation import Evaluator
+from gan_zoo.data import Dataset
+from gan_zoo.metrics import Extractor, Features, load_extractor
+
+N = 140
+
+
+@dataclass(frozen=True)
+class Counted:
+    """An extractor that remembers how many images it was given each time."""
+
+    inner: Extractor
+    digest: str
+    asked: list[int] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def encode(self, images: Tensor, batch: int = 500) -> Features:
+        self.asked.append(len(images))
+        return self.inner.encode(images, batch)
+
+
+@dataclass
+class Digits:
+    """A sampler that draws real digits."""
+
+    digits: Dataset
+    conditional: bool = False
+    weights: str = "raw"
+    drawn: list[tuple[int, Any, int]] = field(default_factory=list)
+
+    def __call__(self, n: int, labels: Tensor | None = None, seed: int = 0) -> Tensor:
+        self.drawn.append((n, labels, seed))
+        index = torch.randperm(len(self.digits.train), generator=torch.Generator().manual_seed(seed))[:n]
+        return self.digits.train.images[index]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GAN_ZOO_CACHE", str(tmp_path))
+    return tmp_path / "features"
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return data.load("digits")
+
+
+@pytest.fixture
+def extractor() -> Counted:
+    inner = load_extractor("digits-cnn")
+    return Counted(inner, inner.digest)
+
+
+@pytest.fixture
+def evaluator(digits: Dataset, extractor: Counted) -> Callable[..., Evaluator]:
+    def make(*, fingerprint: str | None = digits.fingerprint, n: int = N, extractor: Counted = extractor) -> Evaluator:
+        return Evaluator(digits.train, digits.test, (extractor,), n, fingerprint=fingerprint)
+
+    return make
+
+
+def test_a_row_holds_all_measures_and_the_fid_of_another_draw(
+    evaluator: Callable[..., Evaluator], digits: Dataset
+) -> None:
+    sampler = Digits(digits)
+    (row,) = evaluator().measure(sampler, seed=3)
+    assert {key: row[key] for key in ("extractor", "n", "weights", "reference")} == {
+        "extractor": "digits-cnn",
+        "n": N,
+        "weights": "raw",
+        "reference": "test",
+    }
+    assert set(row["values"]) == set(load_extractor("digits-cnn").metrics) - {"label_accuracy"}
+    assert list(row["selection"]) == ["fid"]
+    assert row["selection"]["fid"] != row["values"]["fid"]
+    (one, _, reported), (two, _, selection) = sampler.drawn
+    assert one == two == N
+    assert reported != selection
+
+
+def test_conditional_samplers_are_asked_for_the_labels_of_the_reference(
+    evaluator: Callable[..., Evaluator], digits: Dataset
+) -> None:
+    sampler, made = Digits(digits, conditional=True), evaluator()
+    (row,) = made.measure(sampler, seed=3)
+    for _, labels, _ in sampler.drawn:
+        assert torch.equal(labels, digits.test.labels[made._index])
+    # It draws digits of any class.
+    assert 0.0 < row["values"]["label_accuracy"] < 0.5
+
+
+def test_the_floor_is_other_images_for_another_seed(evaluator: Callable[..., Evaluator]) -> None:
+    made = evaluator()
+    (row,), (same,), (other,) = made.floor(0), made.floor(0), made.floor(1)
+    assert row == same
+    assert row["values"]["fid"] != other["values"]["fid"]
+    assert row["values"]["label_accuracy"] > 0.98
+    assert (row["weights"], row["selection"]) == ("none", {})
+
+
+def test_the_reference_is_encoded_once_on_this_machine_and_figures_stay_to_the_bit(
+    evaluator: Callable[..., Evaluator], extractor: Counted, folder: Path, digits: Dataset
+) -> None:
+    bare = [evaluator(fingerprint=None).floor(0), evaluator(fingerprint=None).measure(Digits(digits), 1)]
+    assert not folder.exists()
+    extractor.asked.clear()
+    first = evaluator()
+    assert [first.floor(0), first.measure(Digits(digits), 1)] == bare
+    assert extractor.asked == [N] * 4
+    assert len(list(folder.iterdir())) == 1
+    extractor.asked.clear()
+    second = evaluator()
+    assert [second.floor(0), second.measure(Digits(digits), 1)] == bare
+    assert extractor.asked == [N] * 3
+
+
+def other_n(make: Callable[..., Evaluator], _extractor: Counted, _patch: pytest.MonkeyPatch) -> Evaluator:
+    return make(n=N + 1)
+
+
+def other_data(make: Callable[..., Evaluator], _extractor: Counted, _patch: pytest.MonkeyPatch) -> Evaluator:
+    return make(fingerprint="f" * 64)
+
+
+def other_weights(make: Callable[..., Evaluator], extractor: Counted, _patch: pytest.MonkeyPatch) -> Evaluator:
+    return make(extractor=replace(extractor, digest="0" * 64))
+
+
+def other_code(make: Callable[..., Evaluator], _extractor: Counted, patch: pytest.MonkeyPatch) -> Evaluator:
+    patch.setattr(evaluation, "numeric_code", lambda: "edited")
+    return make()
+
+
+def other_torch(make: Callable[..., Evaluator], _extractor: Counted, patch: pytest.MonkeyPatch) -> Evaluator:
+    patch.setattr(torch, "__version__", "0.1")
+    return make()
+
+
+def other_products(make: Callable[..., Evaluator], _extractor: Counted, patch: pytest.MonkeyPatch) -> Evaluator:
+    patch.setattr(torch, "get_num_threads", lambda: 77)
+    return make()
+
+
+@pytest.mark.parametrize("change", [other_n, other_data, other_weights, other_code, other_torch, other_products])
+def test_a_reference_made_of_something_else_is_not_taken(
+    change: Callable[..., Evaluator],
+    evaluator: Callable[..., Evaluator],
+    extractor: Counted,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    evaluator().floor(0)
+    changed = change(evaluator, extractor, monkeypatch)
+    extractor.asked.clear()
+    changed.floor(0)
+    assert extractor.asked == [changed.n] * 2
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_the_clock_counts_measuring_and_drawing_and_nothing_else(
+    evaluator: Callable[..., Evaluator], digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = iter([10.0, 13.0, 100.0, 104.0])
+    monkeypatch.setattr(evaluation, "time", SimpleNamespace(perf_counter=lambda: next(now)))
+    made = evaluator()
+    assert made.seconds == 0.0
+    made.measure(Digits(digits), seed=0)
+    assert made.seconds == 3.0
+    made.floor(0)
+    assert made.seconds == 7.0
+
+
+def test_the_clock_counts_an_evaluation_that_fails(
+    evaluator: Callable[..., Evaluator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        conditional = False
+
+        def __call__(self, *_: object, **__: object) -> Tensor:
+            raise ValueError("not today")
+
+    now = iter([10.0, 12.5])
+    monkeypatch.setattr(evaluation, "time", SimpleNamespace(perf_counter=lambda: next(now)))
+    made = evaluator()
+    with pytest.raises(ValueError, match="not today"):
+        made.measure(Broken(), seed=0)
+    assert made.seconds == 2.5
