@@ -40,8 +40,10 @@ Record = Callable[[Callable[[], None], State], Recorded]
 def record_cuda(run: Callable[[], None], state: State) -> Recorded:
     """What ``run`` launches on the current stream, recorded and not executed."""
     graph = torch.cuda.CUDAGraph()
-    for generator in state.random.values():
-        graph.register_generator_state(generator)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # From torch 2.12 on generators register by themselves, and this call says so.
+        for generator in state.random.values():
+            graph.register_generator_state(generator)
     with torch.cuda.graph(graph, stream=torch.cuda.current_stream(state.device), capture_error_mode="thread_local"):
         run()
     return graph
