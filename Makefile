@@ -3,19 +3,22 @@
 PYTHON ?= python3
 PRESET ?= auto
 ARGS ?=
+MINUTES ?= 9
 OUT ?= runs/$(SUITE)-$(PRESET)
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 
-.PHONY: help setup lint test lock bench-mnist bench-fashion bench-digits report
+.PHONY: help setup lint test lock bench-mnist bench-fashion bench-digits gpu report speed
 
 help:
 	@echo "make bench-mnist     train and compare the founding variants on MNIST (PRESET=smoke|quick|full|auto OUT=dir ARGS=...)"
 	@echo "make bench-fashion   the same on Fashion-MNIST"
 	@echo "make bench-digits    the same on the embedded digits, without any download"
+	@echo "make gpu MINUTES=9   with python3 and its own torch: all that only a CUDA device can tell, in that time"
 	@echo "make report OUT=dir  write a results folder's report anew"
+	@echo "make speed           time the engine against the tutorial loop and the machine's limit (ARGS=--help for options)"
 	@echo "make test            run the tests (ARGS=... goes to pytest)"
 	@echo "make lint            ruff, mypy and the import contracts"
 	@echo "make lock            renew requirements.lock"
@@ -52,5 +55,12 @@ bench-mnist bench-fashion: FALLBACK := --fallback digits
 bench-mnist bench-fashion bench-digits: $(STAMP)
 	$(BIN)/gan-zoo bench benchmarks/$(SUITE).toml --preset $(PRESET) --out $(OUT) $(FALLBACK) $(ARGS)
 
+# Not in .venv: the machine with the device has its own torch, and no network.
+gpu:
+	$(PYTHON) benchmarks/gpu.py --minutes $(MINUTES) $(ARGS)
+
 report: $(STAMP)
 	$(BIN)/gan-zoo report $(OUT)
+
+speed: $(STAMP)
+	$(BIN)/python benchmarks/speed.py $(ARGS)

@@ -25,7 +25,7 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parent.parent
 NEEDED = (
     *("torch", "torchvision", "torch_fidelity", "pandas", "seaborn", "scipy", "sklearn", "safetensors", "pydantic"),
-    *("typer", "rich", "jinja2", "filelock", "platformdirs", "tqdm", "pytest", "hypothesis"),
+    *("typer", "rich", "jinja2", "filelock", "platformdirs", "pytest", "hypothesis"),
 )
 GRACE = 20.0
 """Seconds kept for a child to end in, and for the packing."""

@@ -54,8 +54,8 @@ _ALL = (
         range="about 0 to infinity (an unbiased estimate, so it can fall slightly below 0)",
         meaning="Squared maximum mean discrepancy between the features of generated and of real images under a cubic "
         "kernel.",
-        misleads="When two values differ by less than their spread over draws of samples, or extractors differ: it is unbiased "
-        "in N but noisy, and its scale is that of the features.",
+        misleads="When two values differ by less than their spread over draws of samples, or extractors differ: it is "
+        "unbiased in N but noisy, and its scale is that of the features.",
         source="Bińkowski et al. 2018, arXiv 1801.01401",
     ),
     Metric(

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from gan_zoo import data as data_sets
 from gan_zoo import registry
@@ -14,21 +12,26 @@ from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import EVALUATION_SIDE, Recipe, make_plan
 from gan_zoo.bench.run import run_plan
 from gan_zoo.bench.suite import read_suite
-from gan_zoo.bench.tables import Results, read_results
 from gan_zoo.data import Dataset
 from gan_zoo.engine import Budget, OnBlock, Run, Sampler, State, checkpoint, train_run
-from gan_zoo.engine.device import pick
+from gan_zoo.engine.device import pick, prepare
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics import load_extractor
-from gan_zoo.report import write_report
+from gan_zoo.precision import EXACT
 from gan_zoo.variant import Variant
+
+# pandas and seaborn take seconds to import, and are not needed before something was trained.
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gan_zoo.bench.tables import Results
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What a run of a suite left: tables, the report's path, and a line for each cell that ended in an error."""
 
-    results: Results
+    results: "Results"
     report: Path
     errors: tuple[str, ...]
 
@@ -45,6 +48,7 @@ def run_suite(
     fallback: str | None = None,
     inception_weights: Path | None = None,
     device: str | None = None,
+    precision: str | None = None,
     threads: int | None = None,
     jobs: int | None = None,
     listener: Listener | None = None,
@@ -59,6 +63,8 @@ def run_suite(
     Raises:
         GanZooError: anything in the suite or the arguments that does not fit, before anything is trained.
     """
+    if seeds is not None:
+        _check_seeds(seeds)
     listener = listener or Listener()
     recipe = Recipe(
         suite=read_suite(Path(suite)),
@@ -70,6 +76,7 @@ def run_suite(
         fallback=fallback,
         inception_weights=inception_weights,
         device=device,
+        precision=precision,
         threads=threads,
         jobs=jobs,
     )
@@ -79,7 +86,22 @@ def run_suite(
             listener.notice(notice)
     errors = run_plan(plan, Path(out), listener)
     report = write_report(Path(out))
+    from gan_zoo.bench.tables import read_results
+
     return Outcome(read_results(Path(out)), report, tuple(errors))
+
+
+def write_report(folder: Path) -> Path:
+    """Write the tables, figures and report of a results folder, and give back the report's path."""
+    from gan_zoo import report
+
+    return report.write_report(folder)
+
+
+def _check_seeds(seeds: Sequence[int]) -> None:
+    whole = all(type(seed) is int and seed >= 0 for seed in seeds)
+    if not whole or not len(seeds) or len(set(seeds)) != len(seeds):
+        raise GanZooError(f"seeds are {list(seeds)}; they must be different whole numbers from 0 on, e.g. [0, 1, 2]")
 
 
 def train(
@@ -89,6 +111,7 @@ def train(
     *,
     seed: int = 0,
     device: str | None = None,
+    precision: str = EXACT,
     data_root: Path | None = None,
     fallback: str | None = None,
     fractions: Sequence[float] = (1.0,),
@@ -101,13 +124,24 @@ def train(
     it ended.
 
     Raises:
-        GanZooError: an unknown variant, data set or device, or data that cannot be had.
+        GanZooError: an unknown variant, data set, device or precision, a seed below 0, or data that cannot be had.
     """
+    if type(seed) is not int or seed < 0:
+        raise GanZooError(f"seed is {seed!r}; it must be a whole number from 0 on")
     made = registry.get(variant) if isinstance(variant, str) else variant
     if isinstance(data, str):
         data = data_sets.load(data, side=made.image_side, root=data_root, fallback=fallback, device=pick(device))
     spent = budget if isinstance(budget, Budget) else Budget.of(budget)
-    return train_run(made, data, spent, seed=seed, fractions=fractions, on_milestone=on_milestone, on_block=on_block)
+    return train_run(
+        made,
+        data,
+        spent,
+        seed=seed,
+        precision=precision,
+        fractions=fractions,
+        on_milestone=on_milestone,
+        on_block=on_block,
+    )
 
 
 def load(path: Path | str, *, device: str | None = None) -> Sampler:
@@ -116,7 +150,9 @@ def load(path: Path | str, *, device: str | None = None) -> Sampler:
     Raises:
         GanZooError: no such file, no checkpoint, or a variant that is not registered here.
     """
-    return checkpoint.load(Path(path)).sampler(device)
+    chosen = pick(device)
+    prepare(chosen.type)
+    return checkpoint.load(Path(path)).sampler(chosen)
 
 
 def evaluate(
@@ -129,7 +165,7 @@ def evaluate(
     data_root: Path | None = None,
     fallback: str | None = None,
     inception_weights: Path | None = None,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Measure a sampler's images against a data set's test split, beside the floor (training images at the same N).
 
     Gives back a long table: variant, metric, extractor, n, value.
@@ -137,7 +173,10 @@ def evaluate(
     Raises:
         GanZooError: unknown names, data or weights that cannot be had, or an N larger than the test split.
     """
+    import pandas as pd
+
     device = next(sampler.generator.parameters()).device
+    prepare(device.type)
     dataset = data_sets.load(data, side=EVALUATION_SIDE, root=data_root, fallback=fallback, device=device)
     if not 2 <= n <= len(dataset.test):
         raise GanZooError(f"n is {n}; the test split of {dataset.name!r} allows 2 to {len(dataset.test)} images")
@@ -148,7 +187,7 @@ def evaluate(
     for extractor in loaded:
         if n < extractor.minimum_n:
             raise GanZooError(f"n is {n}; figures of {extractor.name!r} need at least {extractor.minimum_n} images")
-    evaluator = Evaluator(dataset.train, dataset.test, loaded, n)
+    evaluator = Evaluator(dataset.train, dataset.test, loaded, n, fingerprint=dataset.fingerprint)
     measured = {sampler.variant.name: evaluator.measure(sampler, seed), "real": evaluator.floor(seed)}
     return pd.DataFrame(
         [

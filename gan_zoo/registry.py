@@ -81,9 +81,15 @@ def get(name: str, /, **options: Any) -> Variant:
         variant = factory(**{key: value for key, value in options.items() if key in own})
         replaced = {key: _field(key, value) for key, value in options.items() if key not in own}
         return dataclasses.replace(variant, **replaced, name=name, options=dict(options))
-    except (TypeError, ValueError) as error:
+    except GanZooError:
+        raise
+    except Exception as error:
+        # The function is a stranger's code: whatever it raises is told in one line, with the file to mend.
         given = ", ".join(f"{key}={value!r}" for key, value in options.items())
-        raise GanZooError(f"variant {name!r} cannot be made with ({given}): {error}") from error
+        why = f"{error}" if isinstance(error, (TypeError, ValueError)) else f"{type(error).__name__}: {error}"
+        raise GanZooError(
+            f"variant {name!r} cannot be made with ({given}): {' '.join(why.split())} (in {inspect.getfile(factory)})"
+        ) from error
 
 
 def _field(name: str, value: Any) -> Any:

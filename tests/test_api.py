@@ -88,13 +88,13 @@ def test_load_samples_by_class_and_seed(checkpoint):
 
 
 def test_evaluate_stands_beside_the_floor(checkpoint):
-    table = gan_zoo.evaluate(gan_zoo.load(checkpoint), "digits", n=60)
+    table = gan_zoo.evaluate(gan_zoo.load(checkpoint), "digits", n=140)
     assert list(table.columns) == ["variant", "metric", "extractor", "n", "value"]
     assert set(table["variant"]) == {"cgan", "real"}
-    assert set(table["n"]) == {60}
+    assert set(table["n"]) == {140}
     fid = table[table["metric"] == "fid"].set_index("variant")["value"]
     assert fid["real"] < fid["cgan"]
-    assert gan_zoo.evaluate(gan_zoo.load(checkpoint), "digits", n=60).equals(table)
+    assert gan_zoo.evaluate(gan_zoo.load(checkpoint), "digits", n=140).equals(table)
 
 
 @pytest.mark.parametrize("n", [1, 501])
@@ -123,3 +123,28 @@ def test_reading_results_needs_no_torch():
 
     code = "import sys, gan_zoo; gan_zoo.read_results; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("seeds", [[], [0, 0], [-1], [True], [0.5], ["0"]])
+def test_wrong_seeds_are_one_clear_line(bench, tmp_path, seeds):
+    with pytest.raises(gan_zoo.GanZooError, match=r"seeds are \[.*\]; they must be different whole numbers from 0 on"):
+        bench(seeds=seeds)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, "0"])
+def test_a_wrong_seed_is_one_clear_line(seed):
+    with pytest.raises(gan_zoo.GanZooError, match=r"seed is .*; it must be a whole number from 0 on"):
+        gan_zoo.train("gan", "digits", {"steps": 1}, seed=seed)
+
+
+def test_load_and_evaluate_set_the_device_up(checkpoint, monkeypatch):
+    """Exact float32 is a setting of the process, which on CUDA is off by default."""
+    from gan_zoo import pipeline
+
+    told = []
+    monkeypatch.setattr(pipeline, "prepare", told.append)
+    sampler = gan_zoo.load(checkpoint, device="cpu")
+    assert told == ["cpu"]
+    gan_zoo.evaluate(sampler, "digits", n=200)
+    assert told == ["cpu", "cpu"]

@@ -221,3 +221,13 @@ def test_a_variant_of_a_variant_is_one_line():
     variant = replace(registry.get("cgan"), title="Another")
     assert isinstance(variant, Variant)
     assert variant.conditioning == "both"
+
+
+@pytest.mark.parametrize("raised", ["KeyError('width')", "RuntimeError('two\\nlines')", "OSError('gone')"])
+def test_whatever_a_plugins_function_raises_is_one_clear_line(tmp_path, raised):
+    path = tmp_path / "odd.py"
+    path.write_text(f"from gan_zoo.registry import register\n@register('odd')\ndef odd():\n    raise {raised}\n")
+    registry.load_plugin(path)
+    with pytest.raises(GanZooError, match=rf"^variant 'odd' cannot be made .*{raised[:5]}.*odd\.py\)$") as error:
+        registry.get("odd")
+    assert "\n" not in str(error.value)

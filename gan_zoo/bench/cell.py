@@ -50,7 +50,7 @@ def run_cell(plan: Plan, cell: CellPlan, evaluator: Evaluator, folder: Path, lis
     reset_peak_memory(plan.device)
     before = evaluator.seconds
     if cell.variant is None:
-        append(path, _begin(plan, cell, None))
+        append(path, begin_row(plan, cell, None))
         for row in evaluator.floor(cell.seed):
             append(path, {"row": "metrics", "step": 0, "images": 0, "seconds": 0.0, "fraction": 1.0, **row})
         end = _end(plan, None, "ok", "")
@@ -75,6 +75,8 @@ def _train(plan: Plan, cell: CellPlan, evaluator: Evaluator, folder: Path, liste
     except OSError:
         raise
     except Exception as error:
+        if state is None:
+            append(records_path(folder, cell), begin_row(plan, cell, None))
         try:
             status, message = failure(error)
         except Exception:
@@ -95,7 +97,7 @@ def _start(plan: Plan, cell: CellPlan, folder: Path) -> tuple[State, list[float]
             return state, fractions
         except GanZooError:
             state = init(cell.variant, plan.data[cell.variant.image_side], cell.seed, precision=plan.precision)
-    append(path, _begin(plan, cell, state))
+    append(path, begin_row(plan, cell, state))
     return state, plan.preset.evaluate_at
 
 
@@ -154,7 +156,8 @@ def _collapsed(rows: list[Row], classes: int) -> bool:
     return any("modes" in row["values"] and row["values"]["modes"] <= classes / 4 for row in rows)
 
 
-def _begin(plan: Plan, cell: CellPlan, state: State | None) -> Row:
+def begin_row(plan: Plan, cell: CellPlan, state: State | None) -> Row:
+    """The row that a cell's records begin with; without a state, what is known before it is made."""
     row: Row = {
         "row": "begin",
         "cell": cell.name,
@@ -166,9 +169,10 @@ def _begin(plan: Plan, cell: CellPlan, state: State | None) -> Row:
         "precision": plan.precision,
         "identity": cell.identity,
     }
-    if state is None or cell.variant is None:
+    if cell.variant is None:
         return row | {"title": f"{plan.measured.title} training images", "conditioning": "none", "departures": []}
     variant = cell.variant
+    networks = {} if state is None else state.networks._asdict()
     return row | {
         "title": variant.title,
         "paper": variant.paper,
@@ -178,7 +182,7 @@ def _begin(plan: Plan, cell: CellPlan, state: State | None) -> Row:
         "score_kind": "probability" if variant.objective.probability else "score",
         "batch_size": variant.batch_size,
         "budget": plan.preset.budget,
-        "parameters": {k: sum(p.numel() for p in m.parameters()) for k, m in state.networks._asdict().items()},
+        "parameters": {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()},
         "departures": list(plan.departures[variant.name]),
         "deviations": list(variant.deviations),
     }

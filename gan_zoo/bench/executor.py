@@ -1,124 +1,129 @@
 """Cells side by side in processes of their own: small networks gain more from a core each than from many threads."""
 
-import multiprocessing
+import contextlib
 import os
-import queue
-import threading
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
+import signal
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
 
-import tqdm
-
-from gan_zoo.bench.cell import run_cell
-from gan_zoo.bench.evaluation import Evaluator
+from gan_zoo.bench import launch, worker
+from gan_zoo.bench.cell import begin_row, now, records_path, run_cell
 from gan_zoo.bench.listener import Listener
-from gan_zoo.bench.plan import CellPlan, Plan, Recipe, make_plan
-from gan_zoo.bench.records import Row
+from gan_zoo.bench.plan import CellPlan, Plan, Recipe
+from gan_zoo.bench.records import Row, append, read_cell
 from gan_zoo.errors import GanZooError
 
-_POLL = 0.2
-"""Seconds between looks at the workers."""
+GONE: Row = {}
+"""In place of a row: the process that should have told one is gone."""
 
 
 def run_cells(plan: Plan, cells: list[CellPlan], folder: Path, listener: Listener) -> Iterator[tuple[CellPlan, Row]]:
-    """Run the cells, ``plan.jobs`` at a time, and give back each with its last row as it ends."""
-    if plan.jobs == 1 or len(cells) <= 1:
-        evaluator = plan.evaluator()
-        for cell in cells:
-            yield cell, run_cell(plan, cell, evaluator, folder, listener)
+    """Run the cells, ``plan.jobs`` at a time, and give back each with its last row as it ends.
+
+    A cell whose process is killed, as by a kernel that is out of memory, ends with status ``error`` and is not tried
+    again in this run; the others go on.
+    """
+    if plan.jobs > 1 and len(cells) > 1:
+        yield from _run_beside(plan, cells, folder, listener)
         return
-    spawn = multiprocessing.get_context("spawn")
-    events = spawn.Queue()
-    pool = ProcessPoolExecutor(
-        min(plan.jobs, len(cells)), spawn, _begin_worker, (replace(plan.recipe, download=False), folder, events)
-    )
+    evaluator = plan.evaluator()
+    for cell in cells:
+        yield cell, run_cell(plan, cell, evaluator, folder, listener)
+
+
+def _run_beside(plan: Plan, cells: list[CellPlan], folder: Path, listener: Listener) -> Iterator[tuple[CellPlan, Row]]:
+    waiting, recipe = deque(cells), replace(plan.recipe, download=False)
+    crew: list[_Worker] = []
     try:
-        by_name = {cell.name: cell for cell in cells}
-        waiting = {pool.submit(_work, cell.name): cell for cell in cells}
-        while waiting:
-            _relay(events, by_name, listener)
-            for future in [future for future in waiting if future.done()]:
-                cell = waiting.pop(future)
-                row = _result(future)
-                _relay(events, by_name, listener)
+        while waiting or crew:
+            while waiting and len(crew) < plan.jobs:
+                crew.append(_Worker(recipe, folder, waiting.popleft()))
+            for one in _heard(crew):
+                cell, row = one.cell, one.hear(listener)
+                if row is None:
+                    continue
+                if row is GONE:
+                    row = _record_death(plan, cell, folder, one.stop())
+                    listener.end(cell, row)
+                    crew.remove(one)
+                elif waiting:
+                    one.give(waiting.popleft())
+                else:
+                    one.stop()
+                    crew.remove(one)
                 yield cell, row
-    except BaseException:
-        for process in list((pool._processes or {}).values()):
-            process.terminate()
-        raise
     finally:
-        pool.shutdown(cancel_futures=True)
-        events.close()
-        events.join_thread()
+        for one in crew:
+            one.stop()
 
 
-def _result(future: "Future[Row]") -> Row:
-    try:
-        return future.result()
-    except (GanZooError, OSError):
-        raise
-    except Exception as error:
-        raise GanZooError(
-            f"a worker process died ({type(error).__name__}: {error}); run the same command again, or with --jobs 1"
-        ) from error
+def _heard(crew: list["_Worker"]) -> list["_Worker"]:
+    """Wait until one or more of the workers have something to tell, or are gone."""
+    ready = wait([one.pipe for one in crew])
+    return [one for one in crew if one.pipe in ready]
 
 
-def _relay(events: Any, cells: Mapping[str, CellPlan], listener: Listener) -> None:
-    """Pass what the workers have told on to the listener; wait a little where there is nothing."""
-    try:
-        event, name, *rest = events.get(timeout=_POLL)
-        while True:
-            getattr(listener, event)(cells[name], *rest)
-            event, name, *rest = events.get_nowait()
-    except queue.Empty:
-        return
+class _Worker:
+    """A worker process as its parent sees it, and the cell that it is at."""
+
+    def __init__(self, recipe: Recipe, folder: Path, cell: CellPlan) -> None:
+        context = launch.context()
+        self.pipe, theirs = context.Pipe()
+        words = (theirs, recipe, folder, dict(os.environ))
+        self.process = context.Process(target=worker.serve, args=words, daemon=True)  # type: ignore[attr-defined]
+        self.process.start()
+        # With this end closed here, a dead process is heard at once as the end of the pipe.
+        theirs.close()
+        self.give(cell)
+
+    def give(self, cell: CellPlan) -> None:
+        """Tell it to run a cell."""
+        self.cell = cell
+        # To one that is gone nothing can be told; `hear` finds out.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.pipe.send(cell.name)
+
+    def hear(self, listener: Listener) -> Row | None:
+        """Pass on what it tells next: None, its cell's last row when that has ended, or ``GONE`` where its process is.
+
+        Raises:
+            GanZooError: it cannot run cells.
+        """
+        try:
+            event, *rest = self.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            return GONE
+        if event == worker.FAILED:
+            raise GanZooError(rest[0])
+        if event == worker.DONE:
+            row: Row = rest[0]
+            return row
+        getattr(listener, event)(self.cell, *rest)
+        return None
+
+    def stop(self) -> int:
+        """End the process, whatever it is at, and give back its exit status, below 0 for the signal that ended it."""
+        self.pipe.close()
+        self.process.terminate()
+        self.process.join()
+        return self.process.exitcode or 0
 
 
-class _Teller(Listener):
-    """The listener of a worker: puts what it hears into the queue."""
-
-    def __init__(self, events: Any) -> None:
-        self.events = events
-
-    def begin(self, cell: CellPlan) -> None:
-        self.events.put(("begin", cell.name))
-
-    def block(self, cell: CellPlan, share: float, rate: float, values: Mapping[str, float]) -> None:
-        self.events.put(("block", cell.name, share, rate, dict(values)))
-
-    def end(self, cell: CellPlan, row: Row) -> None:
-        self.events.put(("end", cell.name, row))
-
-
-_worker: tuple[Plan, Evaluator, dict[str, CellPlan], Path, Listener]
-
-
-def _begin_worker(recipe: Recipe, folder: Path, events: Any) -> None:
-    """Make the plan again: a variant is code, and code does not travel between processes."""
-    global _worker
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    # torch-fidelity's progress bars would make a lock between processes, which a killed worker leaks with a warning.
-    tqdm.tqdm.set_lock(threading.RLock())
-    plan = make_plan(recipe)
-    _worker = plan, plan.evaluator(), {cell.name: cell for cell in plan.cells()}, folder, _Teller(events)
-
-
-def _die_with_parent() -> None:
-    """End at once with the parent: an orphan would go on writing to records that a new run has taken over."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
-    os._exit(1)
-
-
-def _work(name: str) -> Row:
-    plan, evaluator, cells, folder, listener = _worker
-    if name not in cells:
-        raise GanZooError(
-            f"cell {name!r} is another one in a worker process: its variant changes from import to import; use --jobs 1"
-        )
-    return run_cell(plan, cells[name], evaluator, folder, listener)
+def _record_death(plan: Plan, cell: CellPlan, folder: Path, status: int) -> Row:
+    """Write down that a cell's process is gone, with what it had done according to its records."""
+    how = "was killed, probably for memory" if status == -signal.SIGKILL else f"died (exit status {status})"
+    path = records_path(folder, cell)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    done = read_cell(path) if path.is_file() else None
+    if done is None or not done.begin:
+        append(path, begin_row(plan, cell, None))
+    last = done.history[-1] if done and done.history else {}
+    row: Row = {"row": "end", "status": "error", "ended": now(), "steps": last.get("step", 0)}
+    row["message"] = f"its process {how}; run again, or with --jobs 1"
+    counts = ("images", "discriminator_steps", "generator_steps", "seconds")
+    row |= {name: last.get(name, 0) for name in counts} | {"images_per_second": None, "peak_memory_bytes": None}
+    append(path, row)
+    return row

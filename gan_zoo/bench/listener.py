@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gan_zoo.bench.plan import CellPlan
+from gan_zoo.bench.plan import CellPlan, Plan
 from gan_zoo.bench.records import Row
 
 
@@ -12,8 +12,8 @@ class Listener:
     def notice(self, text: str) -> None:
         """Something that a reader must know."""
 
-    def plan(self, cells: int, finished: int) -> None:
-        """The run begins: so many cells, so many of them finished already."""
+    def plan(self, plan: Plan, cells: int, finished: int) -> None:
+        """The run of a plan begins: so many cells, so many of them finished already."""
 
     def begin(self, cell: CellPlan) -> None:
         """A cell begins."""

@@ -12,8 +12,8 @@ import filelock
 from gan_zoo.bench.cell import is_finished, now
 from gan_zoo.bench.executor import run_cells
 from gan_zoo.bench.listener import Listener
-from gan_zoo.bench.plan import CellPlan, Plan
-from gan_zoo.bench.records import MANIFEST, write_json
+from gan_zoo.bench.plan import Plan
+from gan_zoo.bench.records import MANIFEST, read_manifest, write_json
 from gan_zoo.engine.device import describe
 from gan_zoo.errors import GanZooError
 
@@ -21,8 +21,8 @@ from gan_zoo.errors import GanZooError
 def run_plan(plan: Plan, folder: Path, listener: Listener | None = None) -> list[str]:
     """Run the cells of a plan that are not finished, and give back those that ended in an error, a line each.
 
-    The manifest is written before the first cell and again after the last; records of cells that this plan does not ask
-    for stay where they are.
+    The manifest is written before the first cell and after each, its seconds being the sum over all sessions; where
+    nothing is left to run it stays as it is. Records of cells that this plan does not ask for stay where they are.
 
     Raises:
         GanZooError: the folder cannot be written to, or another run is writing to it.
@@ -39,15 +39,40 @@ def run_plan(plan: Plan, folder: Path, listener: Listener | None = None) -> list
 def _run(plan: Plan, folder: Path, listener: Listener) -> list[str]:
     started, clock = now(), time.perf_counter()
     cells = plan.cells()
-    todo = [cell for cell in cells if not is_finished(folder, cell)]
-    write_json(folder / MANIFEST, _manifest(plan, cells, started, None))
-    listener.plan(len(cells), len(cells) - len(todo))
+    # Seed by seed, the floor after the variants: training begins at once, and an interrupted run has like with like.
+    todo = sorted(
+        (cell for cell in cells if not is_finished(folder, cell)), key=lambda cell: (cell.seed, cell.variant is None)
+    )
+    names = [cell.name for cell in cells]
+    before = _before(folder, names)
+    listener.plan(plan, len(cells), len(cells) - len(todo))
+    if not todo and before.get("cells") == names:
+        return []
+    manifest = _manifest(plan) | {"started": before.get("started", started), "cells": names}
+
+    def keep() -> None:
+        seconds = (before.get("wall_seconds") or 0.0) + time.perf_counter() - clock
+        write_json(folder / MANIFEST, manifest | {"wall_seconds": seconds})
+
+    keep()
     errors = []
-    for cell, end in run_cells(plan, todo, folder, listener):
-        if end["status"] == "error":
-            errors.append(f"{cell.variant_name} seed {cell.seed}: {end['message']}")
-    write_json(folder / MANIFEST, _manifest(plan, cells, started, time.perf_counter() - clock))
+    try:
+        for cell, end in run_cells(plan, todo, folder, listener):
+            keep()
+            if end["status"] == "error":
+                errors.append(f"{cell.variant_name} seed {cell.seed}: {end['message']}")
+    finally:
+        keep()
     return errors
+
+
+def _before(folder: Path, names: list[str]) -> dict[str, Any]:
+    """The manifest that an earlier session of this run left: one with cells in common; else an empty one."""
+    try:
+        manifest = read_manifest(folder)
+    except GanZooError:
+        return {}
+    return manifest if set(names) & set(manifest["cells"]) else {}
 
 
 def _lock(folder: Path) -> filelock.BaseFileLock:
@@ -62,7 +87,8 @@ def _lock(folder: Path) -> filelock.BaseFileLock:
     return lock
 
 
-def _manifest(plan: Plan, cells: list[CellPlan], started: str, wall: float | None) -> dict[str, Any]:
+def _manifest(plan: Plan) -> dict[str, Any]:
+    """What was run and how, in words: all but the times and the cells' names."""
     measured = plan.measured
     return {
         "title": plan.recipe.suite.title,
@@ -91,14 +117,11 @@ def _manifest(plan: Plan, cells: list[CellPlan], started: str, wall: float | Non
         "device": describe(plan.device),
         "command": _command(),
         "device_kind": plan.device.type,
-        "precision": "fp32",
+        "precision": plan.precision,
         "threads": plan.threads,
         "jobs": plan.jobs,
         "versions": {"python": sys.version.split()[0], **plan.versions},
         "git_commit": _git_commit(),
-        "started": started,
-        "wall_seconds": wall,
-        "cells": [cell.name for cell in cells],
     }
 
 

@@ -8,6 +8,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from gan_zoo.cli import light
+from gan_zoo.cli.interrupt import STATUS, Interrupted
+from gan_zoo.cli.options import (
+    DataRoot,
+    Device,
+    Fallback,
+    Inception,
+    Plugin,
+    Precision,
+    seed_numbers,
+    variant_names,
+)
 from gan_zoo.errors import GanZooError
 
 app = typer.Typer(
@@ -18,40 +30,23 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Compare GAN variants: same data, same engine, same measures, many seeds, one report.",
 )
-_INTERRUPTED = 130
 console = Console()
-
-Plugin = Annotated[
-    list[Path] | None,
-    typer.Option("--plugin", help="A Python file that registers variants. May be given again.", show_default=False),
-]
-DataRoot = Annotated[
-    Path | None,
-    typer.Option(help="Folder that holds the data sets; else GAN_ZOO_DATA, else the cache.", show_default=False),
-]
-Fallback = Annotated[
-    str | None,
-    typer.Option(help="Data set that may stand in where the wanted one is not to be had.", show_default=False),
-]
-Device = Annotated[
-    str | None, typer.Option(help="cuda, cuda:1 ... or cpu; by default CUDA if it is there.", show_default=False)
-]
-Inception = Annotated[
-    Path | None,
-    typer.Option(help="Weights file for the extractor `inception`, and measure with it.", show_default=False),
-]
 
 
 def main() -> None:
     """Run the command line; an error that a person can mend is one line, and exit status 2."""
+    if not sys.argv[1:] or {"-h", "--help"} & set(sys.argv):
+        light.load_help()
     try:
         app(prog_name="gan-zoo")
+    except Interrupted as stop:
+        _fail(str(stop), STATUS)
     except GanZooError as error:
         _fail(str(error), 2)
     except SystemExit as stop:
         # typer turns Ctrl-C into this status without a word.
-        if stop.code == _INTERRUPTED:
-            _fail("interrupted; `gan-zoo bench` goes on where it stopped when it is called again", _INTERRUPTED)
+        if stop.code == STATUS:
+            _fail("interrupted; `gan-zoo bench` goes on where it stopped when it is called again", STATUS)
         raise
     except OSError as error:
         _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2)
@@ -116,12 +111,17 @@ def train(
             "--set", help="A hyperparameter, e.g. --set batch_size=128. May be given again.", show_default=False
         ),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite another run's files in --out.")] = False,
     plugin: Plugin = None,
     data_root: DataRoot = None,
     fallback: Fallback = None,
     device: Device = None,
+    precision: Precision = None,
 ) -> None:
-    """Train one variant, and write its checkpoint, history and samples."""
+    """Train one variant, and write its checkpoint, history and samples.
+
+    Ctrl-C ends the training early, and keeps what was trained.
+    """
     from gan_zoo.cli import single
 
     _plugins(plugin)
@@ -138,6 +138,8 @@ def train(
         data_root=data_root,
         fallback=fallback,
         device=device,
+        precision=precision,
+        force=force,
     )
 
 
@@ -159,6 +161,7 @@ def bench(
     fallback: Fallback = None,
     inception_weights: Inception = None,
     device: Device = None,
+    precision: Precision = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads a cell; by default 1.", show_default=False)
     ] = None,
@@ -171,6 +174,10 @@ def bench(
 
     Killed or interrupted, the same command goes on with what is missing.
     """
+    from gan_zoo.bench import launch
+
+    if jobs != 1 and not (device or "").startswith("cuda"):
+        launch.begin_early()
     from gan_zoo.cli import progress
     from gan_zoo.pipeline import run_suite
 
@@ -180,13 +187,14 @@ def bench(
             suite,
             folder,
             preset=preset,
-            variants=_variants(variants),
-            seeds=_seeds(seeds),
+            variants=variant_names(variants),
+            seeds=seed_numbers(seeds),
             plugins=plugin or [],
             data_root=data_root,
             fallback=fallback,
             inception_weights=inception_weights,
             device=device,
+            precision=precision,
             threads=threads,
             jobs=jobs,
             listener=listener,
@@ -232,11 +240,13 @@ def new(
     from gan_zoo.cli import scaffold
 
     path = scaffold.write_variant(name, out or Path(f"{name}.py"))
-    console.print(f"wrote {path}; next:", highlight=False)
-    console.print(f"  gan-zoo check {name} --plugin {path}", highlight=False)
-    console.print(
-        f"  gan-zoo bench benchmarks/digits.toml --preset smoke --variants {name},gan --plugin {path}", highlight=False
-    )
+    check, smoke = f"gan-zoo check {name}", "gan-zoo bench benchmarks/digits.toml --preset smoke"
+    for line in (
+        f"wrote {path}; next:",
+        f"  {check} --plugin {path}",
+        f"  {smoke} --variants {name},gan --plugin {path}",
+    ):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: gan-zoo check my_gan --plugin my_gan.py")
@@ -244,10 +254,10 @@ def check(
     name: Annotated[str, typer.Argument(help="A variant; `gan-zoo list` names them.")], plugin: Plugin = None
 ) -> None:
     """Run the contract tests over one variant."""
-    from gan_zoo.cli import show
+    from gan_zoo.cli import check as checks
 
     _plugins(plugin)
-    show.check_variant(name, console)
+    checks.check_variant(name, console)
 
 
 @app.command(epilog="Example: gan-zoo data mnist --data-root ~/data")
@@ -258,41 +268,21 @@ def data(
     data_root: DataRoot = None,
 ) -> None:
     """List the data sets, or fetch and check those named."""
-    from gan_zoo.cli import show
+    from gan_zoo.cli import here
 
-    show.print_data(names, data_root, console)
+    here.print_data(names, data_root, console)
 
 
 @app.command(epilog="Example: gan-zoo doctor")
 def doctor(data_root: DataRoot = None, inception_weights: Inception = None) -> None:
     """Tell what is here: device, versions, data sets, extractors and plugins."""
-    from gan_zoo.cli import show
+    from gan_zoo.cli import here
 
-    show.print_doctor(data_root, inception_weights, console)
-
-
-def _split(names: str | None) -> list[str] | None:
-    return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
-
-
-def _variants(text: str | None) -> list[str] | None:
-    names = _split(text)
-    if names == []:
-        raise GanZooError(f"--variants {text!r} names none; name them with commas between, e.g. gan,dcgan")
-    return names
-
-
-def _seeds(text: str | None) -> list[int] | None:
-    names = _split(text)
-    if names is None:
-        return None
-    if not names or not all(name.isdecimal() for name in names) or len(set(map(int, names))) != len(names):
-        raise GanZooError(f"--seeds {text!r} must be different whole numbers with commas between, e.g. 0,1,2")
-    return [int(name) for name in names]
+    here.print_doctor(data_root, inception_weights, console)
 
 
 def _print_ranking(folder: Path, path: Path) -> None:
-    from gan_zoo.cli import show
+    from gan_zoo.cli import ranking
 
-    show.print_ranking(folder, console)
+    ranking.print_ranking(folder, console)
     console.print(f"report: {path}", highlight=False, soft_wrap=True)

@@ -8,8 +8,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from gan_zoo.bench.listener import Listener
-from gan_zoo.bench.plan import CellPlan
+from gan_zoo.bench.plan import CellPlan, Plan
 from gan_zoo.bench.records import Row
+from gan_zoo.engine.device import describe
 
 
 def bars(console: Console) -> Progress:
@@ -57,9 +58,11 @@ class BenchListener(Listener):
         """Print what a reader must know."""
         self.console.print(f"[bold yellow]NOTE[/] {escape(text)}", highlight=False, soft_wrap=True)
 
-    def plan(self, cells: int, finished: int) -> None:
-        """Show the bar over all cells."""
+    def plan(self, plan: Plan, cells: int, finished: int) -> None:
+        """Say what is run, and show the bar over all cells."""
         self.done, self.total = finished, cells
+        line = f"{cells} cells, {plan.jobs} at a time, {describe(plan.device)}, {plan.precision}"
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
         self.bars.update(self.grid, total=cells, completed=finished, visible=True)
         if finished:
             self.console.print(f"{finished} of {cells} cells are finished already", highlight=False)
@@ -76,7 +79,9 @@ class BenchListener(Listener):
         """Take a cell's bar away, and print a line for it."""
         self.done += 1
         self.bars.update(self.grid, completed=self.done)
-        self.bars.remove_task(self.training.pop(cell.name))
+        # A process may be killed before it tells that its cell begins.
+        if (bar := self.training.pop(cell.name, None)) is not None:
+            self.bars.remove_task(bar)
         took = "" if cell.variant is None else f" in {row['seconds']:.0f} s of training"
         why = f" ({row['message']})" if row["message"] else ""
         line = f"[{self.done}/{self.total}] {cell.variant_name} seed {cell.seed}: {row['status']}{took}{why}"

@@ -4,6 +4,7 @@ import keyword
 from pathlib import Path
 
 from gan_zoo import registry
+from gan_zoo.cli.folder import make_folder
 from gan_zoo.errors import GanZooError
 
 TEMPLATE = '''"""{title}: say what it is, and name its paper."""
@@ -71,6 +72,6 @@ def write_variant(name: str, path: Path) -> Path:
         raise GanZooError(f"variant {name!r} is there already; choose another name (`gan-zoo list` shows those taken)")
     if path.exists():
         raise GanZooError(f"{str(path)!r} exists already; nothing was written. Name another file with --out")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     path.write_text(TEMPLATE.format(name=name, title=name.replace("_", " ")), encoding="utf-8")
     return path

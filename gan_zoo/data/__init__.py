@@ -2,7 +2,17 @@
 
 from gan_zoo.data import digits as digits
 from gan_zoo.data import torchvision_sets as torchvision_sets
-from gan_zoo.data.registry import DATA_ENV, DataMissing, Request, cache_root, dataset, image_dataset, load, names
+from gan_zoo.data.registry import (
+    DATA_ENV,
+    DataMissing,
+    Request,
+    dataset,
+    default_root,
+    image_dataset,
+    load,
+    names,
+    needs_root,
+)
 from gan_zoo.data.splits import Dataset, Split, match_channels, resize, to_uint8
 
 __all__ = [
@@ -11,12 +21,13 @@ __all__ = [
     "Dataset",
     "Request",
     "Split",
-    "cache_root",
     "dataset",
+    "default_root",
     "image_dataset",
     "load",
     "match_channels",
     "names",
+    "needs_root",
     "resize",
     "to_uint8",
 ]

@@ -1,34 +1,48 @@
 """The digits embedded in scikit-learn: 1,797 grey images of 8x8, here offline and always."""
 
+import importlib.util
+from pathlib import Path
+
+import numpy as np
 import torch
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from gan_zoo.data.registry import Request, dataset, image_dataset
 from gan_zoo.data.splits import Dataset, Split
 
 TEST_SIZE = 500
-_SPLIT_SEED = 0
-_LEVELS = 16
+_LEVELS, _SIDE = 16, 8
+_ORDER = Path(__file__).parent / "digits_split.txt"
+"""All images' numbers, the test's last: what scikit-learn's stratified `train_test_split` makes of seed 0."""
 
 
-@dataset("digits")
+@dataset("digits", files=False)
 def digits(request: Request) -> Dataset:
     """1,297 training and 500 test images, split by class with a fixed seed, enlarged bilinearly.
 
     Source: the test part of UCI's "Optical Recognition of Handwritten Digits", as `sklearn.datasets.load_digits`.
     """
-    bunch = load_digits()
-    images = torch.from_numpy(bunch.images).mul(255 / _LEVELS).round().to(torch.uint8).unsqueeze(1)
-    labels = torch.from_numpy(bunch.target).long()
-    train, test = train_test_split(range(len(labels)), test_size=TEST_SIZE, stratify=labels, random_state=_SPLIT_SEED)
+    table = torch.from_numpy(_table())
+    images = table[:, :-1].mul(255 / _LEVELS).round().to(torch.uint8).view(-1, 1, _SIDE, _SIDE)
+    labels = table[:, -1].long()
+    order = torch.tensor([int(number) for number in _ORDER.read_text(encoding="utf-8").split()])
+    train, test = order[:-TEST_SIZE], order[-TEST_SIZE:]
     return image_dataset(
         request,
         name="digits",
         title="Digits 8x8",
         train=Split(images[train], labels[train]),
         test=Split(images[test], labels[test]),
-        class_names=[str(name) for name in bunch.target_names],
+        class_names=[str(digit) for digit in range(10)],
         extractor="digits-cnn",
         note="embedded 8x8 digits: for trying the suite, figures are not comparable with MNIST's",
     )
+
+
+def _table() -> np.ndarray:
+    """float64 (1797, 65): the pixels of an image, 0 to 16, and its label."""
+    # scikit-learn takes as long to import as torch: its file is read, and it is found without being imported.
+    package = importlib.util.find_spec("sklearn")
+    assert package is not None
+    assert package.origin is not None
+    file = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
+    return np.loadtxt(file, delimiter=",")

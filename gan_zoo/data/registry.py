@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from platformdirs import user_cache_path
 
+from gan_zoo.cache import cache_root
 from gan_zoo.data.splits import Dataset, Split, fingerprint, match_channels, resize
 from gan_zoo.errors import GanZooError, unknown
 
@@ -41,15 +41,21 @@ class Request:
 
 Loader = Callable[[Request], Dataset]
 _LOADERS: dict[str, Loader] = {}
+_EMBEDDED: set[str] = set()
 
 
-def dataset(name: str) -> Callable[[Loader], Loader]:
-    """Register the decorated function as the data set `name`. Raises GanZooError where the name is taken."""
+def dataset(name: str, *, files: bool = True) -> Callable[[Loader], Loader]:
+    """Register the decorated function as the data set `name`; `files` tells whether it looks for any below a root.
+
+    Raises GanZooError where the name is taken.
+    """
 
     def register(loader: Loader) -> Loader:
         if name in _LOADERS:
             raise GanZooError(f"data set {name!r} is registered already: choose another name")
         _LOADERS[name] = loader
+        if not files:
+            _EMBEDDED.add(name)
         return loader
 
     return register
@@ -58,6 +64,11 @@ def dataset(name: str) -> Callable[[Loader], Loader]:
 def names() -> list[str]:
     """Names of all registered data sets, sorted."""
     return sorted(_LOADERS)
+
+
+def needs_root(name: str) -> bool:
+    """Whether a data set looks for files below a root; an embedded one does not."""
+    return name not in _EMBEDDED
 
 
 def load(
@@ -76,7 +87,7 @@ def load(
         name: one of `names()`.
         side: height and width of the images, in pixels.
         channels: 1 or 3; None keeps the set's own. Grey is repeated, color becomes luma.
-        root: folder that holds the files; else the environment's GAN_ZOO_DATA, else the user's cache folder.
+        root: folder that holds the files; else the environment's GAN_ZOO_DATA, else `data` in the cache folder.
         download: whether missing files may be downloaded.
         fallback: a set that stands in where `name` is neither here nor to be had; `Dataset.note` then says so.
         device: where the tensors go.
@@ -92,7 +103,9 @@ def load(
         raise GanZooError(f"image side {side} is impossible: it must be a positive number of pixels, e.g. 32")
     if channels not in (None, 1, 3):
         raise GanZooError(f"{channels} image channels are impossible: choose 1 (grey) or 3 (color)")
-    request = Request(side=side, channels=channels, root=_named_root(root), download=download)
+    # What the environment names wrongly is no concern of an embedded set; what the caller names wrongly always is.
+    named = _named_root(root) if root is not None or needs_root(name) else None
+    request = Request(side=side, channels=channels, root=named, download=download)
     try:
         loaded = _LOADERS[name](request)
     except DataMissing as missing:
@@ -135,9 +148,9 @@ def image_dataset(
     )
 
 
-def cache_root() -> Path:
-    """The folder for data where none is named: `data` in the user's cache folder for gan-zoo."""
-    return user_cache_path("gan-zoo") / "data"
+def default_root() -> Path:
+    """The folder for data where none is named: `data` in the cache folder."""
+    return cache_root() / "data"
 
 
 def _named_root(argument: Path | None) -> Path | None:

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2 import functional as transforms
+from torch.nn.functional import interpolate
 
 _CHUNK = 4096
 
@@ -86,17 +85,15 @@ def to_uint8(samples: Tensor) -> Tensor:
 def resize(images: Tensor, side: int) -> Tensor:
     """Images uint8 (N, C, H, W) as (N, C, side, side), on the same device; untouched where they have that side.
 
-    torchvision's bilinear with antialias on uint8, always on the CPU: the pixels are those of PIL's `Image.resize` when
-    enlarging; when shrinking, its coarser weights may round to a neighboring level.
+    torch's bilinear with antialias on uint8, always on the CPU, as in torchvision's `resize`: the pixels are those of
+    PIL's `Image.resize` when enlarging; when shrinking, its coarser weights may round to a neighboring level.
     """
     if images.shape[-2:] == (side, side):
         return images
     resized = torch.empty(*images.shape[:2], side, side, dtype=torch.uint8)
     for start in range(0, len(images), _CHUNK):
         chunk = images[start : start + _CHUNK].cpu()
-        resized[start : start + _CHUNK] = transforms.resize(
-            chunk, [side, side], interpolation=InterpolationMode.BILINEAR, antialias=True
-        )
+        resized[start : start + _CHUNK] = interpolate(chunk, size=(side, side), mode="bilinear", antialias=True)
     return resized.to(images.device)
 
 
@@ -106,8 +103,10 @@ def match_channels(images: Tensor, channels: int) -> Tensor:
         return images
     if channels == 3:
         return images.repeat(1, 3, 1, 1)
-    # In float and rounded: torchvision truncates uint8, and as its weights sum to 0.9999 repeated grey would darken.
-    return transforms.rgb_to_grayscale(images.float()).round_().to(torch.uint8)
+    # torchvision's weights, which sum to 0.9999: in float and rounded, for truncated, repeated grey would darken.
+    red, green, blue = images.float().unbind(dim=1)
+    luma = red.mul_(0.2989).add_(green, alpha=0.587).add_(blue, alpha=0.114)
+    return luma.unsqueeze(1).round_().to(torch.uint8)
 
 
 def fingerprint(train: Split, test: Split) -> str:

@@ -1,177 +1,202 @@
-"""MNIST and its likes through torchvision, from files that are checked first and never half-written."""
+"""MNIST and its likes in torchvision's layout, from files that are checked first and never half-written."""
 
 import contextlib
 import io
 import os
 import shutil
 import socket
-import struct
 import tempfile
-import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
 from filelock import FileLock
-from torchvision import datasets
-from torchvision.datasets.utils import check_integrity
+from torch import Tensor
 
-from gan_zoo.data.registry import DATA_ENV, DataMissing, Request, cache_root, dataset, image_dataset
+from gan_zoo.data import idx
+from gan_zoo.data.registry import DATA_ENV, DataMissing, Request, dataset, default_root, image_dataset
 from gan_zoo.data.splits import Dataset, Split
 from gan_zoo.errors import GanZooError
 
 _TIMEOUT_SECONDS = 20.0
 _LOCK = ".gan-zoo.lock"
-_ClassOfSet = type[datasets.MNIST]
+_PARTS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
+
+@dataclass(frozen=True)
+class Files:
+    """The four archives of a set.
+
+    Attributes:
+        title: the set's name for people.
+        folder: the set's folder below a root, which is also the name of its class in torchvision.
+        md5: of the gzip archives, by the names of what is in them.
+        classes: names of the classes, in label order.
+    """
+
+    title: str
+    folder: str
+    md5: dict[str, str]
+    classes: tuple[str, ...]
+
+    def raw(self, root: Path) -> Path:
+        """The folder in which torchvision keeps the set's files."""
+        return root / self.folder / "raw"
+
+    def archives(self, root: Path) -> list[Path]:
+        """The archives' places below a root."""
+        return [self.raw(root) / f"{name}.gz" for name in self.md5]
+
+    def check(self, root: Path) -> None:
+        """Raise GanZooError on a damaged archive or extracted file; one that is not there is none."""
+        for archive, md5 in zip(self.archives(root), self.md5.values(), strict=True):
+            idx.check(archive, md5)
+
+    def are_extracted(self, root: Path) -> bool:
+        """Whether all extracted files are there."""
+        return all(archive.with_suffix("").is_file() for archive in self.archives(root))
+
+
+def _md5(*digests: str) -> dict[str, str]:
+    return dict(zip(_PARTS, digests, strict=True))
+
+
+MNIST = Files(
+    title="MNIST",
+    folder="MNIST",
+    md5=_md5(
+        "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+        "d53e105ee54ea40749a09fcbcd1e9432",
+        "9fb629c4189551a2d022fa330f9573f3",
+        "ec29112dd5afa0611ce80d1b7f02629c",
+    ),
+    classes=tuple(str(digit) for digit in range(10)),
+)
+FASHION_MNIST = Files(
+    title="Fashion-MNIST",
+    folder="FashionMNIST",
+    md5=_md5(
+        "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+        "25c81989df183df01b3e8a0aad5dffbe",
+        "bef4ecab320f06d8554ea6380940ec79",
+        "bb300cfdad3c16e7a12a480ee83cd310",
+    ),
+    classes=(
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    ),
+)
 
 
 @dataset("mnist")
 def mnist(request: Request) -> Dataset:
     """Handwritten digits, 60,000 for training and 10,000 for the test, 28x28 grey (LeCun et al., 1998)."""
-    train, test = _splits(datasets.MNIST, "MNIST", request)
-    return image_dataset(
-        request,
-        name="mnist",
-        title="MNIST",
-        train=train,
-        test=test,
-        class_names=[str(digit) for digit in range(10)],
-        extractor="mnist-cnn",
-    )
+    return _load(MNIST, request, name="mnist", extractor="mnist-cnn")
 
 
 @dataset("fashion_mnist")
 def fashion_mnist(request: Request) -> Dataset:
     """Pictures of clothing, 60,000 for training and 10,000 for the test, 28x28 grey (arXiv 1708.07747)."""
-    train, test = _splits(datasets.FashionMNIST, "Fashion-MNIST", request)
+    return _load(FASHION_MNIST, request, name="fashion_mnist", extractor="fashion-cnn")
+
+
+def _load(files: Files, request: Request, *, name: str, extractor: str) -> Dataset:
+    train, test = _splits(files, request)
     return image_dataset(
         request,
-        name="fashion_mnist",
-        title="Fashion-MNIST",
+        name=name,
+        title=files.title,
         train=train,
         test=test,
-        class_names=datasets.FashionMNIST.classes,
-        extractor="fashion-cnn",
+        class_names=files.classes,
+        extractor=extractor,
     )
 
 
-def _splits(set_class: _ClassOfSet, title: str, request: Request) -> tuple[Split, Split]:
+def _splits(files: Files, request: Request) -> tuple[Split, Split]:
     """Both splits at their native size. Raises GanZooError on a damaged file, DataMissing where there is none."""
-    source = request.root or cache_root()
-    target = source if _is_writable(_raw(source, set_class)) else cache_root()
-    if _is_extracted(source, set_class):
-        _check_files(source, set_class)
-        return _read(source, set_class)
+    source = request.root or default_root()
+    target = source if _is_writable(files.raw(source)) else default_root()
+    if files.are_extracted(source):
+        files.check(source)
+        return _read(files, source)
     try:
         target.mkdir(parents=True, exist_ok=True)
         held = FileLock(target / _LOCK).acquire()
     except OSError as error:
-        raise _missing(title, f"and the folder {target} cannot be written to") from error
+        raise _missing(files, f"and the folder {target} cannot be written to") from error
     with held:
-        _check_files(source, set_class)
-        _check_files(target, set_class)
-        if not _is_extracted(target, set_class):
-            _extract(set_class, title, source, target, request.download)
-    return _read(target, set_class)
+        files.check(source)
+        files.check(target)
+        if not files.are_extracted(target):
+            _extract(files, source, target, request.download)
+    return _read(files, target)
 
 
-def _extract(set_class: _ClassOfSet, title: str, source: Path, target: Path, download: bool) -> None:
+def _extract(files: Files, source: Path, target: Path, download: bool) -> None:
     """Extract, and download where allowed, in a staging folder of `target`; only whole files are moved into place."""
     with tempfile.TemporaryDirectory(dir=target, prefix=".gan-zoo-") as folder:
-        staging = _raw(Path(folder), set_class)
+        staging, archives = files.raw(Path(folder)), files.archives(Path(folder))
         staging.mkdir(parents=True)
-        here = [archive for archive, _ in set_class.resources if _copy(archive, source, target, staging, set_class)]
-        if len(here) < len(set_class.resources) and not download:
-            raise _missing(title, "and was not to be downloaded")
+        copied = [_copy(archive.name, files, (target, source), staging) for archive in archives]
+        if not all(copied):
+            if not download:
+                raise _missing(files, "and was not to be downloaded")
+            _download(files, Path(folder))
         try:
-            with _quiet_network():
-                set_class(folder, download=True)
-        except (OSError, HTTPException, RuntimeError) as error:
-            if len(here) == len(set_class.resources):
-                raise GanZooError(f"{title} cannot be extracted in {target} ({error}): make room there") from error
-            raise _missing(title, "and could not be downloaded") from error
-        final = _raw(target, set_class)
+            for archive in archives:
+                idx.extract(archive)
+        except OSError as error:
+            raise GanZooError(f"{files.title} cannot be extracted in {target} ({error}): make room there") from error
+        final = files.raw(target)
         final.mkdir(parents=True, exist_ok=True)
         for path in staging.iterdir():
             path.replace(final / path.name)
 
 
-def _copy(archive: str, source: Path, target: Path, staging: Path, set_class: _ClassOfSet) -> bool:
-    """Copy a verified archive from the first of both roots that has it into `staging`; False where neither does."""
-    for root in (target, source):
-        path = _raw(root, set_class) / archive
-        if path.is_file():
-            shutil.copyfile(path, staging / archive)
+def _copy(name: str, files: Files, roots: tuple[Path, ...], staging: Path) -> bool:
+    """Copy a verified archive from the first root that has it into `staging`; False where none does."""
+    for root in roots:
+        if (files.raw(root) / name).is_file():
+            shutil.copyfile(files.raw(root) / name, staging / name)
             return True
     return False
 
 
-def _check_files(root: Path, set_class: _ClassOfSet) -> None:
-    """Raise GanZooError on a damaged archive (torchvision's MD5) or extracted file (the archive's CRC, or its size)."""
-    for archive, md5 in set_class.resources:
-        compressed = _raw(root, set_class) / archive
-        extracted = compressed.with_suffix("")
-        has_archive = compressed.is_file()
-        if has_archive and not check_integrity(compressed, md5):
-            raise GanZooError(
-                f"data file {compressed} is damaged (its MD5 is not {md5}): delete it to have it downloaded again, "
-                "or put a good copy in its place"
-            )
-        if extracted.is_file() and not _is_intact(extracted, compressed if has_archive else None):
-            raise GanZooError(f"data file {extracted} is damaged: delete it to have it extracted or downloaded again")
+def _download(files: Files, root: Path) -> None:
+    """Let torchvision fetch and verify the archives that are missing. Raises DataMissing where it cannot."""
+    # torchvision takes longer to import than torch, and is needed for nothing but its mirrors.
+    from torchvision import datasets
+
+    try:
+        with _quiet_network():
+            getattr(datasets, files.folder)(root, download=True)
+    except (OSError, HTTPException, RuntimeError) as error:
+        raise _missing(files, "and could not be downloaded") from error
 
 
-def _is_intact(extracted: Path, archive: Path | None) -> bool:
-    """Whether an idx file is what its gzip archive holds (RFC 1952: CRC-32 and size at its end), or its header says."""
-    content = extracted.read_bytes()
-    if archive is not None:
-        with archive.open("rb") as file:
-            file.seek(-8, os.SEEK_END)
-            return (zlib.crc32(content), len(content)) == struct.unpack("<II", file.read(8))
-    dimensions = content[3] if len(content) > 3 else 0
-    header = 4 + 4 * dimensions
-    if dimensions == 0 or len(content) < header:
-        return False
-    count = 1
-    for size in struct.unpack(f">{dimensions}I", content[4:header]):
-        count *= size
-    return len(content) == header + count
-
-
-def _read(root: Path, set_class: _ClassOfSet) -> tuple[Split, Split]:
+def _read(files: Files, root: Path) -> tuple[Split, Split]:
     """Both splits from extracted files. Raises GanZooError where they do not hold grey images and as many labels."""
-    splits = []
-    for train in (True, False):
-        try:
-            loaded = set_class(root, train=train)
-        except (AssertionError, KeyError, OSError, RuntimeError, ValueError) as error:
-            raise _unreadable(root, set_class) from error
-        images, labels = loaded.data, loaded.targets
-        in_range = ((labels >= 0) & (labels < len(set_class.classes))).all()
-        if images.ndim != 3 or labels.ndim != 1 or not 0 < len(images) == len(labels) or not in_range:
-            raise _unreadable(root, set_class)
-        splits.append(Split(images.unsqueeze(1), labels))
-    return splits[0], splits[1]
+    try:
+        images, labels, test_images, test_labels = (idx.read(path.with_suffix("")) for path in files.archives(root))
+        return _split(files, images, labels), _split(files, test_images, test_labels)
+    except (OSError, ValueError) as error:
+        folder = files.raw(root)
+        raise GanZooError(
+            f"data files in {folder} are damaged: delete them to have them extracted or downloaded again"
+        ) from error
 
 
-def _unreadable(root: Path, set_class: _ClassOfSet) -> GanZooError:
-    folder = _raw(root, set_class)
-    return GanZooError(f"data files in {folder} are damaged: delete them to have them extracted or downloaded again")
+def _split(files: Files, images: Tensor, labels: Tensor) -> Split:
+    if images.ndim != 3 or labels.ndim != 1 or not 0 < len(images) == len(labels) or labels.max() >= len(files.classes):
+        raise ValueError("not grey images and a label for each")
+    return Split(images.unsqueeze(1), labels.long())
 
 
-def _missing(title: str, why: str) -> DataMissing:
+def _missing(files: Files, why: str) -> DataMissing:
     remedy = f"name the folder of its files with {DATA_ENV} or --data-root, or allow --fallback digits"
-    return DataMissing(f"{title} is not here {why}", remedy)
-
-
-def _raw(root: Path, set_class: _ClassOfSet) -> Path:
-    """The folder in which torchvision keeps a set's files."""
-    return root / set_class.__name__ / "raw"
-
-
-def _is_extracted(root: Path, set_class: _ClassOfSet) -> bool:
-    folder = _raw(root, set_class)
-    return all((folder / archive).with_suffix("").is_file() for archive, _ in set_class.resources)
+    return DataMissing(f"{files.title} is not here {why}", remedy)
 
 
 def _is_writable(raw: Path) -> bool:

@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor
-from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
 
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.checks import as_matrix
@@ -22,6 +21,9 @@ def inception_score(logits: Tensor) -> float:
     Raises:
         GanZooError: wrong shape, no rows, or a value that is not finite.
     """
+    # Seconds to import, and not needed before something is measured.
+    from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
+
     logits = as_matrix(logits, "logits")
     # exp underflows below -745, where a class that nobody names would give 0 * inf; e^-700 changes no digit.
     logits = (logits - logits.amax(dim=1, keepdim=True)).clamp(min=-700.0)

@@ -6,17 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from filelock import FileLock
 from torch import Tensor
-from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
 from gan_zoo.data import match_channels, resize
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.classifier import SIDE, file_digest
 from gan_zoo.metrics.encoding import encode_in_batches
 from gan_zoo.metrics.features import ExtractorUnavailable, Features
+
+if TYPE_CHECKING:
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 FILE_NAME = "weights-inception-2015-12-05-6726825d.pth"
@@ -30,7 +33,7 @@ class InceptionExtractor:
     Its classes are ImageNet's, so only FID, IS and KID are read from it; below 2,048 images the covariance is singular.
     """
 
-    network: FeatureExtractorInceptionV3
+    network: "FeatureExtractorInceptionV3"
     device: torch.device
     name: str = "inception"
     digest: str = SHA256
@@ -66,6 +69,9 @@ def load_inception(device: torch.device, weights: Path | None = None) -> Incepti
         raise GanZooError(
             f"Inception weights {path} are not the standard file (SHA-256 {SHA256}): replace or delete it"
         )
+    # Seconds to import, and needed only where the weights are.
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
     with torch.random.fork_rng(devices=[]):  # Its initial values are drawn from the caller's random generator.
         network = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], str(path))
     return InceptionExtractor(network.to(device), device)
@@ -76,6 +82,8 @@ def _download() -> Path:
     path = Path(torch.hub.get_dir()) / "checkpoints" / FILE_NAME
     if path.is_file():
         return path
+    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")), _network_timeout():

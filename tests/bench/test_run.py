@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from gan_zoo import GanZooError
+from gan_zoo.bench import run
 from gan_zoo.bench.cell import FINISHED
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.records import read_cells
@@ -78,7 +79,7 @@ def test_the_floor_is_measured_like_a_variant(bench):
 
 def test_one_n_and_one_reference_for_all(bench):
     results = bench().results
-    assert set(results.metrics["n"]) == {60}
+    assert set(results.metrics["n"]) == {140}
     assert set(results.metrics["reference"]) == {"test"}
     assert set(results.metrics["extractor"]) == {"digits-cnn"}
 
@@ -227,3 +228,55 @@ def test_a_folder_below_a_file(bench, tmp_path):
 def test_a_finished_run_is_reported_again_by_several_jobs(bench):
     bench("out", jobs=1)
     assert not bench("out", jobs=2).errors
+
+
+def manifest(folder):
+    return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+
+
+def test_the_manifest_tells_the_start_of_the_first_session_and_the_time_of_all(bench, tmp_path, monkeypatch):
+    times = iter(["first", "second", "third"])
+    monkeypatch.setattr(run, "now", lambda: next(times))
+    with pytest.raises(KeyboardInterrupt):
+        bench(listener=Interrupted("sibling", 0.5))
+    first = manifest(tmp_path / "out")
+    assert first["started"] == "first"
+    assert first["wall_seconds"] > 0
+    bench()
+    second = manifest(tmp_path / "out")
+    assert second["started"] == "first"
+    assert second["wall_seconds"] > first["wall_seconds"]
+    bench(seeds=[0, 1, 2])
+    assert manifest(tmp_path / "out")["started"] == "first"
+    assert manifest(tmp_path / "out")["wall_seconds"] > second["wall_seconds"]
+
+
+def test_the_manifest_is_left_alone_where_nothing_is_to_do(bench, tmp_path):
+    bench()
+    before = (tmp_path / "out" / "manifest.json").stat()
+    bench()
+    after = (tmp_path / "out" / "manifest.json").stat()
+    assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
+    bench(seeds=[1])
+    assert manifest(tmp_path / "out")["seeds"] == [1]
+
+
+def test_another_run_in_the_same_folder_has_a_start_of_its_own(bench, tmp_path, monkeypatch):
+    times = iter(["first", "second"])
+    monkeypatch.setattr(run, "now", lambda: next(times))
+    bench(seeds=[0])
+    bench(seeds=[1])
+    assert manifest(tmp_path / "out")["started"] == "second"
+
+
+def test_training_comes_first_and_a_seeds_floor_after_its_variants(bench):
+    class Order(Listener):
+        def __init__(self):
+            self.names = []
+
+        def begin(self, cell):
+            self.names.append((cell.seed, cell.variant_name))
+
+    order = Order()
+    bench(listener=order)
+    assert order.names == [(seed, name) for seed in (0, 1) for name in ("by_heart", "sibling", "real")]

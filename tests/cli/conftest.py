@@ -81,7 +81,7 @@ def _finished(tmp_path_factory):
     suite = folder / "toys.toml"
     suite.write_text(
         'title = "Toys"\ndata = "mnist"\nvariants = ["by_heart", "cgan"]\nextractors = ["mnist-cnn"]\n'
-        "[presets.smoke]\nseeds = 2\nbudget = { images = 160 }\nevaluate_at = [0.4, 1.0]\nn = 60\nbatch_size = 16\n",
+        "[presets.smoke]\nseeds = 2\nbudget = { images = 160 }\nevaluate_at = [0.4, 1.0]\nn = 140\nbatch_size = 16\n",
         encoding="utf-8",
     )
     words = ["bench", suite, "--preset", "smoke", "--plugin", TOYS, "--out", folder / "out", "--jobs", "1"]

@@ -156,3 +156,29 @@ def test_a_suite_with_a_variant_that_raises(gan_zoo, suite, toys, no_report):
     ]
     assert "by_heart seed 1: ok" in said.out
     assert "report: " in said.out
+
+
+def test_sample_of_a_class_that_is_not_there_names_the_option(gan_zoo, checkpoint):
+    said = gan_zoo("sample", checkpoint("cgan"), "--class", "12")
+    assert said.error == "--class 12: 'cgan' knows the classes from 0 to 9; ask for one of them"
+
+
+@pytest.mark.parametrize("words", [("sample",), ("train", "gan", "--data", "digits"), ("new", "mine")])
+def test_out_below_a_file(gan_zoo, checkpoint, unwritable, words):
+    words = (*words, checkpoint("cgan")) if words == ("sample",) else words
+    said = gan_zoo(*words, "--out", unwritable / "deep" / "x")
+    assert said.error.startswith("cannot write to ")
+    assert str(unwritable) in said.error
+    assert said.error.endswith("name another --out")
+
+
+@pytest.mark.parametrize("command", ["train", "bench"])
+def test_an_unknown_precision(gan_zoo, command):
+    words = SUITE if command == "bench" else ("train", "gan", "--data", "digits", "--steps", "1")
+    assert "unknown precision 'fp31'; did you mean 'fp32'?" in gan_zoo(*words, "--precision", "fp31").error
+
+
+def test_a_seed_below_zero(gan_zoo, tmp_path):
+    said = gan_zoo("train", "gan", "--data", "digits", "--steps", "1", "--seed=-1", "--out", "run")
+    assert said.error == "--seed -1 must be a whole number from 0 on"
+    assert not (tmp_path / "run").exists()

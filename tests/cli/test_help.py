@@ -17,9 +17,14 @@ try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
-slow = {{"torch", "torchvision", "pandas", "sklearn", "scipy", "matplotlib"}} & set(sys.modules)
+slow = {slow} & set(sys.modules)
 assert not slow, slow
 """
+TORCH = {"torch", "numpy", "pandas", "sklearn", "scipy", "matplotlib", "torchvision"}
+OFF_TORCH = {
+    *("pandas", "scipy", "sklearn", "seaborn", "matplotlib", "torchvision", "torch_fidelity", "PIL"),
+    *("torch._dynamo", "torch._inductor", "sympy", "gan_zoo.report", "gan_zoo.metrics"),
+}
 
 
 def test_the_verbs():
@@ -41,12 +46,25 @@ def test_help_names_every_verb(gan_zoo):
     assert all(f" {verb} " in said.out for verb in VERBS)
 
 
-@pytest.mark.parametrize("words", [["--help"], ["bench", "--help"]])
-def test_help_imports_nothing_slow(words, environment):
-    done = subprocess.run(
-        [sys.executable, "-c", LOOK.format(words=words)], capture_output=True, text=True, env=environment, timeout=60
-    )
+def imports_none_of(slow, words, environment):
+    code = LOOK.format(words=words, slow=slow)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["bench", "--help"], ["train", "-h"]])
+def test_help_imports_nothing_slow(words, environment):
+    imports_none_of(TORCH | {"markdown_it", "pygments", "PIL"}, words, environment)
+
+
+@pytest.mark.parametrize("words", [["list"], ["list", "--json"], ["show", "cgan"], ["show", "dcgan"], ["data"]])
+def test_what_shows_variants_and_data_imports_little_beside_torch(words, environment):
+    imports_none_of(OFF_TORCH, words, environment)
+
+
+def test_what_is_left_out_for_help_can_still_be_imported(environment):
+    code = "from gan_zoo.cli import light; light.load_help(); import rich.markdown as m; m.Markdown('*x*').parsed"
+    assert subprocess.run([sys.executable, "-c", code], env=environment, timeout=60).returncode == 0
 
 
 def test_no_verb_shows_the_help(gan_zoo):

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from gan_zoo import registry
-from gan_zoo.cli import show
+from gan_zoo.cli import ranking
 
 
 def lines(said):
@@ -139,9 +139,9 @@ COLUMNS = [
     [(80, "failed"), (90, "prec."), (120, "minutes"), (45, "FID [95%]"), (25, "variant"), (200, "minutes")],
 )
 def test_a_ranking_fits_the_terminal(monkeypatch, tmp_path, capsys, columns, last):
-    monkeypatch.setattr(show, "read_manifest", lambda _folder: MANIFEST)
-    monkeypatch.setattr(show, "ranking_table", lambda _folder: RANKING)
-    show.print_ranking(tmp_path, Console(width=columns))
+    monkeypatch.setattr(ranking, "read_manifest", lambda _folder: MANIFEST)
+    monkeypatch.setattr(ranking, "ranking_table", lambda _folder: RANKING)
+    ranking.print_ranking(tmp_path, Console(width=columns))
     title, _, head, rule, first, second, *notes = capsys.readouterr().out.splitlines()
     assert title == "MNIST (mnist), preset quick, N = 2000, a CPU, mnist-cnn"
     assert [name.strip() for name in head.split("  ") if name.strip()] == COLUMNS[: COLUMNS.index(last) + 1]
@@ -167,7 +167,7 @@ def test_bench_ends_with_the_ranking_and_the_report(finished):
     assert shown[-1].startswith("report: ")
     assert shown[-1].endswith("report.html")
     assert any(line.startswith("NOTE") and "the set 'digits' stands in for it" in line for line in shown)
-    assert any(line.startswith("[6/6] cgan seed 1: ") for line in shown)
+    assert any(line.startswith("[5/6] cgan seed 1: ") for line in shown)
     row = next(line.split() for line in shown if "by_heart" in line and "seed" not in line)
     assert row[0] == "1"
 
@@ -185,3 +185,63 @@ def test_a_stand_in_is_named_everywhere(finished):
         text = (finished / name).read_text(encoding="utf-8")
         assert "stands in" in text
         assert "Digits 8x8" in text
+
+
+def test_doctor_says_of_a_missing_root_what_needs_it(gan_zoo, tmp_path):
+    shown = lines(gan_zoo("doctor", "--data-root", tmp_path / "nowhere", columns=300))
+    rows = {line.split("  ")[1].strip(): line for line in shown if line.startswith("  ")}
+    assert "1,297 + 500 images" in rows["data: digits"]
+    assert "does not exist" in rows["data: mnist"]
+
+
+def test_list_counts_what_is_trained(gan_zoo):
+    """Shapes alone are made, yet every parameter counts."""
+    for row in json.loads(gan_zoo("list", "--json").out):
+        variant = registry.get(row["name"])
+        networks = variant.build((1, row["side"], row["side"]), 10)
+        real = {key: sum(p.numel() for p in network.parameters()) for key, network in networks._asdict().items()}
+        assert row["parameters"] == real
+
+
+ODD = """
+from dataclasses import replace
+from torch import nn
+from gan_zoo.registry import get, register
+
+
+def networks(spec):
+    generator, discriminator = get("gan").networks(spec)
+    {body}
+    return generator, discriminator
+
+
+@register("odd")
+def odd():
+    return replace(get("gan"), networks=networks)
+"""
+
+
+@pytest.mark.parametrize("words", [("list",), ("show", "odd")])
+def test_networks_that_compute_with_their_first_weights(gan_zoo, tmp_path, words):
+    (tmp_path / "odd.py").write_text(ODD.format(body="assert next(generator.parameters()).mean().item() < 1"))
+    said = gan_zoo(*words, "--plugin", "odd.py", columns=200)
+    assert said.status == 0, said.err
+    assert "odd" in said.out
+
+
+@pytest.mark.parametrize("words", [("list",), ("show", "odd")])
+@pytest.mark.parametrize("body", ["raise KeyError('width')", "nn.Linear(3, -1)"])
+def test_networks_that_cannot_be_made(gan_zoo, tmp_path, words, body):
+    (tmp_path / "odd.py").write_text(ODD.format(body=body))
+    error = gan_zoo(*words, "--plugin", "odd.py").error
+    assert "the networks of variant 'odd'" in error
+    assert "odd.py" in error
+
+
+@pytest.mark.parametrize("words", [("list",), ("show", "odd")])
+def test_a_factory_that_raises(gan_zoo, tmp_path, words):
+    text = "from gan_zoo.registry import register\n@register('odd')\ndef odd():\n    raise KeyError('width')\n"
+    (tmp_path / "odd.py").write_text(text)
+    error = gan_zoo(*words, "--plugin", "odd.py").error
+    assert "variant 'odd' cannot be made with (): KeyError: 'width'" in error
+    assert "odd.py" in error

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torchvision
 from torchvision.datasets import utils as torchvision_utils
 
+from gan_zoo.cache import CACHE_ENV
 from gan_zoo.data import registry, torchvision_sets
 
 CLASSES = 10
@@ -27,7 +29,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache folder, no root in the environment, and a network on which every request fails."""
     folder = tmp_path / "cache"
     monkeypatch.delenv(registry.DATA_ENV, raising=False)
-    monkeypatch.setattr(registry, "user_cache_path", lambda name: folder / name)
+    monkeypatch.setenv(CACHE_ENV, str(folder / "gan-zoo"))
 
     def refuse(*_: object, **__: object) -> None:
         raise OSError("no network in tests")
@@ -38,16 +40,18 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def contents(monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
-    """The arrays of a small MNIST by file name; torchvision's MD5 list is that of these files."""
+    """The arrays of a small MNIST by file name, whose MD5s are expected here and in torchvision."""
     generator = np.random.default_rng(0)
-    arrays, resources = {}, []
+    arrays, digests = {}, {}
     for split, size in SIZES.items():
         arrays[f"{split}-images-idx3-ubyte"] = generator.integers(0, 256, (size, 28, 28), dtype=np.uint8)
         arrays[f"{split}-labels-idx1-ubyte"] = (np.arange(size) % CLASSES).astype(np.uint8)
     for name, array in arrays.items():
         archive = gzip.compress(idx_bytes(array), mtime=0)
-        resources.append((f"{name}.gz", hashlib.md5(archive).hexdigest()))
-    monkeypatch.setattr(torchvision.datasets.MNIST, "resources", resources)
+        digests[name] = hashlib.md5(archive).hexdigest()
+    mine = {name: digests[name] for name in torchvision_sets.MNIST.md5}
+    monkeypatch.setattr(torchvision_sets, "MNIST", replace(torchvision_sets.MNIST, md5=mine))
+    monkeypatch.setattr(torchvision.datasets.MNIST, "resources", [(f"{name}.gz", md5) for name, md5 in mine.items()])
     return arrays
 
 

@@ -114,3 +114,23 @@ def test_argument_goes_before_environment(
     with pytest.raises(GanZooError, match="MNIST is not here"):
         data.load("mnist")
     assert len(data.load("mnist", root=tmp_path / "argument").train) == 30
+
+
+def test_digits_are_those_of_scikit_learn_in_the_order_of_its_split() -> None:
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    digits, bunch = data.load("digits", side=8), load_digits()
+    images = torch.from_numpy(bunch.images).mul(255 / 16).round().to(torch.uint8)
+    train, test = train_test_split(range(len(images)), test_size=500, stratify=bunch.target, random_state=0)
+    for split, index in ((digits.train, train), (digits.test, test)):
+        assert torch.equal(split.images[:, 0], images[index])
+        assert split.labels.tolist() == bunch.target[index].tolist()
+
+
+def test_an_embedded_set_needs_no_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(data.DATA_ENV, str(tmp_path / "nowhere"))
+    assert len(data.load("digits").test) == 500
+    assert [name for name in data.names() if not data.needs_root(name)] == ["digits"]
+    with pytest.raises(GanZooError, match="does not exist"):
+        data.load("digits", root=tmp_path / "nowhere")

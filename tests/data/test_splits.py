@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.transforms import v2 as transforms
 
 from gan_zoo import data
 
@@ -84,3 +85,12 @@ def test_fingerprint_is_the_hash_of_types_shapes_and_bytes_of_both_splits() -> N
     assert loaded.fingerprint == digest.hexdigest()
     assert loaded.fingerprint == data.load("digits", side=8).fingerprint
     assert loaded.fingerprint != data.load("digits", side=16).fingerprint
+
+
+@pytest.mark.parametrize(("native", "side"), [(28, 32), (64, 32), (32, 28)])
+def test_pixels_are_those_of_torchvision(native: int, side: int) -> None:
+    color = random_images(20, 3, native, native)
+    settings = {"interpolation": transforms.InterpolationMode.BILINEAR, "antialias": True}
+    assert torch.equal(data.resize(color, side), transforms.functional.resize(color, [side, side], **settings))
+    grey = transforms.functional.rgb_to_grayscale(color.float()).round().to(torch.uint8)
+    assert torch.equal(data.match_channels(color, 1), grey)

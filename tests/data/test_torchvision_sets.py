@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torchvision
 from filelock import FileLock
 
 from gan_zoo import data
+from gan_zoo.data import torchvision_sets
 from gan_zoo.errors import GanZooError
 
 WriteArchives = Callable[[Path], Path]
@@ -187,5 +189,45 @@ def test_a_missing_set_leaves_the_folder_unlocked(cache):
     """Worker processes look again after their parent: a lock that it kept would make them wait for ever."""
     with pytest.raises(data.DataMissing):
         data.load("mnist")
-    held = FileLock(data.cache_root() / ".gan-zoo.lock", timeout=1).acquire()
+    held = FileLock(data.default_root() / ".gan-zoo.lock", timeout=1).acquire()
     held.lock.release()
+
+
+@pytest.mark.parametrize(
+    "files", [torchvision_sets.MNIST, torchvision_sets.FASHION_MNIST], ids=lambda files: files.folder
+)
+def test_the_files_are_those_of_torchvision(files: torchvision_sets.Files) -> None:
+    theirs = getattr(torchvision.datasets, files.folder)
+    assert [(f"{name}.gz", md5) for name, md5 in files.md5.items()] == theirs.resources
+    if files is torchvision_sets.FASHION_MNIST:
+        assert list(files.classes) == theirs.classes
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_real_data_are_those_that_torchvision_reads(mnist_root: Path, name: str) -> None:
+    loaded = data.load(name, side=28)
+    files = {"mnist": torchvision_sets.MNIST, "fashion_mnist": torchvision_sets.FASHION_MNIST}[name]
+    for split, train in ((loaded.train, True), (loaded.test, False)):
+        theirs = getattr(torchvision.datasets, files.folder)(mnist_root, train=train)
+        assert torch.equal(split.images[:, 0], theirs.data)
+        assert torch.equal(split.labels, theirs.targets)
+
+
+def test_a_file_of_other_values_than_bytes_is_refused(
+    cache: Path, tmp_path: Path, write_archives: WriteArchives
+) -> None:
+    raw = write_archives(tmp_path / "root")
+    data.load("mnist", root=tmp_path / "root")
+    for archive in raw.glob("*.gz"):
+        archive.unlink()
+    images = raw / IMAGES
+    images.write_bytes(bytes([0, 0, 13]) + images.read_bytes()[3:])
+    with pytest.raises(GanZooError, match="is damaged"):
+        data.load("mnist", root=tmp_path / "root")
+
+
+def test_files_are_extracted_where_nothing_can_be_downloaded(
+    cache: Path, tmp_path: Path, write_archives: WriteArchives, contents: dict[str, np.ndarray]
+) -> None:
+    write_archives(tmp_path / "root")
+    assert_holds(data.load("mnist", side=28, root=tmp_path / "root", download=False), contents)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch_fidelity import feature_extractor_inceptionv3
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
 from gan_zoo import data
@@ -192,7 +193,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def refuse(*_: object) -> None:
         raise AssertionError("weights were loaded that are not the standard ones")
 
-    monkeypatch.setattr(inception, "FeatureExtractorInceptionV3", refuse)
+    monkeypatch.setattr(feature_extractor_inceptionv3, "FeatureExtractorInceptionV3", refuse)
     return tmp_path / "hub" / "checkpoints"
 
 
@@ -238,7 +239,7 @@ def test_inception_is_downloaded_to_the_hub_once_and_verified(hub: Path, monkeyp
 
     monkeypatch.setattr(inception, "SHA256", digest)
     monkeypatch.setattr(torch.hub, "download_url_to_file", download)
-    monkeypatch.setattr(inception, "FeatureExtractorInceptionV3", lambda *_: nn.Identity())
+    monkeypatch.setattr(feature_extractor_inceptionv3, "FeatureExtractorInceptionV3", lambda *_: nn.Identity())
     for _ in range(2):
         load_extractor("inception")
     assert asked == [(URL_INCEPTION_V3, digest)]

@@ -1,0 +1,74 @@
+"""A process that trains cells: it is told their names, and tells of its progress."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+from gan_zoo.bench.cell import run_cell
+from gan_zoo.bench.listener import Listener
+from gan_zoo.bench.plan import CellPlan, Recipe, make_plan
+from gan_zoo.bench.records import Row
+from gan_zoo.errors import GanZooError
+
+DONE, FAILED = "done", "failed"
+"""What a worker says last of a cell: its row, or why no cell can be run."""
+
+
+def serve(pipe: Connection, recipe: Recipe, folder: Path, environment: Mapping[str, str]) -> None:
+    """Run the cells whose names come through the pipe, until it is closed; tell of each as a tuple (event, ...)."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    # A server process may have begun under another environment.
+    os.environ.clear()
+    os.environ.update(environment)
+    try:
+        _serve(pipe, recipe, folder)
+    except EOFError:
+        return
+    except (GanZooError, OSError) as error:
+        pipe.send((FAILED, str(error)))
+    except Exception as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        pipe.send((FAILED, f"a worker process failed ({why}); run the same command again, or with --jobs 1"))
+
+
+def _serve(pipe: Connection, recipe: Recipe, folder: Path) -> None:
+    # The plan is made again: a variant is code, and code does not travel between processes.
+    plan = make_plan(recipe)
+    cells, evaluator, teller = {cell.name: cell for cell in plan.cells()}, plan.evaluator(), _Teller(pipe)
+    while True:
+        name = pipe.recv()
+        if name not in cells:
+            raise GanZooError(
+                f"cell {name!r} is another one in a worker process: its variant changes from import to import; "
+                "use --jobs 1"
+            )
+        pipe.send((DONE, run_cell(plan, cells[name], evaluator, folder, teller)))
+
+
+def _die_with_parent() -> None:
+    """End at once with the parent: an orphan would go on writing to records that a new run has taken over."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+class _Teller(Listener):
+    """The listener of a worker: sends what it hears on its way."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe = pipe
+
+    def begin(self, cell: CellPlan) -> None:
+        self.pipe.send(("begin",))
+
+    def block(self, cell: CellPlan, share: float, rate: float, values: Mapping[str, float]) -> None:
+        self.pipe.send(("block", share, rate, dict(values)))
+
+    def end(self, cell: CellPlan, row: Row) -> None:
+        self.pipe.send(("end", row))

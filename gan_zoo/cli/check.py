@@ -1,0 +1,30 @@
+"""The contract's checks over one variant."""
+
+from rich.console import Console
+
+from gan_zoo import contract, registry
+from gan_zoo.errors import GanZooError
+
+
+def check_variant(name: str, console: Console) -> None:
+    """Run the contract's checks over a variant.
+
+    Raises:
+        GanZooError: a check fails.
+    """
+    variant = registry.get(name)
+    broken = []
+    for check_name, check in contract.CHECKS.items():
+        try:
+            check(variant)
+        except Exception as error:
+            why = (
+                str(error) if isinstance(error, (contract.Broken, GanZooError)) else f"{type(error).__name__}: {error}"
+            )
+            broken.append(f"{check_name}: {' '.join(why.split())}")
+        console.print(
+            f"{'FAILED' if broken and broken[-1].startswith(f'{check_name}:') else 'ok':>6}  {check_name}",
+            highlight=False,
+        )
+    if broken:
+        raise GanZooError("\n".join(f"variant {name!r} breaks the contract: {line}" for line in broken))

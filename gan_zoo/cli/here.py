@@ -1,0 +1,79 @@
+"""What is here: data sets, the device, versions, extractors and plugins."""
+
+import importlib.metadata
+from pathlib import Path
+
+import torch
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from gan_zoo import data, registry
+from gan_zoo.cli.table import fitted
+from gan_zoo.engine.device import describe, pick
+from gan_zoo.errors import GanZooError
+
+
+def print_data(names: list[str] | None, root: Path | None, console: Console) -> None:
+    """The data sets: those named, fetched and checked; or all, with whether they are here."""
+    rows, notes = [], []
+    for name in names or data.names():
+        try:
+            loaded = data.load(name, root=root if data.needs_root(name) else None, download=bool(names))
+        except data.DataMissing as missing:
+            if names:
+                raise
+            rows.append((name, *["-"] * 5, "not here"))
+            notes.append(str(missing))
+            continue
+        sizes = (f"{len(loaded.train):,}", f"{len(loaded.test):,}", str(loaded.classes))
+        rows.append((name, *sizes, loaded.extractor, loaded.fingerprint[:12], "here"))
+        notes += [f"{name}: {loaded.note}"] if loaded.note else []
+    heads = ("data set", "train", "test", "classes", "extractor", "fingerprint", "")
+    console.print(fitted(dict(zip(heads, map(list, zip(*rows, strict=True)), strict=True)), console.width))
+    for note in notes:
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
+
+
+def print_doctor(root: Path | None, inception_weights: Path | None, console: Console) -> None:
+    """Device, versions, data sets, extractors and plugins."""
+    table = Table("what", "here", title="gan-zoo doctor", box=box.SIMPLE_HEAD)
+    table.columns[1].overflow = "fold"
+    table.add_row("device", escape(describe(pick())))
+    for package in ("gan-zoo", "torch", "torchvision", "torch-fidelity", "pandas", "seaborn"):
+        table.add_row(package, importlib.metadata.version(package))
+    for name in data.names():
+        table.add_row(f"data: {name}", _state_of_data(name, root))
+    # The measures are slow to import, and `gan-zoo data` needs none.
+    from gan_zoo.metrics.extractors import EXTRACTORS
+
+    for name in EXTRACTORS:
+        table.add_row(f"extractor: {name}", _state_of_extractor(name, inception_weights))
+    table.add_row("variants", ", ".join(registry.names()))
+    plugins = [point.value for point in importlib.metadata.entry_points(group=registry.ENTRY_POINTS)]
+    table.add_row("plugins installed", ", ".join(plugins) or "none")
+    console.print(table)
+
+
+def _state_of_data(name: str, root: Path | None) -> str:
+    try:
+        # At a side of 28 most sets need no resizing; a root that is named wrongly is said beside those that need one.
+        loaded = data.load(name, side=28, root=root if data.needs_root(name) else None, download=False)
+    except GanZooError as error:
+        return f"[red]{escape(str(error))}[/]"
+    return f"{len(loaded.train):,} + {len(loaded.test):,} images"
+
+
+def _state_of_extractor(name: str, inception_weights: Path | None) -> str:
+    from gan_zoo.metrics.extractors import load_extractor
+    from gan_zoo.metrics.inception import FILE_NAME
+
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / FILE_NAME
+    if name == "inception" and inception_weights is None and not cached.is_file():
+        return escape(f"not here (looked for at {cached}); a suite that asks for it downloads it")
+    try:
+        extractor = load_extractor(name, inception_weights=inception_weights)
+    except GanZooError as error:
+        return f"[red]{escape(str(error))}[/]"
+    return "verified" if extractor.accuracy is None else f"verified, test accuracy {extractor.accuracy:.2%}"

@@ -1,0 +1,53 @@
+"""Options that several verbs share, and how the texts given to them are read."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gan_zoo.errors import GanZooError
+from gan_zoo.precision import EXACT, PRECISIONS
+
+Plugin = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", help="A Python file that registers variants. May be given again.", show_default=False),
+]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(help="Folder that holds the data sets; else GAN_ZOO_DATA, else the cache.", show_default=False),
+]
+Fallback = Annotated[
+    str | None,
+    typer.Option(help="Data set that may stand in where the wanted one is not to be had.", show_default=False),
+]
+Device = Annotated[
+    str | None, typer.Option(help="cuda, cuda:1 ... or cpu; by default CUDA if it is there.", show_default=False)
+]
+Inception = Annotated[
+    Path | None,
+    typer.Option(help="Weights file for the extractor `inception`, and measure with it.", show_default=False),
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(help=f"{', '.join(PRECISIONS)}; by default {EXACT}, or the suite's own.", show_default=False),
+]
+
+
+def _split(names: str | None) -> list[str] | None:
+    return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
+
+
+def variant_names(text: str | None) -> list[str] | None:
+    names = _split(text)
+    if names == []:
+        raise GanZooError(f"--variants {text!r} names none; name them with commas between, e.g. gan,dcgan")
+    return names
+
+
+def seed_numbers(text: str | None) -> list[int] | None:
+    names = _split(text)
+    if names is None:
+        return None
+    if not names or not all(name.isdecimal() for name in names) or len(set(map(int, names))) != len(names):
+        raise GanZooError(f"--seeds {text!r} must be different whole numbers with commas between, e.g. 0,1,2")
+    return [int(name) for name in names]

@@ -1,0 +1,38 @@
+"""A results folder's ranking on the terminal."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from gan_zoo.bench.records import read_manifest
+from gan_zoo.bench.tables import own_extractor
+from gan_zoo.cli.table import fitted
+from gan_zoo.report import ranking_table
+from gan_zoo.report.style import data_title
+
+SHORT = {
+    "FID": "FID [95%]",
+    "Inception Score": "IS",
+    "Precision": "prec.",
+    "Recall": "rec.",
+    "Coverage": "cov.",
+    "Label accuracy": "label acc.",
+    "failures": "failed",
+}
+RANKING = ("rank", "variant", "FID [95%]", "KID", "label acc.", "seeds", "failed")
+"""The first columns of the ranking on a terminal; the others follow while they fit."""
+
+
+def print_ranking(folder: Path, console: Console) -> None:
+    """The ranking of a results folder, with the data set, N and budget that it is of."""
+    manifest, frame = read_manifest(folder), ranking_table(folder)
+    known = {"preset": manifest.get("preset"), "N =": manifest.get("n"), "": manifest.get("device")}
+    data_set = f"{data_title(manifest)} ({manifest['data']['name']})"
+    facts = [data_set, *(f"{name} {value}".strip() for name, value in known.items() if value)]
+    console.print(", ".join([*facts, own_extractor(manifest)]), highlight=False, markup=False, soft_wrap=True)
+    frame = frame.rename(columns=SHORT)
+    heads = [head for head in RANKING if head in frame.columns]
+    heads += [head for head in frame.columns if head not in RANKING]
+    console.print(fitted({head: frame[head].astype(str).tolist() for head in heads}, console.width))
+    if frame["variant"].str.endswith("†").any():
+        console.print("† departs from the article: see the report", highlight=False, soft_wrap=True)

@@ -1,0 +1,25 @@
+"""Worker processes begin with what they need imported, and without being in the way of Ctrl-C."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+EARLY = """
+import sys
+from gan_zoo.bench import launch
+launch.begin_early()
+assert not {"torch", "numpy", "pandas"} & set(sys.modules)
+"""
+
+
+def test_asking_for_the_server_imports_nothing_slow():
+    assert subprocess.run([sys.executable, "-c", EARLY], timeout=60).returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the server process is Linux's")
+def test_ctrl_c_is_heard_again_when_the_server_was_asked_for():
+    code = EARLY + "import signal; assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+    assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
