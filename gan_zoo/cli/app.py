@@ -2,13 +2,12 @@
 
 import json
 import sys
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from gan_zoo.cli import light
 from gan_zoo.cli.interrupt import STATUS, Interrupted
 from gan_zoo.cli.options import (
     DataRoot,
@@ -22,21 +21,28 @@ from gan_zoo.cli.options import (
 )
 from gan_zoo.errors import GanZooError
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 app = typer.Typer(
     name="gan-zoo",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # rich takes longer to import than all else that help needs
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Compare GAN variants: same data, same engine, same measures, many seeds, one report.",
 )
-console = Console()
+
+
+@cache
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console()
 
 
 def main() -> None:
     """Run the command line; an error that a person can mend is one line, and exit status 2."""
-    if not sys.argv[1:] or {"-h", "--help"} & set(sys.argv):
-        light.load_help()
     try:
         app(prog_name="gan-zoo")
     except Interrupted as stop:
@@ -77,7 +83,7 @@ def list_variants(
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
-        show.print_variants(rows, console)
+        show.print_variants(rows, _console())
 
 
 @app.command("show", epilog="Example: gan-zoo show lsgan")
@@ -88,7 +94,7 @@ def show_variant(
     from gan_zoo.cli import show
 
     _plugins(plugin)
-    show.print_variant(name, console)
+    show.print_variant(name, _console())
 
 
 @app.command(epilog="Example: gan-zoo train cgan --epochs 5 --out runs/cgan")
@@ -130,7 +136,7 @@ def train(
     single.train(
         name,
         out or Path("runs") / f"{name}-seed{seed}",
-        console,
+        _console(),
         data=data,
         budget=budget,
         seed=seed,
@@ -182,7 +188,7 @@ def bench(
     from gan_zoo.pipeline import run_suite
 
     folder = out or Path("runs") / f"{suite.stem}-{preset}"
-    with progress.BenchListener(console) as listener:
+    with progress.BenchListener(_console()) as listener:
         outcome = run_suite(
             suite,
             folder,
@@ -228,7 +234,7 @@ def sample(
     from gan_zoo.cli import single
 
     _plugins(plugin)
-    single.sample(checkpoint, out, console, label=label, n=n, seed=seed, device=device)
+    single.sample(checkpoint, out, _console(), label=label, n=n, seed=seed, device=device)
 
 
 @app.command(epilog="Example: gan-zoo new my_gan && gan-zoo check my_gan --plugin my_gan.py")
@@ -246,7 +252,7 @@ def new(
         f"  {check} --plugin {path}",
         f"  {smoke} --variants {name},gan --plugin {path}",
     ):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        _console().print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: gan-zoo check my_gan --plugin my_gan.py")
@@ -257,7 +263,7 @@ def check(
     from gan_zoo.cli import check as checks
 
     _plugins(plugin)
-    checks.check_variant(name, console)
+    checks.check_variant(name, _console())
 
 
 @app.command(epilog="Example: gan-zoo data mnist --data-root ~/data")
@@ -270,7 +276,7 @@ def data(
     """List the data sets, or fetch and check those named."""
     from gan_zoo.cli import here
 
-    here.print_data(names, data_root, console)
+    here.print_data(names, data_root, _console())
 
 
 @app.command(epilog="Example: gan-zoo doctor")
@@ -278,11 +284,11 @@ def doctor(data_root: DataRoot = None, inception_weights: Inception = None) -> N
     """Tell what is here: device, versions, data sets, extractors and plugins."""
     from gan_zoo.cli import here
 
-    here.print_doctor(data_root, inception_weights, console)
+    here.print_doctor(data_root, inception_weights, _console())
 
 
 def _print_ranking(folder: Path, path: Path) -> None:
     from gan_zoo.cli import ranking
 
-    ranking.print_ranking(folder, console)
-    console.print(f"report: {path}", highlight=False, soft_wrap=True)
+    ranking.print_ranking(folder, _console())
+    _console().print(f"report: {path}", highlight=False, soft_wrap=True)

@@ -54,17 +54,12 @@ def imports_none_of(slow, words, environment):
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["bench", "--help"], ["train", "-h"]])
 def test_help_imports_nothing_slow(words, environment):
-    imports_none_of(TORCH | {"markdown_it", "pygments", "PIL"}, words, environment)
+    imports_none_of(TORCH | {"rich", "pygments", "PIL"}, words, environment)
 
 
 @pytest.mark.parametrize("words", [["list"], ["list", "--json"], ["show", "cgan"], ["show", "dcgan"], ["data"]])
 def test_what_shows_variants_and_data_imports_little_beside_torch(words, environment):
     imports_none_of(OFF_TORCH, words, environment)
-
-
-def test_what_is_left_out_for_help_can_still_be_imported(environment):
-    code = "from gan_zoo.cli import light; light.load_help(); import rich.markdown as m; m.Markdown('*x*').parsed"
-    assert subprocess.run([sys.executable, "-c", code], env=environment, timeout=60).returncode == 0
 
 
 def test_no_verb_shows_the_help(gan_zoo):
