@@ -35,6 +35,13 @@ def parser() -> argparse.ArgumentParser:
     add("--profile", action="store_true", help="also tell where a step's time goes, in the engine's modes")
     add("--parts", type=words, default=list(PARTS), help=f"by commas, of {', '.join(PARTS)}; all by default")
     add("--results", type=Path, help="a folder of `gan-zoo bench`, for the share of evaluation in a run")
+    add(
+        "--quality",
+        type=Path,
+        nargs=2,
+        metavar=("EXACT", "FAST"),
+        help="folders of benchmarks/precision.toml in fp32 and in a fast precision: what the latter costs in FID",
+    )
     add("--data-root", type=Path, help="folder that holds MNIST")
     add("--out", type=Path, default=Path("results/speed"), help="folder for the report (results/speed)")
     return made

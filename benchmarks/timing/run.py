@@ -17,7 +17,7 @@ from gan_zoo import data, registry
 from gan_zoo.bench.records import plain, write_json
 from gan_zoo.engine.device import cores, describe, pick
 from gan_zoo.errors import GanZooError
-from timing import evaluation, machine, roofline, startup
+from timing import evaluation, machine, quality, roofline, startup
 from timing.contest import Setting, contest
 from timing.flops import cost, measured_flops
 from timing.rows import against_peaks, rows_of
@@ -27,7 +27,7 @@ TAIL_SHARE = 0.25
 """Share of a limited time that is kept for what comes after the rows."""
 MARGIN, STARTUP_SECONDS = 1.3, 30.0
 """A variant begins only where this many times what the longest one took at least is left; start-up takes so long."""
-_KEPT = ("peaks", "rows", "evaluation", "startup", "profile")
+_KEPT = ("peaks", "rows", "evaluation", "startup", "profile", "quality")
 
 
 class Speed:
@@ -63,6 +63,7 @@ class Speed:
             "rows": [],
             "evaluation": None,
             "startup": None,
+            "quality": None,
             "profile": {},
             "left_out": [],
         }
@@ -94,6 +95,8 @@ class Speed:
             self._part(
                 "startup", lambda: startup.measured(str(self.device), root, min(self._left(), 180.0)), STARTUP_SECONDS
             )
+        if self.options.quality:
+            self.report["quality"] = quality.differences(*self.options.quality)
         self.write()
         if self.failures:
             raise GanZooError("; ".join(self.failures))

@@ -37,6 +37,7 @@ def markdown(report: Report) -> str:
     for title, key, write in (
         ("The machine's peaks", "peaks", _peaks),
         ("Evaluation", "evaluation", _evaluation),
+        ("What the fast precision costs in quality", "quality", _quality),
         ("Start-up", "startup", _startup),
         ("Where a step's time goes", "profile", _profile),
     ):
@@ -87,6 +88,28 @@ def _speed_line(row: Report) -> list[str]:
         _number(row["warm_up_seconds"], ".1f"),
         f"{row['rounds']} ({row['discarded']})",
         ", ".join(filter(None, notes)),
+    ]
+
+
+def _quality(rows: list[Report]) -> str:
+    head = ("variant", "exact", "fast", "difference", "95% interval", "seeds")
+    first = rows[0]
+    said = (
+        f"FID ({first['extractor']}, N = {first['n']:,}) at the end of the budget of `benchmarks/precision.toml`, mean "
+        f"over the seeds that survived, in fp32 and in {first['precision']}; the interval is Welch's, of the "
+        "difference of means."
+    )
+    return said + "\n\n" + grid(head, (_quality_line(row) for row in rows))
+
+
+def _quality_line(row: Report) -> list[str]:
+    return [
+        f"`{row['variant']}`",
+        f"{row['fid_exact']:.2f}",
+        f"{row['fid_fast']:.2f}",
+        f"{row['difference']:+.2f}",
+        f"{row['low']:+.2f} to {row['high']:+.2f}",
+        f"{row['seeds_exact']}, {row['seeds_fast']}",
     ]
 
 

@@ -12,6 +12,7 @@ import filelock
 from gan_zoo.bench.cell import is_finished, now
 from gan_zoo.bench.executor import run_cells
 from gan_zoo.bench.listener import Listener
+from gan_zoo.bench.memory import PeakMemory
 from gan_zoo.bench.plan import Plan
 from gan_zoo.bench.records import MANIFEST, read_manifest, write_json
 from gan_zoo.engine.device import describe
@@ -50,17 +51,21 @@ def _run(plan: Plan, folder: Path, listener: Listener) -> list[str]:
         return []
     manifest = _manifest(plan) | {"started": before.get("started", started), "cells": names}
 
+    memory = PeakMemory()
+
     def keep() -> None:
         seconds = (before.get("wall_seconds") or 0.0) + time.perf_counter() - clock
-        write_json(folder / MANIFEST, manifest | {"wall_seconds": seconds})
+        peak = max(memory.bytes or 0, before.get("peak_memory_bytes") or 0) or None
+        write_json(folder / MANIFEST, manifest | {"wall_seconds": seconds, "peak_memory_bytes": peak})
 
     keep()
     errors = []
     try:
-        for cell, end in run_cells(plan, todo, folder, listener):
-            keep()
-            if end["status"] == "error":
-                errors.append(f"{cell.variant_name} seed {cell.seed}: {end['message']}")
+        with memory:
+            for cell, end in run_cells(plan, todo, folder, listener):
+                keep()
+                if end["status"] == "error":
+                    errors.append(f"{cell.variant_name} seed {cell.seed}: {end['message']}")
     finally:
         keep()
     return errors

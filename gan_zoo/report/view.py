@@ -140,9 +140,13 @@ def run_rows(results: Results, own: str) -> list[dict[str, str]]:
             "best": text.number(run.get(f"best_fid_{own}")), "final": text.number(run.get(f"final_fid_{own}")),
             "images": text.count(run["images"]), "seconds": text.duration(run["seconds"]),
             "rate": text.count(run["images_per_second"]),
-            "memory": f"{memory / 2**20:,.0f} MiB" if text.known(memory) else text.NOTHING,
+            "memory": _mebibytes(memory),
         })  # fmt: skip
     return rows
+
+
+def _mebibytes(memory: float | None) -> str:
+    return f"{memory / 2**20:,.0f} MiB" if memory is not None and text.known(memory) else text.NOTHING
 
 
 def protocol(manifest: dict[str, Any]) -> list[tuple[str, str]]:
@@ -164,6 +168,7 @@ def protocol(manifest: dict[str, Any]) -> list[tuple[str, str]]:
         ("versions", versions), ("git commit", manifest.get("git_commit") or ""),
         ("started", manifest.get("started", "")),
         ("wall time", text.duration(seconds) if text.known(seconds) else "not finished"),
+        ("peak memory of all processes", _mebibytes(manifest.get("peak_memory_bytes"))),
         ("command", manifest.get("command", "")),
     ]  # fmt: skip
     return [(name, value) for name, value in rows if value and value != text.NOTHING]

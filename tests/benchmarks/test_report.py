@@ -27,7 +27,7 @@ def test_every_line_of_a_table_has_as_many_cells(report):
         assert len({line.count("|") for line in lines}) <= 1
 
 
-@pytest.mark.parametrize("part", ["peaks", "evaluation", "startup", "profile", "rows"])
+@pytest.mark.parametrize("part", ["peaks", "evaluation", "quality", "startup", "profile", "rows"])
 def test_what_was_not_measured_is_left_out(report, part):
     report[part] = [] if part == "rows" else None
     assert markdown(report).startswith("# Speed on A CPU, 2 threads")
@@ -39,6 +39,10 @@ def test_evaluations_share_of_a_run_is_told(report):
         "peak_memory_bytes": 2**30,
     }  # fmt: skip
     assert "**10.0%** of both; peak memory 1,024 MiB" in markdown(report)
+
+
+def test_what_fast_costs_is_told_with_its_interval(report):
+    assert "| `gan` | 20.00 | 21.50 | +1.50 | -0.50 to +3.50 | 5, 4 |" in markdown(report)
 
 
 def test_the_report_is_json(report, tmp_path):

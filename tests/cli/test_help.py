@@ -63,7 +63,9 @@ def test_what_shows_variants_and_data_imports_little_beside_torch(words, environ
 
 
 def test_no_verb_shows_the_help(gan_zoo):
-    assert "Usage: gan-zoo" in gan_zoo().out
+    said = gan_zoo()
+    assert said.status == 2
+    assert "Usage: gan-zoo" in said.err
 
 
 @pytest.mark.parametrize("words", [["benhc"], ["bench", "--outt", "x"], ["bench"], ["bench", "x.toml", "--jobs", "0"]])
