@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-PARTS = ("peaks", "rows", "evaluation", "startup")
+PARTS = ("peaks", "rows", "evaluation", "together", "startup")
 
 
 def words(text: str) -> list[str]:

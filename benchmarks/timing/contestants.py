@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from gan_zoo import data, registry
 from gan_zoo.engine import advance, flush, init
 from gan_zoo.engine.device import pick, synchronize
+from gan_zoo.engine.graphs import WARM_UP
 from gan_zoo.variant import Variant
 
 ENGINE = {"exact": "fp32", "tf32": "tf32", "fast": "bf16"}
@@ -71,8 +72,8 @@ class Engine:
         self.first_seconds = self._block(1).seconds
 
     def warm_up(self) -> None:
-        """Everything that is prepared once: on CUDA, graphs of both the full and the epoch's last batch."""
-        steps = self.epoch if self.state.device.type == "cuda" else 2
+        """Everything that is prepared once: on CUDA, graphs of the full batch and of the last, met once an epoch."""
+        steps = (WARM_UP + 1) * self.epoch if self.state.device.type == "cuda" else 2
         warming, steady = self._block(steps), self._block(steps)
         self.step_seconds = steady.seconds / steps
         self.warm_up_seconds = max(0.0, self.first_seconds + warming.seconds - self.step_seconds * (steps + 1))

@@ -27,7 +27,9 @@ TAIL_SHARE = 0.25
 """Share of a limited time that is kept for what comes after the rows."""
 MARGIN, STARTUP_SECONDS = 1.3, 30.0
 """A variant begins only where this many times what the longest one took at least is left; start-up takes so long."""
-_KEPT = ("peaks", "rows", "evaluation", "startup", "profile", "quality")
+SMALL = "gan,dcgan28"
+"""Variants that leave most of a large device idle, by commas."""
+_KEPT = ("peaks", "rows", "evaluation", "startup", "profile", "quality", "together")
 
 
 class Speed:
@@ -64,6 +66,7 @@ class Speed:
             "evaluation": None,
             "startup": None,
             "quality": None,
+            "together": None,
             "profile": {},
             "left_out": [],
         }
@@ -88,6 +91,9 @@ class Speed:
             self._variants()
         if "evaluation" in self.options.parts and self.report["evaluation"] is None:
             self._part("evaluation", self._evaluation)
+        if "together" in self.options.parts and self.device.type == "cuda" and self.report["together"] is None:
+            root = str(self.options.data_root or "")
+            self._part("together", lambda: self._process("timing.together", str(self.device), SMALL, root))
         if self.options.results and self.report["evaluation"]:
             self.report["evaluation"]["share_of_run"] = evaluation.share_of_run(self.options.results)
         if "startup" in self.options.parts and self.report["startup"] is None:

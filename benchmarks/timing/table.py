@@ -38,6 +38,7 @@ def markdown(report: Report) -> str:
         ("The machine's peaks", "peaks", _peaks),
         ("Evaluation", "evaluation", _evaluation),
         ("What the fast precision costs in quality", "quality", _quality),
+        ("Several seeds together", "together", _together),
         ("Start-up", "startup", _startup),
         ("Where a step's time goes", "profile", _profile),
     ):
@@ -110,6 +111,22 @@ def _quality_line(row: Report) -> list[str]:
         f"{row['difference']:+.2f}",
         f"{row['low']:+.2f} to {row['high']:+.2f}",
         f"{row['seeds_exact']}, {row['seeds_fast']}",
+    ]
+
+
+def _together(rows: list[Report]) -> str:
+    head = ("variant", "seeds", "one after another, images/s", "side by side, images/s", "ratio", "run as")
+    return grid(head, (_together_line(row) for row in rows))
+
+
+def _together_line(row: Report) -> list[str]:
+    return [
+        f"`{row['variant']}` {row['precision']}",
+        str(row["seeds"]),
+        f"{row['apart_images_per_second']:,.0f}",
+        f"{row['together_images_per_second']:,.0f}",
+        f"{row['ratio_median']:.2f} [{row['ratio_min']:.2f}, {row['ratio_max']:.2f}]",
+        row["execution"],
     ]
 
 

@@ -27,7 +27,7 @@ def test_every_line_of_a_table_has_as_many_cells(report):
         assert len({line.count("|") for line in lines}) <= 1
 
 
-@pytest.mark.parametrize("part", ["peaks", "evaluation", "quality", "startup", "profile", "rows"])
+@pytest.mark.parametrize("part", ["peaks", "evaluation", "quality", "together", "startup", "profile", "rows"])
 def test_what_was_not_measured_is_left_out(report, part):
     report[part] = [] if part == "rows" else None
     assert markdown(report).startswith("# Speed on A CPU, 2 threads")
