@@ -143,6 +143,8 @@ class Speed:
             self.report[name] = measure() if self._left() > least else None
         except subprocess.TimeoutExpired:
             self.report[name] = None
+        except GanZooError as error:
+            self.failures.append(f"{name}, {error}")
         if self.report[name] is None:
             self.report["left_out"].append(name)
         self.write()

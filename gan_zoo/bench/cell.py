@@ -1,7 +1,7 @@
 """One cell: train a variant with a seed, measure it on the way, and write down every row as it comes."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +48,15 @@ def run_cell(plan: Plan, cell: CellPlan, evaluator: Evaluator, folder: Path, lis
     path.parent.mkdir(parents=True, exist_ok=True)
     listener.begin(cell)
     reset_peak_memory(plan.device)
-    before = evaluator.seconds
     if cell.variant is None:
         append(path, begin_row(plan, cell, None))
-        for row in evaluator.floor(cell.seed):
-            append(path, {"row": "metrics", "step": 0, "images": 0, "seconds": 0.0, "fraction": 1.0, **row})
+        at = {"step": 0, "images": 0, "seconds": 0.0, "fraction": 1.0}
+        _append_metrics(path, at, evaluator, lambda: evaluator.floor(cell.seed))
         end = _end(plan, None, "ok", "")
     else:
         end = _train(plan, cell, evaluator, folder, listener)
-    end["evaluation_seconds"] = evaluator.seconds - before
+    # From the records, as the seconds of training: what an earlier session did counts, what is done again does not.
+    end["evaluation_seconds"] = sum(row.get("evaluation_seconds", 0.0) for row in read_cell(path).metrics)
     append(path, end)
     listener.end(cell, end)
     return end
@@ -75,8 +75,7 @@ def _train(plan: Plan, cell: CellPlan, evaluator: Evaluator, folder: Path, liste
     except OSError:
         raise
     except Exception as error:
-        if state is None:
-            append(records_path(folder, cell), begin_row(plan, cell, None))
+        begin_anyhow(plan, cell, folder)
         try:
             status, message = failure(error)
         except Exception:
@@ -118,9 +117,7 @@ def _milestone(
     """Measure, draw samples, and only then save the state: what a checkpoint has passed is on record."""
     sampler, path = Sampler.of(state), records_path(folder, cell)
     at = {"step": state.rounds, "images": state.images, "seconds": state.seconds, "fraction": fraction}
-    rows = evaluator.measure(sampler, cell.seed)
-    for row in rows:
-        append(path, {"row": "metrics", **at, **row})
+    rows = _append_metrics(path, at, evaluator, lambda: evaluator.measure(sampler, cell.seed))
     for kind, images, columns in _pictures(sampler, fraction):
         file = folder / CELLS / cell.name / f"{kind}-{state.rounds:06d}.png"
         file.parent.mkdir(exist_ok=True)
@@ -128,6 +125,16 @@ def _milestone(
         size = {"columns": columns, "rows": len(images) // columns, "height": images.shape[2], "width": images.shape[3]}
         append(path, {"row": "samples", "kind": kind, **at, "file": file.relative_to(folder).as_posix(), **size})
     checkpoint.save(state, checkpoint_path(folder, cell))
+    return rows
+
+
+def _append_metrics(path: Path, at: Row, evaluator: Evaluator, measure: Callable[[], list[Row]]) -> list[Row]:
+    """Write down the rows that an evaluation gives, with the seconds that it took, shared out among them."""
+    before = evaluator.seconds
+    rows = measure()
+    took = (evaluator.seconds - before) / len(rows)
+    for row in rows:
+        append(path, {"row": "metrics", **at, **row, "evaluation_seconds": took})
     return rows
 
 
@@ -154,6 +161,13 @@ def tile(images: Tensor, columns: int) -> Any:
 def _collapsed(rows: list[Row], classes: int) -> bool:
     """At the last evaluation, no more than a quarter of the classes hold 1% of the samples each."""
     return any("modes" in row["values"] and row["values"]["modes"] <= classes / 4 for row in rows)
+
+
+def begin_anyhow(plan: Plan, cell: CellPlan, folder: Path) -> None:
+    """See to it that a cell's records have begun, so that its end is told in the tables."""
+    path = records_path(folder, cell)
+    if not path.is_file() or not read_cell(path).begin:
+        append(path, begin_row(plan, cell, None))
 
 
 def begin_row(plan: Plan, cell: CellPlan, state: State | None) -> Row:

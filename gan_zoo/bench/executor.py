@@ -4,23 +4,27 @@ import contextlib
 import os
 import signal
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
 
 from gan_zoo.bench import launch, worker
-from gan_zoo.bench.cell import begin_row, now, records_path, run_cell
+from gan_zoo.bench.cell import begin_anyhow, now, records_path, run_cell
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import CellPlan, Plan, Recipe
 from gan_zoo.bench.records import Row, append, read_cell
 from gan_zoo.errors import GanZooError
 
+Rows = Generator[tuple[CellPlan, Row], None, None]
+"""Cells with their last rows, as they end."""
+_ENDING = 10.0
+"""Seconds that a process may take between closing its pipe and its end."""
 GONE: Row = {}
 """In place of a row: the process that should have told one is gone."""
 
 
-def run_cells(plan: Plan, cells: list[CellPlan], folder: Path, listener: Listener) -> Iterator[tuple[CellPlan, Row]]:
+def run_cells(plan: Plan, cells: list[CellPlan], folder: Path, listener: Listener) -> Rows:
     """Run the cells, ``plan.jobs`` at a time, and give back each with its last row as it ends.
 
     A cell whose process is killed, as by a kernel that is out of memory, ends with status ``error`` and is not tried
@@ -34,7 +38,7 @@ def run_cells(plan: Plan, cells: list[CellPlan], folder: Path, listener: Listene
         yield cell, run_cell(plan, cell, evaluator, folder, listener)
 
 
-def _run_beside(plan: Plan, cells: list[CellPlan], folder: Path, listener: Listener) -> Iterator[tuple[CellPlan, Row]]:
+def _run_beside(plan: Plan, cells: list[CellPlan], folder: Path, listener: Listener) -> Rows:
     waiting, recipe = deque(cells), replace(plan.recipe, download=False)
     crew: list[_Worker] = []
     try:
@@ -74,9 +78,11 @@ class _Worker:
         self.pipe, theirs = context.Pipe()
         words = (theirs, recipe, folder, dict(os.environ))
         self.process = context.Process(target=worker.serve, args=words, daemon=True)  # type: ignore[attr-defined]
-        self.process.start()
+        with launch.deaf_to_interrupts():
+            self.process.start()
         # With this end closed here, a dead process is heard at once as the end of the pipe.
         theirs.close()
+        self.ready = False
         self.give(cell)
 
     def give(self, cell: CellPlan) -> None:
@@ -95,7 +101,12 @@ class _Worker:
         try:
             event, *rest = self.pipe.recv()
         except (EOFError, ConnectionResetError):
+            if not self.ready:
+                self._tell_false_start()
             return GONE
+        if event == worker.READY:
+            self.ready = True
+            return None
         if event == worker.FAILED:
             raise GanZooError(rest[0])
         if event == worker.DONE:
@@ -103,6 +114,15 @@ class _Worker:
             return row
         getattr(listener, event)(self.cell, *rest)
         return None
+
+    def _tell_false_start(self) -> None:
+        """Raise GanZooError where the process ended by itself before it could run a cell; a killed one does not."""
+        self.process.join(_ENDING)
+        if (status := self.process.exitcode or 0) > 0:
+            raise GanZooError(
+                f"a worker process could not begin (exit status {status}, its message is above): call run_suite from a "
+                'file under `if __name__ == "__main__":`, or with jobs=1'
+            )
 
     def stop(self) -> int:
         """End the process, whatever it is at, and give back its exit status, below 0 for the signal that ended it."""
@@ -117,10 +137,9 @@ def _record_death(plan: Plan, cell: CellPlan, folder: Path, status: int) -> Row:
     how = "was killed, probably for memory" if status == -signal.SIGKILL else f"died (exit status {status})"
     path = records_path(folder, cell)
     path.parent.mkdir(parents=True, exist_ok=True)
-    done = read_cell(path) if path.is_file() else None
-    if done is None or not done.begin:
-        append(path, begin_row(plan, cell, None))
-    last = done.history[-1] if done and done.history else {}
+    begin_anyhow(plan, cell, folder)
+    done = read_cell(path)
+    last = done.history[-1] if done.history else {}
     row: Row = {"row": "end", "status": "error", "ended": now(), "steps": last.get("step", 0)}
     row["message"] = f"its process {how}; run again, or with --jobs 1"
     counts = ("images", "discriminator_steps", "generator_steps", "seconds")

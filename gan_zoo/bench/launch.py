@@ -29,12 +29,12 @@ def begin_early() -> None:
         from multiprocessing import forkserver
 
         forkserver.set_forkserver_preload(_IMPORTED)
-        with _deaf_to_interrupts():
+        with deaf_to_interrupts():
             forkserver.ensure_running()
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
+def deaf_to_interrupts() -> Iterator[None]:
     """Ctrl-C reaches a terminal's whole group; what is started in here leaves it to this process to end its workers."""
     if threading.current_thread() is not threading.main_thread():
         yield

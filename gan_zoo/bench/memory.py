@@ -30,6 +30,7 @@ class PeakMemory:
     ) -> None:
         self._over.set()
         self._thread.join()
+        self.look()
 
     def _watch(self) -> None:
         while not self._over.wait(_PERIOD):
@@ -47,8 +48,9 @@ def _tree(process: int) -> list[int]:
     children: list[int] = []
     # A process may end while it is looked at.
     with contextlib.suppress(OSError):
-        for task in Path(f"/proc/{process}/task").iterdir():
-            children += [int(child) for child in (task / "children").read_text().split()]
+        for task in list(Path(f"/proc/{process}/task").iterdir()):
+            with contextlib.suppress(OSError):
+                children += [int(child) for child in (task / "children").read_text().split()]
     return [process, *(descendant for child in children for descendant in _tree(child))]
 
 

@@ -89,7 +89,7 @@ class Plan:
         )
 
     def cells(self) -> list["CellPlan"]:
-        """All cells, the floor's first, then seed by seed, so that an interrupted run has compared like with like."""
+        """All cells in the order of the tables: the floor's, then seed by seed."""
         floor = [CellPlan(FLOOR, None, seed, self._identity(None, seed)) for seed in self.seeds]
         grid = [(seed, variant) for seed in self.seeds for variant in self.variants]
         return floor + [CellPlan(v.name, v, seed, self._identity(v, seed)) for seed, v in grid]

@@ -1,5 +1,6 @@
 """Running a plan: the cells that are missing, one after another, into a folder that survives a kill."""
 
+import contextlib
 import shlex
 import subprocess
 import sys
@@ -45,7 +46,8 @@ def _run(plan: Plan, folder: Path, listener: Listener) -> list[str]:
         (cell for cell in cells if not is_finished(folder, cell)), key=lambda cell: (cell.seed, cell.variant is None)
     )
     names = [cell.name for cell in cells]
-    before = _before(folder, names)
+    # The floor's cells are the same for every variant and budget: they do not make it the same run.
+    before = _before(folder, {cell.name for cell in cells if cell.variant is not None})
     listener.plan(plan, len(cells), len(cells) - len(todo))
     if not todo and before.get("cells") == names:
         return []
@@ -53,31 +55,36 @@ def _run(plan: Plan, folder: Path, listener: Listener) -> list[str]:
 
     memory = PeakMemory()
 
-    def keep() -> None:
+    def keep(*, finished: bool = False) -> None:
         seconds = (before.get("wall_seconds") or 0.0) + time.perf_counter() - clock
         peak = max(memory.bytes or 0, before.get("peak_memory_bytes") or 0) or None
-        write_json(folder / MANIFEST, manifest | {"wall_seconds": seconds, "peak_memory_bytes": peak})
+        write_json(
+            folder / MANIFEST, manifest | {"wall_seconds": seconds, "peak_memory_bytes": peak, "finished": finished}
+        )
 
     keep()
     errors = []
     try:
-        with memory:
-            for cell, end in run_cells(plan, todo, folder, listener):
+        # Closed whatever happens: workers must not outlive the folder's lock.
+        with memory, contextlib.closing(run_cells(plan, todo, folder, listener)) as running:
+            for cell, end in running:
                 keep()
                 if end["status"] == "error":
                     errors.append(f"{cell.variant_name} seed {cell.seed}: {end['message']}")
-    finally:
+    except BaseException:
         keep()
+        raise
+    keep(finished=True)
     return errors
 
 
-def _before(folder: Path, names: list[str]) -> dict[str, Any]:
+def _before(folder: Path, names: set[str]) -> dict[str, Any]:
     """The manifest that an earlier session of this run left: one with cells in common; else an empty one."""
     try:
         manifest = read_manifest(folder)
     except GanZooError:
         return {}
-    return manifest if set(names) & set(manifest["cells"]) else {}
+    return manifest if names & set(manifest["cells"]) else {}
 
 
 def _lock(folder: Path) -> filelock.BaseFileLock:

@@ -14,8 +14,8 @@ from gan_zoo.bench.plan import CellPlan, Recipe, make_plan
 from gan_zoo.bench.records import Row
 from gan_zoo.errors import GanZooError
 
-DONE, FAILED = "done", "failed"
-"""What a worker says last of a cell: its row, or why no cell can be run."""
+READY, DONE, FAILED = "ready", "done", "failed"
+"""What a worker says: that it can begin; last of a cell, its row; or why no cell can be run."""
 
 
 def serve(pipe: Connection, recipe: Recipe, folder: Path, environment: Mapping[str, str]) -> None:
@@ -40,6 +40,7 @@ def _serve(pipe: Connection, recipe: Recipe, folder: Path) -> None:
     # The plan is made again: a variant is code, and code does not travel between processes.
     plan = make_plan(recipe)
     cells, evaluator, teller = {cell.name: cell for cell in plan.cells()}, plan.evaluator(), _Teller(pipe)
+    pipe.send((READY,))
     while True:
         name = pipe.recv()
         if name not in cells:

@@ -3,6 +3,7 @@
 import torch
 
 from gan_zoo.engine.batches import Draw, draw
+from gan_zoo.engine.device import prepare
 from gan_zoo.engine.graphs import Graphs
 from gan_zoo.engine.state import State, default_random
 from gan_zoo.engine.step import run_round
@@ -14,6 +15,8 @@ def advance(state: State, rounds: int, *, draw: Draw = draw) -> State:
     Nothing waits for the device, but when a graph is recorded: what a round records stays there until ``flush``.
     ``draw`` may be another source of batches (tests inject theirs); its rounds are run one by one.
     """
+    # A setting of the whole process, which another state or a sampler may have changed meanwhile.
+    prepare(state.device.type, state.precision)
     with default_random(state):
         if draw is _FROM_DATA and state.graphs and state.device.type == "cuda":
             _recorded(state).advance(state, rounds)

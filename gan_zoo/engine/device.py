@@ -76,6 +76,7 @@ def _product_error() -> float:
     return ((left @ right).double() - exact).norm().item() / exact.norm().item()
 
 
+@cache
 def _keep_freed_memory() -> None:
     """Let glibc keep freed blocks: mapping the activations afresh every step costs a tenth of it."""
     if platform.libc_ver()[0] == "glibc" and (name := ctypes.util.find_library("c")):

@@ -49,6 +49,31 @@ def record_cuda(run: Callable[[], None], state: State) -> Recorded:
     return graph
 
 
+def _counts_on_the_host(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether a step depends on what a recording would freeze."""
+    return any(
+        isinstance(value, Tensor) and value.device.type == "cpu"
+        for moments in optimizer.state.values()
+        for value in moments.values()
+    )
+
+
+def _renew_generators(state: State) -> None:
+    """Give generators states of their own anew: a recording that broke off leaves the old ones waiting for its end."""
+    for purpose, generator in state.random.items():
+        state.random[purpose] = _renewed(generator)
+    if state.device.type == "cuda":
+        index = torch.cuda.current_device() if state.device.index is None else state.device.index
+        default = torch.cuda.default_generators[index]
+        default.graphsafe_set_state(_renewed(default).graphsafe_get_state())
+
+
+def _renewed(generator: torch.Generator) -> torch.Generator:
+    fresh = torch.Generator(generator.device)
+    fresh.set_state(generator.get_state())
+    return fresh
+
+
 class Graphs:
     """The recorded rounds of one state. A variant whose round cannot be recorded is run round by round, as it says."""
 
@@ -103,6 +128,8 @@ class Graphs:
             torch.cuda.set_sync_debug_mode(before)
         if any("synchronizing" in str(warning.message) for warning in caught):
             self._refuse(state, "a round waits for the device")
+        elif any(_counts_on_the_host(optimizer) for optimizer in state.optimizers):
+            self._refuse(state, "an optimizer counts its steps on the host")
 
     def _refuse(self, state: State, reason: str) -> None:
         self.refused, state.execution = True, f"eager: {reason}"
@@ -130,7 +157,7 @@ class Graphs:
         """The next round's batches; none where the round reaches into another epoch, whose order is not drawn yet."""
         steps = state.variant.discriminator_steps
         if state.variant.sampling == "replacement":
-            return (state.variant.batch_size,) * steps
+            return (state.variant.batch_size - state.variant.batch_size % state.variant.packing,) * steps
         if not next_size(state):
             begin_epoch(state)
         sizes: list[int] = []
@@ -153,6 +180,7 @@ class Graphs:
                 self.recorded[sizes, times] = self.record(lambda: self._rounds(state, sizes, times), state)
             except RuntimeError as error:
                 self._refuse(state, str(error).partition("\n")[0])
+                _renew_generators(state)
                 return None
             state.execution = "CUDA graphs"
         return self.recorded[sizes, times]

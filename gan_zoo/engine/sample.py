@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_zoo.data import to_uint8
+from gan_zoo.engine.device import prepare
 from gan_zoo.engine.state import seeded
 from gan_zoo.errors import GanZooError
 from gan_zoo.variant import Variant
@@ -47,6 +48,8 @@ class Sampler:
     def __call__(self, n: int, *, labels: Tensor | Sequence[int] | None = None, seed: int = 0) -> Tensor:
         """``n`` images, uint8 (n, C, H, W) on the generator's device; the same for the same seed, whatever the batch.
 
+        They are drawn in float32, whatever the precision of training.
+
         ``labels`` (n,) are the classes asked for; without them a conditional generator draws them evenly at random.
 
         Raises:
@@ -56,6 +59,7 @@ class Sampler:
         if n < 1:
             raise GanZooError(f"{self.variant.name!r} cannot make {n} images; ask for 1 or more")
         first = next(self.generator.parameters())
+        prepare(first.device.type)
         random = seeded(seed, "samples")
         latent = self.variant.latent.draw(n, random=random).to(first)
         asked = self._labels(n, labels, random)

@@ -90,9 +90,11 @@ def train_to(
     for fraction in fractions:
         while (left := budget.rounds_left(state, fraction)) > 0:
             started = time.perf_counter()
-            advance(state, min(left, block - state.rounds % block), draw=draw)
-            synchronize(state.device)
-            state.seconds += time.perf_counter() - started
+            try:
+                advance(state, min(left, block - state.rounds % block), draw=draw)
+                synchronize(state.device)
+            finally:
+                state.seconds += time.perf_counter() - started
             values = flush(state)
             if values is not None and on_block is not None:
                 on_block(state, values)

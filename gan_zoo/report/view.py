@@ -157,6 +157,7 @@ def protocol(manifest: dict[str, Any]) -> list[tuple[str, str]]:
     extractors = [f"{name}, test accuracy {facts['accuracy']:.2%}" if facts.get("accuracy") else name
                   for name, facts in manifest.get("extractors", {}).items()]  # fmt: skip
     seconds, sizes = manifest.get("wall_seconds"), (text.count(data.get("train")), text.count(data.get("test")))
+    finished = text.known(seconds) and manifest.get("finished", True)
     rows = [
         ("data", f"{data_title(manifest)}: {sizes[0]} for training, {sizes[1]} for reference"),
         ("fingerprint of the data", data.get("fingerprint", "")), ("preset", manifest.get("preset", "")),
@@ -167,7 +168,7 @@ def protocol(manifest: dict[str, Any]) -> list[tuple[str, str]]:
         ("precision", manifest.get("precision", "")),
         ("versions", versions), ("git commit", manifest.get("git_commit") or ""),
         ("started", manifest.get("started", "")),
-        ("wall time", text.duration(seconds) if text.known(seconds) else "not finished"),
+        ("wall time", text.duration(seconds) if finished else "not finished"),
         ("peak memory of all processes", _mebibytes(manifest.get("peak_memory_bytes"))),
         ("command", manifest.get("command", "")),
     ]  # fmt: skip

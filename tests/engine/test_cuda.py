@@ -93,7 +93,8 @@ def test_a_checkpoint_goes_on_and_samples_on_either_device(tmp_path):
     restored = checkpoint.restore(_start(get("dcgan", width=8)), loaded)
     assert torch.equal(_weights(restored), _weights(state))
     assert torch.equal(restored.random["latent"].get_state(), state.random["latent"].get_state())
-    assert torch.equal(loaded.sampler("cuda")(5), Sampler.of(state)(5))
+    # Another layout of the weights, so other kernels.
+    assert (loaded.sampler("cuda")(5).int() - Sampler.of(state)(5).int()).abs().max() <= 1
     assert (loaded.sampler("cpu")(5).int() - Sampler.of(state)(5).cpu().int()).abs().max() <= 1
     with pytest.raises(GanZooError, match="does not fit"):
         checkpoint.restore(_start(get("dcgan", width=8), "cpu"), loaded)

@@ -8,6 +8,7 @@ from torch import nn
 
 from gan_zoo.contract import random_data
 from gan_zoo.engine import advance, checkpoint, flush, init
+from gan_zoo.engine.graphs import Graphs, record_cuda
 from gan_zoo.networks.dcgan import linear_stem
 from gan_zoo.objectives import Result, cross_entropy
 from gan_zoo.penalties import gradient_penalty
@@ -95,6 +96,30 @@ def test_a_variant_that_waits_for_the_device_is_run_round_by_round_and_says_so()
     advance(plain, ROUNDS)
     assert state.execution == "eager: a round waits for the device"
     assert flush(state) == pytest.approx(flush(plain), rel=1e-3, abs=1e-4)
+
+
+def test_a_recording_that_breaks_off_leaves_a_run_that_goes_on():
+    def broken(run, state):
+        def waiting():
+            run()
+            torch.cuda.synchronize()
+
+        return record_cuda(waiting, state)
+
+    state, plain = _start("dropout"), _start("dropout", graphs=False)
+    state.recorded = Graphs(state, torch.cuda.Stream(), record=broken)
+    advance(state, ROUNDS)
+    advance(plain, ROUNDS)
+    assert state.execution.startswith("eager: ")
+    assert flush(state) == pytest.approx(flush(plain), rel=1e-3, abs=1e-4)
+
+
+def test_an_optimizer_that_counts_on_the_host_is_not_recorded():
+    variant = replace(VARIANTS["gan"], discriminator_optimizer=Optimizer("Adagrad", {"lr": 1e-3, "lr_decay": 0.1}))
+    state = advance(init(variant, random_data(32, n=118).to("cuda"), seed=1), ROUNDS)
+    assert state.execution in ("CUDA graphs", "eager: an optimizer counts its steps on the host")
+    counts = [moments["step"].is_cuda for moments in state.optimizers.discriminator.state.values()]
+    assert all(counts) == (state.execution == "CUDA graphs")
 
 
 def test_a_replay_does_not_wait_for_the_device():

@@ -40,6 +40,7 @@ VARIANTS = {
     "fresh fakes": _variant(generator_batch_size=6, generator_steps=2),
     "replacement": _variant(sampling="replacement", fake_batch_size=6),
     "packs": _variant("gan", packing=2),
+    "packs with replacement": replace(_variant("gan", packing=2, sampling="replacement"), batch_size=5),
     "one full batch": _variant(),
 }
 SAMPLES = {"one full batch": 4}
