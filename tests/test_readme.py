@@ -8,6 +8,7 @@ import pytest
 
 from gan_zoo import contract, registry
 from gan_zoo.metric_catalogue import METRICS
+from gan_zoo.precision import PRECISIONS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -35,6 +36,11 @@ def test_each_measure_is_explained(name):
     assert f"(`{name}`)" in README
     assert METRICS[name].meaning in README
     assert METRICS[name].misleads in README
+
+
+@pytest.mark.parametrize("name", PRECISIONS)
+def test_each_precision_is_explained(name):
+    assert f"| `{name}` | {PRECISIONS[name]}" in README
 
 
 @pytest.mark.parametrize("card", sorted((ROOT / "gan_zoo/metrics/weights").glob("*.json")), ids=lambda card: card.stem)
