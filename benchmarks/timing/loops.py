@@ -2,6 +2,7 @@
 
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -42,7 +43,7 @@ def mnist_folder(root: Path | None) -> Path:
     raise GanZooError(f"MNIST's extracted files are neither in {named} nor in {data.default_root()}")
 
 
-class Loop:
+class Loop(ABC):
     """The tutorial loop over any batches."""
 
     def __init__(self, training: tutorial.Training) -> None:
@@ -51,9 +52,9 @@ class Loop:
         self.note = "torch's defaults: products in float32, convolutions in TF32" if on_cuda else ""
         self.warm_up_seconds = 0.0
 
+    @abstractmethod
     def batches(self, workers: int) -> Callable[[], tutorial.Batches]:
         """Gives an epoch's batches, again and again."""
-        raise NotImplementedError
 
     def first_step(self) -> None:
         with closing(self._steps(0)) as steps:

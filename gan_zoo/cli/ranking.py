@@ -26,9 +26,9 @@ RANKING = ("rank", "variant", "FID [95%]", "KID", "label acc.", "seeds", "failed
 def print_ranking(folder: Path, console: Console) -> None:
     """The ranking of a results folder, with the data set, N and budget that it is of."""
     manifest, frame = read_manifest(folder), ranking_table(folder)
-    known = {"preset": manifest.get("preset"), "N =": manifest.get("n"), "": manifest.get("device")}
+    known = [("preset", "preset"), ("N =", "n"), ("", "device"), ("", "precision")]
     data_set = f"{data_title(manifest)} ({manifest['data']['name']})"
-    facts = [data_set, *(f"{name} {value}".strip() for name, value in known.items() if value)]
+    facts = [data_set, *(f"{name} {manifest[key]}".strip() for name, key in known if manifest.get(key))]
     console.print(", ".join([*facts, own_extractor(manifest)]), highlight=False, markup=False, soft_wrap=True)
     frame = frame.rename(columns=SHORT)
     heads = [head for head in RANKING if head in frame.columns]

@@ -3,6 +3,7 @@ from functools import partial
 
 import pytest
 import torch
+from torch import nn
 
 from gan_zoo.contract import random_data
 from gan_zoo.data import Dataset, Split
@@ -19,6 +20,19 @@ def tiny():
         return replace(get(name), **{"networks": networks, "batch_size": 8, **changes})
 
     return make
+
+
+@pytest.fixture
+def with_critic():
+    """Gives a variant another discriminator, made from a spec, beside a generator of one layer."""
+
+    def generator(spec):
+        return nn.Sequential(nn.Linear(spec.latent, 16 * spec.shape[0]), nn.Tanh(), nn.Unflatten(1, spec.shape))
+
+    def change(variant, critic):
+        return replace(variant, networks=lambda spec: (generator(spec), critic(spec)))
+
+    return change
 
 
 @pytest.fixture

@@ -46,17 +46,6 @@ def test_rounds_are_finite_and_repeat(name):
     assert flush(again) == pytest.approx(values, rel=1e-3)
 
 
-def test_a_round_does_not_wait_for_the_device():
-    """What is recorded stays there until it is flushed. (An epoch's end, where a permutation is drawn, is left out.)"""
-    state = advance(_start(_variants()["penalized"], n=80), 3)
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        advance(state, 2)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    assert all(row.is_cuda for row in state.history.pending)
-
-
 def _dropping(spec):
     generator, discriminator = linear_stem(spec, width=4)
     discriminator.layers.insert(1, nn.Dropout(0.5))

@@ -122,11 +122,13 @@ def test_an_optimizer_that_counts_on_the_host_is_not_recorded():
     assert all(counts) == (state.execution == "CUDA graphs")
 
 
-def test_a_replay_does_not_wait_for_the_device():
-    state = advance(_start("cgan"), ROUNDS)
+@pytest.mark.parametrize(("name", "graphs", "before", "rounds"), [("penalty", False, 3, 2), ("cgan", True, ROUNDS, 10)])
+def test_rounds_do_not_wait_for_the_device(name, graphs, before, rounds):
+    """What is recorded stays there until it is flushed, be it from single rounds or from a replay."""
+    state = advance(_start(name, graphs=graphs), before)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        advance(state, 10)
+        advance(state, rounds)
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert all(row.is_cuda for row in state.history.pending)
