@@ -10,12 +10,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 
-.PHONY: help setup lint test lock bench-mnist bench-fashion bench-digits gpu report speed
+.PHONY: help setup lint test lock bench bench-mnist bench-fashion bench-digits bench-stacked bench-toy gpu report speed
 
 help:
 	@echo "make bench-mnist     train and compare the founding variants on MNIST (PRESET=smoke|quick|full|auto OUT=dir ARGS=...)"
 	@echo "make bench-fashion   the same on Fashion-MNIST"
 	@echo "make bench-digits    the same on the embedded digits, without any download"
+	@echo "make bench SUITE=losses   any suite of benchmarks/: losses, conditioning, architectures, dcgan_rules, least_squares ..."
+	@echo "make bench-toy       which objectives lose modes of known mixtures in the plane: minutes on a CPU (OUT=runs/toy)"
+	@echo "make bench-stacked   which objectives lose modes: three MNIST digits in three channels, 1,000 modes to find"
 	@echo "make gpu MINUTES=9   with python3 and its own torch: all that only a CUDA device can tell, in that time"
 	@echo "make report OUT=dir  write a results folder's report anew"
 	@echo "make speed           time the engine against the tutorial loop and the machine's limit (ARGS=--help for options)"
@@ -50,10 +53,18 @@ lock: $(STAMP)
 bench-mnist: SUITE := mnist
 bench-fashion: SUITE := fashion_mnist
 bench-digits: SUITE := digits
+bench-stacked: SUITE := stacked_mnist
 bench-mnist bench-fashion: FALLBACK := --fallback digits
 
-bench-mnist bench-fashion bench-digits: $(STAMP)
+bench: SUITE ?= $(error name a suite of benchmarks/, e.g. make bench SUITE=losses)
+
+bench bench-mnist bench-fashion bench-digits bench-stacked: $(STAMP)
 	$(BIN)/gan-zoo bench benchmarks/$(SUITE).toml --preset $(PRESET) --out $(OUT) $(FALLBACK) $(ARGS)
+
+bench-toy: PRESET := quick
+bench-toy: OUT := runs/toy
+bench-toy: $(STAMP)
+	$(BIN)/python benchmarks/toy.py --preset $(PRESET) --out $(OUT) $(ARGS)
 
 # Not in .venv: the machine with the device has its own torch, and no network.
 gpu:

@@ -31,6 +31,10 @@ NEEDED = (
 GRACE = 20.0
 """Seconds kept for a child to end in, and for the packing."""
 MARK = "mark.cuda"
+SUITES = (
+    *("mnist", "losses", "conditioning", "least_squares", "dcgan_rules", "architectures"),
+    *("fashion_mnist", "stacked_mnist"),
+)
 CODE = ("gan_zoo", "tests", "benchmarks")
 
 
@@ -117,7 +121,7 @@ def _plan(options: argparse.Namespace, end: float) -> Iterator[Work]:
     minutes = f"{max(0.5, 0.5 * (end - time.monotonic()) / 60):.2f}"
     speed = ("benchmarks/speed.py", "--device", "cuda", "--resume", "--minutes", minutes, "--data-root", data)
     yield Work("speed", (python, *speed, "--out", str(folder / "speed")), 1.0, done=False)
-    for suite in ("mnist", "fashion_mnist"):
+    for suite in SUITES:
         out = folder / f"{suite.replace('_', '-')}-full-{options.precision}"
         bench = ("-m", "gan_zoo", "bench", f"benchmarks/{suite}.toml", "--preset", "full", "--device", "cuda")
         more = ("--precision", options.precision, "--data-root", data, "--out", str(out))

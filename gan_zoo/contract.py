@@ -37,7 +37,13 @@ def random_data(side: int, channels: int = 1, n: int = 2 * BATCH + LEFT_OVER) ->
 
 def _start(variant: Variant, seed: int = 0) -> State:
     packs = max(1, BATCH // variant.packing) * variant.packing
-    return init(dataclasses.replace(variant, batch_size=packs), random_data(variant.image_side), seed)
+    small = dataclasses.replace(
+        variant,
+        batch_size=packs,
+        fake_batch_size=variant.fake_batch_size and packs,
+        generator_batch_size=variant.generator_batch_size and packs,
+    )
+    return init(small, random_data(variant.image_side), seed)
 
 
 def shapes(variant: Variant) -> None:
@@ -52,9 +58,7 @@ def shapes(variant: Variant) -> None:
     _need(bool((fake.abs() <= 1).all()), "the generator gives values outside [-1, 1]")
     packed = real.reshape(BATCH // variant.packing, -1, *real.shape[2:])
     said = (
-        state.networks.discriminator(packed, labels)
-        if variant.conditioning == "both"
-        else state.networks.discriminator(packed)
+        state.networks.discriminator(packed, labels) if variant.judges_labels else state.networks.discriminator(packed)
     )
     score = said.score if hasattr(said, "score") else said
     _need(
@@ -63,14 +67,26 @@ def shapes(variant: Variant) -> None:
 
 
 def gradients_reach(variant: Variant) -> None:
-    """A round leaves a gradient on every parameter of both networks, but biases straight before a batch norm."""
+    """Two rounds leave a gradient on every parameter of both networks.
+
+    Two, since a residual branch that begins at zero passes no gradient on before its first step. Spared are biases
+    straight before a batch norm, and the score's own where the objective sees only differences of scores.
+    """
     state = _start(variant)
     with _BiasesBeforeBatchNorm(state) as exempt:
-        advance(state, 1)
+        advance(state, 2)
+    if variant.objective.differences_only:
+        exempt.update(_score_biases(state.networks.discriminator))
     for side, network in state.networks._asdict().items():
         for name, parameter in network.named_parameters():
             reached = parameter.grad is not None and bool((parameter.grad != 0).any())
             _need(reached or parameter in exempt, f"no gradient reaches {side}.{name}")
+
+
+def _score_biases(discriminator: nn.Module) -> set[nn.Parameter]:
+    """Biases of the layers that give one value a sample."""
+    layers = [m for m in discriminator.modules() if isinstance(m, (nn.Linear, nn.modules.conv._ConvNd))]
+    return {m.bias for m in layers if isinstance(m.bias, nn.Parameter) and m.bias.numel() == 1}
 
 
 class _BiasesBeforeBatchNorm:

@@ -11,7 +11,7 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One measure, described for a reader of the report."""
+    """One measure, described for a reader of the report; ``kind`` is what it measures."""
 
     name: str
     title: str
@@ -20,6 +20,7 @@ class Metric:
     meaning: str
     misleads: str
     source: str
+    kind: Literal["images", "points"] = "images"
 
     @property
     def arrow(self) -> str:
@@ -106,6 +107,16 @@ _ALL = (
         source="after Srivastava et al. 2017, arXiv 1705.07761",
     ),
     Metric(
+        name="modes_hit",
+        title="Modes hit",
+        better="higher",
+        range="0 to the number of classes",
+        meaning="Number of classes that the classifier finds in at least one generated image.",
+        misleads="When N differs, as more images hit more classes, or when images are noise, which falls into many "
+        "classes by chance.",
+        source="Srivastava et al. 2017, arXiv 1705.07761",
+    ),
+    Metric(
         name="class_kl",
         title="Class KL",
         better="lower",
@@ -122,6 +133,50 @@ _ALL = (
         meaning="Share of generated images in which the classifier finds the class that was asked for.",
         misleads="When images are caricatures that please the classifier, or one good image per class is repeated.",
         source="GAN-test, Shmelkov et al. 2018, arXiv 1807.09499",
+    ),
+    Metric(
+        name="jsd",
+        title="JSD",
+        better="lower",
+        range="0 to ln 2 = 0.693, in nats",
+        meaning="Jensen-Shannon divergence of the histogram of generated points to the exact probabilities of the same "
+        "bins.",
+        misleads="When N differs between figures: points of the truth itself give about (occupied bins - 1) / (8 N). "
+        "Bins hide what happens within them.",
+        source="Lin 1991, IEEE Trans. Inf. Theory 37",
+        kind="points",
+    ),
+    Metric(
+        name="modes_found",
+        title="Modes found",
+        better="higher",
+        range="0 to the number of modes",
+        meaning="Number of modes that are the nearest one of at least one high-quality point among the first 2,500.",
+        misleads="When one stray point counts as a whole mode: it says nothing about how evenly modes are used.",
+        source="Srivastava et al. 2017, arXiv 1705.07761; Lin et al. 2018, arXiv 1712.04086",
+        kind="points",
+    ),
+    Metric(
+        name="high_quality",
+        title="High quality",
+        better="higher",
+        range="0 to 1; of the truth 0.997 in one dimension, 0.989 in two",
+        meaning="Share of generated points within three standard deviations of the nearest mode.",
+        misleads="When a generator sits on the center of one mode: it then scores 1, above the truth.",
+        source="Srivastava et al. 2017, arXiv 1705.07761",
+        kind="points",
+    ),
+    Metric(
+        name="d_gap",
+        title="D gap",
+        better="lower",
+        range="0 to 1; only where the best D is known: cross-entropy, samples judged one by one without labels",
+        meaning="Mean absolute difference of the learned D from the optimal D* = p_data / (p_data + p_g), where the "
+        "points are.",
+        misleads="When taken for quality: it tells how far the discriminator is behind its generator. p_g is a "
+        "histogram of N points, so a perfect D does not quite reach 0.",
+        source="after Goodfellow et al. 2014, arXiv 1406.2661, proposition 1",
+        kind="points",
     ),
 )
 

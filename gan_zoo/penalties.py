@@ -1,8 +1,11 @@
 """Terms added to the discriminator's loss, for samples of any shape."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
+from torch import Tensor
 
 from gan_zoo.objectives import Loss, ObjectiveState, Result, Step
 
@@ -27,16 +30,61 @@ def gradient_penalty(weight: float = 10.0, target: float = 1.0) -> Penalty:
     over all values of a sample (channels, height and width).
     """
 
-    def loss(step: Step, _state: ObjectiveState) -> Result:
+    def between(step: Step) -> Tensor:
         n = min(len(step.real), len(step.fake))
         real, fake = step.real[:n], step.fake[:n]
         share = torch.rand(n, *[1] * (real.dim() - 1), generator=step.random, device=real.device, dtype=real.dtype)
-        points = torch.lerp(fake, real, share).detach().requires_grad_()
-        score = step.critic(points, None if step.labels is None else step.labels[:n]).score
-        (gradient,) = torch.autograd.grad(score.sum(), points, create_graph=True)
-        length = gradient.flatten(1).norm(dim=1)
+        return torch.lerp(fake, real, share)
+
+    return _one_slope(f"gradient penalty, weight {weight:g}", between, weight, target)
+
+
+def noise_penalty(weight: float = 10.0, target: float = 1.0, spread: float = 0.5) -> Penalty:
+    """``weight`` x E[(||grad D(x')||_2 - target)^2] around real samples (DRAGAN: Kodali et al. 2017, arXiv 1705.07215).
+
+    x' = x + ``spread`` x std(x) x u, with the deviation over all values of the batch and u uniform on [0, 1), one draw
+    a value, as in the authors' code (the paper's eq. 4 has Gaussian noise).
+    """
+
+    def around(step: Step) -> Tensor:
+        real = step.real
+        noise = torch.rand(real.shape, generator=step.random, device=real.device, dtype=real.dtype)
+        return real + spread * real.std() * noise
+
+    return _one_slope(f"DRAGAN penalty, weight {weight:g}", around, weight, target)
+
+
+def zero_centered(on: Literal["real", "fake"], weight: float = 10.0) -> Penalty:
+    """``weight`` / 2 x E[||grad D(x)||_2^2] on real samples or on fakes.
+
+    R1 and R2 of Mescheder et al. 2018, arXiv 1801.04406, eq. 9 and 10, where the weight is called gamma.
+    """
+    name = {"real": "r1", "fake": "r2"}[on]
+
+    def loss(step: Step, _state: ObjectiveState) -> Result:
+        points, labels = (step.real, step.labels) if on == "real" else (step.fake, step.fake_labels)
+        squares = _slope(step, points, labels).square().sum(dim=1).mean()
+        return Result({name: weight / 2 * squares})
+
+    return Penalty(title=f"{name.upper()} penalty, weight {weight:g}", loss=loss, per_sample=True)
+
+
+def _one_slope(title: str, points: Callable[[Step], Tensor], weight: float, target: float) -> Penalty:
+    """The penalty on slopes that differ from ``target`` at points that each belong to a real sample."""
+
+    def loss(step: Step, _state: ObjectiveState) -> Result:
+        at = points(step)
+        length = _slope(step, at, None if step.labels is None else step.labels[: len(at)]).norm(dim=1)
         return Result(
             {"gradient_penalty": weight * (length - target).square().mean()}, {"gradient_length": length.mean()}
         )
 
-    return Penalty(title=f"gradient penalty, weight {weight:g}", loss=loss, per_sample=True)
+    return Penalty(title=title, loss=loss, per_sample=True)
+
+
+def _slope(step: Step, points: Tensor, labels: Tensor | None) -> Tensor:
+    """Gradients (B, values of a sample) of the scores at ``points``, through which the critic can be trained."""
+    points = points.detach().requires_grad_()
+    score = step.critic(points, labels).score
+    (gradient,) = torch.autograd.grad(score.sum(), points, create_graph=True)
+    return gradient.flatten(1)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from gan_zoo import data as data_sets
 from gan_zoo import registry
-from gan_zoo.bench.evaluation import Evaluator
+from gan_zoo.bench.evaluation import Evaluator, Measuring
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import EVALUATION_SIDE, Recipe, make_plan
+from gan_zoo.bench.points import PointEvaluator
 from gan_zoo.bench.run import run_plan
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.data import Dataset
@@ -17,6 +18,7 @@ from gan_zoo.engine import Budget, OnBlock, Run, Sampler, State, checkpoint, tra
 from gan_zoo.engine.device import pick, prepare
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics import load_extractor
+from gan_zoo.metrics.extractors import OWN, resolve
 from gan_zoo.precision import EXACT
 from gan_zoo.variant import Variant
 
@@ -114,11 +116,14 @@ def train(
     precision: str = EXACT,
     data_root: Path | None = None,
     fallback: str | None = None,
+    channels: int | None = None,
     fractions: Sequence[float] = (1.0,),
     on_milestone: Callable[[State, float], Any] | None = None,
     on_block: OnBlock | None = None,
 ) -> Run:
     """Train one variant, e.g. ``train("cgan", "mnist", {"epochs": 5})``.
+
+    ``data`` is a set's name, or ``folder:PATH`` for images of your own; ``channels`` draws it in 1 (grey) or 3.
 
     Gives back the run: ``run.sampler(20)`` makes images, ``run.history`` is a pandas table, ``run.status`` tells how
     it ended.
@@ -130,7 +135,9 @@ def train(
         raise GanZooError(f"seed is {seed!r}; it must be a whole number from 0 on")
     made = registry.get(variant) if isinstance(variant, str) else variant
     if isinstance(data, str):
-        data = data_sets.load(data, side=made.image_side, root=data_root, fallback=fallback, device=pick(device))
+        data = data_sets.load(
+            data, side=made.image_side, channels=channels, root=data_root, fallback=fallback, device=pick(device)
+        )
     spent = budget if isinstance(budget, Budget) else Budget.of(budget)
     return train_run(
         made,
@@ -173,25 +180,32 @@ def evaluate(
     Raises:
         GanZooError: unknown names, data or weights that cannot be had, or an N larger than the test split.
     """
-    import pandas as pd
-
     device = next(sampler.generator.parameters()).device
     prepare(device.type)
     dataset = data_sets.load(data, side=EVALUATION_SIDE, root=data_root, fallback=fallback, device=device)
+    if dataset.density is not None:
+        return _long(PointEvaluator(dataset.density, n, device), sampler, seed)
     if not 2 <= n <= len(dataset.test):
         raise GanZooError(f"n is {n}; the test split of {dataset.name!r} allows 2 to {len(dataset.test)} images")
     loaded = tuple(
-        load_extractor(name, device=device, inception_weights=inception_weights)
-        for name in extractors or (dataset.extractor,)
+        load_extractor(name, device=device, inception_weights=inception_weights, dataset=dataset)
+        for name in resolve(extractors or (OWN,), dataset, n=n, inception_weights=inception_weights)
     )
     for extractor in loaded:
         if n < extractor.minimum_n:
             raise GanZooError(f"n is {n}; figures of {extractor.name!r} need at least {extractor.minimum_n} images")
     evaluator = Evaluator(dataset.train, dataset.test, loaded, n, fingerprint=dataset.fingerprint)
+    return _long(evaluator, sampler, seed)
+
+
+def _long(evaluator: Measuring, sampler: Sampler, seed: int) -> "pd.DataFrame":
+    """What an evaluator measures of a sampler and of its floor, a row a value."""
+    import pandas as pd
+
     measured = {sampler.variant.name: evaluator.measure(sampler, seed), "real": evaluator.floor(seed)}
     return pd.DataFrame(
         [
-            {"variant": name, "metric": metric, "extractor": row["extractor"], "n": n, "value": value}
+            {"variant": name, "metric": metric, "extractor": row["extractor"], "n": row["n"], "value": value}
             for name, rows in measured.items()
             for row in rows
             for metric, value in row["values"].items()

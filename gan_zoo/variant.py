@@ -25,11 +25,23 @@ class Networks(NamedTuple):
     discriminator: nn.Module
 
 
+NORMS = ("batch", "layer", "none")
+"""What may stand between a network's layers."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """What a network family is told: sample shape (C, H, W), latent size, classes given to each network (0: none).
+    """What a network family is told.
 
-    With ``packing`` the discriminator judges packs of so many samples, stacked along the channels.
+    Attributes:
+        shape: of a sample, (C, H, W) or (D,).
+        latent: values of a latent vector.
+        generator_classes, discriminator_classes: classes whose labels are an input of the network; 0: none.
+        packing: the discriminator judges packs of so many samples, stacked along the channels.
+        projection: classes whose embedding is projected on the discriminator's features; 0: none.
+        heads: further outputs of the discriminator, sizes by name.
+        autoencoder: 0, or the power of an autoencoding discriminator's error.
+        norm, generator_norm: a name of ``NORMS`` for each network; None: the family's own.
     """
 
     shape: tuple[int, ...]
@@ -37,6 +49,11 @@ class Spec:
     generator_classes: int = 0
     discriminator_classes: int = 0
     packing: int = 1
+    projection: int = 0
+    heads: Mapping[str, int] = field(default_factory=dict)
+    autoencoder: int = 0
+    norm: str | None = None
+    generator_norm: str | None = None
 
     @property
     def judged_shape(self) -> tuple[int, ...]:
@@ -44,15 +61,31 @@ class Spec:
         return (self.shape[0] * self.packing, *self.shape[1:])
 
 
+GROUPS = ("systems of the articles", "losses", "gradient penalties", "labels and codes", "autoencoders")
+"""What the variants of this package are listed under, in this order."""
+
 _IMPLEMENTATIONS = frozenset({"fused", "foreach", "capturable", "differentiable"})
 
 
 @dataclass(frozen=True)
 class Optimizer:
-    """An optimizer by its name in ``torch.optim``, with its settings."""
+    """An optimizer by its name in ``torch.optim``, with its settings.
+
+    With ``decay`` the learning rate of step t (from 0) is lr / (1 + decay t), as Keras has it.
+    """
 
     name: str = "Adam"
     settings: Mapping[str, Any] = field(default_factory=lambda: {"lr": 2e-4, "betas": (0.5, 0.999)})
+    decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        if type(self.decay) not in (int, float) or self.decay < 0:
+            raise GanZooError(f"decay of optimizer {self.name} is {self.decay!r}; it must be a number of at least 0")
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the first step."""
+        return self.settings["lr"]
 
     def build(self, parameters: Iterable[nn.Parameter], **preferred: Any) -> torch.optim.Optimizer:
         """The optimizer over ``parameters``.
@@ -66,13 +99,16 @@ class Optimizer:
         known = {name: kind for name, kind in vars(torch.optim).items() if isinstance(kind, type)}
         if self.name not in known:
             raise unknown("optimizer", self.name, known)
-        kind = known[self.name]
+        kind, trained = known[self.name], list(parameters)
         if not _IMPLEMENTATIONS.isdisjoint(self.settings):
             preferred = {}
         understood = inspect.signature(kind).parameters
         settings = {key: value for key, value in preferred.items() if key in understood} | dict(self.settings)
+        if self.decay:
+            # A tensor, that the engine changes in place: a recorded graph would keep a number.
+            settings["lr"] = torch.tensor(self.rate, dtype=trained[0].dtype, device=trained[0].device)
         try:
-            return kind(list(parameters), **settings)
+            return kind(trained, **settings)
         except (TypeError, ValueError) as error:
             raise GanZooError(f"optimizer {self.name} cannot be made with {dict(self.settings)}: {error}") from None
 
@@ -87,10 +123,35 @@ def _normal_weights(module: nn.Module) -> None:
         nn.init.normal_(module.weight, 0.0, 0.02)
 
 
+def _tutorial_weights(module: nn.Module) -> None:
+    """N(0, 0.02) weights, batch norm gains from N(1, 0.02) and shifts of 0 (PyTorch's DCGAN tutorial)."""
+    _normal_weights(module)
+    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)
+
+
+def _glorot_weights(module: nn.Module) -> None:
+    """Weights of linear and convolution layers after Glorot and Bengio 2010, eq. 16; biases of 0 (Keras's own)."""
+    if isinstance(module, (nn.Linear, nn.modules.conv._ConvNd)):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
 INITIALIZATIONS: dict[str, Callable[[nn.Module], None]] = {
     "default": _default_weights,
     "normal 0.02": _normal_weights,
+    "normal 0.02, gains too": _tutorial_weights,
+    "glorot uniform": _glorot_weights,
 }
+
+
+def _spectral(network: nn.Module) -> None:
+    """Spectral normalization of every layer's weight (Miyato et al. 2018, arXiv 1802.05957, algorithm 1)."""
+    for module in list(network.modules()):
+        if isinstance(module, (nn.Linear, nn.modules.conv._ConvNd, nn.Embedding)):
+            nn.utils.parametrizations.spectral_norm(module)
 
 
 def _generator_parameters(networks: Networks) -> list[nn.Parameter]:
@@ -114,7 +175,12 @@ class Variant:
         objective: the adversarial losses.
         penalties: terms added to the discriminator's loss.
         latent: size and distribution of the latent vector.
-        conditioning: which networks are given the labels.
+        conditioning: which networks are given the labels; ``projection``: both, the discriminator by the inner product
+            of its features with the label's embedding.
+        heads: further outputs of the discriminator by name: ``label`` (a score a class), or parts of the latent.
+        autoencoder: 0, or 1 or 2: the discriminator is an autoencoder, its score the mean of |error|^autoencoder.
+        norm: what normalizes the discriminator, ``batch``, ``layer``, ``spectral`` or ``none``; None: its family's own.
+        generator_norm: ``batch``, ``layer`` or ``none`` between the generator's layers; None: its family's own.
         generator_optimizer, discriminator_optimizer: optimizer and settings of each side.
         generator_trains, discriminator_trains: the parameters that each side's optimizer steps.
         discriminator_steps, generator_steps: optimizer steps of each side in a round.
@@ -131,7 +197,9 @@ class Variant:
         ema: decay a generator step of an exponential moving average of the generator, which is then the one sampled;
             None: no average.
         deviations: every way in which it departs from its paper.
+        group: what it is listed under.
         name, options: how the registry made it; set by ``registry.get``.
+        label: what a suite calls it in its tables; empty: its name.
     """
 
     title: str
@@ -140,7 +208,11 @@ class Variant:
     objective: Objective
     penalties: tuple[Penalty, ...] = ()
     latent: Latent = field(default_factory=lambda: uniform(100))
-    conditioning: Literal["none", "generator", "both"] = "none"
+    conditioning: Literal["none", "generator", "both", "projection"] = "none"
+    heads: tuple[str, ...] = ()
+    autoencoder: Literal[0, 1, 2] = 0
+    norm: str | None = None
+    generator_norm: str | None = None
     generator_optimizer: Optimizer = field(default_factory=Optimizer)
     discriminator_optimizer: Optimizer = field(default_factory=Optimizer)
     generator_trains: Callable[[Networks], list[nn.Parameter]] = _generator_parameters
@@ -159,8 +231,10 @@ class Variant:
     initialization: str = "default"
     ema: float | None = None
     deviations: tuple[str, ...] = ()
+    group: str = "others"
     name: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
 
     def __post_init__(self) -> None:
         for name, kind in _KINDS.items():
@@ -168,11 +242,15 @@ class Variant:
                 given = f"{getattr(self, name)!r} ({type(getattr(self, name)).__name__})"
                 raise GanZooError(f"{self.name or self.title}: {name} is {given}; it must be of type {kind.__name__}")
         for choice, allowed in (
-            ("conditioning", ("none", "generator", "both")),
+            ("conditioning", ("none", "generator", "both", "projection")),
             ("sampling", ("epoch", "replacement")),
+            ("norm", (None, *NORMS, "spectral")),
+            ("generator_norm", (None, *NORMS)),
+            ("autoencoder", (0, 1, 2)),
         ):
             if getattr(self, choice) not in allowed:
-                raise unknown(f"{choice} of variant {self.name or self.title!r}", str(getattr(self, choice)), allowed)
+                words = map(str, allowed)
+                raise unknown(f"{choice} of variant {self.name or self.title!r}", str(getattr(self, choice)), words)
         if self.initialization not in INITIALIZATIONS:
             raise unknown("initialization", self.initialization, INITIALIZATIONS)
         for count in ("discriminator_steps", "generator_steps", "packing", "image_side"):
@@ -181,7 +259,7 @@ class Variant:
             self._at_least(size, 2 * self.packing)
         if self.ema is not None and not 0 < self.ema < 1:
             raise GanZooError(f"{self.name or self.title}: ema is {self.ema}; a decay lies between 0 and 1")
-        if self.packing > 1 and self.conditioning == "both":
+        if self.packing > 1 and self.judges_labels:
             raise GanZooError(
                 f"{self.name or self.title}: a pack has no one label; use packing = 1 or conditioning = 'generator'"
             )
@@ -194,18 +272,44 @@ class Variant:
             )
 
     @property
+    def shown(self) -> str:
+        """What tables call it."""
+        return self.label or self.name
+
+    @property
+    def judges_labels(self) -> bool:
+        """Whether the discriminator is given the labels."""
+        return self.conditioning in ("both", "projection")
+
+    @property
     def reuses_fakes(self) -> bool:
         """Whether the generator's step may go on from the discriminator's last fakes."""
         return self.generator_batch_size is None and not self.fakes_in_eval
 
     def spec(self, shape: tuple[int, ...], classes: int) -> Spec:
-        """What the networks are told, for samples of ``shape`` with ``classes`` classes."""
+        """What the networks are told, for samples of ``shape`` with ``classes`` classes.
+
+        Raises:
+            GanZooError: a head that is neither ``label`` nor a part of the latent.
+        """
+        parts = {part.name: part.size for part in self.latent.parts}
+        sizes = {"label": classes, **parts}
+        if lost := [head for head in self.heads if head not in sizes]:
+            raise GanZooError(
+                f"variant {self.shown or self.title!r} has a head {lost[0]!r}, and its latent {str(self.latent)!r} no "
+                f"part of that name, only {', '.join(parts)}; name the parts, or keep the variant's own latent"
+            )
         return Spec(
             shape=shape,
             latent=self.latent.size,
             generator_classes=0 if self.conditioning == "none" else classes,
             discriminator_classes=classes if self.conditioning == "both" else 0,
             packing=self.packing,
+            projection=classes if self.conditioning == "projection" else 0,
+            heads={head: sizes[head] for head in self.heads},
+            autoencoder=self.autoencoder,
+            norm="none" if self.norm == "spectral" else self.norm,
+            generator_norm=self.generator_norm,
         )
 
     def build(self, shape: tuple[int, ...], classes: int) -> Networks:
@@ -214,8 +318,11 @@ class Variant:
         Raises:
             GanZooError: conditioning without classes, or batch norm in a discriminator under a per-sample penalty.
         """
-        if self.conditioning != "none" and classes < 1:
-            raise GanZooError(f"variant {self.name or self.title!r} needs labels, and the data set has none")
+        if (self.conditioning != "none" or "label" in self.heads) and classes < 1:
+            raise GanZooError(
+                f"variant {self.shown or self.title!r} needs labels, and the data set has none: use a labelled one (a "
+                "folder of images needs one sub-folder a class), or a variant without labels, e.g. nsgan"
+            )
         networks = Networks(*self.networks(self.spec(shape, classes)))
         for penalty in self.penalties:
             if penalty.per_sample and any(
@@ -227,6 +334,8 @@ class Variant:
                 )
         for network in networks:
             network.apply(INITIALIZATIONS[self.initialization])
+        if self.norm == "spectral":
+            _spectral(networks.discriminator)
         return networks
 
 
@@ -238,7 +347,9 @@ _KINDS: dict[str, type] = {
     "latent": Latent,
     "generator_optimizer": Optimizer,
     "discriminator_optimizer": Optimizer,
+    "heads": tuple,
     "joint": bool,
     "fakes_in_eval": bool,
     "deviations": tuple,
+    "group": str,
 }

@@ -1,5 +1,6 @@
 """Variants by name: options, mistakes, plugins in files and in packages, and the files that decide a variant."""
 
+import ast
 import importlib.metadata
 import subprocess
 import sys
@@ -10,9 +11,11 @@ import pytest
 
 import gan_zoo.variants
 from gan_zoo import registry
+from gan_zoo.description import describe
 from gan_zoo.errors import GanZooError
 from gan_zoo.latent import normal
-from gan_zoo.variant import Variant
+from gan_zoo.networks.dcgan import linear_stem
+from gan_zoo.variant import Optimizer, Variant
 
 VARIANTS = Path(gan_zoo.variants.__file__).parent
 
@@ -56,6 +59,42 @@ def test_options_are_hyperparameters_or_fields():
     assert registry.hyperparameters("dcgan") == {"width": 128}
 
 
+def test_a_backbone_is_an_option_of_every_variant():
+    """By name, or with sizes and the discriminator's norm, which then stands in place of the variant's own."""
+    assert registry.get("gan", backbone="dcgan").networks is linear_stem
+    variant = registry.get("sngan", backbone={"name": "dcgan", "width": 4, "norm": "layer"})
+    assert (variant.networks.func, variant.networks.keywords, variant.norm) == (linear_stem, {"width": 4}, "layer")
+    assert registry.get("sngan", backbone={"name": "dcgan", "width": 4}).norm == "spectral"
+    assert describe(registry.get(variant.name, **variant.options)) == describe(variant)
+    critic = registry.get("gan", backbone={"name": "mlp", "discriminator": [6, 5]}).build((1, 8, 8), 0).discriminator
+    assert [m.out_features for m in critic.body if hasattr(m, "out_features")] == [6, 5]
+
+
+def test_optimizers_are_options_as_plain_values():
+    settings = {"name": "AdamW", "lr": 1e-3, "betas": [0.0, 0.9], "decay": 0.5}
+    variant = registry.get("gan", generator_optimizer=settings, discriminator_optimizer={"lr": 0.1})
+    assert variant.generator_optimizer == Optimizer("AdamW", {"lr": 1e-3, "betas": (0.0, 0.9)}, 0.5)
+    assert variant.discriminator_optimizer == Optimizer("Adam", {"lr": 0.1}, 0.0)
+
+
+def _code_lines(path):
+    """Lines that are neither blank nor of a docstring."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    said: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            said.update(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return sum(bool(text.strip()) for number, text in enumerate(lines, 1) if number not in said), tree
+
+
+@pytest.mark.parametrize("path", sorted(VARIANTS.glob("*.py")), ids=lambda path: path.stem)
+def test_a_variant_is_a_small_file_without_a_loop(path):
+    lines, tree = _code_lines(path)
+    assert lines <= 40
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.For | ast.While | ast.AsyncFor)]
+
+
 @pytest.mark.parametrize(
     ("name", "options", "said"),
     [
@@ -70,6 +109,16 @@ def test_options_are_hyperparameters_or_fields():
         ("gan", {"latent": 100}, "latent is 100"),
         ("gan", {"ema": "much"}, r"'gan' cannot be made with \(ema='much'\)"),
         ("gan", {"objective": "hinge"}, "objective is 'hinge'"),
+        ("gan", {"backbone": "dcgna"}, "unknown backbone 'dcgna'; did you mean 'dcgan'"),
+        ("gan", {"backbone": 3}, r"'gan' cannot be made with \(backbone=3\)"),
+        ("gan", {"backbone": {"name": "mlp", "width": 3}}, "unknown setting of backbone 'mlp'.*'width'.*norm"),
+        ("gan", {"backbone": {"name": "mlp", "norm": "bacth"}}, "did you mean 'batch'"),
+        ("gan", {"generator_optimizer": {"name": "Adamm", "lr": 0.1}}, "did you mean 'Adam'"),
+        ("gan", {"generator_optimizer": {"name": "SGD", "lr": 0.1, "betas": [0, 0.9]}}, "SGD cannot be made with"),
+        ("gan", {"generator_optimizer": {"lr": -1.0}}, "Invalid learning rate"),
+        ("gan", {"generator_optimizer": {"name": "SGD", "decay": 0.1}}, "cannot be made.*lr"),
+        ("gan", {"generator_optimizer": {"lr": 0.1, "decay": "much"}}, "decay of optimizer Adam is 'much'"),
+        ("gan", {"generator_optimizer": {"lr": 0.1, "decay": -1}}, "decay of optimizer Adam is -1"),
     ],
 )
 def test_a_mistake_is_one_clear_line(name, options, said):

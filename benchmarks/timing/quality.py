@@ -1,8 +1,10 @@
-"""What a fast precision costs in quality: the difference of final FIDs over seeds, with its interval."""
+"""Differences of final FIDs over seeds, with their intervals: of two precisions, of two variants of one run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from scipy import stats
 
@@ -41,8 +43,6 @@ def differences(exact: Path, fast: Path) -> list[dict[str, Any]]:
         kept = {mode: _survivors(found.runs, variant, column) for mode, found in results.items()}
         if min(len(values) for values in kept.values()) < 2:
             raise GanZooError(f"{variant}: an interval needs two seeds that survived in {exact} and in {fast}")
-        found = stats.ttest_ind(kept["fast"], kept["exact"], equal_var=False)
-        interval = found.confidence_interval(CONFIDENCE)
         rows.append(
             {
                 "variant": variant,
@@ -53,12 +53,62 @@ def differences(exact: Path, fast: Path) -> list[dict[str, Any]]:
                 "seeds_fast": len(kept["fast"]),
                 "fid_exact": float(kept["exact"].mean()),
                 "fid_fast": float(kept["fast"].mean()),
-                "difference": float(kept["fast"].mean() - kept["exact"].mean()),
-                "low": float(interval.low),
-                "high": float(interval.high),
+                **welch(kept["fast"], kept["exact"]),
             }
         )
     return rows
+
+
+def contrasts(folder: Path, variant: str, others: Sequence[str]) -> list[dict[str, Any]]:
+    """A row for each other variant: the difference of mean log final FID, ``variant`` less the other one.
+
+    By `welch`, over the seeds that survived; ``fid`` and ``fid_other`` are geometric means, whose ratio is the
+    exponential of the difference.
+
+    Raises:
+        GanZooError: no finished run with these variants, or fewer than two seeds of one that survived.
+    """
+    results = read_results(folder)
+    manifest, extractor = results.manifest, own_extractor(results.manifest)
+    if missing := [name for name in (variant, *others) if name not in manifest.get("variants", [])]:
+        raise GanZooError(
+            f"{folder} holds no run of {', '.join(missing)}; name a folder of benchmarks/least_squares.toml"
+        )
+    column = f"final_fid_{extractor}"
+    if column not in results.runs:
+        raise GanZooError(f"{folder} holds no final FID; finish its run first")
+    kept = {name: np.log(_survivors(results.runs, name, column).dropna()) for name in (variant, *others)}
+    if few := [name for name, values in kept.items() if len(values) < 2]:
+        raise GanZooError(f"{folder}: an interval needs two seeds that survived, of {', '.join(few)} too")
+    return [
+        {
+            "variant": variant,
+            "other": other,
+            "data": manifest["data"]["name"],
+            "preset": manifest.get("preset", ""),
+            "extractor": extractor,
+            "n": manifest.get("n"),
+            "planned": len(manifest.get("seeds", [])),
+            "seeds": len(kept[variant]),
+            "seeds_other": len(kept[other]),
+            "fid": float(np.exp(kept[variant].mean())),
+            "fid_other": float(np.exp(kept[other].mean())),
+            **welch(kept[variant], kept[other]),
+        }
+        for other in others
+    ]
+
+
+def welch(first: "pd.Series[float]", second: "pd.Series[float]") -> dict[str, float]:
+    """The difference of means, first less second, with Welch's interval (B. L. Welch, Biometrika 34, 1947) and p."""
+    found = stats.ttest_ind(first, second, equal_var=False)
+    interval = found.confidence_interval(CONFIDENCE)
+    return {
+        "difference": float(first.mean() - second.mean()),
+        "low": float(interval.low),
+        "high": float(interval.high),
+        "p": float(found.pvalue),
+    }
 
 
 def _survivors(runs: pd.DataFrame, variant: str, column: str) -> "pd.Series[float]":

@@ -1,7 +1,7 @@
 """One cell: train a variant with a seed, measure it on the way, and write down every row as it comes."""
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +9,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gan_zoo.bench.evaluation import Evaluator
+from gan_zoo.bench.evaluation import Measuring
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import CellPlan, Plan
+from gan_zoo.bench.points import PointEvaluator, judge_of
 from gan_zoo.bench.records import CELLS, Row, append, read_cell
 from gan_zoo.engine import Sampler, State, checkpoint, failure, init, train_to
 from gan_zoo.engine.device import peak_memory, reset_peak_memory
 from gan_zoo.errors import GanZooError
 
 CHECKPOINTS = "checkpoints"
-COLUMNS, ROWS, CLASS_COLUMNS = 5, 4, 10
+COLUMNS, ROWS, CLASS_COLUMNS, CLASS_ROWS = 5, 4, 10, 10
 FINISHED = ("ok", "collapsed", "diverged", "out_of_memory")
 
 
@@ -38,7 +39,7 @@ def checkpoint_path(folder: Path, cell: CellPlan) -> Path:
     return folder / CHECKPOINTS / f"{cell.name}.safetensors"
 
 
-def run_cell(plan: Plan, cell: CellPlan, evaluator: Evaluator, folder: Path, listener: Listener) -> Row:
+def run_cell(plan: Plan, cell: CellPlan, evaluator: Measuring, folder: Path, listener: Listener) -> Row:
     """Run one cell to its end, from its last checkpoint where it was interrupted, and give back its last row.
 
     Divergence and memory that runs out end the cell with a status of their own; so does any other error of the
@@ -62,15 +63,18 @@ def run_cell(plan: Plan, cell: CellPlan, evaluator: Evaluator, folder: Path, lis
     return end
 
 
-def _train(plan: Plan, cell: CellPlan, evaluator: Evaluator, folder: Path, listener: Listener) -> Row:
+def _train(plan: Plan, cell: CellPlan, evaluator: Measuring, folder: Path, listener: Listener) -> Row:
     state: State | None = None
     try:
         state, fractions = _start(plan, cell, folder)
         # A kill after the last milestone leaves nothing to train: the status is then that of the rows on record.
-        last = read_cell(records_path(folder, cell)).metrics[-len(plan.extractors) :]
+        measured = read_cell(records_path(folder, cell)).metrics
+        last = measured[len(measured) - len(plan.extractors) :]
         for fraction in train_to(state, plan.budget, fractions, on_block=_on_block(plan, cell, folder, listener)):
             last = _milestone(plan, cell, state, fraction, evaluator, folder)
-        status = "collapsed" if _collapsed(last, state.classes) else "ok"
+        # Of points the modes are a measure, and a seed that misses them belongs in its mean.
+        collapsed = plan.measured.kind == "images" and _collapsed(last, state.classes)
+        status = "collapsed" if collapsed else "ok"
         return _end(plan, state, status, "")
     except OSError:
         raise
@@ -112,35 +116,51 @@ def _on_block(plan: Plan, cell: CellPlan, folder: Path, listener: Listener) -> A
 
 
 def _milestone(
-    plan: Plan, cell: CellPlan, state: State, fraction: float, evaluator: Evaluator, folder: Path
+    plan: Plan, cell: CellPlan, state: State, fraction: float, evaluator: Measuring, folder: Path
 ) -> list[Row]:
     """Measure, draw samples, and only then save the state: what a checkpoint has passed is on record."""
     sampler, path = Sampler.of(state), records_path(folder, cell)
     at = {"step": state.rounds, "images": state.images, "seconds": state.seconds, "fraction": fraction}
-    rows = _append_metrics(path, at, evaluator, lambda: evaluator.measure(sampler, cell.seed))
-    for kind, images, columns in _pictures(sampler, fraction):
-        file = folder / CELLS / cell.name / f"{kind}-{state.rounds:06d}.png"
-        file.parent.mkdir(exist_ok=True)
-        Image.fromarray(tile(images, columns)).save(file)
-        size = {"columns": columns, "rows": len(images) // columns, "height": images.shape[2], "width": images.shape[3]}
-        append(path, {"row": "samples", "kind": kind, **at, "file": file.relative_to(folder).as_posix(), **size})
+    rows = _append_metrics(path, at, evaluator, lambda: evaluator.measure(sampler, cell.seed, judge=judge_of(state)))
+    pictures = folder / CELLS / cell.name
+    pictures.mkdir(exist_ok=True)
+    if isinstance(evaluator, PointEvaluator):
+        file = pictures / f"points-{state.rounds:06d}.npz"
+        evaluator.record(file, densities=fraction == 1)
+        append(path, {"row": "points", **at, "file": file.relative_to(folder).as_posix()})
+    else:
+        for picture in _write_pictures(sampler, fraction, pictures, state.rounds):
+            picture["file"] = picture["file"].relative_to(folder).as_posix()
+            append(path, {"row": "samples", **at, **picture})
     checkpoint.save(state, checkpoint_path(folder, cell))
     return rows
 
 
-def _append_metrics(path: Path, at: Row, evaluator: Evaluator, measure: Callable[[], list[Row]]) -> list[Row]:
+def _write_pictures(sampler: Sampler, fraction: float, folder: Path, step: int) -> Iterator[Row]:
+    """Write a milestone's pictures of images; gives the facts of each."""
+    for kind, images, columns in _pictures(sampler, fraction):
+        file = folder / f"{kind}-{step:06d}.png"
+        Image.fromarray(tile(images, columns)).save(file)
+        size = {"columns": columns, "rows": len(images) // columns, "height": images.shape[2], "width": images.shape[3]}
+        yield {"kind": kind, "file": file, **size}
+
+
+def _append_metrics(path: Path, at: Row, evaluator: Measuring, measure: Callable[[], list[Row]]) -> list[Row]:
     """Write down the rows that an evaluation gives, with the seconds that it took, shared out among them."""
     before = evaluator.seconds
     rows = measure()
-    took = (evaluator.seconds - before) / len(rows)
+    took = (evaluator.seconds - before) / max(1, len(rows))
     for row in rows:
         append(path, {"row": "metrics", **at, **row, "evaluation_seconds": took})
     return rows
 
 
 def _pictures(sampler: Sampler, fraction: float) -> list[tuple[str, Tensor, int]]:
-    """A grid of 20 from the same latents at every milestone; at the last, for conditional variants, a row a class."""
-    classes = torch.arange(sampler.classes) if sampler.conditional else None
+    """A grid of 20 from the same latents at every milestone; at the last, where it can be asked, a row a class.
+
+    Of more than ten classes the first ten are shown.
+    """
+    classes = torch.arange(min(sampler.classes, CLASS_ROWS)) if sampler.conditional else None
     count = COLUMNS * ROWS
     grid = sampler(count, labels=None if classes is None else torch.arange(count) % sampler.classes)
     pictures = [("grid", grid, COLUMNS)]
@@ -197,7 +217,7 @@ def begin_row(plan: Plan, cell: CellPlan, state: State | None) -> Row:
         "batch_size": variant.batch_size,
         "budget": plan.preset.budget,
         "parameters": {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()},
-        "departures": list(plan.departures[variant.name]),
+        "departures": list(plan.departures[variant.shown]),
         "deviations": list(variant.deviations),
     }
 

@@ -12,7 +12,9 @@ import torch
 
 from gan_zoo import data as data_sets
 from gan_zoo import registry
-from gan_zoo.bench.evaluation import Evaluator
+from gan_zoo.bench import entries
+from gan_zoo.bench.evaluation import SELECTED_BY, Evaluator, Measuring
+from gan_zoo.bench.points import RANKED_BY, PointEvaluator
 from gan_zoo.bench.source import digest, numeric_code
 from gan_zoo.bench.suite import Preset, Suite
 from gan_zoo.data import Dataset
@@ -21,8 +23,10 @@ from gan_zoo.engine import Budget
 from gan_zoo.engine.device import cores, pick, prepare
 from gan_zoo.errors import GanZooError, unknown
 from gan_zoo.metrics import Extractor, ExtractorUnavailable, load_extractor
-from gan_zoo.metrics.extractors import EXTRACTORS
-from gan_zoo.precision import EXACT
+from gan_zoo.metrics.classifier import MEASURES
+from gan_zoo.metrics.density import EXTRACTOR as DENSITY
+from gan_zoo.metrics.density import Density
+from gan_zoo.metrics.extractors import EXTRACTORS, NAMES, OWN, resolve
 from gan_zoo.variant import Variant
 
 FLOOR = "real"
@@ -81,9 +85,16 @@ class Plan:
         """The data set at the side at which everything is measured."""
         return self.data[EVALUATION_SIDE]
 
-    def evaluator(self) -> Evaluator:
+    @property
+    def ranked_by(self) -> str:
+        """The measure by which variants are ranked and the best evaluation is chosen."""
+        return RANKED_BY if self.measured.kind == "points" else SELECTED_BY
+
+    def evaluator(self) -> Measuring:
         """What measures this plan's cells."""
         measured = self.measured
+        if measured.density is not None:
+            return PointEvaluator(measured.density, self.preset.n, self.device)
         return Evaluator(
             measured.train, measured.test, self.extractors, self.preset.n, fingerprint=measured.fingerprint
         )
@@ -92,7 +103,7 @@ class Plan:
         """All cells in the order of the tables: the floor's, then seed by seed."""
         floor = [CellPlan(FLOOR, None, seed, self._identity(None, seed)) for seed in self.seeds]
         grid = [(seed, variant) for seed in self.seeds for variant in self.variants]
-        return floor + [CellPlan(v.name, v, seed, self._identity(v, seed)) for seed, v in grid]
+        return floor + [CellPlan(v.shown, v, seed, self._identity(v, seed)) for seed, v in grid]
 
     def _identity(self, variant: Variant | None, seed: int) -> dict[str, Any]:
         trained: dict[str, Any] = {}
@@ -162,7 +173,7 @@ def make_plan(recipe: Recipe) -> Plan:
     if repeated := sorted({name for name in chosen if list(chosen).count(name) > 1}):
         raise GanZooError(f"variants are named twice: {', '.join(repeated)}; name each once")
     _check_names(suite, preset_name, preset)
-    variants = tuple(_variant(name, preset) for name in chosen)
+    variants = tuple(entries.make(name, suite, preset) for name in chosen)
     data = {
         side: data_sets.load(
             suite.data,
@@ -177,12 +188,13 @@ def make_plan(recipe: Recipe) -> Plan:
     }
     measured = data[EVALUATION_SIDE]
     wanted = list(preset.extractors or suite.extractors)
-    if measured.name != suite.data:
-        wanted = [measured.extractor, *(name for name in wanted if name == "inception")]
+    if measured.stands_in:
+        wanted = [OWN, *(name for name in wanted if name == "inception")]
     if recipe.inception_weights is not None and "inception" not in wanted:
         wanted.append("inception")
-    n = min(preset.n, len(measured.test), len(measured.train))
-    extractors, notices = _extractors(wanted, n, device, recipe.inception_weights)
+    # Points are measured against their density: no split limits them.
+    n = preset.n if measured.density else min(preset.n, len(measured.test), len(measured.train))
+    extractors, notices = _extractors(wanted, n, measured, device, recipe.inception_weights)
     if n < preset.n:
         notices.append(f"N is {n}, not {preset.n}: the test split of {measured.name} has no more images")
     return Plan(
@@ -194,7 +206,7 @@ def make_plan(recipe: Recipe) -> Plan:
         threads=threads,
         jobs=recipe.jobs or (max(1, cores() // threads) if device.type == "cpu" else 1),
         variants=variants,
-        departures={name: tuple(_departures(name, preset, suite, precision)) for name in chosen},
+        departures={name: tuple(entries.departures(name, suite, preset, precision)) for name in chosen},
         seeds=tuple(recipe.seeds or preset.seed_list),
         budget=Budget.of(preset.budget),
         data=data,
@@ -206,60 +218,60 @@ def make_plan(recipe: Recipe) -> Plan:
 
 def _check_names(suite: Suite, preset_name: str, preset: Preset) -> None:
     """Check the names and options that the suite's file gives, so that a wrong one is shown with its file and key."""
-    known = {"data set": data_sets.names(), "variant": registry.names(), "extractor": list(EXTRACTORS)}
-    named = [("data set", "data", [suite.data]), ("variant", f"presets.{preset_name}.options", list(preset.options))]
+    known = {"data set": data_sets.names(), "extractor": [*NAMES, DENSITY]}
+    named = [("data set", "data", [suite.data])]
     for prefix, table in (("", suite), (f"presets.{preset_name}.", preset)):
-        named.append(("variant", f"{prefix}variants", list(table.variants or [])))
         named.append(("extractor", f"{prefix}extractors", list(table.extractors or [])))
     for kind, key, names in named:
         for name in names:
-            if name not in known[kind]:
+            if name not in known[kind] and not (kind == "data set" and data_sets.is_known(name)):
                 raise GanZooError(f"{suite.file}: key {key!r}: {unknown(kind, name, known[kind])}")
-    for name in preset.options:
-        try:
-            _variant(name, preset)
-        except GanZooError as error:
-            raise GanZooError(f"{suite.file}: key 'presets.{preset_name}.options.{name}': {error}") from None
-
-
-def _options(name: str, preset: Preset) -> dict[str, Any]:
-    shared = {} if preset.batch_size is None else {"batch_size": preset.batch_size}
-    return shared | preset.options.get(name, {})
-
-
-def _variant(name: str, preset: Preset) -> Variant:
-    return registry.get(name, **_options(name, preset))
-
-
-def _departures(name: str, preset: Preset, suite: Suite, precision: str) -> Iterable[str]:
-    """How the preset departs from the variant as it is registered, and from the suite's full budget."""
-    own = registry.get(name)
-    defaults = registry.hyperparameters(name)
-    for option, value in _options(name, preset).items():
-        default = defaults.get(option, getattr(own, option, None))
-        if str(value) != str(default):
-            yield f"{option} {value}, not {default}"
-    full = suite.presets.get("full", preset).budget
-    if Budget.of(full) != Budget.of(preset.budget):
-        yield f"budget {Budget.of(preset.budget)}, not {Budget.of(full)}"
-    if precision != EXACT:
-        yield f"precision {precision}, not {EXACT}"
+    entries.check(suite, preset_name, preset)
 
 
 def _extractors(
-    names: Sequence[str], n: int, device: torch.device, weights: Path | None
+    names: Sequence[str], n: int, dataset: Dataset, device: torch.device, weights: Path | None
 ) -> tuple[tuple[Extractor, ...], list[str]]:
-    extractors, notices = [], []
-    for name in dict.fromkeys(names):
+    extractors: list[Extractor] = []
+    notices: list[str] = []
+    if dataset.density is not None:
+        return (_density(names, n, dataset),), notices
+    for name in resolve(names, dataset, n=n, inception_weights=weights):
         try:
-            extractor = load_extractor(name, device=device, inception_weights=weights)
+            extractor = load_extractor(name, device=device, inception_weights=weights, dataset=dataset)
         except ExtractorUnavailable as error:
             notices.append(str(error))
             continue
         if n < extractor.minimum_n:
-            notices.append(f"{name} is left out: its figures need N of at least {extractor.minimum_n}, and N is {n}")
+            least = extractor.minimum_n
+            notices.append(f"{extractor.name} is left out: its figures need N of at least {least}, and N is {n}")
             continue
         extractors.append(extractor)
-    if not extractors:
+        notices += [extractor.note] if extractor.note else []
+    if dataset.extractor not in EXTRACTORS:
+        notices += _left_out(extractors, dataset)
+    elif not extractors:
         raise GanZooError(f"no extractor is left to measure with: {'; '.join(notices)}")
     return tuple(extractors), notices
+
+
+def _density(names: Sequence[str], n: int, dataset: Dataset) -> Density:
+    """What measures points. Raises GanZooError for any extractor of images, and for too few points."""
+    assert dataset.density is not None
+    density = Density(dataset.density)
+    if others := [name for name in names if name not in (DENSITY, OWN)]:
+        raise GanZooError(
+            f"{dataset.name} is a set of points, which {others[0]!r} cannot see: use extractor {DENSITY!r}"
+        )
+    if n < density.minimum_n:
+        raise GanZooError(f"N is {n}; modes are looked for among {density.minimum_n} points: set n to that or more")
+    return density
+
+
+def _left_out(extractors: Sequence[Extractor], dataset: Dataset) -> Iterable[str]:
+    """Which measures no extractor gives, and what to do about it where that is not said already."""
+    if missing := [name for name in MEASURES if not any(name in extractor.metrics for extractor in extractors)]:
+        labelled = "add 'trained' to the suite's extractors"
+        remedy = labelled if dataset.classes > 1 else "sort the images into one sub-folder a class"
+        after = f"{remedy} to have them" if extractors else "training goes on without any measure"
+        yield f"{', '.join(missing)} are left out, as no extractor that is here gives them: {after}"

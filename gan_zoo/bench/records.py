@@ -33,6 +33,7 @@ class Cell:
     history: list[Row] = field(default_factory=list)
     metrics: list[Row] = field(default_factory=list)
     samples: list[Row] = field(default_factory=list)
+    points: list[Row] = field(default_factory=list)
     end: Row | None = None
 
     @property
@@ -86,12 +87,12 @@ def read_cell(path: Path) -> Cell:
             case "begin":
                 cell = Cell(path.stem, begin=row)
             case "resume":
-                for rows in (cell.history, cell.metrics, cell.samples):
+                for rows in (cell.history, cell.metrics, cell.samples, cell.points):
                     rows[:] = [kept for kept in rows if kept["step"] <= row["step"]]
                 cell.end = None
             case "end":
                 cell.end = row
-            case "history" | "metrics" | "samples" as kind:
+            case "history" | "metrics" | "samples" | "points" as kind:
                 getattr(cell, kind).append(row)
     return cell
 

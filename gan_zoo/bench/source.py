@@ -8,13 +8,15 @@ from pathlib import Path
 _NUMERIC = (
     "bench/cell.py",
     "bench/evaluation.py",
+    "bench/points.py",
     "data",
     "description.py",
     "engine",
     "latent.py",
     "metrics",
+    "mixture.py",
     "networks",
-    "objectives.py",
+    "objectives",
     "penalties.py",
     "variant.py",
 )

@@ -13,6 +13,7 @@ from gan_zoo.precision import EXACT, PRECISIONS
 
 _Count = Annotated[int, Field(ge=1)]
 _Share = Annotated[float, Field(gt=0, le=1)]
+_Backbone = str | dict[str, Any]
 _BUDGETS = ("images", "epochs", "steps", "seconds")
 
 
@@ -30,9 +31,11 @@ class Preset(_Table):
         n: images measured at each point, of each variant, of the floor and of the reference.
         precision: how exactly the networks multiply, a name of ``gan_zoo.precision.PRECISIONS``.
         batch_size: real samples a discriminator step, in place of each variant's own.
+        backbone, shared: in place of the suite's, and beside the suite's.
         variants: in place of the suite's.
         extractors: in place of the suite's.
-        options: hyperparameters by variant, e.g. ``{dcgan = {width = 32}}``.
+        options: hyperparameters by variant, beside the suite's, e.g. ``{dcgan = {width = 32}}``.
+        notes: what a reader must know of a variant under this preset, e.g. why its budget is too short for it.
     """
 
     seeds: int | list[int]
@@ -41,9 +44,12 @@ class Preset(_Table):
     n: _Count
     precision: Literal[tuple(PRECISIONS)] = EXACT  # type: ignore[valid-type]
     batch_size: _Count | None = None
+    backbone: _Backbone | None = None
+    shared: dict[str, Any] = {}
     variants: list[str] | None = None
     extractors: list[str] | None = None
     options: dict[str, dict[str, Any]] = {}
+    notes: dict[str, str] = {}
 
     @field_validator("budget")
     @classmethod
@@ -74,10 +80,34 @@ class Preset(_Table):
         return list(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
 
 
+class Named(_Table):
+    """A variant that a suite makes of a registered one, under a name of its own in tables.
+
+    Attributes:
+        variant: the registered variant.
+        options: its hyperparameters, and fields of ``Variant`` that take a plain value.
+        title: its name for people; by default the variant's, with the options.
+    """
+
+    variant: str
+    options: dict[str, Any] = {}
+    title: str = ""
+
+
 class Suite(_Table):
     """A comparison: a data set, the variants, what measures them, and presets of it.
 
-    ``channels`` draws grey images in 3 channels, or colored ones in 1; without it, the data set's own.
+    Attributes:
+        title: what is compared, for people.
+        data: a data set's name.
+        variants: registered names, and names from ``named``.
+        extractors: what measures; the first that is not ``inception`` ranks.
+        channels: draws grey images in 3 channels, or colored ones in 1; without it, the data set's own.
+        backbone: networks that every variant is put on, e.g. ``{ name = "dcgan", width = 16, norm = "none" }``.
+        shared: options of every variant, e.g. ``{ latent = "100 normal" }``.
+        options: hyperparameters by variant, e.g. ``{ wgan_gp = { weight = 1.0 } }``.
+        named: variants with options, under names of their own.
+        presets: how much of it is run.
     """
 
     title: str
@@ -85,6 +115,10 @@ class Suite(_Table):
     variants: Annotated[list[str], Field(min_length=1)]
     extractors: Annotated[list[str], Field(min_length=1)]
     channels: Literal[1, 3] | None = None
+    backbone: _Backbone | None = None
+    shared: dict[str, Any] = {}
+    options: dict[str, dict[str, Any]] = {}
+    named: dict[str, Named] = {}
     presets: Annotated[dict[str, Preset], Field(min_length=1)]
     _file: str = PrivateAttr("suite")
 
@@ -147,7 +181,8 @@ def _line(error: Any) -> str:
 
 
 def _known(location: Sequence[str]) -> list[str]:
-    return list((Preset if len(location) > 1 else Suite).model_fields)
+    table = {1: Suite, 3: Named if location[0] == "named" else Preset}.get(len(location), Preset)
+    return list(table.model_fields)
 
 
 def _nearest(location: Sequence[str]) -> str:

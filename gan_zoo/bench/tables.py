@@ -29,8 +29,9 @@ _WHOLE = {"seed", "step", "images", "n", "best_step", "steps", "discriminator_st
           "generator_parameters", "discriminator_parameters", "parameters", "peak_memory_bytes", "seeds", "failures",
           "unfinished"}  # fmt: skip
 _BOUNDS = {"is": (1.0, math.inf), "precision": (0.0, 1.0), "recall": (0.0, 1.0), "coverage": (0.0, 1.0),
-           "density": (0.0, math.inf), "modes": (0.0, math.inf), "class_kl": (0.0, math.inf),
-           "label_accuracy": (0.0, 1.0)}  # fmt: skip
+           "density": (0.0, math.inf), "modes": (0.0, math.inf), "modes_hit": (0.0, math.inf),
+           "class_kl": (0.0, math.inf), "label_accuracy": (0.0, 1.0), "jsd": (0.0, math.log(2)),
+           "high_quality": (0.0, 1.0), "d_gap": (0.0, 1.0)}  # fmt: skip
 _HISTORY = ["variant", "seed", "step", "images", "seconds", "discriminator_steps", "generator_steps"]
 _METRICS = ["variant", "seed", "step", "images", "seconds", "metric", "extractor", "n", "value", "weights", "reference",
             "fraction", "selection", *_STAMP]  # fmt: skip
@@ -60,9 +61,14 @@ class Results:
 
 
 def own_extractor(manifest: Mapping[str, Any]) -> str:
-    """The data set's own extractor, by whose FID variants are ranked: the first that is not ``inception``."""
+    """The data set's own extractor, by whose figures variants are ranked: the first that is not ``inception``."""
     names = list(manifest.get("extractors", {}))
     return min(names, key=lambda name: name == "inception", default="")
+
+
+def ranked_by(manifest: Mapping[str, Any]) -> str:
+    """The measure by which variants are ranked and the best evaluation is chosen."""
+    return str(manifest.get("ranked_by", "fid"))
 
 
 def tables(folder: Path) -> dict[str, pd.DataFrame]:
@@ -74,12 +80,14 @@ def tables(folder: Path) -> dict[str, pd.DataFrame]:
     manifest = read_manifest(folder)
     cells = [cell for cell in read_cells(folder) if cell.begin]
     metrics = _frame((row for cell in cells for row in _metric_rows(cell)), _METRICS)
-    runs = _runs(cells, metrics, own_extractor(manifest))
+    own, leading = own_extractor(manifest), ranked_by(manifest)
+    bounds = _BOUNDS | {"modes_found": (0.0, manifest["data"].get("classes", math.inf))}
+    runs = _runs(cells, metrics, own, leading)
     return {
         "runs": runs,
         "history": _frame((row for cell in cells for row in _history_rows(cell)), [*_HISTORY, ..., *_STAMP]),
         "metrics": metrics,
-        "summary": _summary(runs, metrics, own_extractor(manifest)),
+        "summary": _summary(runs, metrics, own, leading, bounds),
     }
 
 
@@ -150,12 +158,12 @@ def _metric_rows(cell: Cell) -> Iterable[dict[str, Any]]:
             yield _stamp(cell) | facts | measured
 
 
-def _runs(cells: list[Cell], metrics: pd.DataFrame, own: str) -> pd.DataFrame:
+def _runs(cells: list[Cell], metrics: pd.DataFrame, own: str, leading: str) -> pd.DataFrame:
     rows = []
     for cell in cells:
         stamp, end = _stamp(cell), cell.end or _so_far(cell)
         mine = metrics[(metrics["variant"] == stamp["variant"]) & (metrics["seed"] == stamp["seed"])]
-        best_step = _best_step(mine[mine["extractor"] == own])
+        best_step = _best_step(mine[(mine["extractor"] == own) & (mine["metric"] == leading)], leading)
         values = {
             f"{moment}_{row.metric}_{row.extractor}": row.value
             for moment, chosen in (("best", mine["step"] == best_step), ("final", mine["fraction"] >= 1))
@@ -176,10 +184,12 @@ def _so_far(cell: Cell) -> dict[str, Any]:
     return {**cell.history[-1], "steps": cell.history[-1]["step"]} if cell.history else {}
 
 
-def _best_step(evaluations: pd.DataFrame) -> int | None:
-    """The step with the lowest FID on the draw of samples that is not reported; None where nothing was selected on."""
-    fid = evaluations[evaluations["metric"] == "fid"].dropna(subset=["selection"])
-    return int(fid.sort_values("selection", kind="stable")["step"].iloc[0]) if len(fid) else None
+def _best_step(evaluations: pd.DataFrame, metric: str) -> int | None:
+    """The step with the best value on the draw of samples that is not reported; None where nothing was selected on."""
+    selected = evaluations.dropna(subset=["selection"])
+    rising = METRICS[metric].better == "lower"
+    ordered = selected.sort_values("selection", kind="stable", ascending=rising)
+    return int(ordered["step"].iloc[0]) if len(ordered) else None
 
 
 def _column_order(key: str, own: str) -> tuple[bool, str, int, bool]:
@@ -193,24 +203,27 @@ def _metric_order(metric: str) -> int:
     return list(METRICS).index(metric) if metric in METRICS else len(METRICS)
 
 
-def _summary(runs: pd.DataFrame, metrics: pd.DataFrame, own: str) -> pd.DataFrame:
+def _summary(
+    runs: pd.DataFrame, metrics: pd.DataFrame, own: str, leading: str, bounds: Mapping[str, tuple[float, float]]
+) -> pd.DataFrame:
     rows = []
     for variant in runs["variant"].unique():
         mine, measured = runs[runs["variant"] == variant], metrics[metrics["variant"] == variant]
-        pairs = set(zip(measured["extractor"], measured["metric"], strict=True)) | {(own, "fid")}
+        pairs = set(zip(measured["extractor"], measured["metric"], strict=True)) | {(own, leading)}
         for extractor, metric in sorted(pairs, key=lambda pair: (pair[0] != own, pair[0], _metric_order(pair[1]))):
             n = measured.loc[(measured["extractor"] == extractor) & (measured["metric"] == metric), "n"]
-            rows.append(_summary_row(mine, metric, extractor) | {"n": n.iloc[-1] if len(n) else None})
+            limits = bounds.get(metric, (-math.inf, math.inf))
+            rows.append(_summary_row(mine, metric, extractor, limits) | {"n": n.iloc[-1] if len(n) else None})
     return _frame(rows, _SUMMARY)
 
 
-def _summary_row(runs: pd.DataFrame, metric: str, extractor: str) -> dict[str, Any]:
+def _summary_row(runs: pd.DataFrame, metric: str, extractor: str, limits: tuple[float, float]) -> dict[str, Any]:
     survivors = runs[runs["status"] == "ok"]
     values = {
         moment: [float(value) for value in survivors.get(f"{moment}_{metric}_{extractor}", pd.Series(dtype=float))]
         for moment in ("final", "best")
     }
-    final, best = (estimate(metric, values[moment], bounds=_BOUNDS.get(metric, (-math.inf, math.inf)))
+    final, best = (estimate(metric, values[moment], bounds=limits)
                    for moment in ("final", "best"))  # fmt: skip
     return {
         **{key: runs[key].iloc[0] for key in ("variant", *_STAMP)},

@@ -103,7 +103,12 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to; by default runs/NAME-seedSEED.", show_default=False)
     ] = None,
-    data: Annotated[str, typer.Option(help="A data set; `gan-zoo data` names them.")] = "mnist",
+    data: Annotated[
+        str, typer.Option(help="A data set, as `gan-zoo data` names them, or folder:PATH for images of your own.")
+    ] = "mnist",
+    channels: Annotated[
+        int | None, typer.Option(help="1 (grey) or 3 (color); by default the data set's own.", show_default=False)
+    ] = None,
     epochs: Annotated[
         float | None, typer.Option(help="Budget in epochs [by default 200, as in the articles].", show_default=False)
     ] = None,
@@ -138,6 +143,7 @@ def train(
         out or Path("runs") / f"{name}-seed{seed}",
         _console(),
         data=data,
+        channels=channels,
         budget=budget,
         seed=seed,
         settings=setting or [],
@@ -269,7 +275,8 @@ def check(
 @app.command(epilog="Example: gan-zoo data mnist --data-root ~/data")
 def data(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Data sets to fetch and check; without, all are listed.")
+        list[str] | None,
+        typer.Argument(help="Data sets to fetch and check, or folder:PATH; without, all are listed."),
     ] = None,
     data_root: DataRoot = None,
 ) -> None:

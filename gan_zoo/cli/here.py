@@ -17,23 +17,52 @@ from gan_zoo.errors import GanZooError
 
 def print_data(names: list[str] | None, root: Path | None, console: Console) -> None:
     """The data sets: those named, fetched and checked; or all, with whether they are here."""
-    rows, notes = [], []
-    for name in names or data.names():
+    if names:
+        _print_named(names, root, console)
+        return
+    rows, absent, notes = [], [], []
+    for name in data.names():
         try:
-            loaded = data.load(name, root=root if data.needs_root(name) else None, download=bool(names))
-        except data.DataMissing as missing:
-            if names:
-                raise
-            rows.append((name, *["-"] * 5, "not here"))
-            notes.append(str(missing))
+            loaded = _as_it_lies(name, root)
+        except data.DataMissing:
+            rows.append((name, *["-"] * 4, "not here"))
+            absent.append(name)
             continue
-        sizes = (f"{len(loaded.train):,}", f"{len(loaded.test):,}", str(loaded.classes))
-        rows.append((name, *sizes, loaded.extractor, loaded.fingerprint[:12], "here"))
+        rows.append((name, *_facts(loaded), "here"))
         notes += [f"{name}: {loaded.note}"] if loaded.note else []
-    heads = ("data set", "train", "test", "classes", "extractor", "fingerprint", "")
+    if absent:
+        notes.append(
+            f"not here: {', '.join(absent)}; `gan-zoo data NAME` downloads one, or name the folder of its files with "
+            f"{data.DATA_ENV} or --data-root"
+        )
+    notes.append("folder:PATH is a data set of your own images: one sub-folder a class, or none")
+    _print_rows(rows, (), notes, console)
+
+
+def _print_named(names: list[str], root: Path | None, console: Console) -> None:
+    rows, notes = [], []
+    for name in names:
+        loaded = data.load(name, root=root if data.needs_root(name) else None)
+        rows.append((name, *_facts(loaded), loaded.fingerprint[:12], "here"))
+        notes += [f"{name}: {loaded.note}"] if loaded.note else []
+    _print_rows(rows, ("fingerprint",), notes, console)
+
+
+def _facts(loaded: data.Dataset) -> tuple[str, ...]:
+    return f"{len(loaded.train):,}", f"{len(loaded.test):,}", f"{loaded.classes:,}", loaded.extractor or "-"
+
+
+def _print_rows(rows: list[tuple[str, ...]], more: tuple[str, ...], notes: list[str], console: Console) -> None:
+    heads = ("data set", "train", "test", "classes", "extractor", *more, "")
     console.print(fitted(dict(zip(heads, map(list, zip(*rows, strict=True)), strict=True)), console.width))
     for note in notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
+
+
+def _as_it_lies(name: str, root: Path | None) -> data.Dataset:
+    """A data set that is here, at the side at which nothing has to be resized; a root only where it needs one."""
+    side, needed = data.native_side(name), root if data.needs_root(name) else None
+    return data.load(name, side=side, root=needed, download=False)
 
 
 def print_doctor(root: Path | None, inception_weights: Path | None, console: Console) -> None:
@@ -45,6 +74,7 @@ def print_doctor(root: Path | None, inception_weights: Path | None, console: Con
         table.add_row(package, importlib.metadata.version(package))
     for name in data.names():
         table.add_row(f"data: {name}", _state_of_data(name, root))
+    table.add_row("data: folder:PATH", "images of your own")
     # The measures are slow to import, and `gan-zoo data` needs none.
     from gan_zoo.metrics.extractors import EXTRACTORS
 
@@ -58,11 +88,12 @@ def print_doctor(root: Path | None, inception_weights: Path | None, console: Con
 
 def _state_of_data(name: str, root: Path | None) -> str:
     try:
-        # At a side of 28 most sets need no resizing; a root that is named wrongly is said beside those that need one.
-        loaded = data.load(name, side=28, root=root if data.needs_root(name) else None, download=False)
+        loaded = _as_it_lies(name, root)
+    except data.DataMissing:
+        return "not here; `gan-zoo data` says what to do"
     except GanZooError as error:
         return f"[red]{escape(str(error))}[/]"
-    return f"{len(loaded.train):,} + {len(loaded.test):,} images"
+    return f"{len(loaded.train):,} + {len(loaded.test):,} {loaded.kind}"
 
 
 def _state_of_extractor(name: str, inception_weights: Path | None) -> str:

@@ -12,6 +12,9 @@ from gan_zoo.report.style import data_title
 
 SHORT = {
     "FID": "FID [95%]",
+    "JSD": "JSD [95%]",
+    "Modes found": "modes",
+    "High quality": "high q.",
     "Inception Score": "IS",
     "Precision": "prec.",
     "Recall": "rec.",
@@ -19,7 +22,7 @@ SHORT = {
     "Label accuracy": "label acc.",
     "failures": "failed",
 }
-RANKING = ("rank", "variant", "FID [95%]", "KID", "label acc.", "seeds", "failed")
+RANKING = ("rank", "variant", "FID [95%]", "JSD [95%]", "modes", "KID", "label acc.", "seeds", "failed")
 """The first columns of the ranking on a terminal; the others follow while they fit."""
 
 

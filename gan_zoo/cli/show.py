@@ -1,5 +1,6 @@
 """The variants: all in a table, and each in full."""
 
+import contextlib
 from dataclasses import fields
 from typing import Any
 
@@ -7,14 +8,17 @@ import torch
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 from torch.overrides import TorchFunctionMode
 
 from gan_zoo import registry
 from gan_zoo.cli.table import Columns, fitted
 from gan_zoo.description import describe
 from gan_zoo.errors import GanZooError
-from gan_zoo.variant import Networks, Variant
+from gan_zoo.networks import backbones
+from gan_zoo.variant import GROUPS, Networks, Variant
 
 
 def variant_rows() -> list[dict[str, Any]]:
@@ -28,7 +32,9 @@ def variant_rows() -> list[dict[str, Any]]:
                 "name": name,
                 "title": variant.title,
                 "paper": variant.paper,
+                "group": variant.group,
                 "objective": variant.objective.title,
+                "backbone": backbones.describe(variant.networks),
                 "conditioning": variant.conditioning,
                 "latent": str(variant.latent),
                 "side": variant.image_side,
@@ -44,18 +50,31 @@ def variant_rows() -> list[dict[str, Any]]:
 
 
 def print_variants(rows: list[dict[str, Any]], console: Console) -> None:
-    """The variants as a table."""
+    """The variants, a table a group, with how each departs from its paper below it."""
+    groups = dict.fromkeys([*GROUPS, *(row["group"] for row in rows)])
+    for group in groups:
+        if mine := [row for row in rows if row["group"] == group]:
+            console.print(f"[bold]{escape(group)}[/]")
+            _print_group(mine, console)
+            for row in (row for row in mine if row["deviations"]):
+                text = Text(f"{row['name']} departs: {'; '.join(row['deviations'])}", style="dim")
+                console.print(Padding(text, (0, 0, 0, 1)))
+            console.print()
+
+
+def _print_group(rows: list[dict[str, Any]], console: Console) -> None:
     columns: Columns = {
         "name": [row["name"] for row in rows],
         "title": [row["title"] for row in rows],
         "paper": [row["paper"] for row in rows],
         "loss": [row["objective"] for row in rows],
+        "backbone": [row["backbone"] for row in rows],
         "labels to": [row["conditioning"] for row in rows],
+        "parameters G + D": [" + ".join(f"{count / 1e6:.2f}M" for count in row["parameters"].values()) for row in rows],
         "side": [str(row["side"]) for row in rows],
         "batch": [str(row["batch_size"]) for row in rows],
-        "parameters G + D": [" + ".join(f"{count / 1e6:.2f}M" for count in row["parameters"].values()) for row in rows],
     }
-    console.print(fitted(columns, console.width, wrapped=("title", "loss")))
+    console.print(fitted(columns, console.width, wrapped=("title", "loss", "backbone")))
 
 
 def print_variant(name: str, console: Console) -> None:
@@ -95,12 +114,10 @@ def _networks(variant: Variant) -> Networks:
         GanZooError: they cannot be made.
     """
     shape = (1, variant.image_side, variant.image_side)
-    try:
-        with torch.device("meta"), _Undrawn():
+    # A network may compute with its first weights, which a shape alone has not; spectral norm does.
+    if variant.norm != "spectral":
+        with contextlib.suppress(Exception), torch.device("meta"), _Undrawn():
             return variant.build(shape, 10)
-    except Exception:
-        # A network may compute with its first weights, which a shape alone has not.
-        pass
     try:
         return variant.build(shape, 10)
     except GanZooError:

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from rich.console import Console
 from rich.markup import escape
+from torch import Tensor
 
 from gan_zoo import registry
 from gan_zoo.bench.cell import CLASS_COLUMNS, COLUMNS, tile
@@ -24,6 +26,9 @@ from gan_zoo.pipeline import load
 from gan_zoo.precision import EXACT
 from gan_zoo.variant import Variant
 
+POINTS = 2_500
+"""Points that `train` writes, as many as modes are looked for among."""
+
 
 def train(
     name: str,
@@ -31,6 +36,7 @@ def train(
     console: Console,
     *,
     data: str,
+    channels: int | None,
     budget: Mapping[str, float],
     seed: int,
     settings: list[str],
@@ -40,7 +46,7 @@ def train(
     precision: str | None,
     force: bool,
 ) -> None:
-    """Train a variant and write checkpoint.safetensors, history.csv and samples.png to ``out``.
+    """Train a variant and write checkpoint.safetensors, history.csv and samples.png (of points: .csv) to ``out``.
 
     Raises:
         Interrupted: Ctrl-C; what was trained so far is written all the same.
@@ -50,7 +56,9 @@ def train(
         raise GanZooError(f"--seed {seed} must be a whole number from 0 on")
     variant = registry.get(name, **dict(_setting(text) for text in settings))
     spent, place = Budget.of(budget), pick(device)
-    dataset = load_data(data, side=variant.image_side, root=data_root, fallback=fallback, device=place)
+    dataset = load_data(
+        data, side=variant.image_side, channels=channels, root=data_root, fallback=fallback, device=place
+    )
     if dataset.note:
         console.print(f"[bold yellow]NOTE[/] {escape(dataset.note)}", highlight=False, soft_wrap=True)
     state = _begin(variant, dataset, seed, precision or EXACT, settings)
@@ -66,11 +74,11 @@ def train(
         raise GanZooError(
             f"the run {run.status.replace('_', ' ')}: {run.message}; its history and state are in {str(out)!r}"
         )
-    Image.fromarray(tile(run.sampler(20), COLUMNS)).save(out / "samples.png")
-    rate = state.images / max(run.seconds, 1e-9)
+    samples = _write(run.sampler(POINTS if len(dataset.shape) == 1 else COLUMNS * 4), out / "samples.png")
+    rate, kind = state.images / max(run.seconds, 1e-9), dataset.kind
     said = (
-        f"{state.rounds:,} steps, {state.images:,} images in {run.seconds:.1f} s ({rate:,.0f} images/s): "
-        f"checkpoint.safetensors, history.csv and samples.png are in {out}"
+        f"{state.rounds:,} steps, {state.images:,} {kind} in {run.seconds:.1f} s ({rate:,.0f} {kind}/s): "
+        f"checkpoint.safetensors, history.csv and {samples.name} are in {out}"
     )
     if interrupted:
         raise Interrupted(f"interrupted after {said}")
@@ -137,7 +145,7 @@ def _setting(text: str) -> tuple[str, Any]:
 def sample(
     path: Path, out: Path, console: Console, *, label: int | None, n: int, seed: int, device: str | None
 ) -> None:
-    """Draw ``n`` images from a checkpoint into one PNG, 10 a row (5 a row up to 20)."""
+    """Draw ``n`` images from a checkpoint into one PNG, 10 a row (5 a row up to 20); points into a CSV file."""
     sampler = load(path, device=device)
     if label is not None and sampler.conditional and not 0 <= label < sampler.classes:
         name = sampler.variant.name
@@ -145,9 +153,20 @@ def sample(
             f"--class {label}: {name!r} knows the classes from 0 to {sampler.classes - 1}; ask for one of them"
         )
     images = sampler(n, labels=None if label is None else [label] * n, seed=seed)
-    columns = min(n, COLUMNS if n <= COLUMNS * 4 else CLASS_COLUMNS)
-    empty = images.new_zeros(-n % columns, *images.shape[1:])
     make_folder(out.parent)
-    Image.fromarray(tile(torch.cat([images, empty]), columns)).save(out, format="PNG")
+    written = _write(images, out)
+    kind = "points" if images.dim() == 2 else "images"
     asked = "" if label is None else f" of class {label}"
-    console.print(f"wrote {n} images{asked} by {sampler.variant.name} to {out}", highlight=False, soft_wrap=True)
+    console.print(f"wrote {n} {kind}{asked} by {sampler.variant.name} to {written}", highlight=False, soft_wrap=True)
+
+
+def _write(samples: Tensor, path: Path) -> Path:
+    """Write images uint8 (n, C, H, W) as one PNG, or points (n, D) as a CSV file beside it; gives the file."""
+    if samples.dim() == 2:
+        path = path.with_suffix(".csv")
+        np.savetxt(path, samples.cpu().numpy(), delimiter=",", fmt="%.7g")
+        return path
+    columns = min(len(samples), COLUMNS if len(samples) <= COLUMNS * 4 else CLASS_COLUMNS)
+    empty = samples.new_zeros(-len(samples) % columns, *samples.shape[1:])
+    Image.fromarray(tile(torch.cat([samples, empty]), columns)).save(path, format="PNG")
+    return path

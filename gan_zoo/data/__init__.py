@@ -1,19 +1,26 @@
 """Data sets by name: images as one uint8 tensor a split, labels beside them, and a fingerprint of both."""
 
+from gan_zoo.data import archived_sets as archived_sets
 from gan_zoo.data import digits as digits
+from gan_zoo.data import folder as folder
+from gan_zoo.data import mixtures as mixtures
+from gan_zoo.data import stacked_mnist as stacked_mnist
 from gan_zoo.data import torchvision_sets as torchvision_sets
 from gan_zoo.data.registry import (
     DATA_ENV,
     DataMissing,
     Request,
     dataset,
+    dataset_prefix,
     default_root,
     image_dataset,
+    is_known,
     load,
     names,
+    native_side,
     needs_root,
 )
-from gan_zoo.data.splits import Dataset, Split, match_channels, resize, to_uint8
+from gan_zoo.data.splits import Dataset, Split, StreamedSplit, match_channels, resize, to_uint8
 
 __all__ = [
     "DATA_ENV",
@@ -21,12 +28,16 @@ __all__ = [
     "Dataset",
     "Request",
     "Split",
+    "StreamedSplit",
     "dataset",
+    "dataset_prefix",
     "default_root",
     "image_dataset",
+    "is_known",
     "load",
     "match_channels",
     "names",
+    "native_side",
     "needs_root",
     "resize",
     "to_uint8",

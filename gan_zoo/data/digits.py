@@ -15,7 +15,7 @@ _ORDER = Path(__file__).parent / "digits_split.txt"
 """All images' numbers, the test's last: what scikit-learn's stratified `train_test_split` makes of seed 0."""
 
 
-@dataset("digits", files=False)
+@dataset("digits", files=False, side=8)
 def digits(request: Request) -> Dataset:
     """1,297 training and 500 test images, split by class with a fixed seed, enlarged bilinearly.
 

@@ -40,12 +40,20 @@ class Request:
 
 
 Loader = Callable[[Request], Dataset]
+PrefixLoader = Callable[[str, Request], Dataset]
 _LOADERS: dict[str, Loader] = {}
+_PREFIXES: dict[str, PrefixLoader] = {}
 _EMBEDDED: set[str] = set()
+_NATIVE_SIDES: dict[str, int] = {}
 
 
-def dataset(name: str, *, files: bool = True) -> Callable[[Loader], Loader]:
-    """Register the decorated function as the data set `name`; `files` tells whether it looks for any below a root.
+def dataset(name: str, *, files: bool = True, side: int = 28) -> Callable[[Loader], Loader]:
+    """Register the decorated function as the data set `name`.
+
+    Args:
+        name: what it is asked for by.
+        files: whether it looks for any below a root.
+        side: of its images as they come, at which nothing has to be resized.
 
     Raises GanZooError where the name is taken.
     """
@@ -53,7 +61,7 @@ def dataset(name: str, *, files: bool = True) -> Callable[[Loader], Loader]:
     def register(loader: Loader) -> Loader:
         if name in _LOADERS:
             raise GanZooError(f"data set {name!r} is registered already: choose another name")
-        _LOADERS[name] = loader
+        _LOADERS[name], _NATIVE_SIDES[name] = loader, side
         if not files:
             _EMBEDDED.add(name)
         return loader
@@ -61,14 +69,47 @@ def dataset(name: str, *, files: bool = True) -> Callable[[Loader], Loader]:
     return register
 
 
+def dataset_prefix(prefix: str) -> Callable[[PrefixLoader], PrefixLoader]:
+    """Register the decorated function for all data sets named `prefix:REST`; it is given the rest."""
+
+    def register(loader: PrefixLoader) -> PrefixLoader:
+        _PREFIXES[prefix] = loader
+        return loader
+
+    return register
+
+
 def names() -> list[str]:
-    """Names of all registered data sets, sorted."""
+    """Names of all registered data sets, sorted; those with a prefix, such as `folder:PATH`, are not listed."""
     return sorted(_LOADERS)
 
 
+def is_known(name: str) -> bool:
+    """Whether a data set has that name: one of `names()`, or one with a prefix such as `folder:PATH`."""
+    return name in _LOADERS or _prefix(name) is not None
+
+
 def needs_root(name: str) -> bool:
-    """Whether a data set looks for files below a root; an embedded one does not."""
-    return name not in _EMBEDDED
+    """Whether a data set looks for files below a root; an embedded one and a folder do not."""
+    return name not in _EMBEDDED and _prefix(name) is None
+
+
+def native_side(name: str) -> int:
+    """The side at which the images of a data set do not have to be resized."""
+    return _NATIVE_SIDES[name]
+
+
+def _prefix(name: str) -> str | None:
+    """The registered prefix of a name, if it has one."""
+    prefix, colon, _ = name.partition(":")
+    return prefix if colon and prefix in _PREFIXES else None
+
+
+def _call(name: str, request: Request) -> Dataset:
+    prefix = _prefix(name)
+    if prefix is None:
+        return _LOADERS[name](request)
+    return _PREFIXES[prefix](name.removeprefix(f"{prefix}:"), request)
 
 
 def load(
@@ -84,7 +125,7 @@ def load(
     """Load a data set, its images resized once and kept as one uint8 tensor a split on `device`.
 
     Args:
-        name: one of `names()`.
+        name: one of `names()`, or `folder:PATH`.
         side: height and width of the images, in pixels.
         channels: 1 or 3; None keeps the set's own. Grey is repeated, color becomes luma.
         root: folder that holds the files; else the environment's GAN_ZOO_DATA, else `data` in the cache folder.
@@ -97,8 +138,8 @@ def load(
             (none of these falls back), or a set that is missing without a fallback.
     """
     for asked in (name, fallback):
-        if asked is not None and asked not in _LOADERS:
-            raise unknown("data set", asked, _LOADERS)
+        if asked is not None and not is_known(asked):
+            raise unknown("data set", asked, [*_LOADERS, *(f"{prefix}:PATH" for prefix in _PREFIXES)])
     if side < 1:
         raise GanZooError(f"image side {side} is impossible: it must be a positive number of pixels, e.g. 32")
     if channels not in (None, 1, 3):
@@ -107,13 +148,13 @@ def load(
     named = _named_root(root) if root is not None or needs_root(name) else None
     request = Request(side=side, channels=channels, root=named, download=download)
     try:
-        loaded = _LOADERS[name](request)
+        loaded = _call(name, request)
     except DataMissing as missing:
         if fallback is None or fallback == name:
             raise
-        loaded = _LOADERS[fallback](request)
+        loaded = _call(fallback, request)
         stand_in = f"{missing.problem}: the set '{fallback}' stands in for it"
-        loaded = replace(loaded, note=f"{stand_in} ({loaded.note})" if loaded.note else stand_in)
+        loaded = replace(loaded, stands_in=True, note=f"{stand_in} ({loaded.note})" if loaded.note else stand_in)
     return replace(loaded, requested=name).to(device)
 
 

@@ -7,7 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from gan_zoo.mixture import Mixture
+
 _CHUNK = 4096
+STREAMED_SHARE = 0.5
+"""A split whose images take more of the device's free memory than this stays on the host: training needs the rest."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,46 @@ class Split:
         """Shape of one sample: (C, H, W)."""
         return tuple(self.images.shape[1:])
 
+    def pixels(self, index: Tensor) -> Tensor:
+        """Images uint8 (B, C, H, W) at `index`, int64 (B,), on the labels' device."""
+        return self.images[index]
+
     def take(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Samples float32 (B, C, H, W) in [-1, 1] and labels int64 (B,) at `index`, int64 (B,) on the same device."""
-        return self.images[index].float().div_(127.5).sub_(1), self.labels[index]
+        return self.pixels(index).float().div_(127.5).sub_(1), self.labels[index]
 
     def to(self, device: torch.device | str) -> "Split":
+        """The same on `device`; on CUDA a `StreamedSplit` where the images are too many for its free memory."""
+        device = torch.device(device)
+        if device.type == "cuda" and self.images.device.type == "cpu" and self.images.dtype == torch.uint8:
+            free, _ = torch.cuda.mem_get_info(device)
+            if is_streamed(self.images.nbytes, free):
+                return StreamedSplit(self.images.pin_memory(), self.labels.to(device))
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+
+
+class StreamedSplit(Split):
+    """A split too large for its device: images on the host (pinned where there is CUDA), labels on the device.
+
+    It gives the same samples as a `Split`; every `take` waits for its index, so it cannot be recorded as a CUDA graph.
+    """
+
+    def pixels(self, index: Tensor) -> Tensor:
+        device = self.labels.device
+        # Fresh memory each time: torch keeps pinned blocks, and reuses one only after the copy from it has ended.
+        gathered = torch.empty(len(index), *self.shape, dtype=torch.uint8, pin_memory=device.type == "cuda")
+        torch.index_select(self.images, 0, index.cpu(), out=gathered)
+        return gathered.to(device, non_blocking=True)
+
+    def to(self, device: torch.device | str) -> Split:
+        """The same on `device`, chosen anew between a `Split` and a streamed one; itself where it is there already."""
+        here = torch.device(device) == self.labels.device
+        return self if here else Split(self.images, self.labels.cpu()).to(device)
+
+
+def is_streamed(images: int, free: int) -> bool:
+    """Whether images of so many bytes stay on the host, where so many bytes of the device's memory are free."""
+    return images > STREAMED_SHARE * free
 
 
 @dataclass(frozen=True)
@@ -45,12 +83,14 @@ class Dataset:
     Attributes:
         name: the registered name, e.g. "fashion_mnist"; title: its name for people, e.g. "Fashion-MNIST".
         train, test: the splits; the engine only ever calls their `take`, `len`, `shape` and `to`.
-        classes: number of classes; class_names: their names, in label order.
+        classes: number of classes, 0 where there are none (labels are 0); class_names: their names, in label order.
         extractor: name of the extractor that fits the set.
         fingerprint: SHA-256 (hex) over shapes, images and labels of both splits, as loaded and resized.
-        kind: what a sample is ("images").
+        kind: what a sample is: "images" or "points".
+        density: of points, the mixture that they were drawn from (None: of unknown density).
         note: what a reader of figures on this set must know; empty where there is nothing.
-        requested: the name that was asked for; differs from `name` where a fallback stands in.
+        requested: the name that was asked for, e.g. "folder:~/cats".
+        stands_in: whether this is a fallback, not the set that was asked for.
     """
 
     name: str
@@ -64,6 +104,8 @@ class Dataset:
     kind: str = "images"
     note: str = ""
     requested: str = ""
+    stands_in: bool = False
+    density: Mixture | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -1,26 +1,17 @@
 """MNIST and its likes in torchvision's layout, from files that are checked first and never half-written."""
 
-import contextlib
-import io
-import os
 import shutil
-import socket
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 
-from filelock import FileLock
 from torch import Tensor
 
 from gan_zoo.data import idx
-from gan_zoo.data.registry import DATA_ENV, DataMissing, Request, dataset, default_root, image_dataset
+from gan_zoo.data.place import is_writable, locked, missing, network, staged
+from gan_zoo.data.registry import Request, dataset, default_root, image_dataset
 from gan_zoo.data.splits import Dataset, Split
 from gan_zoo.errors import GanZooError
 
-_TIMEOUT_SECONDS = 20.0
-_LOCK = ".gan-zoo.lock"
 _PARTS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
@@ -89,6 +80,19 @@ FASHION_MNIST = Files(
 )
 
 
+KMNIST = Files(
+    title="Kuzushiji-MNIST",
+    folder="KMNIST",
+    md5=_md5(
+        "bdb82020997e1d708af4cf47b453dcf7",
+        "e144d726b3acfaa3e44228e80efcd344",
+        "5c965bf0a639b31b8f53240b1b52f4d7",
+        "7320c461ea6c1c855c0b718fb2a4b134",
+    ),
+    classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+)
+
+
 @dataset("mnist")
 def mnist(request: Request) -> Dataset:
     """Handwritten digits, 60,000 for training and 10,000 for the test, 28x28 grey (LeCun et al., 1998)."""
@@ -101,8 +105,14 @@ def fashion_mnist(request: Request) -> Dataset:
     return _load(FASHION_MNIST, request, name="fashion_mnist", extractor="fashion-cnn")
 
 
+@dataset("kmnist")
+def kmnist(request: Request) -> Dataset:
+    """Cursive Japanese characters, 60,000 for training and 10,000 for the test, 28x28 grey (arXiv 1812.01718)."""
+    return _load(KMNIST, request, name="kmnist", extractor="trained")
+
+
 def _load(files: Files, request: Request, *, name: str, extractor: str) -> Dataset:
-    train, test = _splits(files, request)
+    train, test = native_splits(files, request)
     return image_dataset(
         request,
         name=name,
@@ -114,19 +124,14 @@ def _load(files: Files, request: Request, *, name: str, extractor: str) -> Datas
     )
 
 
-def _splits(files: Files, request: Request) -> tuple[Split, Split]:
+def native_splits(files: Files, request: Request) -> tuple[Split, Split]:
     """Both splits at their native size. Raises GanZooError on a damaged file, DataMissing where there is none."""
     source = request.root or default_root()
-    target = source if _is_writable(files.raw(source)) else default_root()
+    target = source if is_writable(files.raw(source), source) else default_root()
     if files.are_extracted(source):
         files.check(source)
         return _read(files, source)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        held = FileLock(target / _LOCK).acquire()
-    except OSError as error:
-        raise _missing(files, f"and the folder {target} cannot be written to") from error
-    with held:
+    with locked(target, files.title):
         files.check(source)
         files.check(target)
         if not files.are_extracted(target):
@@ -136,30 +141,27 @@ def _splits(files: Files, request: Request) -> tuple[Split, Split]:
 
 def _extract(files: Files, source: Path, target: Path, download: bool) -> None:
     """Extract, and download where allowed, in a staging folder of `target`; only whole files are moved into place."""
-    with tempfile.TemporaryDirectory(dir=target, prefix=".gan-zoo-") as folder:
-        staging, archives = files.raw(Path(folder)), files.archives(Path(folder))
-        staging.mkdir(parents=True)
-        copied = [_copy(archive.name, files, (target, source), staging) for archive in archives]
+    archives = [archive.relative_to(target) for archive in files.archives(target)]
+    made = [str(path) for archive in archives for path in (archive, archive.with_suffix(""))]
+    with staged(target, made) as staging:
+        files.raw(staging).mkdir(parents=True)
+        copied = [_copy(archive, (target, source), staging) for archive in archives]
         if not all(copied):
             if not download:
-                raise _missing(files, "and was not to be downloaded")
-            _download(files, Path(folder))
+                raise missing(files.title, "and was not to be downloaded")
+            _download(files, staging)
         try:
             for archive in archives:
-                idx.extract(archive)
+                idx.extract(staging / archive)
         except OSError as error:
             raise GanZooError(f"{files.title} cannot be extracted in {target} ({error}): make room there") from error
-        final = files.raw(target)
-        final.mkdir(parents=True, exist_ok=True)
-        for path in staging.iterdir():
-            path.replace(final / path.name)
 
 
-def _copy(name: str, files: Files, roots: tuple[Path, ...], staging: Path) -> bool:
+def _copy(archive: Path, roots: tuple[Path, ...], staging: Path) -> bool:
     """Copy a verified archive from the first root that has it into `staging`; False where none does."""
     for root in roots:
-        if (files.raw(root) / name).is_file():
-            shutil.copyfile(files.raw(root) / name, staging / name)
+        if (root / archive).is_file():
+            shutil.copyfile(root / archive, staging / archive)
             return True
     return False
 
@@ -169,11 +171,8 @@ def _download(files: Files, root: Path) -> None:
     # torchvision takes longer to import than torch, and is needed for nothing but its mirrors.
     from torchvision import datasets
 
-    try:
-        with _quiet_network():
-            getattr(datasets, files.folder)(root, download=True)
-    except (OSError, HTTPException, RuntimeError) as error:
-        raise _missing(files, "and could not be downloaded") from error
+    with network(files.title):
+        getattr(datasets, files.folder)(root, download=True)
 
 
 def _read(files: Files, root: Path) -> tuple[Split, Split]:
@@ -192,29 +191,3 @@ def _split(files: Files, images: Tensor, labels: Tensor) -> Split:
     if images.ndim != 3 or labels.ndim != 1 or not 0 < len(images) == len(labels) or labels.max() >= len(files.classes):
         raise ValueError("not grey images and a label for each")
     return Split(images.unsqueeze(1), labels.long())
-
-
-def _missing(files: Files, why: str) -> DataMissing:
-    remedy = f"name the folder of its files with {DATA_ENV} or --data-root, or allow --fallback digits"
-    return DataMissing(f"{files.title} is not here {why}", remedy)
-
-
-def _is_writable(raw: Path) -> bool:
-    """Whether `raw` and the two folders above it, where they exist, may be written to.
-
-    The mode counts too: a superuser passes every access check, yet a folder without a write bit is meant to stay as is.
-    """
-    existing = [folder for folder in (raw, raw.parent, raw.parent.parent) if folder.exists()]
-    return all(os.access(folder, os.W_OK) and folder.stat().st_mode & 0o222 for folder in existing)
-
-
-@contextlib.contextmanager
-def _quiet_network() -> Iterator[None]:
-    """No progress bars, and no waiting on a silent server beyond the timeout."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_TIMEOUT_SECONDS)
-    try:
-        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        socket.setdefaulttimeout(before)

@@ -162,11 +162,14 @@ def restore(state: State, checkpoint: Checkpoint) -> State:
 
 
 def _lay_out(optimizer: torch.optim.Optimizer) -> None:
-    """Give running moments the layout of their parameters, which a file does not hold: fused steps rely on it."""
+    """Give running moments the layout, and rates the device, of their parameters, which a file does not hold."""
     for parameter, moments in optimizer.state.items():
         for name, value in moments.items():
             if isinstance(value, Tensor) and value.shape == parameter.shape:
                 moments[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"] = group["lr"].to(group["params"][0].device)
 
 
 def _plain(variant: Variant) -> Any:

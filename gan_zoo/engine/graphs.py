@@ -13,6 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from gan_zoo.data import StreamedSplit
 from gan_zoo.engine.batches import Batch, Draw, batch_at, begin_epoch, draw, draw_index, next_size
 from gan_zoo.engine.state import State
 from gan_zoo.engine.step import count, run_round, train_round
@@ -87,6 +88,8 @@ class Graphs:
         self.slot = torch.zeros(1, dtype=torch.int64, device=state.device)
         self.ring: Tensor | None = None
         self.rows = 0
+        if isinstance(state.data, StreamedSplit):
+            self._refuse(state, "the images are too many for the device and are streamed from the host")
 
     def advance(self, state: State, rounds: int) -> None:
         """Train for so many rounds, in place, on a stream of their own."""

@@ -1,4 +1,4 @@
-"""Images from a trained generator."""
+"""Images, or points, from a trained generator."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,9 +46,9 @@ class Sampler:
 
     @torch.no_grad()
     def __call__(self, n: int, *, labels: Tensor | Sequence[int] | None = None, seed: int = 0) -> Tensor:
-        """``n`` images, uint8 (n, C, H, W) on the generator's device; the same for the same seed, whatever the batch.
+        """``n`` images, uint8 (n, C, H, W), or points, float32 (n, D), on the generator's device.
 
-        They are drawn in float32, whatever the precision of training.
+        The same for the same seed, whatever the batch; drawn in float32, whatever the precision of training.
 
         ``labels`` (n,) are the classes asked for; without them a conditional generator draws them evenly at random.
 
@@ -76,7 +76,7 @@ class Sampler:
         samples = self.generator(latent[part]) if asked is None else self.generator(latent[part], asked[part])
         if not samples.isfinite().all():
             raise NotFinite(f"the generator of {self.variant.name!r} gives values that are not finite: it has diverged")
-        return to_uint8(samples)
+        return samples.float() if samples.dim() == 2 else to_uint8(samples)
 
     def _labels(self, n: int, labels: Tensor | Sequence[int] | None, random: torch.Generator) -> Tensor | None:
         device = next(self.generator.parameters()).device

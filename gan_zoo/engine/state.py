@@ -103,10 +103,7 @@ def init(
     """
     device = data.train.labels.device
     prepare(device.type, precision)
-    if len(data.train) < 2 * variant.packing:
-        raise GanZooError(
-            f"data set {data.name!r} has {len(data.train)} training samples; a batch needs {2 * variant.packing}"
-        )
+    _check_size(variant, data)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive(seed, "weights"))  # torch.manual_seed would reach CUDA's too
         networks = variant.build(data.shape, data.classes)
@@ -138,6 +135,19 @@ def init(
         order=torch.arange(len(data.train), device=device),
         cursor=len(data.train),
     )
+
+
+def _check_size(variant: Variant, data: Dataset) -> None:
+    """Raise GanZooError where the data cannot fill a batch, or a batch has too few samples for batch norm."""
+    samples, least = len(data.train), 2 * variant.packing
+    if samples < least:
+        raise GanZooError(f"data set {data.name!r} has {samples} training samples; a batch needs {least}")
+    if samples < variant.batch_size:
+        raise GanZooError(
+            f"data set {data.name!r} has {samples} training samples, fewer than the batch of {variant.batch_size}: "
+            f"lower it with --set batch_size={samples} or in a suite's preset with batch_size = {samples}, "
+            "or add samples"
+        )
 
 
 def _channels_last(network: nn.Module) -> None:

@@ -14,6 +14,7 @@ from gan_zoo.engine.batches import Draw, Fakes, draw_fakes
 from gan_zoo.engine.state import State
 from gan_zoo.errors import GanZooError
 from gan_zoo.objectives import Critique, Loss, Result, Step
+from gan_zoo.variant import Optimizer
 
 
 def run_round(state: State, draw: Draw) -> None:
@@ -97,10 +98,20 @@ def _descend(
     optimizer.zero_grad(set_to_none=True)
     total.backward(inputs=trained)
     norm = nn.utils.get_total_norm([p.grad for p in trained if p.grad is not None])
+    _decay(optimizer, getattr(state.variant, f"{player}_optimizer"))
     optimizer.step()
     for name, value in following.items():
         state.objective[name].copy_(value.detach())
     return {f"{player}_loss": total, **terms, f"{player}_grad_norm": norm, **logs}
+
+
+def _decay(optimizer: torch.optim.Optimizer, made_by: Optimizer) -> None:
+    """Set the learning rate of the step to come, lr / (1 + decay t), t being the steps that the optimizer counts."""
+    if made_by.decay and optimizer.state:
+        taken = next(iter(optimizer.state.values()))["step"]
+        for group in optimizer.param_groups:
+            # In float32 a small decay would be lost beside the 1.
+            group["lr"].copy_(made_by.rate / (1 + made_by.decay * taken.double()))
 
 
 def _step(state: State, fakes: Fakes, *, real: Tensor, fake: Tensor, labels: Tensor, joint: bool = False) -> Step:
@@ -118,7 +129,7 @@ def _step(state: State, fakes: Fakes, *, real: Tensor, fake: Tensor, labels: Ten
 
 
 def _critic(state: State) -> Callable[[Tensor, Tensor | None], Critique]:
-    discriminator, conditioned = state.networks.discriminator, state.variant.conditioning == "both"
+    discriminator, conditioned = state.networks.discriminator, state.variant.judges_labels
 
     def critic(samples: Tensor, labels: Tensor | None) -> Critique:
         with _cast(state):

@@ -1,7 +1,7 @@
 """Measures of generated images: feature extractors, and pure functions of the features that they give."""
 
 from gan_zoo.metric_catalogue import METRICS, Metric
-from gan_zoo.metrics.classes import class_kl, inception_score, label_accuracy, modes
+from gan_zoo.metrics.classes import class_kl, inception_score, label_accuracy, modes, modes_hit
 from gan_zoo.metrics.distances import Moments, frechet_distance, kernel_distance, kernel_sum, moments
 from gan_zoo.metrics.extractors import load_extractor
 from gan_zoo.metrics.features import Extractor, ExtractorUnavailable, Features
@@ -27,6 +27,7 @@ __all__ = [
     "load_extractor",
     "measure",
     "modes",
+    "modes_hit",
     "moments",
     "neighbor_radii",
     "overlap",

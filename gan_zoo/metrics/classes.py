@@ -59,6 +59,19 @@ def modes(predicted: Tensor, classes: int) -> int:
     return int((counts * 100 >= MODE_PERCENT * len(predicted)).sum())
 
 
+def modes_hit(predicted: Tensor, classes: int) -> int:
+    """Number of classes with at least one image: Srivastava et al. 2017, arXiv 1705.07761, with N = 26,000, K = 1,000.
+
+    Args:
+        predicted: class found in each image, int64 (N,).
+        classes: number of classes K.
+
+    Raises:
+        GanZooError: no images, or a class outside 0 to K - 1.
+    """
+    return int((histogram(predicted, classes) > 0).sum())
+
+
 def class_kl(fake: Tensor, real: Tensor, classes: int) -> float:
     """KL(p || q) in nats of the fakes' class histogram p from the real one q, sum of p log(p / q).
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gan_zoo.errors import GanZooError
 
-OF_LOGITS = frozenset({"is", "modes", "class_kl", "label_accuracy"})
+OF_LOGITS = frozenset({"is", "modes", "modes_hit", "class_kl", "label_accuracy"})
 """Names of the measures that need logits."""
 
 
@@ -40,11 +40,12 @@ class Extractor(Protocol):
     """A frozen network that turns images of any side and 1 or 3 channels into `Features`.
 
     Attributes:
-        name: the name under which it was asked for.
+        name: the name that its figures go by.
         digest: SHA-256 (hex) of its weights file.
         accuracy: measured accuracy in [0, 1] on the test split of the set it was trained for, None where it has none.
         metrics: names of the measures that make sense on its features.
         minimum_n: fewest images for which its figures are defined (its covariance is singular below).
+        note: what a reader of its figures must know; empty where there is nothing.
     """
 
     @property
@@ -57,6 +58,8 @@ class Extractor(Protocol):
     def metrics(self) -> tuple[str, ...]: ...
     @property
     def minimum_n(self) -> int: ...
+    @property
+    def note(self) -> str: ...
 
     def encode(self, images: Tensor, batch: int = 500) -> Features:
         """Features of uint8 images (N, C, H, W), in their order, `batch` images at a time, without gradients."""

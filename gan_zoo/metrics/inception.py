@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 FILE_NAME = "weights-inception-2015-12-05-6726825d.pth"
+MINIMUM_N = 2048
 _TIMEOUT_SECONDS = 20.0
 
 
@@ -39,7 +40,8 @@ class InceptionExtractor:
     digest: str = SHA256
     accuracy: float | None = None
     metrics: tuple[str, ...] = ("fid", "is", "kid")
-    minimum_n: int = 2048
+    minimum_n: int = MINIMUM_N
+    note: str = ""
 
     @torch.no_grad()
     def encode(self, images: Tensor, batch: int = 500) -> Features:
@@ -53,6 +55,11 @@ class InceptionExtractor:
             return vectors, logits
 
         return encode_in_batches(one, images, min(batch, 100), self.name, self.device)
+
+
+def is_here(weights: Path | None = None) -> bool:
+    """Whether the weights are to be had without a download: a file is named, or lies in torch's hub cache."""
+    return weights is not None or _in_hub().is_file()
 
 
 def load_inception(device: torch.device, weights: Path | None = None) -> InceptionExtractor:
@@ -79,7 +86,7 @@ def load_inception(device: torch.device, weights: Path | None = None) -> Incepti
 
 def _download() -> Path:
     """The path of the weights in torch's hub cache, downloaded where they are not there yet."""
-    path = Path(torch.hub.get_dir()) / "checkpoints" / FILE_NAME
+    path = _in_hub()
     if path.is_file():
         return path
     from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
@@ -95,6 +102,10 @@ def _download() -> Path:
             f"put {FILE_NAME} there or name it with --inception-weights"
         ) from error
     return path
+
+
+def _in_hub() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / FILE_NAME
 
 
 @contextlib.contextmanager

@@ -47,9 +47,13 @@ _COMPUTATIONS: dict[tuple[str, ...], Callable[[_Case], tuple[float, ...]]] = {
         case.fake.vectors, case.real.features.vectors, radii=case.real.radii
     ),
     ("modes",): lambda case: (float(classes.modes(case.predicted, case.classes)),),
+    ("modes_hit",): lambda case: (float(classes.modes_hit(case.predicted, case.classes)),),
     ("class_kl",): lambda case: (classes.class_kl(case.predicted, case.real.predicted, case.classes),),
     ("label_accuracy",): lambda case: (case.label_accuracy(),),
 }
+
+MEASURED = tuple(name for name in METRICS if any(name in given for given in _COMPUTATIONS))
+"""Names of the measures of features, in the catalogue's order."""
 
 
 def measure(
@@ -65,7 +69,7 @@ def measure(
         fake: features of the generated images.
         real: features of the real images by the same extractor; a `Reference` where it serves many calls.
         asked: class asked for in each generated image, int64 (N,), for `label_accuracy`.
-        names: measures wanted, names of `METRICS`; without it all that the input allows.
+        names: measures wanted, of `MEASURED`; without it all that the input allows.
 
     Raises:
         GanZooError: an unknown name, one that needs logits or classes that are not there, features of another extractor
@@ -79,22 +83,22 @@ def measure(
     for given, compute in _COMPUTATIONS.items():
         if wanted.intersection(given):
             values.update(zip(given, compute(case), strict=True))
-    return {name: values[name] for name in METRICS if name in wanted}
+    return {name: values[name] for name in MEASURED if name in wanted}
 
 
 def _available(fake: Features, asked: Tensor | None) -> frozenset[str]:
     """The measures that the input allows."""
-    names = frozenset(METRICS)
+    names = frozenset(MEASURED)
     if fake.logits is None:
         names -= OF_LOGITS
     return names if asked is not None else names - {"label_accuracy"}
 
 
 def _known(names: Sequence[str]) -> frozenset[str]:
-    """The names as a set, once each is known to be a measure's."""
+    """The names as a set, once each is known to be a measure of features."""
     for name in names:
-        if name not in METRICS:
-            raise unknown("metric", name, METRICS)
+        if name not in MEASURED:
+            raise unknown("metric", name, MEASURED)
     return frozenset(names)
 
 

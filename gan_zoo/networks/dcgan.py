@@ -1,12 +1,14 @@
 """Convolutional families after DCGAN (Radford et al. 2016, arXiv 1511.06434), for square images of any channels."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 from torch import Tensor, nn
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.networks.common import TWO_PASSES_MOMENTUM, LabelConcat, LabelPlane, square_side
+from gan_zoo.networks.common import TWO_PASSES_MOMENTUM, make_discriminator, norm_1d, norm_2d, square_side
+from gan_zoo.networks.labels import LabelConcat, LabelPlane
 from gan_zoo.variant import Spec
 
 
@@ -16,16 +18,16 @@ class LinearStemGenerator(nn.Module):
     def __init__(self, spec: Spec, width: int) -> None:
         super().__init__()
         self.label = LabelConcat(spec.generator_classes)
-        side = stem_side(spec.shape)
+        side, norm = stem_side(spec.shape), spec.generator_norm or "batch"
         self.stem = nn.Sequential(
             nn.Linear(spec.latent + self.label.width, 4 * width * side * side),
-            nn.BatchNorm1d(4 * width * side * side, momentum=TWO_PASSES_MOMENTUM),
+            *norm_1d(norm, 4 * width * side * side, TWO_PASSES_MOMENTUM),
             nn.ReLU(inplace=True),
             nn.Unflatten(1, (4 * width, side, side)),
         )
         self.layers = nn.Sequential(
-            *_up(4 * width, 2 * width, bias=True),
-            *_up(2 * width, width, bias=True),
+            *_up(4 * width, 2 * width, norm, bias=True),
+            *_up(2 * width, width, norm, bias=True),
             nn.ConvTranspose2d(width, spec.shape[0], 4, stride=2, padding=1),
             nn.Tanh(),
         )
@@ -35,35 +37,27 @@ class LinearStemGenerator(nn.Module):
         return self.layers(self.stem(self.label(latent, labels)))
 
 
-class LinearHeadDiscriminator(nn.Module):
-    """Three convolutions (kernel 3, stride 2) of w, 2w, 4w maps, batch norm but on the first; linear to one score."""
-
-    def __init__(self, spec: Spec, width: int) -> None:
-        super().__init__()
-        side = stem_side(spec.shape)
-        channels, *size = spec.judged_shape
-        self.label = LabelPlane(spec.discriminator_classes, *size)
-        self.layers = nn.Sequential(
-            nn.Conv2d(channels + self.label.channels, width, 3, stride=2, padding=1),
-            nn.LeakyReLU(0.2, inplace=True),
-            *_down(width, 2 * width, kernel=3),
-            *_down(2 * width, 4 * width, kernel=3),
-            nn.Flatten(),
-            nn.Linear(4 * width * side * side, 1),
-        )
-
-    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Scores (B,) of images (B, C, H, W)."""
-        return self.layers(self.label(images, labels)).squeeze(1)
-
-
 def linear_stem(spec: Spec, width: int = 128) -> tuple[nn.Module, nn.Module]:
     """A DCGAN pair with a linear stem and head, ``width`` maps next to the image.
+
+    The discriminator: three convolutions (kernel 3, stride 2) of w, 2w, 4w maps, normalized (by batch norm, unless the
+    spec says otherwise) but on the first; linear to one score.
 
     Raises:
         GanZooError: the side is not a multiple of 8.
     """
-    return LinearStemGenerator(spec, width), LinearHeadDiscriminator(spec, width)
+    generator = partial(LinearStemGenerator, width=width)
+    side, norm = stem_side(spec.shape), spec.norm or "batch"
+    channels, *size = spec.judged_shape
+    label = LabelPlane(spec.discriminator_classes, *size)
+    body = nn.Sequential(
+        nn.Conv2d(channels + label.channels, width, 3, stride=2, padding=1),
+        nn.LeakyReLU(0.2, inplace=True),
+        *_down(width, 2 * width, 3, norm),
+        *_down(2 * width, 4 * width, 3, norm),
+        nn.Flatten(),
+    )
+    return generator(spec), make_discriminator(spec, label, body, 4 * width * side * side, generator)
 
 
 def stem_side(shape: tuple[int, ...]) -> int:
@@ -83,14 +77,14 @@ def stem_side(shape: tuple[int, ...]) -> int:
 class ConvGenerator(nn.Module):
     """Transposed convolutions only, no bias: latent to 4x4, doubled once a further width, then doubled to the image."""
 
-    def __init__(self, spec: Spec, widths: Sequence[int]) -> None:
+    def __init__(self, spec: Spec, widths: Sequence[int], momentum: float) -> None:
         super().__init__()
         self.label = LabelConcat(spec.generator_classes)
-        padding = edge_padding(spec.shape, len(widths))
+        padding, norm = edge_padding(spec.shape, len(widths)), spec.generator_norm or "batch"
         layers: list[nn.Module] = [nn.Unflatten(1, (-1, 1, 1))]
-        layers += _up(spec.latent + self.label.width, widths[0], stride=1, padding=0)
+        layers += _up(spec.latent + self.label.width, widths[0], norm, stride=1, padding=0, momentum=momentum)
         for narrow, wide in zip(widths[1:], widths, strict=False):
-            layers += _up(wide, narrow)
+            layers += _up(wide, narrow, norm, momentum=momentum)
         layers += [nn.ConvTranspose2d(widths[-1], spec.shape[0], 4, stride=2, padding=padding, bias=False), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
 
@@ -99,36 +93,47 @@ class ConvGenerator(nn.Module):
         return self.layers(self.label(latent, labels))
 
 
-class ConvDiscriminator(nn.Module):
-    """Convolutions only, with bias: halved once a width, batch norm but on the first, then 4x4 to one score."""
-
-    def __init__(self, spec: Spec, widths: Sequence[int]) -> None:
-        super().__init__()
-        channels, *size = spec.judged_shape
-        self.label = LabelPlane(spec.discriminator_classes, *size)
-        padding = edge_padding(spec.shape, len(widths))
-        layers: list[nn.Module] = [
-            nn.Conv2d(channels + self.label.channels, widths[0], 4, stride=2, padding=padding),
-            nn.LeakyReLU(0.2, inplace=True),
-        ]
-        for narrow, wide in pairwise(widths):
-            layers += _down(narrow, wide, kernel=4)
-        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4), nn.Flatten(0))
-
-    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Scores (B,) of images (B, C, H, W)."""
-        return self.layers(self.label(images, labels))
-
-
 def all_convolutional(
-    spec: Spec, generator: Sequence[int] = (128, 64, 32), discriminator: Sequence[int] = (16, 32, 64)
+    spec: Spec,
+    generator: Sequence[int] = (128, 64, 32),
+    discriminator: Sequence[int] = (16, 32, 64),
+    *,
+    bias: bool = True,
+    momentum: float = TWO_PASSES_MOMENTUM,
 ) -> tuple[nn.Module, nn.Module]:
     """A DCGAN pair without linear layers; k widths a side draw 2^(k+2) pixels a side, or 2 or 4 fewer by more padding.
+
+    The discriminator halves the image once a width, normalized (by batch norm, unless the spec says otherwise) but on
+    the first; then 4x4 to one score. ``bias`` is that of its convolutions, ``momentum`` that of the generator's norms.
 
     Raises:
         GanZooError: the widths do not reach the image's side.
     """
-    return ConvGenerator(spec, generator), ConvDiscriminator(spec, discriminator)
+    decoder = partial(ConvGenerator, widths=generator, momentum=momentum)
+    channels, *size = spec.judged_shape
+    label = LabelPlane(spec.discriminator_classes, *size)
+    padding, last = edge_padding(spec.shape, len(discriminator)), discriminator[-1]
+    body: list[nn.Module] = [
+        nn.Conv2d(channels + label.channels, discriminator[0], 4, stride=2, padding=padding, bias=bias),
+        nn.LeakyReLU(0.2, inplace=True),
+    ]
+    for narrow, wide in pairwise(discriminator):
+        body += _down(narrow, wide, 4, spec.norm or "batch", bias=bias)
+    score = nn.Conv2d(last, 1, 4, bias=bias)
+    return decoder(spec), make_discriminator(spec, label, nn.Sequential(*body), 16 * last, decoder, score)
+
+
+def tutorial(spec: Spec, width: int = 64) -> tuple[nn.Module, nn.Module]:
+    """The all-convolutional pair of PyTorch's DCGAN tutorial: ``width`` maps next to the image, no biases.
+
+    Four widths (8w, 4w, 2w, w) at 60 to 64 pixels a side, three at 28 to 32, and so on.
+
+    Raises:
+        GanZooError: no number of widths reaches the image's side.
+    """
+    stages = max(1, (square_side("an all-convolutional DCGAN", spec.shape) - 1).bit_length() - 2)
+    widths = [width * 2**stage for stage in range(stages)]
+    return all_convolutional(spec, widths[::-1], widths, bias=False, momentum=0.1)
 
 
 def edge_padding(shape: tuple[int, ...], stages: int) -> int:
@@ -148,17 +153,26 @@ def edge_padding(shape: tuple[int, ...], stages: int) -> int:
     return padding
 
 
-def _up(wide: int, narrow: int, stride: int = 2, padding: int = 1, bias: bool = False) -> list[nn.Module]:
+def _up(
+    wide: int,
+    narrow: int,
+    norm: str,
+    *,
+    stride: int = 2,
+    padding: int = 1,
+    bias: bool = False,
+    momentum: float = TWO_PASSES_MOMENTUM,
+) -> list[nn.Module]:
     return [
         nn.ConvTranspose2d(wide, narrow, 4, stride=stride, padding=padding, bias=bias),
-        nn.BatchNorm2d(narrow, momentum=TWO_PASSES_MOMENTUM),
+        *norm_2d(norm, narrow, momentum),
         nn.ReLU(inplace=True),
     ]
 
 
-def _down(narrow: int, wide: int, kernel: int) -> list[nn.Module]:
+def _down(narrow: int, wide: int, kernel: int, norm: str, bias: bool = True) -> list[nn.Module]:
     return [
-        nn.Conv2d(narrow, wide, kernel, stride=2, padding=1),
-        nn.BatchNorm2d(wide),
+        nn.Conv2d(narrow, wide, kernel, stride=2, padding=1, bias=bias),
+        *norm_2d(norm, wide),
         nn.LeakyReLU(0.2, inplace=True),
     ]

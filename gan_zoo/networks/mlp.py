@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 from torch import Tensor, nn
 
-from gan_zoo.networks.common import TWO_PASSES_MOMENTUM, LabelConcat
+from gan_zoo.networks.common import TWO_PASSES_MOMENTUM, make_discriminator, norm_1d
+from gan_zoo.networks.labels import LabelConcat
 from gan_zoo.variant import Spec
 
 
@@ -21,7 +23,7 @@ class MLPGenerator(nn.Module):
         for hidden in widths:
             layers += [
                 nn.Linear(width, hidden),
-                nn.BatchNorm1d(hidden, momentum=TWO_PASSES_MOMENTUM),
+                *norm_1d(spec.generator_norm or "batch", hidden, TWO_PASSES_MOMENTUM),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
             width = hidden
@@ -32,26 +34,22 @@ class MLPGenerator(nn.Module):
         return self.layers(self.label(latent, labels)).unflatten(1, self.shape)
 
 
-class MLPDiscriminator(nn.Module):
-    """Linear layers with LeakyReLU 0.2 between; one score out, no normalization."""
-
-    def __init__(self, spec: Spec, widths: Sequence[int]) -> None:
-        super().__init__()
-        self.label = LabelConcat(spec.discriminator_classes)
-        layers: list[nn.Module] = []
-        width = math.prod(spec.judged_shape) + self.label.width
-        for hidden in widths:
-            layers += [nn.Linear(width, hidden), nn.LeakyReLU(0.2, inplace=True)]
-            width = hidden
-        self.layers = nn.Sequential(*layers, nn.Linear(width, 1))
-
-    def forward(self, samples: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Scores (B,) of samples (B, *shape)."""
-        return self.layers(self.label(samples.flatten(1), labels)).squeeze(1)
+def mlp_body(inputs: int, widths: Sequence[int], norm: str) -> nn.Sequential:
+    """Linear layers with LeakyReLU 0.2: vectors (B, inputs) to features (B, last width)."""
+    layers: list[nn.Module] = []
+    for hidden in widths:
+        layers += [nn.Linear(inputs, hidden), *norm_1d(norm, hidden), nn.LeakyReLU(0.2, inplace=True)]
+        inputs = hidden
+    return nn.Sequential(*layers)
 
 
 def mlp(
-    spec: Spec, generator: Sequence[int] = (128, 256, 512, 1024), discriminator: Sequence[int] = (1024, 512, 256)
+    spec: Spec,
+    generator: Sequence[int] = (128, 256, 512, 1024),
+    discriminator: Sequence[int] = (1024, 512, 256),
 ) -> tuple[nn.Module, nn.Module]:
-    """An MLP pair with the given hidden widths."""
-    return MLPGenerator(spec, generator), MLPDiscriminator(spec, discriminator)
+    """An MLP pair with the given hidden widths; no normalization in the discriminator unless the spec asks for it."""
+    label = LabelConcat(spec.discriminator_classes)
+    body = mlp_body(math.prod(spec.judged_shape) + label.width, discriminator, spec.norm or "none")
+    decoder = partial(MLPGenerator, widths=generator)
+    return decoder(spec), make_discriminator(spec, label, body, discriminator[-1], decoder)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from gan_zoo.bench.tables import Results
-from gan_zoo.report.style import FAINT, Look, count_axis, figure, say
+from gan_zoo.report.style import FAINT, Look, count_axis, figure, samples_of, say
 
 POINTS = 150  # a longer history is averaged to this many points
 _COLUMNS = 3
@@ -17,13 +17,13 @@ _GREY = "#4d4d4d"
 
 
 def write_losses(results: Results, look: Look, path: Path) -> None:
-    """Discriminator and generator loss against images seen."""
+    """Discriminator and generator loss against samples seen."""
     columns = {"discriminator_loss": "discriminator", "generator_loss": "generator"}
     _write(results, look, path, f"{look.data}: losses of both players", columns, "loss")
 
 
 def write_scores(results: Results, look: Look, path: Path) -> None:
-    """D(real) and D(fake) against images seen; probabilities from 0 to 1, raw scores each on their own axis."""
+    """D(real) and D(fake) against samples seen; probabilities from 0 to 1, raw scores each on their own axis."""
     _write(results, look, path, f"{look.data}: what the discriminator says", {"D(real)": "real", "D(fake)": "fake"}, "")
 
 
@@ -48,7 +48,7 @@ def _write(results: Results, look: Look, path: Path, title: str, columns: dict[s
                 axis.set_ylim(0, 1)
                 axis.axhline(0.5, color=FAINT, linewidth=0.8, linestyle=":")
             axis.set(title=look.labels[variant], ylabel=label or ("probability" if probability else "raw score"))
-            count_axis(axis, "images seen")
+            count_axis(axis, f"{samples_of(results.manifest)} seen")
         for axis in axes[len(variants) :]:
             axis.set_axis_off()
         drawn.legend(handles=_handles(list(columns.values()), look.colors[variants[0]]), loc="outside lower center",

@@ -1,4 +1,4 @@
-"""Who is ahead, by the final FID under the data set's own extractor, and how far that can be believed."""
+"""Who is ahead, by the run's leading measure under the data set's own extractor, and how far that can be believed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +8,12 @@ import pandas as pd
 
 from gan_zoo.bench.records import read_manifest
 from gan_zoo.bench.statistics import Estimate, is_failure, overlap
-from gan_zoo.bench.tables import FLOOR, Results, own_extractor, tables
-from gan_zoo.metric_catalogue import METRICS
+from gan_zoo.bench.tables import FLOOR, Results, own_extractor, ranked_by, tables
+from gan_zoo.metric_catalogue import METRICS, Metric
 from gan_zoo.report import text
 
-MAIN = ("fid", "is", "kid", "precision", "recall", "coverage", "label_accuracy")  # the columns of the ranking
+MAIN = ("fid", "is", "kid", "precision", "recall", "coverage", "label_accuracy",
+        "jsd", "modes_found", "high_quality", "d_gap")  # the columns of the ranking  # fmt: skip
 SIGNIFICANT = 3  # fewer seeds than this say nothing about a difference
 
 
@@ -24,7 +25,7 @@ class Entry:
     rank: int | None
     variant: str
     title: str
-    fid: Estimate
+    value: Estimate  # of the measure that ranks
     seeds: int
     failures: int
     unfinished: int
@@ -39,26 +40,44 @@ class Entry:
 
 
 def rank(results: Results) -> list[Entry]:
-    """Ranked variants by rising FID, then the floor, then the variants that have no rank."""
-    own = own_extractor(results.manifest)
+    """Ranked variants, the best first, then the floor, then the variants that have no rank."""
+    own, sign = own_extractor(results.manifest), 1 if leading(results).better == "lower" else -1
     entries = [_entry(results, variant, own) for variant in results.runs["variant"].unique()]
     order = {"ranked": 0, "floor": 1, "unranked": 2}
-    entries.sort(key=lambda entry: (order[entry.kind], entry.fid.mean if entry.kind == "ranked" else 0.0))
+    entries.sort(key=lambda entry: (order[entry.kind], sign * entry.value.mean if entry.kind == "ranked" else 0.0))
     return [
         Entry(**(vars(entry) | {"rank": place if entry.kind == "ranked" else None}))
         for place, entry in enumerate(entries, start=1)
     ]
 
 
-def findings(entries: list[Entry]) -> list[str]:
+def leading(results: Results) -> Metric:
+    """The measure that ranks."""
+    return METRICS[ranked_by(results.manifest)]
+
+
+def nothing_measured(results: Results) -> bool:
+    """Whether the run had nothing to measure with; its notices say why."""
+    return not results.manifest.get("extractors")
+
+
+def findings(results: Results, entries: list[Entry]) -> list[str]:
     """What the ranking shows and what it does not, in sentences."""
+    if nothing_measured(results):
+        return [
+            "Nothing was measured, so there is no ranking: the notices say why. Judge by the samples.",
+            *_apart(entries),
+        ]
     ranked = [entry for entry in entries if entry.kind == "ranked"]
     if not ranked:
         return ["No variant has a surviving seed: there is nothing to rank."]
     first, others = ranked[0], ranked[1:]
-    lowest = text.estimate(first.fid.mean, first.fid.low, first.fid.high)
-    found = [f"{first.variant} has the lowest final FID, {lowest}."]
-    level = [entry.variant for entry in others if min(first.seeds, entry.seeds) > 1 and overlap(first.fid, entry.fid)]
+    best, metric = text.estimate(first.value.mean, first.value.low, first.value.high), leading(results)
+    found = [
+        f"{first.variant} has the {'lowest' if metric.better == 'lower' else 'highest'} final {metric.title}, {best}."
+    ]
+    level = [entry.variant for entry in others
+             if min(first.seeds, entry.seeds) > 1 and overlap(first.value, entry.value)]  # fmt: skip
     if level:
         found.append(f"Its 95% interval overlaps with {'that' if len(level) == 1 else 'those'} of "
                      f"{text.listed(level)}: overlapping intervals do not prove a difference.")  # fmt: skip
@@ -66,6 +85,12 @@ def findings(entries: list[Entry]) -> list[str]:
     if fewest < SIGNIFICANT:
         found.append(f"With fewer than {SIGNIFICANT} surviving seeds (here {fewest}) no significance can be claimed: "
                      "read the order as a hint.")  # fmt: skip
+    return found + _apart(entries)
+
+
+def _apart(entries: list[Entry]) -> list[str]:
+    """Which seeds are in no mean."""
+    found = []
     failed = [f"{entry.variant} ({entry.failures})" for entry in entries if entry.failures]
     if failed:
         found.append(f"Failed seeds are counted apart and are in no mean: {text.listed(failed)}.")
@@ -78,20 +103,20 @@ def findings(entries: list[Entry]) -> list[str]:
 def ranking_table(folder: Path) -> pd.DataFrame:
     """The ranking of a results folder as text, ready to print: one row a variant, in the order of ``rank``.
 
-    Columns: rank, variant, FID (mean and 95% interval), the other main metrics that were measured (means), seeds,
-    failures, minutes (of training, a seed).
+    Columns: rank, variant, the measure that ranks (mean and 95% interval), the other main metrics that were measured
+    (means), seeds, failures, minutes (of training, a seed).
 
     Raises:
         GanZooError: not a results folder, or a damaged manifest.
     """
     results = Results(**tables(folder), manifest=read_manifest(folder))
-    own = own_extractor(results.manifest)
+    own, metric = own_extractor(results.manifest), leading(results)
     lines, rows = summary_lines(results, own), []
     measured = {metric for (_, metric), line in lines.items() if text.known(line["mean"])}
     for entry in rank(results):
         row: dict[str, Any] = {"rank": str(entry.rank or ""), "variant": entry.label}
-        row |= {METRICS["fid"].title: text.estimate(entry.fid.mean, entry.fid.low, entry.fid.high)}
-        for name in (name for name in MAIN if name in measured - {"fid"}):
+        row |= {metric.title: text.estimate(entry.value.mean, entry.value.low, entry.value.high)}
+        for name in (name for name in MAIN if name in measured - {metric.name}):
             row[METRICS[name].title] = text.number(lines.get((entry.variant, name), {}).get("mean"))
         minutes = text.number(entry.seconds / 60) if entry.kind == "ranked" else text.NOTHING
         rows.append(row | {"seeds": str(entry.seeds), "failures": str(entry.failures), "minutes": minutes})
@@ -106,22 +131,24 @@ def summary_lines(results: Results, extractor: str) -> dict[tuple[str, str], dic
 
 def _entry(results: Results, variant: str, own: str) -> Entry:
     runs = results.runs[results.runs["variant"] == variant]
-    line = summary_lines(results, own)[variant, "fid"]
-    fid = Estimate(line["mean"], line["low"], line["high"], int(line["seeds"]), line["method"])
-    kind: Literal["ranked", "floor", "unranked"] = "ranked" if fid.seeds else "unranked"
+    line = summary_lines(results, own)[variant, ranked_by(results.manifest)]
+    value = Estimate(line["mean"], line["low"], line["high"], int(line["seeds"]), line["method"])
+    kind: Literal["ranked", "floor", "unranked"] = "ranked" if value.seeds else "unranked"
     survivors = runs[runs["status"] == "ok"]
     return Entry(
-        kind="floor" if variant == FLOOR else kind, rank=None, variant=variant, title=runs["title"].iloc[0], fid=fid,
-        seeds=len(survivors), failures=int(line["failures"]), unfinished=int(line["unfinished"]),
-        seconds=float(survivors["seconds"].mean()), reason="" if fid.seeds else _reason(runs),
+        kind="floor" if variant == FLOOR else kind, rank=None, variant=variant, title=runs["title"].iloc[0],
+        value=value,        seeds=len(survivors), failures=int(line["failures"]), unfinished=int(line["unfinished"]),
+        seconds=float(survivors["seconds"].mean()), reason="" if value.seeds else _reason(results, runs),
         departures=line["departures"],
     )  # fmt: skip
 
 
-def _reason(runs: pd.DataFrame) -> str:
+def _reason(results: Results, runs: pd.DataFrame) -> str:
     """Why a variant has no rank: ``2 of 3 seeds diverged, 1 unfinished``."""
     if (runs["status"] == "ok").any():
-        return "its FID was not measured at the end"
+        if nothing_measured(results):
+            return "nothing was measured"
+        return f"its {leading(results).title} was not measured at the end"
     seeds = text.plural(len(runs), "seed")
     counts = runs["status"].value_counts(sort=False)
     parts = [f"{number} {str(status).replace('_', ' ')}" for status, number in counts.items()]

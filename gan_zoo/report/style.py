@@ -73,6 +73,16 @@ def data_title(manifest: dict[str, Any]) -> str:
     return str(data.get("title") or data["name"])
 
 
+def samples_of(manifest: dict[str, Any]) -> str:
+    """What the samples are: ``images`` or ``points``."""
+    return str(manifest["data"].get("kind", "images"))
+
+
+def floor_of(manifest: dict[str, Any]) -> str:
+    """What the floor is measured on."""
+    return "points of the true density" if samples_of(manifest) == "points" else "training images"
+
+
 @contextmanager
 def figure(path: Path, title: str, subtitle: str, *, rows: int = 1, columns: int = 1, panel: tuple[float, float],
            extra: float = 0.0, **shared: Any) -> Iterator[tuple[Figure, list[Axes]]]:  # fmt: skip

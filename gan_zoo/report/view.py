@@ -5,13 +5,14 @@ from typing import Any
 
 import pandas as pd
 
-from gan_zoo.bench.tables import FLOOR, Results, own_extractor
+from gan_zoo.bench.statistics import GEOMETRIC
+from gan_zoo.bench.tables import FLOOR, Results, own_extractor, ranked_by
 from gan_zoo.metric_catalogue import METRICS
 from gan_zoo.precision import EXACT
 from gan_zoo.report import text
 from gan_zoo.report.pictures import Picture
-from gan_zoo.report.ranking import MAIN, Entry, findings, rank, summary_lines
-from gan_zoo.report.style import data_title
+from gan_zoo.report.ranking import MAIN, Entry, findings, leading, nothing_measured, rank, summary_lines
+from gan_zoo.report.style import data_title, floor_of, samples_of
 
 Table = dict[str, Any]  # columns: list of (title, arrow); rows: list of dicts with an entry and its cells
 
@@ -25,8 +26,10 @@ def view(results: Results, pictures: list[Picture], notices: list[str]) -> dict[
         "title": data_title(manifest), "preset": manifest.get("preset", ""),
         "precision": manifest.get("precision", ""), "device": manifest.get("device", ""),
         "date": str(manifest.get("started", ""))[:10], "note": data.get("note", ""),
-        "stand_in": data.get("requested", data["name"]) != data["name"], "requested": data.get("requested", ""),
-        "entries": entries, "findings": findings(entries),
+        "stand_in": data.get("stands_in", data.get("stands_in", data.get("requested", data["name"]) != data["name"])),
+        "requested": data.get("requested", ""),
+        "entries": entries, "findings": findings(results, entries), "leading": leading(results),
+        "samples": samples_of(manifest), "measured": not nothing_measured(results), "of_truth": floor_of(manifest),
         "ranking": metric_table(results, entries, own, [name for name in MAIN if name in METRICS]),
         "caption": caption(results, own),
         "departures": [(entry.label, entry.departures) for entry in entries if entry.departures],
@@ -57,31 +60,40 @@ def caption(results: Results, extractor: str) -> str:
     """How the figures of a table were made: N, extractor, seeds, reference, weights, interval."""
     rows = results.metrics[results.metrics["extractor"] == extractor]
     if rows.empty:
-        return "Nothing was measured."
+        return "Nothing was measured: the notices say why."
     trained = rows[rows["variant"] != FLOOR]
     counts = text.listed([text.count(n) for n in sorted(rows["n"].dropna().unique())])
     weights = text.listed(sorted(set(trained["weights"]) - {""})) or text.NOTHING
     seeds = ", ".join(str(seed) for seed in sorted(rows["seed"].unique()))
+    points, references = samples_of(results.manifest) == "points", sorted(set(rows["reference"]))
+    source = "" if points else f"features of {extractor}, "
+    kept = [METRICS[name].title for name in sorted(set(rows["metric"]) & set(GEOMETRIC))]
+    geometric = f"; for {text.listed(kept)} the geometric mean, with t on the logarithm" if kept else ""
+    asked = (
+        "Conditional variants were asked for the classes of the reference images, so their class histogram is right "
+    )
     return (
         f"{data_title(results.manifest)}, {results.manifest.get('preset', '')} preset, "
         f"{results.manifest.get('precision', EXACT)}. Values at the end of the "
-        f"budget, N = {counts} samples a seed, features of {extractor}, reference: the "
-        f"{text.listed(sorted(set(rows['reference'])))} split, {weights} weights, seeds {seeds}. Mean over surviving "
-        "seeds and 95% interval (Student's t; for FID the geometric mean, with t on the logarithm). The row real is "
-        "the floor: training images in place of generated ones, at the same N. Conditional variants were asked for the "
-        "classes of the reference images, so their class histogram is right by request."
+        f"budget, N = {counts} samples a seed, {source}reference: the "
+        f"{text.listed(references)}{'' if points else ' split'}, {weights} weights, seeds {seeds}. Mean over surviving "
+        f"seeds and 95% interval (Student's t{geometric}). The row real is the floor: {floor_of(results.manifest)} in "
+        f"place of generated ones, at the same N.{'' if points else f' {asked}by request.'}"
     )
 
 
 def best_and_final(results: Results, entries: list[Entry], own: str) -> list[dict[str, str]]:
-    """Each ranked variant's FID at its best evaluation and at the last."""
+    """Each ranked variant's leading measure at its best evaluation and at the last."""
     lines, rows = summary_lines(results, own), []
     images = results.metrics.drop_duplicates(["variant", "seed", "step"])[["variant", "seed", "step", "images"]]
     best = results.runs[results.runs["status"] == "ok"].drop(columns="images")
     best = best.merge(images, left_on=["variant", "seed", "best_step"], right_on=["variant", "seed", "step"])
     for entry in entries:
         if entry.kind == "ranked":
-            line, seen = lines[entry.variant, "fid"], best.loc[best["variant"] == entry.variant, "images"]
+            line, seen = (
+                lines[entry.variant, ranked_by(results.manifest)],
+                best.loc[best["variant"] == entry.variant, "images"],
+            )
             rows.append({
                 "variant": entry.label,
                 "best": text.estimate(line["best_mean"], line["best_low"], line["best_high"]),
@@ -131,13 +143,13 @@ def failures(runs: pd.DataFrame) -> list[dict[str, str]]:
 
 
 def run_rows(results: Results, own: str) -> list[dict[str, str]]:
-    """One line a cell: status, best and final FID, time, speed, memory."""
-    rows = []
+    """One line a cell: status, best and final value of the leading measure, time, speed, memory."""
+    rows, name = [], ranked_by(results.manifest)
     for run in results.runs.to_dict("records"):
         memory = run["peak_memory_bytes"]
         rows.append({
             "variant": run["variant"], "seed": str(run["seed"]), "status": str(run["status"]).replace("_", " "),
-            "best": text.number(run.get(f"best_fid_{own}")), "final": text.number(run.get(f"final_fid_{own}")),
+            "best": text.number(run.get(f"best_{name}_{own}")), "final": text.number(run.get(f"final_{name}_{own}")),
             "images": text.count(run["images"]), "seconds": text.duration(run["seconds"]),
             "rate": text.count(run["images_per_second"]),
             "memory": _mebibytes(memory),

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from gan_zoo.bench.records import read_cells, read_manifest
 from gan_zoo.bench.tables import Results, write_tables, write_text
 from gan_zoo.errors import GanZooError
-from gan_zoo.report.figures import CAPTIONS, write_figures
+from gan_zoo.report.figures import write_figures
 from gan_zoo.report.pictures import write_pictures
 from gan_zoo.report.text import plural
 from gan_zoo.report.view import view
@@ -27,12 +27,12 @@ def write_report(folder: Path) -> Path:
         raise GanZooError(f"{folder / 'manifest.json'} does not name its data; run the bench again with the same --out")
     results, cells = write_tables(folder), [cell for cell in read_cells(folder) if cell.begin]
     try:
-        figures = write_figures(results, folder / "figures")
+        figures = write_figures(results, folder)
         pictures, missing = write_pictures(folder, results.manifest, cells)
     except OSError as error:
         raise GanZooError(f"cannot write {error.filename or folder} ({error.strerror or error})") from None
     context = view(results, pictures, _notices(results, missing))
-    context |= {"figures": [(path, CAPTIONS[name]) for name, path in figures.items()]}
+    context |= {"figures": list(figures.items())}
     templates = _environment(folder)
     write_text(folder / "report.md", _tidy(templates.get_template("report.md.j2").render(context)))
     write_text(folder / "report.html", templates.get_template("report.html.j2").render(context))

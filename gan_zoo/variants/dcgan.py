@@ -14,6 +14,7 @@ def dcgan(*, width: int = 128) -> Variant:
     return Variant(
         title="DCGAN",
         paper="arXiv 1511.06434",
+        group="systems of the articles",
         networks=partial(linear_stem, width=width),
         objective=cross_entropy(),
         latent=uniform(100),

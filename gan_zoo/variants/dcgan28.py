@@ -12,6 +12,7 @@ def dcgan28() -> Variant:
     return Variant(
         title="DCGAN 28x28",
         paper="arXiv 1511.06434",
+        group="systems of the articles",
         networks=all_convolutional,
         objective=cross_entropy(),
         latent=normal(100),

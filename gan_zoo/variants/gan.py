@@ -12,6 +12,7 @@ def gan() -> Variant:
     return Variant(
         title="MLP GAN",
         paper="arXiv 1406.2661",
+        group="systems of the articles",
         networks=mlp,
         objective=cross_entropy(),
         latent=uniform(100),

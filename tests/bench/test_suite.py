@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from gan_zoo import data, registry
+from gan_zoo import data
+from gan_zoo.bench import entries
 from gan_zoo.bench.plan import Recipe, make_plan
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.extractors import EXTRACTORS
 
 SUITES = sorted((Path(__file__).parents[2] / "benchmarks").glob("*.toml"))
+POINTS = {"ring8": (2,), "grid25": (2,), "mixture1d": (1,)}
 GOOD = """
 title = "Toys"
 data = "digits"
@@ -50,11 +52,11 @@ def test_every_preset_resolves(path):
     assert {"smoke", "quick", "full"} <= set(suite.presets)
     assert suite.data in data.names()
     for preset in suite.presets.values():
-        assert set(preset.extractors or suite.extractors) <= set(EXTRACTORS)
+        assert set(preset.extractors or suite.extractors) <= {*EXTRACTORS, "density"}
         for name in {*suite.variants, *(preset.variants or ()), *preset.options}:
-            shared = {"batch_size": preset.batch_size} if preset.batch_size else {}
-            variant = registry.get(name, **shared, **preset.options.get(name, {}))
-            variant.build((1, variant.image_side, variant.image_side), 10)
+            variant = entries.make(name, suite, preset)
+            channels, side = 3 if suite.data == "stacked_mnist" else 1, variant.image_side
+            variant.build(POINTS.get(suite.data, (channels, side, side)), 10)
 
 
 def test_the_good_one_is_read(tmp_path):

@@ -30,7 +30,7 @@ def test_list_keeps_names_and_papers_whole(gan_zoo, columns):
     shown = lines(gan_zoo("list", columns=columns))
     assert max(map(len, shown)) <= columns
     for name in registry.names():
-        assert any(line.split()[:1] == [name] and "arXiv 1" in line for line in shown)
+        assert any(line.split()[:1] == [name] and registry.get(name).paper in line for line in shown)
     assert any("1.76M + 1.71M" in line for line in shown) == (columns == 120)
 
 
@@ -66,7 +66,9 @@ def test_data_that_is_not_here(gan_zoo, nothing_here):
     shown = lines(gan_zoo("data", columns=80))
     assert next(line for line in shown if line.startswith(" digits")).split()[1:4] == ["1,297", "500", "10"]
     assert next(line for line in shown if line.startswith(" mnist")).endswith("not here ")
-    assert any(line.startswith("MNIST is not here") and "--data-root" in line for line in shown)
+    (absent,) = [line for line in shown if line.startswith("not here: ")]
+    assert all(word in absent for word in ("cifar10", "emnist", "mnist", "stl10", "svhn", "--data-root"))
+    assert any(line.startswith("folder:PATH") for line in shown)
     assert any(line.startswith("digits: embedded 8x8 digits") for line in shown)
     assert list(nothing_here.rglob("*ubyte*")) == []
 
@@ -84,7 +86,7 @@ def test_doctor_looks_and_downloads_nothing(gan_zoo, nothing_here, monkeypatch, 
     rows = {line.split("  ")[1].strip(): line for line in lines(said) if line.startswith("  ")}
     assert {"device", "torch", "data: mnist", "extractor: digits-cnn", "variants", "plugins installed"} <= set(rows)
     assert "1,297 + 500 images" in rows["data: digits"]
-    assert "MNIST is not here" in rows["data: mnist"]
+    assert "not here" in rows["data: mnist"]
     assert "verified, test accuracy 99" in rows["extractor: mnist-cnn"]
     assert "not here" in rows["extractor: inception"]
 

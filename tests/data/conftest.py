@@ -13,7 +13,7 @@ import torchvision
 from torchvision.datasets import utils as torchvision_utils
 
 from gan_zoo.cache import CACHE_ENV
-from gan_zoo.data import registry, torchvision_sets
+from gan_zoo.data import place, registry, torchvision_sets
 
 CLASSES = 10
 SIZES = {"train": 30, "t10k": 20}
@@ -75,7 +75,7 @@ def timeout_seen(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
     seen: list[float | None] = []
 
     def refuse(*_: object, **__: object) -> None:
-        seen.append(torchvision_sets.socket.getdefaulttimeout())
+        seen.append(place.socket.getdefaulttimeout())
         raise TimeoutError("no answer")
 
     monkeypatch.setattr(torchvision_utils, "_get_redirect_url", refuse)

@@ -9,8 +9,9 @@ from gan_zoo.data import registry
 from gan_zoo.errors import GanZooError
 
 
-def test_names_are_the_founding_sets() -> None:
-    assert {"digits", "fashion_mnist", "mnist"} <= set(data.names())
+def test_names_are_those_of_the_issue() -> None:
+    labelled = {"cifar10", "digits", "emnist", "fashion_mnist", "kmnist", "mnist", "stacked_mnist", "stl10", "svhn"}
+    assert labelled <= set(data.names())
 
 
 def test_unknown_set_names_the_nearest() -> None:
@@ -87,6 +88,8 @@ def test_missing_set_falls_back_and_says_so(cache: Path) -> None:
     assert (loaded.name, loaded.requested, loaded.shape) == ("digits", "mnist", (1, 28, 28))
     assert loaded.note.startswith("MNIST is not here and could not be downloaded: the set 'digits' stands in for it")
     assert "not comparable" in loaded.note
+    assert loaded.stands_in
+    assert not data.load("digits").stands_in
 
 
 @pytest.mark.parametrize("as_file", [True, False])
@@ -131,6 +134,11 @@ def test_digits_are_those_of_scikit_learn_in_the_order_of_its_split() -> None:
 def test_an_embedded_set_needs_no_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(data.DATA_ENV, str(tmp_path / "nowhere"))
     assert len(data.load("digits").test) == 500
-    assert [name for name in data.names() if not data.needs_root(name)] == ["digits"]
+    assert {name: data.needs_root(name) for name in ("digits", "mnist", "cifar10", "folder:mine")} == {
+        "digits": False,
+        "mnist": True,
+        "cifar10": True,
+        "folder:mine": False,
+    }
     with pytest.raises(GanZooError, match="does not exist"):
         data.load("digits", root=tmp_path / "nowhere")

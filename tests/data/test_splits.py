@@ -7,6 +7,7 @@ from PIL import Image
 from torchvision.transforms import v2 as transforms
 
 from gan_zoo import data
+from gan_zoo.data import splits
 
 
 def pil_resize(images: torch.Tensor, side: int) -> torch.Tensor:
@@ -94,3 +95,42 @@ def test_pixels_are_those_of_torchvision(native: int, side: int) -> None:
     assert torch.equal(data.resize(color, side), transforms.functional.resize(color, [side, side], **settings))
     grey = transforms.functional.rgb_to_grayscale(color.float()).round().to(torch.uint8)
     assert torch.equal(data.match_channels(color, 1), grey)
+
+
+@pytest.mark.parametrize(
+    ("images", "free", "streamed"), [(49, 100, False), (50, 100, False), (51, 100, True), (1, 0, True)]
+)
+def test_images_are_streamed_where_they_take_more_than_half_of_the_free_memory(
+    images: int, free: int, streamed: bool
+) -> None:
+    assert splits.is_streamed(images, free) is streamed
+
+
+def test_a_streamed_split_gives_the_same_samples() -> None:
+    plain = data.Split(random_images(50, 3, 8, 8), torch.arange(50))
+    streamed = data.StreamedSplit(plain.images, plain.labels)
+    index = torch.tensor([3, 0, 49, 3])
+    for one, other in zip(streamed.take(index), plain.take(index), strict=True):
+        assert torch.equal(one, other)
+    assert (len(streamed), streamed.shape) == (50, (3, 8, 8))
+    assert streamed.to("cpu") is streamed
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize(("free", "kind"), [(1000, data.StreamedSplit), (10**9, data.Split)])
+def test_on_cuda_the_free_memory_decides(monkeypatch: pytest.MonkeyPatch, free: int, kind: type) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (free, 10**9))
+    plain = data.Split(random_images(500, 3, 8, 8), torch.arange(500))
+    moved = plain.to("cuda")
+    assert type(moved) is kind
+    assert moved.labels.device.type == "cuda"
+    assert moved.images.is_pinned() == (kind is data.StreamedSplit)
+    for seed in range(50):
+        index = torch.randint(500, (64,), generator=torch.Generator().manual_seed(seed))
+        samples, labels = moved.take(index.cuda())
+        assert samples.device.type == "cuda"
+        assert torch.equal(samples, data.Split(plain.images.cuda(), plain.labels.cuda()).take(index.cuda())[0])
+        assert torch.equal(labels.cpu(), index)
+    back = moved.to("cpu")
+    assert type(back) is data.Split
+    assert torch.equal(back.images, plain.images)

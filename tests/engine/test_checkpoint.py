@@ -42,7 +42,7 @@ def _registered(own_registry):
 
 def _networks(spec, width):
     generator, discriminator = mlp(spec, (width,), (width,))
-    discriminator.layers.insert(1, nn.Dropout(0.5))
+    discriminator.body.insert(1, nn.Dropout(0.5))
     return generator, discriminator
 
 

@@ -48,7 +48,7 @@ def test_rounds_are_finite_and_repeat(name):
 
 def _dropping(spec):
     generator, discriminator = linear_stem(spec, width=4)
-    discriminator.layers.insert(1, nn.Dropout(0.5))
+    discriminator.body.insert(1, nn.Dropout(0.5))
     return generator, discriminator
 
 

@@ -22,7 +22,7 @@ ROUNDS = 41
 
 def _dropping(spec):
     generator, discriminator = linear_stem(spec, width=4)
-    discriminator.layers.insert(1, nn.Dropout(0.5))
+    discriminator.body.insert(1, nn.Dropout(0.5))
     return generator, discriminator
 
 

@@ -46,11 +46,6 @@ def test_a_leftover_of_two_is_a_batch(tiny, numbered):
     assert [len(batch) for batch in _epochs(init(tiny(), numbered(18), seed=0), 4)] == [8, 8, 2, 8]
 
 
-def test_a_set_smaller_than_a_batch(tiny, numbered):
-    batches = _epochs(init(tiny(), numbered(5), seed=0), 3)
-    assert [sorted(batch) for batch in batches] == [list(range(5))] * 3
-
-
 @pytest.mark.parametrize(("n", "an_epoch"), [(24, 4), (22, 3), (26, 4), (27, 4), (12, 2)])
 def test_a_batch_is_whole_packs_of_different_samples(tiny, numbered, n, an_epoch):
     """A batch of 8 holds two packs of 3; what is left of an epoch and is less than two packs is left out of it."""
@@ -131,3 +126,11 @@ def test_a_set_too_small_is_one_clear_line(tiny, numbered):
         init(tiny(), numbered(1), seed=0)
     with pytest.raises(GanZooError, match="has 5 training samples; a batch needs 6"):
         init(tiny(packing=3), numbered(5), seed=0)
+
+
+def test_fewer_samples_than_a_batch_is_one_clear_line_with_a_remedy(tiny, numbered):
+    problem = "'numbered' has 7 training samples, fewer than the batch of 8: .*--set batch_size=7 .*preset"
+    with pytest.raises(GanZooError, match=problem) as raised:
+        init(tiny(), numbered(7), seed=0)
+    assert "\n" not in str(raised.value)
+    assert len(init(tiny(), numbered(8), seed=0).data) == 8

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from gan_zoo.contract import random_data
+from gan_zoo.data import StreamedSplit
 from gan_zoo.engine import advance, flush, init
 from gan_zoo.engine.graphs import RING, UNROLL, WARM_UP, Graphs
 from gan_zoo.networks.mlp import mlp
@@ -123,3 +124,14 @@ def test_what_cannot_be_recorded_is_run_round_by_round_and_says_so():
     advance(plain, 20)
     assert torch.equal(_numbers(state), _numbers(plain))
     assert state.execution == "eager: operation not permitted when stream is capturing"
+
+
+def test_streamed_images_are_never_recorded_and_train_the_same():
+    plain, streamed = _start("one step"), _start("one step")
+    streamed.data = StreamedSplit(streamed.data.images, streamed.data.labels)
+    (graphs, log), (recorded, _) = _graphed(streamed), _graphed(plain)
+    graphs.advance(streamed, 2 * UNROLL)
+    recorded.advance(plain, 2 * UNROLL)
+    assert log == []
+    assert "streamed from the host" in streamed.execution
+    assert torch.equal(_numbers(streamed), _numbers(plain))

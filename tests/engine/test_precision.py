@@ -81,8 +81,8 @@ def test_fused_steps_are_those_of_the_plain_optimizer(name):
 
 
 def test_convolutions_of_one_channel_stay_channels_last():
-    state = init(replace(get("dcgan", width=8), networks=linear_stem), random_data(32, n=8), 0)
-    maps = state.networks.discriminator.layers[0](torch.rand(4, 1, 32, 32))
+    state = init(replace(get("dcgan", width=8, batch_size=8), networks=linear_stem), random_data(32, n=8), 0)
+    maps = state.networks.discriminator.body[0](torch.rand(4, 1, 32, 32))
     assert maps.is_contiguous(memory_format=torch.channels_last)
     assert not maps.is_contiguous()
 

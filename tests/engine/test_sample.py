@@ -8,7 +8,7 @@ from torch import nn
 
 from gan_zoo.engine import Sampler, advance, init, sample
 from gan_zoo.errors import GanZooError
-from gan_zoo.networks.mlp import MLPDiscriminator
+from gan_zoo.networks.mlp import mlp
 
 
 def _sampler(tiny, pixels, name="gan", **changes):
@@ -66,7 +66,7 @@ class _Constant(nn.Module):
 
 
 def _constant(variant, values):
-    return replace(variant, networks=lambda spec: (_Constant(values), MLPDiscriminator(spec, (8,))))
+    return replace(variant, networks=lambda spec: (_Constant(values), mlp(spec, (8,), (8,))[1]))
 
 
 def test_a_generator_that_is_not_finite_is_refused(tiny, pixels):
@@ -88,7 +88,7 @@ class _ByLabel(nn.Module):
 
 
 def _by_label(tiny, pixels):
-    variant = replace(tiny("cgan"), networks=lambda spec: (_ByLabel(), MLPDiscriminator(spec, (8,))))
+    variant = replace(tiny("cgan"), networks=lambda spec: (_ByLabel(), mlp(spec, (8,), (8,))[1]))
     return Sampler.of(init(variant, pixels(), seed=0))
 
 

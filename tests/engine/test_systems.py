@@ -54,7 +54,12 @@ def test_parameters(name):
 def test_maps_of_the_small_dcgan():
     networks = registry.get("dcgan28").build((1, 28, 28), 10)
     assert _sides(networks.generator.layers[1:], torch.zeros(2, 100, 1, 1)) == [4, 8, 16, 28]
-    assert _sides(networks.discriminator.layers[:-1], torch.zeros(2, 1, 28, 28)) == [16, 8, 4, 1]
+    assert _sides([*networks.discriminator.body, networks.discriminator.score], torch.zeros(2, 1, 28, 28)) == [
+        16,
+        8,
+        4,
+        1,
+    ]
 
 
 def _sides(layers, x):

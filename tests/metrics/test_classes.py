@@ -45,6 +45,11 @@ class TestClassMeasures:
         assert metrics.modes(torch.arange(10), 10) == 10
         assert metrics.modes(torch.full((50,), 7), 10) == 1
 
+    def test_modes_hit_counts_classes_with_an_image_or_more(self) -> None:
+        assert metrics.modes_hit(torch.tensor([0] * 998 + [1, 9]), 10) == 3
+        assert metrics.modes_hit(torch.arange(0, 1000, 4).repeat(2), 1000) == 250
+        assert metrics.modes_hit(torch.full((50,), 999), 1000) == 1
+
     def test_class_kl_is_the_sum_by_hand(self) -> None:
         fake, real = torch.tensor([0, 0, 0, 1]), torch.tensor([0, 1, 1, 2])
         assert metrics.class_kl(fake, real, 3) == pytest.approx(0.75 * math.log(3) + 0.25 * math.log(0.5))

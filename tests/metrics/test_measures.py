@@ -11,6 +11,7 @@ from vectors import features, logits_of, normal
 from gan_zoo import metrics
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics import Features, Reference, measure
+from gan_zoo.metrics.measures import MEASURED
 
 
 class TestMeasure:
@@ -23,13 +24,14 @@ class TestMeasure:
         "density",
         "coverage",
         "modes",
+        "modes_hit",
         "class_kl",
         "label_accuracy",
     )
 
     def test_gives_every_measure_once_in_the_catalogues_order_as_floats(self) -> None:
         values = measure(features(seed=1), features(seed=2), asked=torch.zeros(60, dtype=torch.int64))
-        assert tuple(values) == self.everything == tuple(metrics.METRICS)
+        assert tuple(values) == self.everything == MEASURED
         assert {type(value) for value in values.values()} == {float}
 
     def test_gives_what_the_single_functions_give(self) -> None:
@@ -43,6 +45,7 @@ class TestMeasure:
             **dict(zip(("precision", "recall"), metrics.precision_recall(fake.vectors, real.vectors), strict=True)),
             **dict(zip(("density", "coverage"), metrics.density_coverage(fake.vectors, real.vectors), strict=True)),
             "modes": metrics.modes(predicted, 5),
+            "modes_hit": metrics.modes_hit(predicted, 5),
             "class_kl": metrics.class_kl(predicted, expected, 5),
             "label_accuracy": metrics.label_accuracy(predicted, asked),
         }

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 
 class Critique(NamedTuple):
@@ -84,58 +83,21 @@ class Objective:
     """A game: the discriminator's loss and the generator's.
 
     ``probability`` says that the score is a logit, so that D(x) is recorded as its sigmoid; else the raw score is
-    recorded. ``state`` holds the initial running values, kept as 0-d tensors by the engine.
+    recorded. ``estimates_ratio`` says that the best discriminator for a fixed generator is
+    D*(x) = p_data / (p_data + p_g) by cross-entropy, so that its loss tells the Jensen-Shannon divergence (least
+    squares have that D* too, but not the loss). ``differences_only`` says that a constant added to all scores leaves
+    the discriminator's loss as it is, so that a bias of the score is never trained. ``state`` holds the initial running
+    values, kept as 0-d tensors by the engine.
     """
 
     title: str
     discriminator: Loss
     generator: Loss
     probability: bool
+    estimates_ratio: bool = False
+    differences_only: bool = False
     state: Mapping[str, float] = field(default_factory=dict)
 
     def read(self, score: Tensor) -> Tensor:
         """Scores as they are recorded: probabilities in [0, 1], or raw scores."""
         return score.sigmoid() if self.probability else score
-
-
-def cross_entropy() -> Objective:
-    """The non-saturating game (Goodfellow et al. 2014, arXiv 1406.2661, section 3), on logits.
-
-    D minimizes -E[log D(x)] - E[log(1 - D(G(z)))], G minimizes -E[log D(G(z))]; each mean is over its own batch.
-    """
-
-    def discriminator(step: Step, _state: ObjectiveState) -> Result:
-        return Result({"real": _entropy(step.on_real.score, 1.0), "fake": _entropy(step.on_fake.score, 0.0)})
-
-    def generator(step: Step, _state: ObjectiveState) -> Result:
-        return Result({"adversarial": _entropy(step.on_fake.score, 1.0)})
-
-    return Objective(
-        title="non-saturating cross-entropy", discriminator=discriminator, generator=generator, probability=True
-    )
-
-
-def _entropy(logits: Tensor, target: float) -> Tensor:
-    return binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
-
-
-def least_squares(*, probability: bool) -> Objective:
-    """Least squares with targets 1 and 0 (Mao et al. 2017, arXiv 1611.04076, eq. 9), without the factor 1/2.
-
-    D minimizes E[(D(x) - 1)^2] + E[D(G(z))^2], G minimizes E[(D(G(z)) - 1)^2]. The paper's D(x) is the raw score
-    (``probability=False``); with ``probability=True`` it is the sigmoid of the score.
-    """
-    read = torch.sigmoid if probability else torch.clone
-
-    def discriminator(step: Step, _state: ObjectiveState) -> Result:
-        return Result({"real": _square(read(step.on_real.score), 1.0), "fake": _square(read(step.on_fake.score), 0.0)})
-
-    def generator(step: Step, _state: ObjectiveState) -> Result:
-        return Result({"adversarial": _square(read(step.on_fake.score), 1.0)})
-
-    title = f"least squares on the {'probability' if probability else 'raw score'}"
-    return Objective(title=title, discriminator=discriminator, generator=generator, probability=probability)
-
-
-def _square(values: Tensor, target: float) -> Tensor:
-    return mse_loss(values, torch.full_like(values, target))

@@ -1,0 +1,119 @@
+"""The entries of a suite: registered variants, or named ones that a suite makes of them, with their options."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gan_zoo import registry
+from gan_zoo.bench.suite import Preset, Suite
+from gan_zoo.engine import Budget
+from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.precision import EXACT
+from gan_zoo.variant import Optimizer, Variant
+
+
+def known(suite: Suite) -> list[str]:
+    """All names that may stand in the suite's list of variants."""
+    return [*registry.names(), *suite.named]
+
+
+def make(name: str, suite: Suite, preset: Preset) -> Variant:
+    """The variant of an entry, with all that the suite and its preset say of it; a named one carries its name as label.
+
+    What is said nearer to the entry wins: the preset's options for it, the suite's, its own, those that all share.
+
+    Raises:
+        GanZooError: no such variant, or options that do not fit.
+    """
+    return _made(name, suite, _shared(suite, preset) | _own(name, suite) | _said(name, suite, preset))
+
+
+def departures(name: str, suite: Suite, preset: Preset, precision: str) -> Iterable[str]:
+    """How the preset departs from the entry as it is registered, and from the suite's full budget; and its note."""
+    plain = _made(name, suite, _own(name, suite))
+    defaults = registry.hyperparameters(_base(name, suite)) | _own(name, suite)
+    said = _said(name, suite, preset)
+    shared = {key: value for key, value in _shared(suite, preset).items() if key not in _own(name, suite)}
+    for option, value in (shared | said).items():
+        default = defaults.get(option, getattr(plain, option, "its own"))
+        if _words(value) != _words(default):
+            yield f"{option} {_words(value)}, not {_words(default)}"
+    full = suite.presets.get("full", preset).budget
+    if Budget.of(full) != Budget.of(preset.budget):
+        yield f"budget {Budget.of(preset.budget)}, not {Budget.of(full)}"
+    if precision != EXACT:
+        yield f"precision {precision}, not {EXACT}"
+    if name in preset.notes:
+        yield preset.notes[name]
+
+
+def check(suite: Suite, preset_name: str, preset: Preset) -> None:
+    """Check what the suite's file says of its entries, so that a wrong word is shown with its file and key.
+
+    Raises:
+        GanZooError: a name that is not there, a named entry that takes a registered name, or options that do not fit.
+    """
+    where = f"presets.{preset_name}."
+    for name, entry in suite.named.items():
+        if name in registry.names():
+            raise GanZooError(f"{suite.file}: key 'named.{name}': a variant of that name is registered; choose another")
+        _check(suite, f"named.{name}.variant", [entry.variant], registry.names())
+        _try(suite, f"named.{name}.options", name, dict(entry.options))
+    _check(suite, "variants", suite.variants, known(suite))
+    _check(suite, f"{where}variants", preset.variants or [], known(suite))
+    _check(suite, f"{where}notes", preset.notes, known(suite))
+    for key, options in (("options", suite.options), (f"{where}options", preset.options)):
+        _check(suite, key, options, known(suite))
+        for name in options:
+            _try(suite, f"{key}.{name}", name, _own(name, suite) | options[name])
+    for name in preset.variants or suite.variants:
+        _try(suite, "shared", name, _shared(suite, preset) | _own(name, suite) | _said(name, suite, preset))
+
+
+def _check(suite: Suite, key: str, names: Iterable[str], allowed: Iterable[str]) -> None:
+    for name in names:
+        if name not in allowed:
+            raise GanZooError(f"{suite.file}: key {key!r}: {unknown('variant', name, allowed)}")
+
+
+def _try(suite: Suite, key: str, name: str, options: dict[str, Any]) -> None:
+    try:
+        _made(name, suite, options)
+    except GanZooError as error:
+        raise GanZooError(f"{suite.file}: key {key!r}: {error}") from None
+
+
+def _base(name: str, suite: Suite) -> str:
+    return suite.named[name].variant if name in suite.named else name
+
+
+def _own(name: str, suite: Suite) -> dict[str, Any]:
+    return dict(suite.named[name].options) if name in suite.named else {}
+
+
+def _said(name: str, suite: Suite, preset: Preset) -> dict[str, Any]:
+    return suite.options.get(name, {}) | preset.options.get(name, {})
+
+
+def _shared(suite: Suite, preset: Preset) -> dict[str, Any]:
+    given = {"backbone": preset.backbone or suite.backbone, "batch_size": preset.batch_size}
+    return {key: value for key, value in given.items() if value is not None} | suite.shared | preset.shared
+
+
+def _made(name: str, suite: Suite, options: dict[str, Any]) -> Variant:
+    variant = registry.get(_base(name, suite), **options)
+    if name not in suite.named:
+        return variant
+    own = ", ".join(f"{key} {_words(value)}" for key, value in suite.named[name].options.items())
+    title = suite.named[name].title or f"{variant.title}{', ' if own else ''}{own}"
+    return dataclasses.replace(variant, label=name, title=title)
+
+
+def _words(value: Any) -> str:
+    """A value as a reader writes it: ``dcgan, width 16``, ``Adam, lr 0.0002``."""
+    if isinstance(value, Optimizer):
+        value = {"name": value.name, **value.settings}
+    if isinstance(value, Mapping):
+        parts = (str(inner) if key == "name" else f"{key} {_words(inner)}" for key, inner in value.items())
+        return ", ".join(parts)
+    return str(list(value)) if isinstance(value, (list, tuple)) else str(value)

@@ -1,0 +1,146 @@
+"""Image files of any kind as square uint8 pixels, made once and kept in the cache."""
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import PIL
+import torch
+from PIL import Image, ImageOps
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from gan_zoo.cache import cache_root
+from gan_zoo.data.splits import match_channels
+
+_FORMAT = 1
+_THREADS, _AHEAD = 4, 256
+_SIXTEEN_BITS = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+
+
+def suffixes() -> set[str]:
+    """Suffixes of the files that Pillow can open, in lower case with their dot."""
+    return {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+
+
+def read_pictures(root: Path, names: Sequence[str], side: int, channels: int | None) -> tuple[Tensor, Tensor]:
+    """Images uint8 (K, C, side, side) of the K readable files, and their places int64 (K,) in `names`.
+
+    They come from the cache folder if they are there: kept under a hash of names, sizes and times of the files.
+
+    Args:
+        root: the folder that the names are relative to.
+        names: the files.
+        side: of the images: cropped to a square around their center, then resized once by Pillow (bilinear, antialias).
+        channels: 1 or 3; None: 3 if any image has color, else 1.
+    """
+    stats = [(root / name).stat() for name in names]
+    files = [[os.fsencode(name).hex(), stat.st_size, stat.st_mtime_ns] for name, stat in zip(names, stats, strict=True)]
+    key = hashlib.sha256(
+        json.dumps([_FORMAT, PIL.__version__, os.fsencode(root.resolve()).hex(), files, side, channels]).encode()
+    ).hexdigest()
+    path = cache_root() / "folders" / f"{key}.safetensors"
+    if (held := _read(path)) is not None:
+        return held
+    images, places = _decode(root, names, side, channels)
+    # A cache that cannot be written to costs time and no more.
+    with contextlib.suppress(OSError, SafetensorError):
+        _write(path, images, places)
+    return images, places
+
+
+def _decode(root: Path, names: Sequence[str], side: int, channels: int | None) -> tuple[Tensor, Tensor]:
+    images = torch.empty(len(names), channels or 3, side, side, dtype=torch.uint8)
+    places: list[int] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, on pictures that it can read all the same
+        for place, pixels in enumerate(_progress(_pixels(root, names, side), len(names))):
+            if pixels is not None:
+                images[len(places)] = pixels if channels != 1 else match_channels(pixels.unsqueeze(0), 1)[0]
+                places.append(place)
+    images = images[: len(places)]
+    if channels is None and torch.equal(images[:, 0], images[:, 1]) and torch.equal(images[:, 0], images[:, 2]):
+        images = images[:, :1]
+    return images.contiguous(), torch.tensor(places, dtype=torch.int64)
+
+
+def _pixels(root: Path, names: Sequence[str], side: int) -> Iterator[Tensor | None]:
+    """What `picture` makes of each file, some at a time, in their order."""
+    left = iter(names)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        while ahead := list(islice(left, _AHEAD)):
+            yield from pool.map(lambda name: picture(root / name, side), ahead)
+
+
+def picture(path: Path, side: int) -> Tensor | None:
+    """A file's image as RGB uint8 (3, side, side), upright, on white where it is transparent; None if unreadable.
+
+    Grey of 16 bits is scaled to 8; of several frames the first is taken.
+    """
+    try:
+        with Image.open(path) as opened:
+            colored = _to_rgb(ImageOps.exif_transpose(opened))
+    except MemoryError:
+        raise
+    except Exception:
+        # Pillow's decoders raise whatever they trip over: OSError, SyntaxError, struct.error, ValueError ...
+        return None
+    shortest = min(colored.size)
+    left, top = (colored.width - shortest) // 2, (colored.height - shortest) // 2
+    square = colored.crop((left, top, left + shortest, top + shortest))
+    return torch.from_numpy(np.array(square.resize((side, side), Image.Resampling.BILINEAR))).permute(2, 0, 1)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in _SIXTEEN_BITS:
+        values = np.asarray(image).clip(0, 65_535)
+        return Image.fromarray(np.round(values / 257).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise ValueError("pixels of any float value have no black and no white")
+    if image.has_transparency_data:
+        shown = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown).convert("RGB")
+    return image.convert("RGB")
+
+
+def _progress(pictures: Iterator[Tensor | None], total: int) -> Iterator[Tensor | None]:
+    """The same, with a bar on stderr where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield from pictures
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(pictures, "reading images", total, console=Console(stderr=True), transient=True)
+
+
+def _read(path: Path) -> tuple[Tensor, Tensor] | None:
+    """What the file holds, where it is whole."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.get_tensor("images"), file.get_tensor("places")
+    except (OSError, SafetensorError):
+        return None
+
+
+def _write(path: Path, images: Tensor, places: Tensor) -> None:
+    """Write the file whole or not at all: others may be reading it, or writing the same."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    os.close(descriptor)
+    part = Path(name)
+    try:
+        save_file({"images": images, "places": places}, part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,113 @@
+"""The DCGAN of the paper (Radford et al. 2016, arXiv 1511.06434, figure 1), with each of its rules as a switch."""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.networks.common import make_discriminator, norm_1d, norm_2d, square_side
+from gan_zoo.networks.labels import LabelConcat, LabelPlane
+from gan_zoo.variant import Spec
+
+Resampling = Literal["strided", "pooling"]
+_HEADS = ("flat", "dense")
+_DENSE = 256
+
+
+class ProjectGenerator(nn.Module):
+    """Latent projected to maps of 4x4, doubled (kernel 5) until the image; batch norm and ReLU on all but the last."""
+
+    def __init__(self, spec: Spec, width: int, resampling: Resampling, norm: str, norm_at_edge: bool) -> None:
+        super().__init__()
+        self.label = LabelConcat(spec.generator_classes)
+        stages, norm = _stages(spec.shape), spec.generator_norm or norm
+        widest = width * 2 ** (stages - 1)
+        layers: list[nn.Module] = [
+            nn.Linear(spec.latent + self.label.width, widest * 16),
+            *norm_1d(norm, widest * 16),
+            nn.ReLU(inplace=True),
+            nn.Unflatten(1, (widest, 4, 4)),
+        ]
+        for stage in reversed(range(1, stages)):
+            narrow = width * 2 ** (stage - 1)
+            layers += [*_double(2 * narrow, narrow, resampling), *norm_2d(norm, narrow), nn.ReLU(inplace=True)]
+        layers += _double(width, spec.shape[0], resampling)
+        layers += norm_2d(norm, spec.shape[0]) if norm_at_edge else []
+        self.layers = nn.Sequential(*layers, nn.Tanh())
+
+    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Images (B, C, H, W) in [-1, 1] from latents (B, latent size)."""
+        return self.layers(self.label(latent, labels))
+
+
+def projected(
+    spec: Spec,
+    generator: int = 128,
+    discriminator: int = 128,
+    *,
+    resampling: Resampling = "strided",
+    activation: Literal["leaky_relu", "relu"] = "leaky_relu",
+    norm: str = "batch",
+    norm_at_edges: bool = False,
+    head: Literal["flat", "dense"] = "flat",
+) -> tuple[nn.Module, nn.Module]:
+    """The paper's pair: ``generator`` and ``discriminator`` maps next to the image, doubled each stage down to 4x4.
+
+    The discriminator: convolutions (kernel 5, stride 2), batch norm but on the first, leaky ReLU 0.2, flattened to one
+    unit. The paper's rules are switched off one by one: ``resampling`` by pooling (maxima in the discriminator, nearest
+    neighbors in the generator) in place of strides, ReLU in the discriminator, another ``norm`` in both networks, norms
+    at the discriminator's input and the generator's output too (``norm_at_edges``), a ``dense`` hidden layer of 256
+    units before the score.
+
+    Raises:
+        GanZooError: a side that is not 8, 16, 32 ..., or a setting that is not one of these.
+    """
+    for what, given, known in (
+        ("resampling", resampling, ("strided", "pooling")),
+        ("activation", activation, ("leaky_relu", "relu")),
+        ("head", head, _HEADS),
+    ):
+        if given not in known:
+            raise unknown(what, str(given), known)
+
+    def decoder(spec: Spec) -> nn.Module:
+        return ProjectGenerator(spec, generator, resampling, norm, norm_at_edges)
+
+    def active() -> nn.Module:
+        return nn.LeakyReLU(0.2, inplace=True) if activation == "leaky_relu" else nn.ReLU(inplace=True)
+
+    channels, *size = spec.judged_shape
+    label = LabelPlane(spec.discriminator_classes, *size)
+    inner = spec.norm or norm
+    body: list[nn.Module] = norm_2d(inner, channels + label.channels) if norm_at_edges else []
+    wide = channels + label.channels
+    for stage in range(_stages(spec.shape)):
+        narrow, wide = wide, discriminator * 2**stage
+        body += [*_halve(narrow, wide, resampling), *(norm_2d(inner, wide) if stage else []), active()]
+    features = wide * 16
+    body.append(nn.Flatten())
+    if head == "dense":
+        body += [nn.Linear(features, _DENSE), active()]
+        features = _DENSE
+    return decoder(spec), make_discriminator(spec, label, nn.Sequential(*body), features, decoder)
+
+
+def _stages(shape: tuple[int, ...]) -> int:
+    """How often 4x4 is doubled to the image's side."""
+    side = square_side("the paper's DCGAN", shape)
+    stages = side.bit_length() - 3
+    if stages < 1 or side != 4 * 2**stages:
+        raise GanZooError(f"the paper's DCGAN cannot draw {side}x{side}: use a side of 8, 16, 32, 64 or 128")
+    return stages
+
+
+def _double(wide: int, narrow: int, resampling: Resampling) -> list[nn.Module]:
+    if resampling == "strided":
+        return [nn.ConvTranspose2d(wide, narrow, 5, stride=2, padding=2, output_padding=1)]
+    return [nn.Upsample(scale_factor=2), nn.Conv2d(wide, narrow, 5, padding=2)]
+
+
+def _halve(narrow: int, wide: int, resampling: Resampling) -> list[nn.Module]:
+    if resampling == "strided":
+        return [nn.Conv2d(narrow, wide, 5, stride=2, padding=2)]
+    return [nn.Conv2d(narrow, wide, 5, padding=2), nn.MaxPool2d(2)]

@@ -1,0 +1,21 @@
+"""ACGAN (Odena et al. 2017): the discriminator also names the class, and both players gain by its being right."""
+
+from dataclasses import replace
+
+from gan_zoo.objectives import cross_entropy, with_classes
+from gan_zoo.registry import get, register
+from gan_zoo.variant import Variant
+
+
+@register("acgan")
+def acgan(*, width: int = 64, weight: float = 1.0) -> Variant:
+    return replace(
+        get("nsgan", width=width),
+        title="ACGAN",
+        paper="arXiv 1610.09585",
+        group="labels and codes",
+        objective=with_classes(cross_entropy(), weight=weight),
+        conditioning="generator",
+        heads=("label",),
+        deviations=("the networks of `dcgan` at half its widths (paper: deeper, with dropout in the discriminator)",),
+    )

@@ -1,0 +1,31 @@
+"""BEGAN (Berthelot et al. 2017): an autoencoder as critic, and a running balance between the players."""
+
+from dataclasses import replace
+
+from gan_zoo.latent import uniform
+from gan_zoo.objectives import boundary_equilibrium
+from gan_zoo.registry import get, register
+from gan_zoo.variant import Optimizer, Variant
+
+
+@register("began")
+def began(*, width: int = 64, diversity: float = 0.5, gain: float = 0.001) -> Variant:
+    adam = Optimizer("Adam", {"lr": 1e-4, "betas": (0.5, 0.999)})
+    return replace(
+        get("nsgan", width=width),
+        title="BEGAN",
+        paper="arXiv 1703.10717",
+        group="autoencoders",
+        objective=boundary_equilibrium(diversity=diversity, gain=gain),
+        autoencoder=1,
+        norm="none",
+        latent=uniform(64, -1.0, 1.0),
+        batch_size=16,
+        generator_optimizer=adam,
+        discriminator_optimizer=adam,
+        initialization="default",
+        deviations=(
+            "encoder and decoder after `dcgan` at half its widths (paper: ELU, nearest-neighbor upsampling)",
+            "one batch of fakes for both players' steps, and constant learning rates (paper: two batches, decayed)",
+        ),
+    )

@@ -1,0 +1,37 @@
+"""DCGAN (Radford et al. 2016) in the Keras style: dropout, soft noisy targets, truncated latents, joint batches."""
+
+from functools import partial
+
+from gan_zoo.latent import truncated_normal
+from gan_zoo.networks.keras import keras
+from gan_zoo.objectives import noisy_cross_entropy
+from gan_zoo.registry import register
+from gan_zoo.variant import Optimizer, Variant
+
+
+@register("dcgan_keras")
+def dcgan_keras(*, width: int = 32, dropout: float = 0.4) -> Variant:
+    adam = Optimizer("Adam", {"lr": 2e-4, "betas": (0.5, 0.999), "eps": 1e-7}, decay=1e-8)
+    return Variant(
+        title="DCGAN (Keras style)",
+        paper="arXiv 1511.06434",
+        group="systems of the articles",
+        networks=partial(keras, width=width, dropout=dropout),
+        objective=noisy_cross_entropy(),
+        latent=truncated_normal(100),
+        generator_optimizer=adam,
+        discriminator_optimizer=adam,
+        batch_size=128,
+        fake_batch_size=128,
+        generator_batch_size=256,
+        sampling="replacement",
+        joint=True,
+        fakes_in_eval=True,
+        image_side=28,
+        initialization="glorot uniform",
+        deviations=(
+            "dropout in place of batch norm in the discriminator, kernel 3, other widths (paper: batch norm, kernel 5)",
+            "soft noisy targets, truncated normal latents, Glorot weights (paper: 1 and 0, uniform, N(0, 0.02))",
+            "Adam's epsilon is added after the bias correction (Keras: before)",
+        ),
+    )

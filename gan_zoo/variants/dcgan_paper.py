@@ -1,0 +1,46 @@
+"""DCGAN as its paper trained it (Radford et al. 2016), with each of its rules as a switch."""
+
+from functools import partial
+from typing import Literal
+
+from gan_zoo.errors import unknown
+from gan_zoo.latent import uniform
+from gan_zoo.networks.paper import projected
+from gan_zoo.objectives import cross_entropy
+from gan_zoo.registry import register
+from gan_zoo.variant import Variant
+
+
+@register("dcgan_paper")
+def dcgan_paper(
+    *,
+    generator_width: int = 128,
+    discriminator_width: int = 128,
+    resampling: Literal["strided", "pooling"] = "strided",
+    activation: Literal["leaky_relu", "relu"] = "leaky_relu",
+    batch_norm: Literal["inner", "none", "everywhere"] = "inner",
+    head: Literal["flat", "dense"] = "flat",
+) -> Variant:
+    """``batch_norm="everywhere"`` adds the discriminator's input and the generator's output."""
+    if batch_norm not in (known := ("inner", "none", "everywhere")):
+        raise unknown("batch_norm", str(batch_norm), known)
+    return Variant(
+        title="DCGAN (paper)",
+        paper="arXiv 1511.06434",
+        group="systems of the articles",
+        networks=partial(
+            projected,
+            generator=generator_width,
+            discriminator=discriminator_width,
+            resampling=resampling,
+            activation=activation,
+            norm="none" if batch_norm == "none" else "batch",
+            norm_at_edges=batch_norm == "everywhere",
+            head=head,
+        ),
+        objective=cross_entropy(),
+        latent=uniform(100, -1.0, 1.0),
+        batch_size=128,
+        initialization="normal 0.02",
+        deviations=("32x32, the widest stage left out (paper: 64x64, as with image_side=64)",),
+    )

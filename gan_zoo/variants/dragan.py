@@ -1,0 +1,24 @@
+"""DRAGAN (Kodali et al. 2017): the non-saturating game with a gradient penalty around real samples."""
+
+from dataclasses import replace
+
+from gan_zoo.penalties import noise_penalty
+from gan_zoo.registry import get, register
+from gan_zoo.variant import Variant
+
+
+@register("dragan")
+def dragan(*, width: int = 64, weight: float = 10.0) -> Variant:
+    return replace(
+        get("nsgan", width=width),
+        title="DRAGAN",
+        paper="arXiv 1705.07215",
+        group="gradient penalties",
+        penalties=(noise_penalty(weight),),
+        norm="none",
+        deviations=(
+            "the networks of `dcgan` at half its widths, no normalization in the discriminator (paper: DCGAN, whose "
+            "batch norm would make a sample's gradient that of the whole batch)",
+            "uniform noise of half a deviation, as in the authors' code (paper: Gaussian noise)",
+        ),
+    )

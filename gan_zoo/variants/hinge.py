@@ -1,0 +1,35 @@
+"""The hinge loss (Lim and Ye 2017), and with spectral normalization (SNGAN: Miyato et al. 2018)."""
+
+from dataclasses import replace
+
+from gan_zoo.objectives import hinge
+from gan_zoo.registry import get, register
+from gan_zoo.variant import Optimizer, Variant
+
+_NETWORKS = "the networks of `dcgan` at half its widths (paper: other convolutional networks)"
+
+
+@register("hinge")
+def hinge_gan(*, width: int = 64) -> Variant:
+    return replace(
+        get("nsgan", width=width),
+        title="Hinge GAN",
+        paper="arXiv 1705.02894",
+        objective=hinge(),
+        deviations=(_NETWORKS, "Adam, beta1 0.5 (paper: RMSprop)"),
+    )
+
+
+@register("sngan")
+def sngan(*, width: int = 64, discriminator_steps: int = 5) -> Variant:
+    adam = Optimizer("Adam", {"lr": 2e-4, "betas": (0.0, 0.9)})
+    return replace(
+        get("hinge", width=width),
+        title="SNGAN",
+        paper="arXiv 1802.05957",
+        norm="spectral",
+        discriminator_steps=discriminator_steps,
+        generator_optimizer=adam,
+        discriminator_optimizer=adam,
+        deviations=(_NETWORKS,),
+    )

@@ -1,0 +1,26 @@
+"""InfoGAN (Chen et al. 2016): parts of the latent that the discriminator's second head can read from the images."""
+
+from dataclasses import replace
+
+from gan_zoo.latent import categorical, normal, uniform
+from gan_zoo.objectives import cross_entropy, mutual_information
+from gan_zoo.registry import get, register
+from gan_zoo.variant import Optimizer, Variant
+
+
+@register("infogan")
+def infogan(*, width: int = 64, weight: float = 1.0) -> Variant:
+    return replace(
+        get("nsgan", width=width),
+        title="InfoGAN",
+        paper="arXiv 1606.03657",
+        group="labels and codes",
+        objective=mutual_information(cross_entropy(), weight=weight),
+        latent=normal(62) + categorical(10) + uniform(2, -1.0, 1.0, name="style"),
+        heads=("category", "style"),
+        generator_optimizer=Optimizer("Adam", {"lr": 1e-3, "betas": (0.5, 0.999)}),
+        deviations=(
+            "the networks of `dcgan` at half its widths, heads linear in its features (paper: a hidden layer of 128)",
+            "unit variance of the continuous codes (paper: learned)",
+        ),
+    )

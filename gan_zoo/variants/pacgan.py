@@ -1,0 +1,20 @@
+"""PacGAN (Lin et al. 2018): the discriminator judges packs of samples, so that a lack of variety shows."""
+
+from dataclasses import replace
+
+from gan_zoo.registry import get, register
+from gan_zoo.variant import Variant
+
+
+@register("pacgan")
+def pacgan(*, width: int = 64, packing: int = 2) -> Variant:
+    return replace(
+        get("nsgan", width=width),
+        title="PacGAN",
+        paper="arXiv 1712.04086",
+        packing=packing,
+        deviations=(
+            "the networks of `dcgan` at half its widths (paper: DCGAN)",
+            "a batch of 64 samples makes 32 packs (paper: 64 packs)",
+        ),
+    )

@@ -1,0 +1,44 @@
+"""Relativistic pairs: RpGAN (Jolicoeur-Martineau 2018), and its modern form R3GAN (Huang et al. 2024)."""
+
+from dataclasses import replace
+from functools import partial
+
+from gan_zoo.networks.residual import residual
+from gan_zoo.objectives import relativistic
+from gan_zoo.penalties import zero_centered
+from gan_zoo.registry import get, register
+from gan_zoo.variant import Optimizer, Variant
+
+
+@register("rpgan")
+def rpgan(*, width: int = 64) -> Variant:
+    return replace(
+        get("nsgan", width=width),
+        title="RpGAN",
+        paper="arXiv 1807.00734",
+        objective=relativistic(),
+        deviations=("the networks of `dcgan` at half its widths (paper: other convolutional networks)",),
+    )
+
+
+@register("r3gan")
+def r3gan(*, width: int = 32, weight: float = 1.0, ema: float = 0.999) -> Variant:
+    adam = Optimizer("Adam", {"lr": 2e-4, "betas": (0.0, 0.99)})
+    return replace(
+        get("rpgan"),
+        title="R3GAN",
+        paper="arXiv 2501.05441",
+        group="gradient penalties",
+        networks=partial(residual, width=width),
+        penalties=(zero_centered("real", weight), zero_centered("fake", weight)),
+        norm="none",
+        initialization="default",
+        generator_optimizer=adam,
+        discriminator_optimizer=adam,
+        ema=ema or None,
+        deviations=(
+            "scaled to 32x32: four resolutions of two blocks, the last of one, 32 to 256 maps (paper: up to 1,024)",
+            "nearest neighbors and average pooling in place of filtered resampling, no learned constant as the stem",
+            "constant learning rate, beta2, penalty weight and averaging (paper: each on a schedule)",
+        ),
+    )

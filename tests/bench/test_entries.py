@@ -1,0 +1,194 @@
+"""Entries of a suite: named variants, shared options and one backbone; which word wins, and what is told of it."""
+
+from functools import partial
+
+import pytest
+
+from gan_zoo.bench import entries
+from gan_zoo.bench.plan import Recipe, make_plan
+from gan_zoo.bench.suite import read_suite
+from gan_zoo.engine import checkpoint
+from gan_zoo.errors import GanZooError
+from gan_zoo.networks.dcgan import linear_stem
+from gan_zoo.networks.mlp import mlp
+from gan_zoo.variant import Optimizer
+
+SUITE = """
+title = "Toys"
+data = "digits"
+variants = ["gan", "slow"]
+extractors = ["digits-cnn"]
+# suite
+[named.slow]
+variant = "gan"
+options = { ema = 0.9 }
+# named
+[presets.smoke]
+seeds = 1
+budget = { images = 256 }
+n = 140
+# preset
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Reads the suite with lines added at its marks: of the suite, of the named entry, of the preset."""
+
+    def make(suite="", named="", preset=""):
+        path, text = tmp_path / "mine.toml", SUITE
+        for mark, lines in (("suite", suite), ("named", named), ("preset", preset)):
+            text = text.replace(f"# {mark}\n", f"{lines}\n")
+        path.write_text(text, encoding="utf-8")
+        return read_suite(path)
+
+    return make
+
+
+@pytest.fixture
+def entry(read):
+    """The variant of an entry, under the suite with lines added."""
+
+    def make(name, **lines):
+        suite = read(**lines)
+        return entries.make(name, suite, suite.preset("smoke"))
+
+    return make
+
+
+@pytest.fixture
+def told(read):
+    """The departures of an entry, under the suite with lines added."""
+
+    def make(name, **lines):
+        suite = read(**lines)
+        return list(entries.departures(name, suite, suite.preset("smoke"), "fp32"))
+
+    return make
+
+
+# From the weakest word to the strongest, each with the batch that it asks of the entry "other".
+WORDS = [
+    ("preset", "batch_size = 10"),
+    ("suite", "shared = { batch_size = 20 }"),
+    ("preset", "shared = { batch_size = 30 }"),
+    ("named", "options = { batch_size = 40 }"),
+    ("preset", "options = { other = { batch_size = 50 } }"),
+]
+
+
+@pytest.mark.parametrize("count", range(6))
+def test_the_nearer_word_wins(entry, count):
+    lines = {"suite": "", "preset": "", "named": '[named.other]\nvariant = "gan"\n'}
+    for place, text in WORDS[:count]:
+        lines[place] += f"{text}\n"
+    assert entry("other", **lines).batch_size == (10 * count or 512)
+
+
+def test_named_options_stand_below_the_preset_s_own(entry):
+    lines = {"preset": "shared = { ema = 0.5 }\noptions = { slow = { image_side = 28 } }"}
+    assert (entry("slow", **lines).ema, entry("gan", **lines).ema) == (0.9, 0.5)
+    assert (entry("slow", **lines).image_side, entry("gan", **lines).image_side) == (28, 32)
+    assert entry("slow", preset="options = { slow = { ema = 0.7 } }").ema == 0.7
+
+
+def test_one_backbone_for_all(entry):
+    lines = {"suite": 'backbone = { name = "dcgan", width = 4, norm = "none" }'}
+    for name in ("gan", "slow"):
+        variant = entry(name, **lines)
+        assert (variant.networks.func, variant.networks.keywords, variant.norm) == (linear_stem, {"width": 4}, "none")
+    assert entry("gan", **lines, preset='backbone = "mlp"').networks is mlp
+    assert entry("gan", **lines, preset='shared = { backbone = "mlp" }').networks is mlp
+    assert entry("slow", **lines, preset='options = { slow = { backbone = "mlp" } }').networks is mlp
+    assert isinstance(entry("gan", **lines, preset='options = { slow = { backbone = "mlp" } }').networks, partial)
+
+
+def test_a_named_entry_is_its_variant_under_another_name(entry):
+    variant = entry("slow")
+    assert (variant.name, variant.shown, variant.label) == ("gan", "slow", "slow")
+    assert (variant.options, variant.ema, variant.title) == ({"ema": 0.9}, 0.9, "MLP GAN, ema 0.9")
+    assert (entry("gan").shown, entry("gan").title) == ("gan", "MLP GAN")
+    titled = '[named.other]\nvariant = "gan"\ntitle = "Mine"'
+    assert entry("other", named=titled).title == "Mine"
+
+
+def test_optimizers_are_named_by_suites(entry):
+    options = '{ name = "RMSprop", lr = 0.001, decay = 0.5 }'
+    variant = entry("gan", suite=f"shared = {{ generator_optimizer = {options} }}")
+    assert variant.generator_optimizer == Optimizer("RMSprop", {"lr": 0.001}, 0.5)
+    assert variant.discriminator_optimizer == Optimizer()
+
+
+def test_departures_are_told(told):
+    lines = {"suite": 'backbone = { name = "dcgan", width = 4 }\nshared = { latent = "100 normal", ema = 0.9 }'}
+    assert told("gan") == []
+    assert told("slow") == []
+    said = ["backbone dcgan, width 4, not its own", "latent 100 normal, not 100 uniform [0, 1)"]
+    assert told("gan", **lines) == [*said, "ema 0.9, not None"]
+    # What the entry says of itself is no departure, nor is a shared option that its own word overrides.
+    assert told("slow", **lines) == said
+    assert told("slow", preset="options = { slow = { ema = 0.5 } }") == ["ema 0.5, not 0.9"]
+    assert told("gan", preset="batch_size = 512") == []
+    assert told("gan", preset="batch_size = 64") == ["batch_size 64, not 512"]
+    assert told("gan", preset='shared = { discriminator_optimizer = { name = "Adam", lr = 0.001 } }') == [
+        "discriminator_optimizer Adam, lr 0.001, not Adam, lr 0.0002, betas [0.5, 0.999]"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "parts"),
+    [
+        ({"named": '[named.cgan]\nvariant = "gan"'}, ["key 'named.cgan'", "registered; choose another"]),
+        ({"named": '[named.x]\nvariant = "gna"'}, ["key 'named.x.variant'", "'gna'; did you mean 'gan'?"]),
+        ({"named": '[named.x]\nvariant = "slow"'}, ["key 'named.x.variant'", "unknown variant 'slow'"]),
+        ({"named": '[named.x]\nvarient = "gan"'}, ["unknown key 'named.x.varient'", "'variant'?", "options, title"]),
+        ({"named": "[named.x]"}, ["key 'named.x.variant' is missing"]),
+        (
+            {"named": '[named.x]\nvariant = "dcgan"\noptions = { widht = 3 }'},
+            ["key 'named.x.options'", "'widht'; did you mean 'width'?"],
+        ),
+        ({"suite": 'backbone = "dcgna"'}, ["key 'shared'", "unknown backbone 'dcgna'; did you mean 'dcgan'?"]),
+        ({"suite": 'backbone = { name = "dcgan", widht = 3 }'}, ["setting of backbone 'dcgan'", "mean 'width'?"]),
+        ({"suite": "backbone = 3"}, ["key 'backbone"]),
+        ({"suite": "shared = { bacth_size = 3 }"}, ["key 'shared'", "did you mean 'batch_size'?"]),
+        ({"preset": "options = { slwo = { ema = 0.5 } }"}, ["key 'presets.smoke.options'", "did you mean 'slow'?"]),
+        ({"preset": "options = { slow = { eam = 0.5 } }"}, ["key 'presets.smoke.options.slow'", "'eam'"]),
+        ({"preset": 'variants = ["slwo"]'}, ["key 'presets.smoke.variants'", "did you mean 'slow'?"]),
+        ({"suite": 'shared = { generator_optimizer = { name = "Adamm", lr = 1.0 } }'}, ["did you mean 'Adam'?"]),
+        ({"suite": "shared = { generator_optimizer = { lr = 0.1, beta = 1 } }"}, ["Adam cannot be made with", "beta"]),
+    ],
+)
+def test_a_mistake_is_told_with_file_and_key(read, lines, parts, tmp_path):
+    with pytest.raises(GanZooError) as error:
+        make_plan(Recipe(suite=read(**lines), preset="smoke", device="cpu"))
+    for line in str(error.value).splitlines():
+        assert line.startswith(str(tmp_path / "mine.toml"))
+    for part in parts:
+        assert part in str(error.value)
+
+
+def test_cells_of_two_named_entries_are_two(read):
+    """Of one variant with other options, and under other names alone."""
+    named = '[named.slower]\nvariant = "gan"\noptions = { ema = 0.99 }\n[named.twin]\nvariant = "gan"\n'
+    suite = read(named=f"{named}options = {{ ema = 0.9 }}", preset='variants = ["slow", "slower", "twin", "gan"]')
+    cells = make_plan(Recipe(suite=suite, preset="smoke", device="cpu")).cells()
+    hashes = {cell.variant_name: cell.name.rpartition("-")[2] for cell in cells}
+    assert list(hashes) == ["real", "slow", "slower", "twin", "gan"]
+    assert len(set(hashes.values()) - {hashes["twin"]}) == 4
+
+
+def test_tables_and_checkpoints_of_a_named_entry(bench, tmp_path):
+    """Shown under its own name and title beside the variant that it is made of; its checkpoint tells how to make it."""
+    named = '[named.averaged]\nvariant = "by_heart"\noptions = { ema = 0.9 }\n\n[presets.smoke]'
+    changes = (('"sibling"', '"averaged"'), ("[presets.smoke]", named), ("seeds = 2", "seeds = 1"))
+    bench("out", *changes)
+    folder = tmp_path / "out"
+    text = (folder / "metrics.csv").read_text(encoding="utf-8")
+    assert {line.split(",")[0] for line in text.splitlines()[1:]} >= {"by_heart", "averaged"}
+    runs = (folder / "runs.csv").read_text(encoding="utf-8")
+    assert "Toy, ema 0.9" in runs
+    (path,) = folder.rglob("averaged-*.safetensors")
+    loaded = checkpoint.load(path)
+    assert (loaded.variant.name, dict(loaded.variant.options)["ema"]) == ("by_heart", 0.9)
+    assert loaded.sampler("cpu").weights == "ema"
+    assert loaded.sampler("cpu")(2).shape == (2, 1, 32, 32)

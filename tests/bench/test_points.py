@@ -1,0 +1,149 @@
+"""A suite of points from data to report: measured against the truth, ranked by JSD, recorded, and told."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gan_zoo import data, pipeline, registry
+from gan_zoo.bench.points import PointEvaluator
+from gan_zoo.bench.records import read_cells, read_manifest
+from gan_zoo.bench.tables import write_tables
+from gan_zoo.engine import Sampler, init
+from gan_zoo.errors import GanZooError
+from gan_zoo.registry import get, load_plugin
+from gan_zoo.report import ranking_table, write_report
+
+PLUGIN = Path(__file__).parent / "points_plugin.py"
+SUITE = """
+title = "Points"
+data = "ring8"
+variants = ["true_ring", "one_mode", "packed_ring"]
+extractors = ["density"]
+
+[presets.smoke]
+seeds = 2
+budget = { images = 128 }
+evaluate_at = [0.5, 1.0]
+n = 20_000
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    here = tmp_path_factory.mktemp("points")
+    (here / "points.toml").write_text(SUITE, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        registry.names()
+        patch.setattr(registry, "_factories", dict(registry._factories))
+        patch.setattr(pipeline, "write_report", lambda out: write_tables(out) and out / "report.html")
+        pipeline.run_suite(here / "points.toml", here / "out", preset="smoke", plugins=[PLUGIN], jobs=1, device="cpu")
+    return here / "out"
+
+
+@pytest.fixture(scope="module")
+def report(folder):
+    return write_report(folder)
+
+
+def test_generators_are_measured_against_the_truth(folder):
+    summary = write_tables(folder).summary.set_index(["variant", "metric"])
+    assert summary.loc[("true_ring", "modes_found"), "mean"] == 8
+    assert summary.loc[("true_ring", "high_quality"), "mean"] == pytest.approx(1 - math.exp(-4.5), abs=0.003)
+    assert summary.loc[("one_mode", "modes_found"), "mean"] == 1
+    # One of eight equal modes: with M = (P + Q) / 2, JSD = (KL(P|M) + KL(Q|M)) / 2.
+    by_hand = 0.5 * (math.log(2 / 9) / 8 + 7 / 8 * math.log(2)) + 0.5 * math.log(16 / 9)
+    assert summary.loc[("one_mode", "jsd"), "mean"] == pytest.approx(by_hand, abs=0.01)
+    assert summary.loc[("true_ring", "jsd"), "mean"] == pytest.approx(summary.loc[("real", "jsd"), "mean"], rel=0.2)
+    assert summary.loc[("true_ring", "jsd"), "method"] == "t on log"
+
+
+def test_collapse_is_a_measure_of_points_and_no_status(folder):
+    assert set(write_tables(folder).runs["status"]) == {"ok"}
+
+
+def test_only_a_discriminator_that_estimates_the_ratio_has_a_gap(folder):
+    metrics = write_tables(folder).metrics
+    assert set(metrics[metrics["metric"] == "d_gap"]["variant"]) == {"true_ring"}
+
+
+def test_rows_and_manifest_say_what_was_measured(folder):
+    manifest = read_manifest(folder)
+    assert (manifest["ranked_by"], list(manifest["extractors"]), manifest["n"]) == ("jsd", ["density"], 20_000)
+    assert (manifest["data"]["kind"], len(manifest["data"]["density"]["means"])) == ("points", 8)
+    cell = next(cell for cell in read_cells(folder) if cell.begin["variant"] == "true_ring")
+    row = cell.metrics[-1]
+    assert (row["extractor"], row["n"], row["reference"], list(row["selection"])) == (
+        "density",
+        20_000,
+        "truth",
+        ["jsd"],
+    )
+    assert row["selection"]["jsd"] != row["values"]["jsd"]
+
+
+def test_points_are_recorded_and_at_the_end_the_densities(folder):
+    cell = next(cell for cell in read_cells(folder) if cell.begin["variant"] == "true_ring")
+    first, last = (np.load(folder / row["file"]) for row in cell.points)
+    assert first.files == ["points"]
+    assert first["points"].shape == (2500, 2)
+    assert set(last.files) == {"points", "counts", "learned"}
+    assert last["counts"].sum() == 20_000
+    assert ((last["learned"] >= 0) & (last["learned"] <= 1)).all()
+    assert not cell.samples
+
+
+def test_ranking_is_by_jsd(folder):
+    table = ranking_table(folder)
+    assert "FID" not in table
+    assert list(table["variant"])[2:] == ["one_mode", "real"]
+    assert set(table["variant"][:2]) == {"true_ring", "packed_ring"}
+
+
+def test_report_speaks_of_points_and_never_of_fid(report):
+    for name in ("report.html", "report.md"):
+        said = re.sub(r"base64,[^\"]*", "", (report.parent / name).read_text(encoding="utf-8"))
+        assert "lowest final JSD" in said
+        assert "FID" not in said
+        assert "Inception" not in said
+        assert "images seen" not in said
+        assert "points of the true density" in said
+    names = {path.stem for path in (report.parent / "figures").iterdir()}
+    assert {"jsd_images", "jsd_seconds", "bars", "points", "discriminators", "losses", "scores"} == names
+
+
+def test_the_same_seed_draws_the_same_figures():
+    load_plugin(PLUGIN)
+    ring = data.load("ring8")
+    state = init(get("true_ring"), ring, 0)
+    evaluator = PointEvaluator(ring.density, 5_000, state.device)
+    first, again, other = (evaluator.measure(Sampler.of(state), seed)[0]["values"] for seed in (1, 1, 2))
+    assert first == again != other
+    assert evaluator.floor(0)[0]["values"] != evaluator.floor(1)[0]["values"]
+    assert evaluator.seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('["density"]', '["mnist-cnn"]', "is a set of points, which 'mnist-cnn' cannot see"),
+        ("n = 20_000", "n = 100", "modes are looked for among 2500 points"),
+    ],
+)
+def test_what_does_not_fit_points_is_one_line(tmp_path, old, new, said):
+    (tmp_path / "points.toml").write_text(SUITE.replace(old, new), encoding="utf-8")
+    with pytest.raises(GanZooError, match=said) as error:
+        pipeline.run_suite(tmp_path / "points.toml", tmp_path / "out", preset="smoke", plugins=[PLUGIN], jobs=1)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_recording_leaves_its_panel_out(folder, tmp_path):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (tmp_path / "cells").mkdir()
+    for path in (folder / "cells").glob("*.jsonl"):
+        (tmp_path / "cells" / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    assert write_report(tmp_path).is_file()

@@ -1,0 +1,62 @@
+"""`folder:PATH` on the command line: training in color and in grey, and what is said of bad input."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_zoo.engine import checkpoint
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Two classes of 12 pictures of different sizes, one of them broken, and an empty folder beside them."""
+    random = np.random.default_rng(0)
+    for label in ("Kätzchen", "犬"):
+        (tmp_path / "tree" / label).mkdir(parents=True)
+        for number in range(12):
+            pixels = random.integers(0, 256, (20 + number, 40 - number, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "tree" / label / f"{number}.{'jpg' if number % 2 else 'png'}")
+    (tmp_path / "tree" / "犬" / "kaputt.png").write_bytes(b"broken")
+    (tmp_path / "empty").mkdir()
+    return tmp_path / "tree"
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_training_in_color_and_in_grey(gan_zoo, tree, tmp_path, channels):
+    words = ("train", "cgan", "--data", f"folder:{tree}", "--channels", channels, "--steps", 2, "--set", "batch_size=8")
+    said = gan_zoo(*words, "--out", tmp_path / "out")
+    assert said.status == 0
+    assert said.out.count("kaputt.png") == 1
+    facts = checkpoint.load(tmp_path / "out" / "checkpoint.safetensors").facts
+    assert (facts["data"], facts["shape"], facts["classes"]) == ("folder-tree", [channels, 32, 32], 2)
+
+
+def test_a_conditional_variant_needs_classes(gan_zoo, tree, tmp_path):
+    said = gan_zoo("train", "cgan", "--data", f"folder:{tree / '犬'}", "--steps", 2, "--set", "batch_size=8")
+    assert said.status == 2
+    assert "needs labels, and the data set has none" in said.error
+    assert "\n" not in said.error.strip()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["folder:{0}/empty"], "it holds no images; put PNG or JPEG files into it"),
+        (["folder:{0}/nowhere"], "does not exist; name a folder of images"),
+        (["folder:{0}/tree/犬/0.png"], "is a file, not a folder; name a folder of images"),
+        (["folder:{0}/tree"], "'folder-tree' has 22 training samples, fewer than the batch of 512: lower it with"),
+        (["folder:{0}/tree", "--channels", "2"], "2 image channels are impossible"),
+    ],
+)
+def test_bad_input_is_one_line(gan_zoo, tree, tmp_path, words, message):
+    said = gan_zoo("train", "gan", "--steps", 1, "--data", *(word.format(tmp_path) for word in words))
+    assert said.status == 2
+    assert message in said.error
+    assert "\n" not in said.error.strip()
+
+
+def test_data_names_what_is_in_a_folder(gan_zoo, tree):
+    said = gan_zoo("data", f"folder:{tree}", columns=200)
+    assert said.status == 0
+    assert "trained" in said.out
+    assert said.out.count("kaputt.png") == 1

@@ -1,0 +1,279 @@
+"""S6, S7 and S8: the engine against plain loops in torch, written out as SYSTEMS.md has them, in float64.
+
+Small widths: full sizes are counted in tests/networks/test_sizes.py. The loops share nothing with gan_zoo but random
+numbers: targets, fresh latents and dropout are drawn from copies of the engine's generators.
+"""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from gan_zoo.contract import random_data
+from gan_zoo.engine import Batch, Fakes, advance, checkpoint, init
+from gan_zoo.registry import get
+from gan_zoo.variant import Optimizer
+
+BATCH, ROUNDS = 4, 12
+
+
+def _s6(w):
+    generator = nn.Sequential(
+        nn.Unflatten(1, (100, 1, 1)),
+        nn.ConvTranspose2d(100, 8 * w, 4, 1, 0, bias=False), nn.BatchNorm2d(8 * w), nn.ReLU(),
+        nn.ConvTranspose2d(8 * w, 4 * w, 4, 2, 1, bias=False), nn.BatchNorm2d(4 * w), nn.ReLU(),
+        nn.ConvTranspose2d(4 * w, 2 * w, 4, 2, 1, bias=False), nn.BatchNorm2d(2 * w), nn.ReLU(),
+        nn.ConvTranspose2d(2 * w, w, 4, 2, 1, bias=False), nn.BatchNorm2d(w), nn.ReLU(),
+        nn.ConvTranspose2d(w, 3, 4, 2, 1, bias=False), nn.Tanh(),
+    )  # fmt: skip
+    discriminator = nn.Sequential(
+        nn.Conv2d(3, w, 4, 2, 1, bias=False), nn.LeakyReLU(0.2),
+        nn.Conv2d(w, 2 * w, 4, 2, 1, bias=False), nn.BatchNorm2d(2 * w), nn.LeakyReLU(0.2),
+        nn.Conv2d(2 * w, 4 * w, 4, 2, 1, bias=False), nn.BatchNorm2d(4 * w), nn.LeakyReLU(0.2),
+        nn.Conv2d(4 * w, 8 * w, 4, 2, 1, bias=False), nn.BatchNorm2d(8 * w), nn.LeakyReLU(0.2),
+        nn.Conv2d(8 * w, 1, 4, 1, 0, bias=False),
+    )  # fmt: skip
+    return generator, discriminator
+
+
+def _s7(w):
+    generator = nn.Sequential(
+        nn.Linear(100, 4 * w * 16), nn.BatchNorm1d(4 * w * 16), nn.ReLU(), nn.Unflatten(1, (4 * w, 4, 4)),
+        nn.ConvTranspose2d(4 * w, 2 * w, 5, 2, 2, 1), nn.BatchNorm2d(2 * w), nn.ReLU(),
+        nn.ConvTranspose2d(2 * w, w, 5, 2, 2, 1), nn.BatchNorm2d(w), nn.ReLU(),
+        nn.ConvTranspose2d(w, 1, 5, 2, 2, 1), nn.Tanh(),
+    )  # fmt: skip
+    discriminator = nn.Sequential(
+        nn.Conv2d(1, w, 5, 2, 2), nn.LeakyReLU(0.2),
+        nn.Conv2d(w, 2 * w, 5, 2, 2), nn.BatchNorm2d(2 * w), nn.LeakyReLU(0.2),
+        nn.Conv2d(2 * w, 4 * w, 5, 2, 2), nn.BatchNorm2d(4 * w), nn.LeakyReLU(0.2),
+        nn.Flatten(), nn.Linear(4 * w * 16, 1),
+    )  # fmt: skip
+    return generator, discriminator
+
+
+class _Pad(nn.Module):
+    def __init__(self, *sides):
+        super().__init__()
+        self.sides = sides
+
+    def forward(self, x):
+        return F.pad(x, self.sides)
+
+
+class _Crop(nn.Module):
+    def forward(self, x):
+        return x[..., :-1, :-1]
+
+
+def _s8(w, dropout=0.4):
+    """28 -> 14 -> 7 -> 4 -> 4: at the even sides one row and one column of zeros, right and below."""
+    generator = nn.Sequential(
+        nn.Linear(100, 8 * w * 49), nn.BatchNorm1d(8 * w * 49, eps=1e-3), nn.ReLU(), nn.Unflatten(1, (8 * w, 7, 7)),
+        nn.ConvTranspose2d(8 * w, 4 * w, 3, 2), _Crop(), nn.BatchNorm2d(4 * w, eps=1e-3), nn.ReLU(),
+        nn.ConvTranspose2d(4 * w, 2 * w, 3, 2), _Crop(), nn.BatchNorm2d(2 * w, eps=1e-3), nn.ReLU(),
+        nn.ConvTranspose2d(2 * w, w, 3, 1, 1), nn.BatchNorm2d(w, eps=1e-3), nn.ReLU(),
+        nn.ConvTranspose2d(w, 1, 3, 1, 1), nn.Tanh(),
+    )  # fmt: skip
+    discriminator = nn.Sequential(
+        _Pad(0, 1, 0, 1), nn.Conv2d(1, 2 * w, 3, 2), nn.LeakyReLU(0.2), nn.Dropout(dropout),
+        _Pad(0, 1, 0, 1), nn.Conv2d(2 * w, 4 * w, 3, 2), nn.LeakyReLU(0.2), nn.Dropout(dropout),
+        nn.Conv2d(4 * w, 8 * w, 3, 2, 1), nn.LeakyReLU(0.2), nn.Dropout(dropout),
+        nn.Conv2d(8 * w, 16 * w, 3, 1, 1), nn.LeakyReLU(0.2), nn.Dropout(dropout),
+        nn.Flatten(), nn.Linear(16 * w * 16, 1),
+    )  # fmt: skip
+    return generator, discriminator
+
+
+def _twins(pair, state):
+    """The plain networks with the weights of the engine's."""
+    for plain, ours in zip(pair, state.networks, strict=True):
+        values = [value.clone() for value in ours.state_dict().values()]
+        plain.double().load_state_dict(dict(zip(plain.state_dict(), values, strict=True)))
+    return pair
+
+
+def _worst(state, pair):
+    """The largest difference of a parameter or a running statistic, against the larger of 1 and its size."""
+    worst = 0.0
+    for plain, ours in zip(pair, state.networks, strict=True):
+        for a, b in zip(ours.state_dict().values(), plain.state_dict().values(), strict=True):
+            worst = max(worst, (a - b).abs().max().item() / max(1.0, b.abs().max().item()))
+    return worst
+
+
+def _moved(state, before):
+    now = [p.detach() for network in state.networks for p in network.parameters()]
+    return min((a - b).abs().max().item() for a, b in zip(now, before, strict=True) if a.dim() > 1)
+
+
+def _batches(variant, channels, count=ROUNDS):
+    random, side = torch.Generator().manual_seed(5), variant.image_side
+    for _ in range(count):
+        real = torch.rand(BATCH, channels, side, side, generator=random, dtype=torch.float64) * 2 - 1
+        latent = variant.latent.draw(BATCH, random=random, dtype=torch.float64)
+        yield Batch(real, torch.zeros(BATCH, dtype=torch.int64), Fakes(latent, None))
+
+
+class _Entropy:
+    """The tutorial's loop: real, detached fakes, one step; then the same fakes judged again, one step."""
+
+    def __init__(self, pair):
+        self.generator, self.discriminator = pair
+        settings = {"lr": 2e-4, "betas": (0.5, 0.999), "foreach": False}
+        self.adam_d = torch.optim.Adam(self.discriminator.parameters(), **settings)
+        self.adam_g = torch.optim.Adam(self.generator.parameters(), **settings)
+        self.loss = nn.BCEWithLogitsLoss()
+
+    def step(self, batch):
+        ones, zeros = torch.ones(BATCH, dtype=torch.float64), torch.zeros(BATCH, dtype=torch.float64)
+        self.adam_d.zero_grad()
+        self.loss(self.discriminator(batch.real).flatten(), ones).backward()
+        fake = self.generator(batch.fakes.latent)
+        self.loss(self.discriminator(fake.detach()).flatten(), zeros).backward()
+        self.adam_d.step()
+        self.adam_g.zero_grad()
+        self.loss(self.discriminator(fake).flatten(), ones).backward()
+        self.adam_g.step()
+
+
+SYSTEMS = {
+    "S6": ("dcgan64", {"width": 2}, _s6, 3),
+    "S7": ("dcgan_paper", {"generator_width": 2, "discriminator_width": 2}, _s7, 1),
+}
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_engine_equals_the_plain_loop(system):
+    """Parameters and running statistics, these at torch's own momentum: the loop passes a latent through G once."""
+    name, options, plain, channels = SYSTEMS[system]
+    variant = replace(get(name, **options), batch_size=BATCH)
+    state = init(variant, random_data(variant.image_side, channels, n=8), seed=3, dtype=torch.float64)
+    before = [p.detach().clone() for network in state.networks for p in network.parameters()]
+    pair = _twins(plain(2), state)
+    loop, batches = _Entropy(pair), list(_batches(variant, channels))
+    for batch in batches:
+        loop.step(batch)
+    given = iter(batches)
+    advance(state, ROUNDS, draw=lambda _state: next(given))
+    assert _worst(state, pair) <= 1e-11
+    assert _moved(state, before) > 1e-4
+
+
+def _truncated(n, size, low, high, random):
+    """A standard normal given that it lies within, by inversion."""
+    below, above = torch.special.ndtr(torch.tensor([low, high], dtype=torch.float64))
+    share = torch.rand(n, size, generator=random, dtype=torch.float64)
+    return torch.special.ndtri(below + share * (above - below))
+
+
+class _Keras:
+    """S8: a joint batch with fakes of G in evaluation mode, noisy targets, then G on twice as many fresh latents."""
+
+    def __init__(self, pair, state, decay):
+        self.generator, self.discriminator = pair
+        self.noise, self.latent = torch.Generator(), torch.Generator()
+        self.noise.set_state(state.random["noise"].get_state())
+        self.latent.set_state(state.random["latent"].get_state())
+        self.decay, self.taken = decay, 0
+        settings = {"lr": 2e-4, "betas": (0.5, 0.999), "eps": 1e-7, "foreach": False}
+        self.adam_d = torch.optim.Adam(self.discriminator.parameters(), **settings)
+        self.adam_g = torch.optim.Adam(self.generator.parameters(), **settings)
+
+    def entropy(self, images, targets):
+        p = torch.sigmoid(self.discriminator(images).flatten()).clamp(1e-7, 1 - 1e-7)
+        return -(targets * p.log() + (1 - targets) * (1 - p).log()).mean()
+
+    def step(self, batch):
+        for adam in (self.adam_d, self.adam_g):
+            adam.param_groups[0]["lr"] = 2e-4 / (1 + self.decay * self.taken)
+        self.generator.eval()
+        fake = self.generator(batch.fakes.latent).detach()
+        self.generator.train()
+        targets = _truncated(BATCH, 1, 0.7, 1.2, self.noise), _truncated(BATCH, 1, 0.0, 0.3, self.noise)
+        self.adam_d.zero_grad()
+        self.entropy(torch.cat([batch.real, fake]), torch.cat(targets).flatten()).backward()
+        self.adam_d.step()
+        self.adam_g.zero_grad()
+        fake = self.generator(_truncated(2 * BATCH, 100, -1.0, 1.0, self.latent))
+        self.entropy(fake, _truncated(2 * BATCH, 1, 0.7, 1.2, self.noise).flatten()).backward()
+        self.adam_g.step()
+        self.taken += 1
+
+
+def _keras(decay=1e-8, width=2, **options):
+    adam = Optimizer("Adam", {"lr": 2e-4, "betas": (0.5, 0.999), "eps": 1e-7}, decay)
+    variant = get("dcgan_keras", width=width, **options)
+    sizes = {"batch_size": BATCH, "fake_batch_size": BATCH, "generator_batch_size": 2 * BATCH}
+    assert decay != 1e-8 or (variant.generator_optimizer, variant.discriminator_optimizer) == (adam, adam)
+    return replace(variant, generator_optimizer=adam, discriminator_optimizer=adam, **sizes)
+
+
+@pytest.mark.parametrize(("dropout", "decay"), [(0.0, 1e-8), (0.4, 1e-8), (0.4, 0.5)])
+def test_the_engine_equals_the_keras_loop(dropout, decay):
+    """Dropout masks come from torch's default generator, lent in the state that the engine begins with."""
+    variant = _keras(decay, dropout=dropout)
+    state = init(variant, random_data(28, n=8), seed=3, dtype=torch.float64)
+    before = [p.detach().clone() for network in state.networks for p in network.parameters()]
+    pair = _twins(_s8(2, dropout), state)
+    loop, batches = _Keras(pair, state, decay), list(_batches(variant, 1))
+    with torch.random.fork_rng(devices=[]):
+        torch.set_rng_state(state.default_random)
+        for batch in batches:
+            loop.step(batch)
+    given = iter(batches)
+    advance(state, ROUNDS, draw=lambda _state: next(given))
+    assert _worst(state, pair) <= 1e-11
+    assert _moved(state, before) > 1e-4
+
+
+def test_the_keras_batches_are_of_the_sizes_that_its_author_set():
+    variant = get("dcgan_keras")
+    sizes = variant.batch_size, variant.fake_batch_size, variant.generator_batch_size
+    assert (sizes, variant.sampling, variant.joint, variant.fakes_in_eval) == (
+        (128, 128, 256),
+        "replacement",
+        True,
+        True,
+    )
+    assert str(variant.latent) == "100 truncated_normal [-1, 1]"
+
+
+def test_dropout_is_active_in_both_players_steps():
+    """From one start, another state of torch's generator gives both players other losses, and none where it is off."""
+    values = {}
+    for dropout in (0.4, 0.0):
+        for masks in (0, 1):
+            state = init(_keras(dropout=dropout), random_data(28, n=8), seed=3, dtype=torch.float64)
+            state.default_random = torch.Generator().manual_seed(masks).get_state()
+            (batch,) = _batches(state.variant, 1, 1)
+            advance(state, 1, draw=lambda _state, batch=batch: batch)
+            row = dict(zip(state.history.names, state.history.pending[0][0].tolist(), strict=True))
+            values[dropout, masks] = row["discriminator_loss"], row["generator_loss"]
+    assert values[0.0, 0] == values[0.0, 1]
+    assert all(a != b for a, b in zip(values[0.4, 0], values[0.4, 1], strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_learning_rate_decays_by_steps_taken_also_after_a_checkpoint(dtype, tmp_path):
+    """After n steps the last was taken at lr / (1 + decay (n - 1)); two steps of D a round count twice."""
+    options = {"name": "Adam", "lr": 2e-4, "betas": [0.5, 0.999], "decay": 0.25}
+    settings = {"backbone": {"name": "mlp", "generator": [4], "discriminator": [4]}, "batch_size": 8}
+    sides = {"discriminator_optimizer": options, "generator_optimizer": options | {"decay": 1e-8}}
+    variant = get("gan", **settings, **sides, discriminator_steps=2)
+    data = random_data(4, n=24)
+    state = advance(init(variant, data, 0, dtype=dtype), 3)
+    checkpoint.save(state, tmp_path / "half.safetensors")
+    resumed = checkpoint.restore(init(variant, data, 0, dtype=dtype), checkpoint.load(tmp_path / "half.safetensors"))
+    for each, rounds in ((state, 3), (advance(resumed, 4), 7)):
+        rates = [float(optimizer.param_groups[0]["lr"]) for optimizer in each.optimizers]
+        # In float32 1 + 1e-8 x 6 is 1, in float64 it is not.
+        assert rates[0] == pytest.approx(
+            2e-4 / (1 + 1e-8 * (rounds - 1)), rel=1e-7 if dtype == torch.float32 else 1e-13
+        )
+        assert rates[1] == pytest.approx(2e-4 / (1 + 0.25 * (2 * rounds - 1)), rel=1e-7)
+    unbroken = advance(init(variant, data, 0, dtype=dtype), 7)
+    for one, other in zip(unbroken.networks, resumed.networks, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))

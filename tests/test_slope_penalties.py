@@ -1,0 +1,221 @@
+"""DRAGAN's penalty, R1 and R2 against closed forms and finite differences, of values and of the critic's gradients."""
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from gan_zoo.contract import random_data
+from gan_zoo.engine import advance, flush, init
+from gan_zoo.objectives import Critique, Step
+from gan_zoo.penalties import gradient_penalty, noise_penalty, zero_centered
+from gan_zoo.registry import get
+
+ONE_SLOPE = {"between": gradient_penalty, "around": noise_penalty}
+ZERO = {"r1": partial(zero_centered, "real"), "r2": partial(zero_centered, "fake")}
+ALL = ONE_SLOPE | ZERO
+VALUES = {1: 4, 3: 12}
+
+
+def _random(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def _step(critic, real, fake, labels=None, fake_labels=None):
+    return Step(
+        critic=critic, real=real, fake=fake, labels=labels, fake_labels=fake_labels, latent={}, random=_random()
+    )
+
+
+def _batches(channels, n=4, fakes=4, side=2):
+    random = _random(1)
+    return tuple(torch.randn(size, channels, side, side, generator=random, dtype=torch.float64) for size in (n, fakes))
+
+
+def _term(penalty, step):
+    """The penalty's one term."""
+    (term,) = penalty.loss(step, {}).terms.values()
+    return term
+
+
+@pytest.mark.parametrize("channels", VALUES)
+@pytest.mark.parametrize("name", ALL)
+def test_linear_critic(name, channels):
+    """<w, x> has the slope w everywhere: weight (||w|| - target)^2, or weight / 2 ||w||^2 of gradient weight w."""
+    weights = torch.arange(1.0, 1 + VALUES[channels]).view(channels, 2, 2).double().requires_grad_()
+    length = sum(k * k for k in range(1, 1 + VALUES[channels])) ** 0.5
+    step = _step(lambda x, _: Critique((x * weights).sum((1, 2, 3))), *_batches(channels))
+    term = _term(ALL[name](weight=3.0, **({"target": 0.5} if name in ONE_SLOPE else {})), step)
+    (pull,) = torch.autograd.grad(term, weights)
+    if name in ONE_SLOPE:
+        assert term.item() == pytest.approx(3 * (length - 0.5) ** 2, rel=1e-12)
+        assert torch.allclose(pull, 6 * (length - 0.5) * weights / length, rtol=1e-12)
+    else:
+        assert term.item() == pytest.approx(1.5 * length**2, rel=1e-12)
+        assert torch.allclose(pull, 3 * weights, rtol=1e-12)
+
+
+@pytest.mark.parametrize("channels", VALUES)
+@pytest.mark.parametrize("name", ALL)
+def test_quadratic_critic(name, channels):
+    """a / 2 ||x||^2 has the slope a x: so the points matter, real ones for R1 and fakes for R2."""
+    a, seen = torch.tensor(0.7, dtype=torch.float64, requires_grad=True), []
+
+    def critic(x, _labels):
+        seen.append(x)
+        return Critique(a / 2 * x.square().sum((1, 2, 3)))
+
+    real, fake = _batches(channels)
+    term = _term(ALL[name](weight=3.0), _step(critic, real, fake))
+    lengths = seen[0].detach().flatten(1).square().sum(1).sqrt()
+    if name in ONE_SLOPE:
+        expected = 3 * sum((0.7 * length - 1) ** 2 for length in lengths.tolist()) / 4
+        slope = 6 * sum((0.7 * length - 1) * length for length in lengths.tolist()) / 4
+    else:
+        assert torch.equal(seen[0], real if name == "r1" else fake)
+        expected = 1.5 * sum((0.7 * length) ** 2 for length in lengths.tolist()) / 4
+        slope = 3 * sum(0.7 * length**2 for length in lengths.tolist()) / 4
+    assert term.item() == pytest.approx(expected, rel=1e-12)
+    assert torch.autograd.grad(term, a)[0].item() == pytest.approx(slope, rel=1e-12)
+
+
+def _network(channels):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(channels, 4, 2), nn.Tanh(), nn.Flatten(), nn.Linear(16, 1)).double()
+
+
+@pytest.mark.parametrize("channels", VALUES)
+@pytest.mark.parametrize("name", ["around", "r1", "r2"])
+def test_penalty_is_that_of_finite_differences(name, channels):
+    network, seen = _network(channels), []
+
+    def critic(samples, _labels):
+        seen.append(samples)
+        return Critique(network(samples).squeeze(1))
+
+    term = _term(ALL[name](weight=3.0), _step(critic, *_batches(channels, side=3)))
+    slopes = torch.zeros(4, channels * 9, dtype=torch.float64)
+    with torch.no_grad():
+        for index in range(channels * 9):
+            shift = torch.zeros(channels * 9, dtype=torch.float64)
+            shift[index] = 1e-6
+            shift = shift.view(1, channels, 3, 3)
+            slopes[:, index] = (network(seen[0] + shift) - network(seen[0] - shift)).squeeze(1) / 2e-6
+    squares = slopes.square().sum(1)
+    expected = 3 * ((squares.sqrt() - 1) ** 2).mean() if name == "around" else 1.5 * squares.mean()
+    assert term.item() == pytest.approx(expected.item(), rel=1e-7)
+
+
+@pytest.mark.parametrize("channels", VALUES)
+@pytest.mark.parametrize("name", ALL)
+def test_its_gradient_in_the_critic_is_that_of_finite_differences(name, channels):
+    """Second-order: each weight moved by hand, with the same noise."""
+    network, batches = _network(channels), _batches(channels, side=3)
+
+    def term():
+        return _term(ALL[name](), _step(lambda x, _: Critique(network(x).squeeze(1)), *batches))
+
+    trained = [network[0].weight, network[0].bias, network[3].weight]
+    pulls = torch.autograd.grad(term(), trained)
+    for weight, pull in zip(trained, pulls, strict=True):
+        assert pull.abs().max() > 1e-6
+        for index in range(0, weight.numel(), 5):
+            ends = []
+            for shift in (1e-5, -1e-5):
+                with torch.no_grad():
+                    weight.view(-1)[index] += shift
+                ends.append(term().item())
+                with torch.no_grad():
+                    weight.view(-1)[index] -= shift
+            assert pull.flatten()[index].item() == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-5, abs=1e-8)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_critic_without_slope_is_finite(name):
+    weights = torch.zeros(4, dtype=torch.float64, requires_grad=True)
+    term = _term(ALL[name](weight=10.0), _step(lambda x, _: Critique(x.flatten(1) @ weights), *_batches(1)))
+    assert term.item() == (10 if name in ONE_SLOPE else 0)
+    assert torch.autograd.grad(term, weights)[0].isfinite().all()
+
+
+def _watched(seen):
+    def critic(samples, labels):
+        seen.append((samples.detach(), labels))
+        return Critique(samples.square().sum((1, 2, 3)))
+
+    return critic
+
+
+def test_the_noise_around_real_samples_is_half_a_deviation_uniform_and_new_for_every_value():
+    """The deviation is that of all values of the batch, however unlike its samples are."""
+    real = torch.cat([torch.full((1000, 1, 2, 2), -3.0), torch.full((1000, 1, 2, 2), 5.0)]).double()
+    seen = []
+    step = _step(_watched(seen), real, torch.zeros(7, 1, 2, 2))
+    noise_penalty().loss(step, {})
+    noise_penalty().loss(step, {})
+    first, second = ((points - real).flatten() for points, _ in seen)
+    # Half the deviation of values that are -3 and 5 alike, with n - 1 of 8,000 below the bar.
+    width = 0.5 * 4 * (8000 / 7999) ** 0.5
+    assert first.min() >= 0
+    assert width * 0.999 < first.max() <= width
+    assert first.mean().item() == pytest.approx(width / 2, abs=5 * width * (1 / 12 / 8000) ** 0.5)
+    assert first.var().item() == pytest.approx(width**2 / 12, rel=0.1)
+    assert len(set(first.tolist())) > 7900
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_conditioned_critic_is_asked_with_the_labels_of_the_points(name):
+    labels, fake_labels, seen = torch.arange(4), torch.arange(10, 14), []
+    ALL[name]().loss(_step(_watched(seen), *_batches(1), labels, fake_labels), {})
+    assert torch.equal(seen[0][1], fake_labels if name == "r2" else labels)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_unequal_batches(name):
+    """R1 and DRAGAN look at all real samples, R2 at all fakes, pairs at as many as there are."""
+    seen = []
+    labels, fake_labels = torch.arange(5), torch.arange(3)
+    ALL[name]().loss(_step(_watched(seen), *_batches(1, n=5, fakes=3), labels, fake_labels), {})
+    ((points, given),) = seen
+    assert len(points) == len(given) == (5 if name in ("around", "r1") else 3)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_samples_themselves_are_left_as_they_were(name):
+    real, fake = _batches(1)
+    before = real.clone(), fake.clone()
+    ALL[name]().loss(_step(_watched([]), real, fake), {})
+    assert torch.equal(real, before[0])
+    assert torch.equal(fake, before[1])
+    assert not real.requires_grad
+    assert not fake.requires_grad
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_pack_has_one_slope(name):
+    """Through the engine with packs of 2: 4 points of 6 channels for 8 samples of 3."""
+    penalty, seen = ALL[name](), []
+    variant = get("gan", packing=2, batch_size=8)
+
+    def watched(step, state):
+        own = step.critic
+        object.__setattr__(
+            step, "critic", lambda samples, labels: (seen.append(samples.shape), own(samples, labels))[1]
+        )
+        return penalty.loss(step, state)
+
+    state = init(replace(variant, penalties=(replace(penalty, loss=watched),)), random_data(4, 3), seed=0)
+    values = flush(advance(state, 1))
+    assert seen[0] == (4, 6, 4, 4)
+    assert any("penalty" in key or key.endswith(name) for key in values)
+
+
+def test_both_penalties_of_r3gan_are_recorded_apart():
+    state = init(get("r3gan", width=2, batch_size=4), random_data(32, n=4), seed=0)
+    values = flush(advance(state, 2))
+    terms = [values[f"discriminator_loss/{name}"] for name in ("pairs", "r1", "r2")]
+    assert values["discriminator_loss"] == pytest.approx(sum(terms), rel=1e-5)
+    assert all(term > 0 for term in terms)
