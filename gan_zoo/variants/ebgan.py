@@ -8,7 +8,7 @@ from gan_zoo.variant import Variant
 
 
 @register("ebgan")
-def ebgan(*, width: int = 64, margin: float = 1.0, pull_away: float = 0.1) -> Variant:
+def ebgan(*, width: int = 64, margin: float = 0.2, pull_away: float = 0.1) -> Variant:
     return replace(
         get("nsgan", width=width),
         title="EBGAN-PT",
@@ -17,5 +17,8 @@ def ebgan(*, width: int = 64, margin: float = 1.0, pull_away: float = 0.1) -> Va
         objective=energy_based(margin=margin, pull_away=pull_away),
         autoencoder=2,
         norm="batch",
-        deviations=("encoder and decoder after `dcgan` at half its widths (paper: found by a search)",),
+        deviations=(
+            "encoder and decoder after `dcgan` at half its widths, a margin for mean squares of values in [-1, 1] (paper: "
+            "both found by a search)",
+        ),
     )
