@@ -42,14 +42,15 @@ def gradient_penalty(weight: float = 10.0, target: float = 1.0) -> Penalty:
 def noise_penalty(weight: float = 10.0, target: float = 1.0, spread: float = 0.5) -> Penalty:
     """``weight`` x E[(||grad D(x')||_2 - target)^2] around real samples (DRAGAN: Kodali et al. 2017, arXiv 1705.07215).
 
-    x' = x + ``spread`` x std(x) x u, with the deviation over all values of the batch and u uniform on [0, 1), one draw
-    a value, as in the authors' code (the paper's eq. 4 has Gaussian noise).
+    x' = x + a x ``spread`` x std(x) x u, with the deviation over all values of the batch, a uniform on [0, 1), one draw
+    a sample, and u likewise, one draw a value, as in the authors' code (the paper's eq. 4 has Gaussian noise).
     """
 
     def around(step: Step) -> Tensor:
         real = step.real
-        noise = torch.rand(real.shape, generator=step.random, device=real.device, dtype=real.dtype)
-        return real + spread * real.std() * noise
+        where = {"generator": step.random, "device": real.device, "dtype": real.dtype}
+        share = torch.rand(len(real), *[1] * (real.dim() - 1), **where)
+        return real + share * spread * real.std() * torch.rand(real.shape, **where)
 
     return _one_slope(f"DRAGAN penalty, weight {weight:g}", around, weight, target)
 

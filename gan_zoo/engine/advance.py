@@ -16,7 +16,7 @@ def advance(state: State, rounds: int, *, draw: Draw = draw) -> State:
     ``draw`` may be another source of batches (tests inject theirs); its rounds are run one by one.
     """
     # A setting of the whole process, which another state or a sampler may have changed meanwhile.
-    prepare(state.device.type, state.precision)
+    prepare(state.device.type, state.precision, small=len(state.data.shape) == 1)
     with default_random(state):
         if draw is _FROM_DATA and state.graphs and state.device.type == "cuda":
             _recorded(state).advance(state, rounds)

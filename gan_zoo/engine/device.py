@@ -39,12 +39,13 @@ def pick(name: str | None = None) -> torch.device:
     return device
 
 
-def prepare(kind: str, precision: str = EXACT) -> None:
+def prepare(kind: str, precision: str = EXACT, *, small: bool = False) -> None:
     """Set this process up for a precision at full speed on a kind of device (``cuda`` or ``cpu``).
 
     On CUDA, TF32 is off unless it is the precision, and cuDNN chooses the fastest of its deterministic algorithms by
     trial. On the CPU, products go through oneDNN, which is faster than MKL on AMD and exact there; where a trial
-    product shows that it rounds to bfloat16 (CPUs with AMX), they stay with MKL. Freed memory is kept by the process.
+    product shows that it rounds to bfloat16 (CPUs with AMX), they stay with MKL; so do ``small`` ones, for which a call
+    of oneDNN takes longer than the product. Freed memory is kept by the process.
 
     Raises:
         GanZooError: no such precision, or not on this kind of device.
@@ -59,7 +60,7 @@ def prepare(kind: str, precision: str = EXACT) -> None:
         torch.backends.cudnn.benchmark = torch.backends.cudnn.deterministic = True
         return
     _keep_freed_memory()
-    torch.set_float32_matmul_precision(_exact_products())
+    torch.set_float32_matmul_precision("highest" if small else _exact_products())
 
 
 @cache

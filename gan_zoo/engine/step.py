@@ -59,7 +59,7 @@ def count(state: State, images: int) -> None:
 def _discriminator_step(state: State, step: Step) -> dict[str, Tensor]:
     variant = state.variant
     losses = [variant.objective.discriminator, *(penalty.loss for penalty in variant.penalties)]
-    recorded = _descend(state, "discriminator", losses, step, variant.discriminator_trains(state.networks))
+    recorded = _descend(state, "discriminator", losses, step)
     if variant.after_discriminator_step is not None:
         with torch.no_grad():
             variant.after_discriminator_step(state.networks.discriminator)
@@ -70,17 +70,14 @@ def _discriminator_step(state: State, step: Step) -> dict[str, Tensor]:
 
 
 def _generator_step(state: State, step: Step) -> dict[str, Tensor]:
-    trained = state.variant.generator_trains(state.networks)
-    with _frozen(state.networks.discriminator, but=trained):
-        recorded = _descend(state, "generator", [state.variant.objective.generator], step, trained)
+    with _frozen(state.networks.discriminator, but=_trained(state.optimizers.generator)):
+        recorded = _descend(state, "generator", [state.variant.objective.generator], step)
     if state.ema is not None and state.variant.ema is not None:
         _average(state.ema, state.networks.generator, state.variant.ema)
     return recorded
 
 
-def _descend(
-    state: State, player: str, losses: list[Loss], step: Step, trained: list[nn.Parameter]
-) -> dict[str, Tensor]:
+def _descend(state: State, player: str, losses: list[Loss], step: Step) -> dict[str, Tensor]:
     """Sum the losses' terms, and take one optimizer step down their gradient."""
     terms: dict[str, Tensor] = {}
     logs: dict[str, Tensor] = {}
@@ -95,7 +92,9 @@ def _descend(
             following |= result.state or {}
     total = torch.stack(list(terms.values())).sum()
     optimizer = getattr(state.optimizers, player)
-    optimizer.zero_grad(set_to_none=True)
+    trained = _trained(optimizer)
+    for parameter in trained:
+        parameter.grad = None
     total.backward(inputs=trained)
     norm = nn.utils.get_total_norm([p.grad for p in trained if p.grad is not None])
     _decay(optimizer, getattr(state.variant, f"{player}_optimizer"))
@@ -103,6 +102,11 @@ def _descend(
     for name, value in following.items():
         state.objective[name].copy_(value.detach())
     return {f"{player}_loss": total, **terms, f"{player}_grad_norm": norm, **logs}
+
+
+def _trained(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    """What an optimizer steps: asking the networks costs a walk through their modules."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def _decay(optimizer: torch.optim.Optimizer, made_by: Optimizer) -> None:
@@ -148,14 +152,22 @@ def _pack(samples: Tensor, packing: int) -> Tensor:
 
 def _generate(state: State, fakes: Fakes, *, graph: bool) -> Tensor:
     generator = state.networks.generator
-    evaluating = state.variant.fakes_in_eval and not graph
-    generator.train(not evaluating)
-    try:
+    with _mode(generator, training=graph or not state.variant.fakes_in_eval):
         with torch.set_grad_enabled(graph), _cast(state):
             samples = generator(fakes.latent) if fakes.labels is None else generator(fakes.latent, fakes.labels)
         return samples.to(state.dtype)
+
+
+@contextmanager
+def _mode(generator: nn.Module, *, training: bool) -> Iterator[None]:
+    """The generator in training or in evaluation mode for a while, and in training mode afterwards."""
+    if generator.training != training:
+        generator.train(training)
+    try:
+        yield
     finally:
-        generator.train()
+        if not generator.training:
+            generator.train()
 
 
 def _cast(state: State) -> AbstractContextManager[Any]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from gan_zoo.objectives import cross_entropy, with_classes
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
+from gan_zoo.variants.nsgan import REUSED
 
 
 @register("acgan")
@@ -17,5 +18,8 @@ def acgan(*, width: int = 64, weight: float = 1.0) -> Variant:
         objective=with_classes(cross_entropy(), weight=weight),
         conditioning="generator",
         heads=("label",),
-        deviations=("the networks of `dcgan` at half its widths (paper: deeper, with dropout in the discriminator)",),
+        deviations=(
+            "the networks of `dcgan` at half its widths (paper: deeper, with dropout in the discriminator)",
+            REUSED,
+        ),
     )

@@ -25,7 +25,8 @@ def began(*, width: int = 64, diversity: float = 0.5, gain: float = 0.001) -> Va
         discriminator_optimizer=adam,
         initialization="default",
         deviations=(
-            "encoder and decoder after `dcgan` at half its widths (paper: ELU, nearest-neighbor upsampling)",
+            "encoder and decoder after `dcgan` at half its widths, batch norm in the generator, tanh out (paper: ELU, "
+            "nearest-neighbor upsampling, no batch norm)",
             "one batch of fakes for both players' steps, and constant learning rates (paper: two batches, decayed)",
         ),
     )

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
+from gan_zoo.variants.nsgan import REUSED
 
 
 @register("cdcgan")
@@ -14,5 +15,5 @@ def cdcgan(*, width: int = 64) -> Variant:
         paper="arXiv 1411.1784",
         group="labels and codes",
         conditioning="both",
-        deviations=("on the networks of `dcgan` at half its widths (paper: multi-layer perceptrons)",),
+        deviations=("on the networks of `dcgan` at half its widths (paper: multi-layer perceptrons)", REUSED),
     )

@@ -5,6 +5,7 @@ from dataclasses import replace
 from gan_zoo.penalties import noise_penalty
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
+from gan_zoo.variants.nsgan import REUSED
 
 
 @register("dragan")
@@ -19,6 +20,8 @@ def dragan(*, width: int = 64, weight: float = 10.0) -> Variant:
         deviations=(
             "the networks of `dcgan` at half its widths, no normalization in the discriminator (paper: DCGAN, whose "
             "batch norm would make a sample's gradient that of the whole batch)",
-            "uniform noise of half a deviation, as in the authors' code (paper: Gaussian noise)",
+            "uniform noise of up to half a deviation, as in the authors' code (paper: Gaussian noise)",
+            "Adam, lr 2e-4, beta2 0.999 (authors' code: 1e-4, 0.9)",
+            REUSED,
         ),
     )

@@ -5,6 +5,7 @@ from dataclasses import replace
 from gan_zoo.objectives import energy_based
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
+from gan_zoo.variants.nsgan import REUSED
 
 
 @register("ebgan")
@@ -20,5 +21,6 @@ def ebgan(*, width: int = 64, margin: float = 0.2, pull_away: float = 0.1) -> Va
         deviations=(
             "encoder and decoder after `dcgan` at half its widths, a margin for mean squares of values in [-1, 1] "
             "(paper: both found by a search)",
+            REUSED,
         ),
     )

@@ -5,6 +5,7 @@ from dataclasses import replace
 from gan_zoo.objectives import hinge
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Optimizer, Variant
+from gan_zoo.variants.nsgan import REUSED
 
 _NETWORKS = "the networks of `dcgan` at half its widths (paper: other convolutional networks)"
 
@@ -16,7 +17,7 @@ def hinge_gan(*, width: int = 64) -> Variant:
         title="Hinge GAN",
         paper="arXiv 1705.02894",
         objective=hinge(),
-        deviations=(_NETWORKS, "Adam, beta1 0.5 (paper: RMSprop)"),
+        deviations=(_NETWORKS, "Adam, beta1 0.5 (paper: RMSprop)", REUSED),
     )
 
 
@@ -31,5 +32,5 @@ def sngan(*, width: int = 64, discriminator_steps: int = 5) -> Variant:
         discriminator_steps=discriminator_steps,
         generator_optimizer=adam,
         discriminator_optimizer=adam,
-        deviations=(_NETWORKS,),
+        deviations=(_NETWORKS, REUSED),
     )

@@ -6,6 +6,7 @@ from gan_zoo.latent import categorical, normal, uniform
 from gan_zoo.objectives import cross_entropy, mutual_information
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Optimizer, Variant
+from gan_zoo.variants.nsgan import REUSED
 
 
 @register("infogan")
@@ -22,5 +23,7 @@ def infogan(*, width: int = 64, weight: float = 1.0) -> Variant:
         deviations=(
             "the networks of `dcgan` at half its widths, heads linear in its features (paper: a hidden layer of 128)",
             "unit variance of the continuous codes (paper: learned)",
+            "normal noise, batch 64 (authors' code: uniform noise, batch 128)",
+            REUSED,
         ),
     )

@@ -5,6 +5,7 @@ from dataclasses import replace
 from gan_zoo.objectives import least_squares
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
+from gan_zoo.variants.nsgan import REUSED
 
 
 @register("lsgan_dcgan")
@@ -17,5 +18,6 @@ def lsgan_dcgan(*, width: int = 64) -> Variant:
         deviations=(
             "the networks of `dcgan` at half its widths (paper: wider, for 112x112)",
             "no factor 1/2 in the losses (paper: eq. 9 has it)",
+            REUSED,
         ),
     )

@@ -8,6 +8,8 @@ from gan_zoo.objectives import cross_entropy
 from gan_zoo.registry import register
 from gan_zoo.variant import Variant
 
+REUSED = "the generator learns from the fakes that the discriminator has just learned from (paper: fresh ones)"
+
 
 @register("nsgan")
 def nsgan(*, width: int = 64) -> Variant:
@@ -20,5 +22,5 @@ def nsgan(*, width: int = 64) -> Variant:
         latent=normal(100),
         batch_size=64,
         initialization="normal 0.02",
-        deviations=("the networks of `dcgan` at half its widths (paper: multi-layer perceptrons)",),
+        deviations=("the networks of `dcgan` at half its widths (paper: multi-layer perceptrons)", REUSED),
     )

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
+from gan_zoo.variants.nsgan import REUSED
 
 
 @register("pacgan")
@@ -16,5 +17,6 @@ def pacgan(*, width: int = 64, packing: int = 2) -> Variant:
         deviations=(
             "the networks of `dcgan` at half its widths (paper: DCGAN)",
             "a batch of 64 samples makes 32 packs (paper: 64 packs)",
+            REUSED,
         ),
     )

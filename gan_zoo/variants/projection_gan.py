@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
+from gan_zoo.variants.nsgan import REUSED
 
 
 @register("projection_gan")
@@ -17,5 +18,6 @@ def projection_gan(*, width: int = 64, discriminator_steps: int = 5) -> Variant:
         deviations=(
             "the networks of `dcgan` at half its widths (paper: residual networks)",
             "the generator's label as an embedding joined to the latent (paper: conditional batch norm)",
+            REUSED,
         ),
     )

@@ -5,6 +5,7 @@ from dataclasses import replace
 from gan_zoo.penalties import zero_centered
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
+from gan_zoo.variants.nsgan import REUSED
 
 
 @register("r1gan")
@@ -20,5 +21,6 @@ def r1gan(*, width: int = 64, weight: float = 10.0) -> Variant:
             "the networks of `dcgan` at half its widths (paper: residual networks)",
             "Adam, lr 2e-4, beta1 0.5 (paper: RMSprop, or Adam with beta1 0; lr 1e-4)",
             "no moving average of the generator (paper: decay 0.999)",
+            REUSED,
         ),
     )

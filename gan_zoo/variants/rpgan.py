@@ -8,6 +8,7 @@ from gan_zoo.objectives import relativistic
 from gan_zoo.penalties import zero_centered
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Optimizer, Variant
+from gan_zoo.variants.nsgan import REUSED
 
 
 @register("rpgan")
@@ -17,7 +18,7 @@ def rpgan(*, width: int = 64) -> Variant:
         title="RpGAN",
         paper="arXiv 1807.00734",
         objective=relativistic(),
-        deviations=("the networks of `dcgan` at half its widths (paper: other convolutional networks)",),
+        deviations=("the networks of `dcgan` at half its widths (paper: other convolutional networks)", REUSED),
     )
 
 
@@ -40,5 +41,6 @@ def r3gan(*, width: int = 32, weight: float = 1.0, ema: float = 0.999) -> Varian
             "scaled to 32x32: four resolutions of two blocks, the last of one, 32 to 256 maps (paper: up to 1,024)",
             "nearest neighbors and average pooling in place of filtered resampling, no learned constant as the stem",
             "constant learning rate, beta2, penalty weight and averaging (paper: each on a schedule)",
+            REUSED,
         ),
     )

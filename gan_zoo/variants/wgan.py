@@ -8,6 +8,7 @@ from torch import nn
 from gan_zoo.objectives import wasserstein
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Optimizer, Variant
+from gan_zoo.variants.nsgan import REUSED
 
 
 @dataclass(frozen=True)
@@ -37,5 +38,6 @@ def wgan(*, width: int = 64, clip: float = 0.01, discriminator_steps: int = 5) -
         deviations=(
             "the networks of `dcgan` at half its widths (paper: DCGAN for 64x64)",
             "no 100 critic steps a round at the start and every 500 rounds (the authors' code)",
+            REUSED,
         ),
     )

@@ -6,6 +6,7 @@ from gan_zoo.objectives import wasserstein
 from gan_zoo.penalties import gradient_penalty
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Optimizer, Variant
+from gan_zoo.variants.nsgan import REUSED
 
 
 @register("wgan_gp")
@@ -22,5 +23,5 @@ def wgan_gp(*, width: int = 64, weight: float = 10.0, discriminator_steps: int =
         discriminator_steps=discriminator_steps,
         generator_optimizer=adam,
         discriminator_optimizer=adam,
-        deviations=("the networks of `dcgan` at half its widths (paper: DCGAN, and residual networks)",),
+        deviations=("the networks of `dcgan` at half its widths (paper: DCGAN, and residual networks)", REUSED),
     )
