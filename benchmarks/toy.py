@@ -9,6 +9,7 @@ toy.md, toy.csv and toy.png in --out put them side by side.
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -55,9 +56,10 @@ def run(out: Path, preset: str, jobs: int | None, console: Console) -> dict[str,
         console.print(f"{name}:", highlight=False)
         with BenchListener(console) as listener:
             suite = HERE / f"{name}.toml"
-            results[name] = run_suite(
-                suite, out / name, preset=preset, jobs=jobs, device="cpu", listener=listener
-            ).results
+            outcome = run_suite(suite, out / name, preset=preset, jobs=jobs, device="cpu", listener=listener)
+        for error in outcome.errors:
+            console.print(f"a cell failed: {error}", style="red", highlight=False, markup=False)
+        results[name] = outcome.results
     return results
 
 
@@ -87,17 +89,25 @@ def markdown(rows: pd.DataFrame, results: dict[str, Results]) -> str:
     return "\n".join(
         [
             "# Which objectives lose modes\n",
-            f"{plane['preset']} preset, N = {text.count(plane['n'])} points a seed, "
-            f"seeds {', '.join(map(str, plane['seeds']))}. Mean over surviving seeds and 95% interval (Student's t; "
-            "JSD: geometric mean, with t on the logarithm). Modes are looked for among the first 2,500 points. real: "
-            "points of the true density.\n",
+            f"{protocol(plane)} Mean over surviving seeds and 95% interval (Student's t; JSD: geometric mean, with t "
+            "on the logarithm). Modes are looked for among the first 2,500 points. real: points of the true density.\n",
             *table(rows, tuple(COUNTED), counted),
             "\n## The learned D against the optimal D*, on a line (mixture1d)\n",
-            "D gap: mean absolute difference, for the objectives whose optimum is D*. p_g is the histogram of "
-            f"{text.count(line['n'])} points.\n",
+            f"{protocol(line)} D gap: mean absolute difference, for the objectives whose best D is D*; p_g is the "
+            "histogram of those points.\n",
             *table(rows, ("mixture1d",), {("mixture1d", "d_gap"): "D gap", ("mixture1d", "jsd"): "JSD"}),
             "",
         ]
+    )
+
+
+def protocol(manifest: dict[str, Any]) -> str:
+    """Preset, budget, N and seeds of a suite, and the machine."""
+    budget = ", ".join(f"{text.count(amount)} {unit}" for unit, amount in manifest["budget"].items())
+    seeds = ", ".join(map(str, manifest["seeds"]))
+    return (
+        f"{manifest['preset']} preset, {budget}, N = {text.count(manifest['n'])} points a seed, seeds {seeds}, "
+        f"{manifest['device']}."
     )
 
 

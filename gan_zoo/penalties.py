@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -48,7 +48,7 @@ def noise_penalty(weight: float = 10.0, target: float = 1.0, spread: float = 0.5
 
     def around(step: Step) -> Tensor:
         real = step.real
-        where = {"generator": step.random, "device": real.device, "dtype": real.dtype}
+        where: dict[str, Any] = {"generator": step.random, "device": real.device, "dtype": real.dtype}
         share = torch.rand(len(real), *[1] * (real.dim() - 1), **where)
         return real + share * spread * real.std() * torch.rand(real.shape, **where)
 

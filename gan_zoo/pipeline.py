@@ -18,6 +18,7 @@ from gan_zoo.engine import Budget, OnBlock, Run, Sampler, State, checkpoint, tra
 from gan_zoo.engine.device import pick, prepare
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics import load_extractor
+from gan_zoo.metrics.density import COUNTED
 from gan_zoo.metrics.extractors import OWN, resolve
 from gan_zoo.precision import EXACT
 from gan_zoo.variant import Variant
@@ -169,21 +170,27 @@ def evaluate(
     n: int = 2000,
     seed: int = 0,
     extractors: Sequence[str] | None = None,
+    channels: int | None = None,
     data_root: Path | None = None,
     fallback: str | None = None,
     inception_weights: Path | None = None,
 ) -> "pd.DataFrame":
     """Measure a sampler's images against a data set's test split, beside the floor (training images at the same N).
 
-    Gives back a long table: variant, metric, extractor, n, value.
+    Gives back a long table: variant, metric, extractor, n, value. ``channels`` are those that it was trained with,
+    where they are not the data set's own.
 
     Raises:
         GanZooError: unknown names, data or weights that cannot be had, or an N larger than the test split.
     """
     device = next(sampler.generator.parameters()).device
     prepare(device.type)
-    dataset = data_sets.load(data, side=EVALUATION_SIDE, root=data_root, fallback=fallback, device=device)
+    dataset = data_sets.load(
+        data, side=EVALUATION_SIDE, channels=channels, root=data_root, fallback=fallback, device=device
+    )
     if dataset.density is not None:
+        if n < COUNTED:
+            raise GanZooError(f"n is {n}; modes are looked for among {COUNTED:,} points: ask for that many or more")
         return _long(PointEvaluator(dataset.density, n, device), sampler, seed)
     if not 2 <= n <= len(dataset.test):
         raise GanZooError(f"n is {n}; the test split of {dataset.name!r} allows 2 to {len(dataset.test)} images")

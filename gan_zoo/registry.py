@@ -36,8 +36,7 @@ def register(name: str) -> Callable[[_Factory], _Factory]:
     Raises:
         GanZooError: the name is taken by another function, or is no file's name (it becomes part of the records').
     """
-    if not re.fullmatch(r"\w[\w.-]*", name, re.ASCII) or name == "real":
-        raise GanZooError(f"{name!r} cannot name a variant: use letters, digits, '_', '-' and '.', and not 'real'")
+    check_name(name)
 
     def decorate(factory: _Factory) -> _Factory:
         taken = _factories.get(name)
@@ -51,6 +50,12 @@ def register(name: str) -> Callable[[_Factory], _Factory]:
         return factory
 
     return decorate
+
+
+def check_name(name: str) -> None:
+    """Raise GanZooError where a name cannot stand for a variant in tables and file names."""
+    if not re.fullmatch(r"\w[\w.-]*", name, re.ASCII) or name == "real":
+        raise GanZooError(f"{name!r} cannot name a variant: use letters, digits, '_', '-' and '.', and not 'real'")
 
 
 def _place(factory: _Factory) -> tuple[str, str]:

@@ -104,6 +104,8 @@ class Optimizer:
             preferred = {}
         understood = inspect.signature(kind).parameters
         settings = {key: value for key, value in preferred.items() if key in understood} | dict(self.settings)
+        if self.decay and not _counts_steps(kind):
+            raise GanZooError(f"optimizer {self.name} cannot decay: it does not count its steps, as Adam does")
         if self.decay:
             # A tensor, that the engine changes in place: a recorded graph would keep a number.
             settings["lr"] = torch.tensor(self.rate, dtype=trained[0].dtype, device=trained[0].device)
@@ -111,6 +113,14 @@ class Optimizer:
             return kind(trained, **settings)
         except (TypeError, ValueError) as error:
             raise GanZooError(f"optimizer {self.name} cannot be made with {dict(self.settings)}: {error}") from None
+
+
+def _counts_steps(kind: Callable[..., torch.optim.Optimizer]) -> bool:
+    trial = nn.Parameter(torch.zeros(1))
+    trial.grad = torch.zeros(1)
+    optimizer = kind([trial])
+    optimizer.step()
+    return isinstance(optimizer.state[trial].get("step"), torch.Tensor)
 
 
 def _default_weights(_module: nn.Module) -> None:
@@ -151,6 +161,8 @@ def _spectral(network: nn.Module) -> None:
     """Spectral normalization of every layer's weight (Miyato et al. 2018, arXiv 1802.05957, algorithm 1)."""
     for module in list(network.modules()):
         if isinstance(module, (nn.Linear, nn.modules.conv._ConvNd, nn.Embedding)):
+            if not module.weight.any():
+                module.reset_parameters()  # a weight of zero cannot be divided by its norm
             nn.utils.parametrizations.spectral_norm(module)
 
 
@@ -193,7 +205,8 @@ class Variant:
         fakes_in_eval: the discriminator's fakes are made with the generator in evaluation mode.
         after_discriminator_step: called with the discriminator, e.g. to clip its weights.
         image_side: side in pixels that images are resized to.
-        initialization: name of a weight initialization in ``INITIALIZATIONS``.
+        initialization: name of a weight initialization in ``INITIALIZATIONS``; a network with an attribute
+            ``initialized`` keeps the weights that its family gave it.
         ema: decay a generator step of an exponential moving average of the generator, which is then the one sampled;
             None: no average.
         deviations: every way in which it departs from its paper.
@@ -259,7 +272,13 @@ class Variant:
             self._at_least(size, 2 * self.packing)
         if self.ema is not None and not 0 < self.ema < 1:
             raise GanZooError(f"{self.name or self.title}: ema is {self.ema}; a decay lies between 0 and 1")
-        if self.packing > 1 and self.judges_labels:
+        if self.packing > 1:
+            self._packs_fit()
+
+    def _packs_fit(self) -> None:
+        if self.heads:
+            raise GanZooError(f"{self.name or self.title}: a pack has no one {self.heads[0]!r}; use packing = 1")
+        if self.judges_labels:
             raise GanZooError(
                 f"{self.name or self.title}: a pack has no one label; use packing = 1 or conditioning = 'generator'"
             )
@@ -333,7 +352,8 @@ class Variant:
                     "scores would depend on the whole batch; take the batch norm out, or use layer norm"
                 )
         for network in networks:
-            network.apply(INITIALIZATIONS[self.initialization])
+            if not getattr(network, "initialized", False):
+                network.apply(INITIALIZATIONS[self.initialization])
         if self.norm == "spectral":
             _spectral(networks.discriminator)
         return networks

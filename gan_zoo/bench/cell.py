@@ -73,7 +73,7 @@ def _train(plan: Plan, cell: CellPlan, evaluator: Measuring, folder: Path, liste
         for fraction in train_to(state, plan.budget, fractions, on_block=_on_block(plan, cell, folder, listener)):
             last = _milestone(plan, cell, state, fraction, evaluator, folder)
         # Of points the modes are a measure, and a seed that misses them belongs in its mean.
-        collapsed = plan.measured.kind == "images" and _collapsed(last, state.classes)
+        collapsed = plan.measured.kind == "images" and _collapsed(last)
         status = "collapsed" if collapsed else "ok"
         return _end(plan, state, status, "")
     except OSError:
@@ -178,9 +178,9 @@ def tile(images: Tensor, columns: int) -> Any:
     return array[:, :, 0] if channels == 1 else array
 
 
-def _collapsed(rows: list[Row], classes: int) -> bool:
-    """At the last evaluation, no more than a quarter of the classes hold 1% of the samples each."""
-    return any("modes" in row["values"] and row["values"]["modes"] <= classes / 4 for row in rows)
+def _collapsed(rows: list[Row]) -> bool:
+    """At the last evaluation, no more than a quarter as many classes as in the reference hold 1% of the images each."""
+    return any("modes" in row["values"] and row["values"]["modes"] <= row["real_modes"] / 4 for row in rows)
 
 
 def begin_anyhow(plan: Plan, cell: CellPlan, folder: Path) -> None:

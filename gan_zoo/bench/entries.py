@@ -55,6 +55,10 @@ def check(suite: Suite, preset_name: str, preset: Preset) -> None:
     """
     where = f"presets.{preset_name}."
     for name, entry in suite.named.items():
+        try:
+            registry.check_name(name)
+        except GanZooError as error:
+            raise GanZooError(f"{suite.file}: key 'named.{name}': {error}") from None
         if name in registry.names():
             raise GanZooError(f"{suite.file}: key 'named.{name}': a variant of that name is registered; choose another")
         _check(suite, f"named.{name}.variant", [entry.variant], registry.names())
@@ -112,7 +116,7 @@ def _made(name: str, suite: Suite, options: dict[str, Any]) -> Variant:
 def _words(value: Any) -> str:
     """A value as a reader writes it: ``dcgan, width 16``, ``Adam, lr 0.0002``."""
     if isinstance(value, Optimizer):
-        value = {"name": value.name, **value.settings}
+        value = {"name": value.name, **value.settings, **({"decay": value.decay} if value.decay else {})}
     if isinstance(value, Mapping):
         parts = (str(inner) if key == "name" else f"{key} {_words(inner)}" for key, inner in value.items())
         return ", ".join(parts)

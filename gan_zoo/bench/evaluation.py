@@ -111,6 +111,8 @@ class Evaluator(Measuring):
             values = measure(extractor.encode(images), reference, asked=asked, names=names)
             chosen = {} if selection is None else measure(extractor.encode(selection), reference, names=[SELECTED_BY])
             facts = {"extractor": extractor.name, "n": self.n, "weights": weights, "reference": "test"}
+            if "modes" in values:
+                facts["real_modes"] = reference.modes
             rows.append({**facts, "values": values, "selection": chosen})
         return rows
 

@@ -97,9 +97,10 @@ class PointEvaluator(Measuring):
 
 
 def judge_of(state: State) -> Judge | None:
-    """The state's discriminator as an estimate of D*; None where its objective, packing or labels make it another."""
+    """The state's discriminator as an estimate of D*; None where the best D is another, by loss, packs or labels."""
     variant = state.variant
-    if not variant.objective.estimates_ratio or variant.packing > 1 or variant.judges_labels:
+    held = variant.penalties or variant.after_discriminator_step is not None
+    if not variant.objective.estimates_ratio or held or variant.packing > 1 or variant.judges_labels:
         return None
     discriminator = state.networks.discriminator
 

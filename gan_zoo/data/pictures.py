@@ -44,27 +44,37 @@ def read_pictures(root: Path, names: Sequence[str], side: int, channels: int | N
         side: of the images: cropped to a square around their center, then resized once by Pillow (bilinear, antialias).
         channels: 1 or 3; None: 3 if any image has color, else 1.
     """
-    stats = [(root / name).stat() for name in names]
-    files = [[os.fsencode(name).hex(), stat.st_size, stat.st_mtime_ns] for name, stat in zip(names, stats, strict=True)]
+    files = [[os.fsencode(name).hex(), *_stamp(root / name)] for name in names]
     key = hashlib.sha256(
         json.dumps([_FORMAT, PIL.__version__, os.fsencode(root.resolve()).hex(), files, side, channels]).encode()
     ).hexdigest()
     path = cache_root() / "folders" / f"{key}.safetensors"
     if (held := _read(path)) is not None:
         return held
-    images, places = _decode(root, names, side, channels)
-    # A cache that cannot be written to costs time and no more.
-    with contextlib.suppress(OSError, SafetensorError):
-        _write(path, images, places)
+    unreachable: list[str] = []
+    images, places = _decode(_pixels(root, names, side, unreachable), len(names), side, channels)
+    # What could not be opened now may be tomorrow. A cache that cannot be written to costs time and no more.
+    if not unreachable:
+        with contextlib.suppress(OSError, SafetensorError):
+            _write(path, images, places)
     return images, places
 
 
-def _decode(root: Path, names: Sequence[str], side: int, channels: int | None) -> tuple[Tensor, Tensor]:
-    images = torch.empty(len(names), channels or 3, side, side, dtype=torch.uint8)
+def _stamp(path: Path) -> tuple[int, int]:
+    """Size and time of a file's last change; of a link to nothing, neither."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return -1, -1
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _decode(pictures: Iterator[Tensor | None], total: int, side: int, channels: int | None) -> tuple[Tensor, Tensor]:
+    images = torch.empty(total, channels or 3, side, side, dtype=torch.uint8)
     places: list[int] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, on pictures that it can read all the same
-        for place, pixels in enumerate(_progress(_pixels(root, names, side), len(names))):
+        for place, pixels in enumerate(_progress(pictures, total)):
             if pixels is not None:
                 images[len(places)] = pixels if channels != 1 else match_channels(pixels.unsqueeze(0), 1)[0]
                 places.append(place)
@@ -74,25 +84,35 @@ def _decode(root: Path, names: Sequence[str], side: int, channels: int | None) -
     return images.contiguous(), torch.tensor(places, dtype=torch.int64)
 
 
-def _pixels(root: Path, names: Sequence[str], side: int) -> Iterator[Tensor | None]:
-    """What `picture` makes of each file, some at a time, in their order."""
+def _pixels(root: Path, names: Sequence[str], side: int, unreachable: list[str]) -> Iterator[Tensor | None]:
+    """What `picture` makes of each file, some at a time, in their order; those that cannot be opened are noted."""
     left = iter(names)
+
+    def attempt(name: str) -> Tensor | None:
+        try:
+            return picture(root / name, side)
+        except OSError:
+            unreachable.append(name)
+            return None
+
     with ThreadPoolExecutor(_THREADS) as pool:
         while ahead := list(islice(left, _AHEAD)):
-            yield from pool.map(lambda name: picture(root / name, side), ahead)
+            yield from pool.map(attempt, ahead)
 
 
 def picture(path: Path, side: int) -> Tensor | None:
     """A file's image as RGB uint8 (3, side, side), upright, on white where it is transparent; None if unreadable.
 
-    Grey of 16 bits is scaled to 8; of several frames the first is taken.
+    Grey of 16 bits is scaled to 8; of several frames the first is taken. Raises OSError where it cannot be opened.
     """
     try:
         with Image.open(path) as opened:
             colored = _to_rgb(ImageOps.exif_transpose(opened))
     except MemoryError:
         raise
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         # Pillow's decoders raise whatever they trip over: OSError, SyntaxError, struct.error, ValueError ...
         return None
     shortest = min(colored.size)

@@ -7,6 +7,7 @@ from functools import cached_property
 from torch import Tensor
 
 from gan_zoo.metrics import distances, manifold
+from gan_zoo.metrics.classes import modes
 from gan_zoo.metrics.features import Features, require_logits
 
 
@@ -35,6 +36,11 @@ class Reference:
     def predicted(self) -> Tensor:
         """Class (N,) that the classifier finds in each real image."""
         return require_logits(self.features).argmax(dim=1)
+
+    @property
+    def modes(self) -> int:
+        """Number of classes that the classifier finds in at least 1% of the real images."""
+        return modes(self.predicted, require_logits(self.features).shape[1])
 
     def to_tensors(self) -> dict[str, Tensor]:
         """Features and statistics by name, all computed now: what `from_tensors` makes an equal reference of.

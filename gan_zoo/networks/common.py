@@ -14,7 +14,8 @@ CODE = 64
 
 TWO_PASSES_MOMENTUM = 0.19
 """Batch norm momentum in generators: the articles' loops pass each latent batch through the generator twice a step, at
-momentum 0.1 each, the engine once; 1 - (1 - 0.1)^2 leaves the same running statistics."""
+momentum 0.1 each, the engine once; with one discriminator step a round 1 - (1 - 0.1)^2 leaves the same running
+statistics."""
 
 
 def norm_2d(kind: str, channels: int, momentum: float = 0.1) -> list[nn.Module]:

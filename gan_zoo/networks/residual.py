@@ -26,7 +26,7 @@ class Block(nn.Module):
             nn.Conv2d(width, inner, 1),
             *norm_2d(norm, inner),
             nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(inner, inner, 3, padding=1, groups=max(1, inner // 16)),
+            nn.Conv2d(inner, inner, 3, padding=1, groups=inner // 16 if inner % 16 == 0 else 1),
             *norm_2d(norm, inner),
             nn.LeakyReLU(0.2, inplace=True),
         )
@@ -84,7 +84,8 @@ def residual(spec: Spec, width: int = 32) -> tuple[nn.Module, nn.Module]:
 
 
 def _begin_as_identity(network: nn.Module) -> None:
-    """Weights with a gain for leaky ReLU, and every block's last layer at zero."""
+    """Weights with a gain for leaky ReLU, and every block's last layer at zero; marked, so that they stay."""
+    setattr(network, "initialized", True)  # noqa: B010
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, a=0.2)

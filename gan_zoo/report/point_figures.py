@@ -81,8 +81,8 @@ def write_discriminators(results: Results, look: Look, folder: Path, path: Path)
 def _recorded(results: Results, look: Look, folder: Path) -> Iterator[_Drawn]:
     """What each variant's first surviving seed left, in the order of the manifest."""
     runs = results.runs[(results.runs["status"] == "ok") & (results.runs["variant"] != FLOOR)]
-    for variant, mine in runs.sort_values("seed").groupby("variant", sort=False):
-        run = mine.iloc[0]
+    for variant in [name for name in results.manifest["variants"] if name in set(runs["variant"])]:
+        run = runs[runs["variant"] == variant].sort_values("seed").iloc[0]
         rows = read_cell(folder / CELLS / f"{run['cell']}.jsonl").points
         file = folder / rows[-1]["file"] if rows else None
         if file is None or not file.is_file():

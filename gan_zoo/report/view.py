@@ -129,8 +129,13 @@ def facts(run: pd.Series) -> str:
              f"batch {run['batch_size']}" if text.known(run["batch_size"]) else "",
              f"{text.count(run['generator_parameters'])} + {text.count(run['discriminator_parameters'])} parameters"
              if text.known(run["generator_parameters"]) else "",
-             f"deviations from the paper: {run['deviations']}" if run["deviations"] else ""]  # fmt: skip
+             f"{_deviations(run)}: {run['deviations']}" if run["deviations"] else ""]  # fmt: skip
     return " · ".join(part for part in parts if part)
+
+
+def _deviations(run: pd.Series) -> str:
+    changed = "backbone " in str(run["departures"])
+    return "deviations from the paper as registered, on networks of its own" if changed else "deviations from the paper"
 
 
 def failures(runs: pd.DataFrame) -> list[dict[str, str]]:

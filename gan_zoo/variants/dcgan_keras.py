@@ -10,7 +10,8 @@ from gan_zoo.variant import Optimizer, Variant
 
 
 @register("dcgan_keras")
-def dcgan_keras(*, width: int = 32, dropout: float = 0.4) -> Variant:
+def dcgan_keras(*, width: int = 32, dropout: float = 0.4, batch_size: int = 128) -> Variant:
+    """The generator's batch is as large as the discriminator's joint one, twice ``batch_size``."""
     adam = Optimizer("Adam", {"lr": 2e-4, "betas": (0.5, 0.999), "eps": 1e-7}, decay=1e-8)
     return Variant(
         title="DCGAN (Keras style)",
@@ -21,9 +22,8 @@ def dcgan_keras(*, width: int = 32, dropout: float = 0.4) -> Variant:
         latent=truncated_normal(100),
         generator_optimizer=adam,
         discriminator_optimizer=adam,
-        batch_size=128,
-        fake_batch_size=128,
-        generator_batch_size=256,
+        batch_size=batch_size,
+        generator_batch_size=2 * batch_size,
         sampling="replacement",
         joint=True,
         fakes_in_eval=True,
