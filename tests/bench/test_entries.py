@@ -139,6 +139,8 @@ def test_departures_are_told(told):
     ("lines", "parts"),
     [
         ({"named": '[named.cgan]\nvariant = "gan"'}, ["key 'named.cgan'", "registered; choose another"]),
+        ({"named": '[named.real]\nvariant = "gan"'}, ["key 'named.real'", "and not 'real'"]),
+        ({"named": '[named."a/b"]\nvariant = "gan"'}, ["key 'named.a/b'", "cannot name a variant"]),
         ({"named": '[named.x]\nvariant = "gna"'}, ["key 'named.x.variant'", "'gna'; did you mean 'gan'?"]),
         ({"named": '[named.x]\nvariant = "slow"'}, ["key 'named.x.variant'", "unknown variant 'slow'"]),
         ({"named": '[named.x]\nvarient = "gan"'}, ["unknown key 'named.x.varient'", "'variant'?", "options, title"]),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gan_zoo import data, pipeline, registry
-from gan_zoo.bench.points import PointEvaluator
+from gan_zoo.bench.points import PointEvaluator, judge_of
 from gan_zoo.bench.records import read_cells, read_manifest
 from gan_zoo.bench.tables import write_tables
 from gan_zoo.engine import Sampler, init
@@ -147,3 +147,23 @@ def test_a_missing_recording_leaves_its_panel_out(folder, tmp_path):
         (tmp_path / "cells" / path.name).write_bytes(path.read_bytes())
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     assert write_report(tmp_path).is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "judges"), [("nsgan", True), ("mmgan", True), ("r1gan", False), ("dragan", False), ("lsgan_dcgan", False)]
+)
+def test_a_penalized_discriminator_is_no_estimate_of_the_ratio(name, judges):
+    """A penalty moves the best D away from D*, however long it is trained."""
+    variant = get(name, backbone={"name": "points", "width": 4, "depth": 1, "norm": "none"}, latent="2 normal")
+    state = init(variant, data.load("mixture1d"), seed=0)
+    assert (judge_of(state) is not None) is judges
+
+
+def test_points_are_measured_from_python():
+    variant = get("nsgan", backbone={"name": "points", "width": 4, "depth": 1}, latent="2 normal")
+    sampler = Sampler.of(init(variant, data.load("ring8"), seed=0))
+    measured = pipeline.evaluate(sampler, "ring8", n=2500).set_index(["variant", "metric"])["value"]
+    assert measured["real", "modes_found"] == 8
+    assert measured["nsgan", "jsd"] > 0.5
+    with pytest.raises(GanZooError, match=r"n is 100; modes are looked for among 2,500 points"):
+        pipeline.evaluate(sampler, "ring8", n=100)

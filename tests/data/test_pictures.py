@@ -158,3 +158,30 @@ def test_a_bar_is_shown_where_stderr_is_a_terminal_alone(
     said = capsys.readouterr()
     assert said.out == ""
     assert "reading images" in said.err
+
+
+def test_a_link_to_nothing_is_unreadable_and_no_error(tmp_path: Path, cache: Path) -> None:
+    save(tmp_path / "a.png", Image.new("RGB", (8, 8), RED))
+    (tmp_path / "b.png").symlink_to(tmp_path / "gone.png")
+    images, places = pictures.read_pictures(tmp_path, ["a.png", "b.png"], SIDE, None)
+    assert (len(images), places.tolist()) == (1, [0])
+
+
+def test_a_file_that_cannot_be_opened_now_is_tried_again(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a full table of open files hides today is no verdict on the file."""
+    names = ["a.png", "b.png"]
+    for name in names:
+        save(tmp_path / name, Image.new("RGB", (8, 8), RED))
+    opened = Image.open
+
+    def refusing(path: Path) -> Image.Image:
+        if path.name == "b.png":
+            raise OSError(24, "Too many open files")
+        return opened(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Image, "open", refusing)
+        assert pictures.read_pictures(tmp_path, names, SIDE, None)[1].tolist() == [0]
+    assert pictures.read_pictures(tmp_path, names, SIDE, None)[1].tolist() == [0, 1]

@@ -1,0 +1,61 @@
+"""Settings of variants that must stay in step with each other, whatever a suite changes."""
+
+import pytest
+import torch
+from torch import nn
+
+from gan_zoo.contract import random_data
+from gan_zoo.engine import advance, init
+from gan_zoo.errors import GanZooError
+from gan_zoo.networks.residual import Block
+from gan_zoo.registry import get
+
+
+def test_batches_of_the_keras_style_keep_their_proportions():
+    """S8: as many fakes as real images in the joint batch, and twice as many for the generator."""
+    variant = get("dcgan_keras", batch_size=64)
+    assert (variant.batch_size, variant.fake_batch_size, variant.generator_batch_size) == (64, None, 128)
+    assert get("dcgan_keras").generator_batch_size == 256
+
+
+@pytest.mark.parametrize("name", ["wgan_gp", "nsgan"])
+def test_residual_networks_keep_their_own_weights(name):
+    """A block begins as the identity under every variant, though these draw their weights from N(0, 0.02)."""
+    networks = get(name, backbone={"name": "resnet", "width": 8}).build((1, 32, 32), 0)
+    for network in networks:
+        blocks = [module for module in network.modules() if isinstance(module, Block)]
+        assert blocks
+        assert not any(block.last.weight.any() for block in blocks)
+
+
+def test_a_residual_width_that_16_does_not_divide():
+    networks = get("r3gan", width=9).build((1, 32, 32), 0)
+    assert networks.discriminator(torch.zeros(2, 1, 32, 32)).shape == (2,)
+
+
+@pytest.mark.parametrize("name", ["acgan", "infogan"])
+def test_heads_do_not_go_with_packs(name):
+    with pytest.raises(GanZooError, match="a pack has no one"):
+        get(name, packing=2)
+
+
+@pytest.mark.parametrize(("optimizer", "fits"), [("Adam", True), ("RMSprop", True), ("SGD", False)])
+def test_a_rate_decays_where_steps_are_counted(optimizer, fits):
+    setting = {"name": optimizer, "lr": 1e-3, "decay": 0.5}
+    if not fits:
+        with pytest.raises(GanZooError, match="SGD cannot decay"):
+            get("gan", generator_optimizer=setting)
+        return
+    backbone = {"name": "dcgan", "width": 2}
+    variant = get("nsgan", generator_optimizer=setting, backbone=backbone, batch_size=16)
+    state = advance(init(variant, random_data(32), seed=0), 3)
+    assert float(state.optimizers.generator.param_groups[0]["lr"]) == pytest.approx(1e-3 / 2)
+
+
+def test_weights_that_begin_at_zero_are_drawn_for_spectral_norm():
+    """Zero divided by its norm would be no number."""
+    critic = (
+        get("nsgan", backbone={"name": "resnet", "width": 8, "norm": "spectral"}).build((1, 32, 32), 0).discriminator
+    )
+    assert critic(torch.zeros(2, 1, 32, 32)).isfinite().all()
+    assert all(hasattr(m, "parametrizations") for m in critic.modules() if isinstance(m, (nn.Conv2d, nn.Linear)))
