@@ -21,7 +21,8 @@ import torch
 from gan_zoo import latent, variants
 from gan_zoo.errors import GanZooError, unknown
 from gan_zoo.networks.backbones import backbone
-from gan_zoo.variant import Optimizer, Variant
+from gan_zoo.optimizer import Optimizer
+from gan_zoo.variant import Variant
 
 ENTRY_POINTS = "gan_zoo.variants"
 

@@ -1,16 +1,16 @@
 """A variant: everything that makes one GAN differ from another, as one frozen record."""
 
-import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-import torch
 from torch import nn
 
 from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.initialization import INITIALIZATIONS, spectral
 from gan_zoo.latent import Latent, uniform
 from gan_zoo.objectives import Objective
+from gan_zoo.optimizer import Optimizer
 from gan_zoo.penalties import Penalty
 
 
@@ -63,107 +63,6 @@ class Spec:
 
 GROUPS = ("systems of the articles", "losses", "gradient penalties", "labels and codes", "autoencoders")
 """What the variants of this package are listed under, in this order."""
-
-_IMPLEMENTATIONS = frozenset({"fused", "foreach", "capturable", "differentiable"})
-
-
-@dataclass(frozen=True)
-class Optimizer:
-    """An optimizer by its name in ``torch.optim``, with its settings.
-
-    With ``decay`` the learning rate of step t (from 0) is lr / (1 + decay t), as Keras has it.
-    """
-
-    name: str = "Adam"
-    settings: Mapping[str, Any] = field(default_factory=lambda: {"lr": 2e-4, "betas": (0.5, 0.999)})
-    decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        if type(self.decay) not in (int, float) or self.decay < 0:
-            raise GanZooError(f"decay of optimizer {self.name} is {self.decay!r}; it must be a number of at least 0")
-
-    @property
-    def rate(self) -> float:
-        """The learning rate of the first step."""
-        return self.settings["lr"]
-
-    def build(self, parameters: Iterable[nn.Parameter], **preferred: Any) -> torch.optim.Optimizer:
-        """The optimizer over ``parameters``.
-
-        ``preferred`` are settings of its implementation (``fused``, ``capturable``), given where it knows them and its
-        own settings choose no implementation.
-
-        Raises:
-            GanZooError: torch has no optimizer of that name, or it does not take these settings.
-        """
-        known = {name: kind for name, kind in vars(torch.optim).items() if isinstance(kind, type)}
-        if self.name not in known:
-            raise unknown("optimizer", self.name, known)
-        kind, trained = known[self.name], list(parameters)
-        if not _IMPLEMENTATIONS.isdisjoint(self.settings):
-            preferred = {}
-        understood = inspect.signature(kind).parameters
-        settings = {key: value for key, value in preferred.items() if key in understood} | dict(self.settings)
-        if self.decay and not _counts_steps(kind):
-            raise GanZooError(f"optimizer {self.name} cannot decay: it does not count its steps, as Adam does")
-        if self.decay:
-            # A tensor, that the engine changes in place: a recorded graph would keep a number.
-            settings["lr"] = torch.tensor(self.rate, dtype=trained[0].dtype, device=trained[0].device)
-        try:
-            return kind(trained, **settings)
-        except (TypeError, ValueError) as error:
-            raise GanZooError(f"optimizer {self.name} cannot be made with {dict(self.settings)}: {error}") from None
-
-
-def _counts_steps(kind: Callable[..., torch.optim.Optimizer]) -> bool:
-    trial = nn.Parameter(torch.zeros(1))
-    trial.grad = torch.zeros(1)
-    optimizer = kind([trial])
-    optimizer.step()
-    return isinstance(optimizer.state[trial].get("step"), torch.Tensor)
-
-
-def _default_weights(_module: nn.Module) -> None:
-    """PyTorch's own initialization: nothing to do."""
-
-
-def _normal_weights(module: nn.Module) -> None:
-    """Weights of linear and convolution layers from N(0, 0.02) (Radford et al. 2016, arXiv 1511.06434, section 4)."""
-    if isinstance(module, (nn.Linear, nn.modules.conv._ConvNd)):
-        nn.init.normal_(module.weight, 0.0, 0.02)
-
-
-def _tutorial_weights(module: nn.Module) -> None:
-    """N(0, 0.02) weights, batch norm gains from N(1, 0.02) and shifts of 0 (PyTorch's DCGAN tutorial)."""
-    _normal_weights(module)
-    if isinstance(module, nn.modules.batchnorm._BatchNorm):
-        nn.init.normal_(module.weight, 1.0, 0.02)
-        nn.init.zeros_(module.bias)
-
-
-def _glorot_weights(module: nn.Module) -> None:
-    """Weights of linear and convolution layers after Glorot and Bengio 2010, eq. 16; biases of 0 (Keras's own)."""
-    if isinstance(module, (nn.Linear, nn.modules.conv._ConvNd)):
-        nn.init.xavier_uniform_(module.weight)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-
-
-INITIALIZATIONS: dict[str, Callable[[nn.Module], None]] = {
-    "default": _default_weights,
-    "normal 0.02": _normal_weights,
-    "normal 0.02, gains too": _tutorial_weights,
-    "glorot uniform": _glorot_weights,
-}
-
-
-def _spectral(network: nn.Module) -> None:
-    """Spectral normalization of every layer's weight (Miyato et al. 2018, arXiv 1802.05957, algorithm 1)."""
-    for module in list(network.modules()):
-        if isinstance(module, (nn.Linear, nn.modules.conv._ConvNd, nn.Embedding)):
-            if not module.weight.any():
-                module.reset_parameters()  # a weight of zero cannot be divided by its norm
-            nn.utils.parametrizations.spectral_norm(module)
 
 
 def _generator_parameters(networks: Networks) -> list[nn.Parameter]:
@@ -355,7 +254,7 @@ class Variant:
             if not getattr(network, "initialized", False):
                 network.apply(INITIALIZATIONS[self.initialization])
         if self.norm == "spectral":
-            _spectral(networks.discriminator)
+            spectral(networks.discriminator)
         return networks
 
 

@@ -15,7 +15,8 @@ from gan_zoo.description import describe
 from gan_zoo.errors import GanZooError
 from gan_zoo.latent import normal
 from gan_zoo.networks.dcgan import linear_stem
-from gan_zoo.variant import Optimizer, Variant
+from gan_zoo.optimizer import Optimizer
+from gan_zoo.variant import Variant
 
 VARIANTS = Path(gan_zoo.variants.__file__).parent
 

@@ -18,9 +18,10 @@ from gan_zoo.latent import normal, uniform
 from gan_zoo.networks.dcgan import all_convolutional, linear_stem
 from gan_zoo.networks.mlp import mlp
 from gan_zoo.objectives import cross_entropy, least_squares
+from gan_zoo.optimizer import Optimizer
 from gan_zoo.penalties import gradient_penalty
 from gan_zoo.registry import get, names
-from gan_zoo.variant import Optimizer, Variant
+from gan_zoo.variant import Variant
 
 
 def _small(**changes):

@@ -9,7 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gan_zoo.data import Dataset, Split
 from gan_zoo.engine import advance, init
-from gan_zoo.variant import Optimizer, Variant
+from gan_zoo.optimizer import Optimizer
+from gan_zoo.variant import Variant
 
 _TRANSPOSED = nn.modules.conv._ConvTransposeNd
 _NORM = nn.modules.batchnorm._BatchNorm

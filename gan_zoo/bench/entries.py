@@ -8,8 +8,9 @@ from gan_zoo import registry
 from gan_zoo.bench.suite import Preset, Suite
 from gan_zoo.engine import Budget
 from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.optimizer import Optimizer
 from gan_zoo.precision import EXACT
-from gan_zoo.variant import Optimizer, Variant
+from gan_zoo.variant import Variant
 
 
 def known(suite: Suite) -> list[str]:

@@ -12,11 +12,13 @@ _NUMERIC = (
     "data",
     "description.py",
     "engine",
+    "initialization.py",
     "latent.py",
     "metrics",
     "mixture.py",
     "networks",
     "objectives",
+    "optimizer.py",
     "penalties.py",
     "variant.py",
 )

@@ -10,6 +10,7 @@ import typer
 
 from gan_zoo.cli.interrupt import STATUS, Interrupted
 from gan_zoo.cli.options import (
+    Channels,
     DataRoot,
     Device,
     Fallback,
@@ -106,9 +107,7 @@ def train(
     data: Annotated[
         str, typer.Option(help="A data set, as `gan-zoo data` names them, or folder:PATH for images of your own.")
     ] = "mnist",
-    channels: Annotated[
-        int | None, typer.Option(help="1 (grey) or 3 (color); by default the data set's own.", show_default=False)
-    ] = None,
+    channels: Channels = None,
     epochs: Annotated[
         float | None, typer.Option(help="Budget in epochs [by default 200, as in the articles].", show_default=False)
     ] = None,

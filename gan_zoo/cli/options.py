@@ -8,6 +8,9 @@ import typer
 from gan_zoo.errors import GanZooError
 from gan_zoo.precision import EXACT, PRECISIONS
 
+Channels = Annotated[
+    int | None, typer.Option(help="1 (grey) or 3 (color); by default the data set's own.", show_default=False)
+]
 Plugin = Annotated[
     list[Path] | None,
     typer.Option("--plugin", help="A Python file that registers variants. May be given again.", show_default=False),

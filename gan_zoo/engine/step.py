@@ -14,7 +14,7 @@ from gan_zoo.engine.batches import Draw, Fakes, draw_fakes
 from gan_zoo.engine.state import State
 from gan_zoo.errors import GanZooError
 from gan_zoo.objectives import Critique, Loss, Result, Step
-from gan_zoo.variant import Optimizer
+from gan_zoo.optimizer import Optimizer
 
 
 def run_round(state: State, draw: Draw) -> None:

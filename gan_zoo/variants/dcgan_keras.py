@@ -5,8 +5,9 @@ from functools import partial
 from gan_zoo.latent import truncated_normal
 from gan_zoo.networks.keras import keras
 from gan_zoo.objectives import noisy_cross_entropy
+from gan_zoo.optimizer import Optimizer
 from gan_zoo.registry import register
-from gan_zoo.variant import Optimizer, Variant
+from gan_zoo.variant import Variant
 
 
 @register("dcgan_keras")

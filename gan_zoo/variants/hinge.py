@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from gan_zoo.objectives import hinge
+from gan_zoo.optimizer import Optimizer
 from gan_zoo.registry import get, register
-from gan_zoo.variant import Optimizer, Variant
+from gan_zoo.variant import Variant
 from gan_zoo.variants.nsgan import REUSED
 
 _NETWORKS = "the networks of `dcgan` at half its widths (paper: other convolutional networks)"

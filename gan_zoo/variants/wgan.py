@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from gan_zoo.objectives import wasserstein
+from gan_zoo.optimizer import Optimizer
 from gan_zoo.registry import get, register
-from gan_zoo.variant import Optimizer, Variant
+from gan_zoo.variant import Variant
 from gan_zoo.variants.nsgan import REUSED
 
 

@@ -11,7 +11,7 @@ from gan_zoo.engine import checkpoint
 from gan_zoo.errors import GanZooError
 from gan_zoo.networks.dcgan import linear_stem
 from gan_zoo.networks.mlp import mlp
-from gan_zoo.variant import Optimizer
+from gan_zoo.optimizer import Optimizer
 
 SUITE = """
 title = "Toys"

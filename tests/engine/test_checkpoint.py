@@ -15,7 +15,7 @@ from gan_zoo.engine import Sampler, advance, checkpoint, flush, init
 from gan_zoo.errors import GanZooError
 from gan_zoo.networks.mlp import mlp
 from gan_zoo.objectives import Objective, Result
-from gan_zoo.variant import Optimizer
+from gan_zoo.optimizer import Optimizer
 
 
 @pytest.fixture(autouse=True)

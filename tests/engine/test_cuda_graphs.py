@@ -11,9 +11,9 @@ from gan_zoo.engine import advance, checkpoint, flush, init
 from gan_zoo.engine.graphs import Graphs, record_cuda
 from gan_zoo.networks.dcgan import linear_stem
 from gan_zoo.objectives import Result, cross_entropy
+from gan_zoo.optimizer import Optimizer
 from gan_zoo.penalties import gradient_penalty
 from gan_zoo.registry import get
-from gan_zoo.variant import Optimizer
 
 pytestmark = pytest.mark.cuda
 

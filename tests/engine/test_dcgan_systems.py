@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from gan_zoo.contract import random_data
 from gan_zoo.engine import Batch, Fakes, advance, checkpoint, init
+from gan_zoo.optimizer import Optimizer
 from gan_zoo.registry import get
-from gan_zoo.variant import Optimizer
 
 BATCH, ROUNDS = 4, 12
 

@@ -9,7 +9,8 @@ from gan_zoo import data
 from gan_zoo.engine import advance, init
 from gan_zoo.latent import normal
 from gan_zoo.objectives import cross_entropy
-from gan_zoo.variant import Optimizer, Variant
+from gan_zoo.optimizer import Optimizer
+from gan_zoo.variant import Variant
 
 MEAN, DEVIATION = 0.05, 0.4
 

@@ -12,7 +12,7 @@ from gan_zoo import objectives
 from gan_zoo.engine import Batch, Fakes, advance, flush, init
 from gan_zoo.latent import categorical, normal
 from gan_zoo.objectives import Critique, Objective, Result
-from gan_zoo.variant import Optimizer
+from gan_zoo.optimizer import Optimizer
 
 
 def began(gain=0.1, ratio=0.5):

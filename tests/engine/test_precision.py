@@ -11,9 +11,9 @@ from gan_zoo.engine.device import prepare
 from gan_zoo.errors import GanZooError
 from gan_zoo.networks.dcgan import linear_stem
 from gan_zoo.objectives import least_squares
+from gan_zoo.optimizer import Optimizer
 from gan_zoo.penalties import gradient_penalty
 from gan_zoo.registry import get
-from gan_zoo.variant import Optimizer
 
 VARIANTS = {
     "cgan": replace(get("cgan"), batch_size=32),

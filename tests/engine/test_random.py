@@ -8,7 +8,7 @@ from torch import nn
 
 from gan_zoo import objectives
 from gan_zoo.engine import Batch, Fakes, advance, flush, init
-from gan_zoo.variant import Optimizer
+from gan_zoo.optimizer import Optimizer
 
 
 def _weights(state):

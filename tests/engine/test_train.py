@@ -13,7 +13,7 @@ from gan_zoo.engine import Budget, Diverged, advance, draw, flush, init, train_r
 from gan_zoo.engine.sample import Sampler
 from gan_zoo.errors import GanZooError
 from gan_zoo.objectives import Result
-from gan_zoo.variant import Optimizer
+from gan_zoo.optimizer import Optimizer
 
 
 def _reached(state, budget, fractions):
