@@ -107,6 +107,7 @@ TO_ONE = (lambda x: (sigmoid(x) - 1) ** 2, lambda x: -2 * (1 - sigmoid(x)) ** 2 
 TO_ZERO = (lambda x: sigmoid(x) ** 2, lambda x: 2 * sigmoid(x) ** 2 * (1 - sigmoid(x)))
 RAW_TO_ONE, RAW_TO_ZERO = (lambda x: (x - 1) ** 2, lambda x: 2 * (x - 1)), (lambda x: x**2, lambda x: 2 * x)
 ABOVE_ONE = (lambda x: max(0.0, 1 - x), lambda x: -1.0 if x < 1 else 0.0)
+UP_TO_MARGIN = (lambda x: max(0.0, 0.2 - x), lambda x: -1.0 if x < 0.2 else 0.0)
 BELOW_MINUS_ONE = (lambda x: max(0.0, 1 + x), lambda x: 1.0 if x > -1 else 0.0)
 
 ALL = [
@@ -116,8 +117,8 @@ ALL = [
     _apart(o.least_squares(probability=False), RAW_TO_ONE, RAW_TO_ZERO, RAW_TO_ONE),
     _apart(o.wasserstein(), MINUS, IDENTITY, MINUS),
     _apart(o.hinge(), ABOVE_ONE, BELOW_MINUS_ONE, MINUS),
-    # The energy of a fake is pushed up to the margin of 1; a tenth of the codes' likeness of 1/3.
-    _apart(o.energy_based(margin=1.0, pull_away=0.1), IDENTITY, ABOVE_ONE, IDENTITY, pull_away=0.1 / 3),
+    # The energy of a fake is pushed up to the margin; a tenth of the codes' likeness of 1/3.
+    _apart(o.energy_based(margin=0.2, pull_away=0.1), IDENTITY, UP_TO_MARGIN, IDENTITY, pull_away=0.1 / 3),
     _apart(
         o.boundary_equilibrium(diversity=0.5, gain=0.001), IDENTITY, (lambda x: -0.3 * x, lambda _x: -0.3), IDENTITY
     ),
