@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+NUMERICS_VERSION = 1
+"""Raised when a change of the engine, networks, losses or data pipeline changes the numbers of a training run."""
+METRICS_VERSION = 1
+"""Raised when a change of the metrics, extractors or evaluation changes a measured value."""
+
 __all__ = [
     "GanZooError",
     "Results",

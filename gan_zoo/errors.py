@@ -1,18 +1,35 @@
-"""The one error that a person is meant to read."""
+"""The errors that the command line prints as one line, without a traceback."""
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class GanZooError(Exception):
-    """Bad input or a missing thing: one line that names the thing, the value and the remedy.
+    """Bad input or a missing thing: one line that names the thing, the value and the fix.
 
     The command line prints it without a traceback and exits with status 2.
     """
 
 
+class StorageError(GanZooError):
+    """A file of a run cannot be written: the disk is full, or the folder is read-only.
+
+    It is never a failure of the variant being trained; the run can be resumed once the disk is writable.
+    """
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(
+            f"cannot write {path}: {error.strerror or error}; free some space or name another folder, and run the same "
+            "command again to resume"
+        )
+
+    def __reduce__(self) -> tuple[type[GanZooError], tuple[str]]:
+        return GanZooError, (str(self),)
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> GanZooError:
-    """An error for a name that is not there, with the nearest name and all known ones.
+    """An error for a name that does not exist, with the nearest name and all known ones.
 
     Example: ``unknown variant 'cgna'; did you mean 'cgan'? Known: cgan, dcgan, gan``.
     """

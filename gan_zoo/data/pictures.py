@@ -20,8 +20,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gan_zoo.cache import cache_root
 from gan_zoo.data.splits import match_channels
+from gan_zoo.io import cache_root
 
 _FORMAT = 1
 _THREADS, _AHEAD = 4, 256

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from gan_zoo.cache import cache_root
 from gan_zoo.data.splits import Dataset, Split, fingerprint, match_channels, resize
 from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.io import cache_root
 
 DATA_ENV = "GAN_ZOO_DATA"
 

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from gan_zoo.cache import cache_root
+from gan_zoo.io import cache_root
 
 
 def cached(

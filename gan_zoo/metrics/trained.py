@@ -15,8 +15,8 @@ from filelock import FileLock
 from rich.console import Console
 from rich.progress import Progress
 
-from gan_zoo.cache import cache_root
 from gan_zoo.data import Dataset
+from gan_zoo.io import cache_root
 from gan_zoo.metrics import classifier, training
 from gan_zoo.metrics.classifier import MINIMUM_N, ClassifierExtractor, build_classifier
 from gan_zoo.metrics.features import ExtractorUnavailable

@@ -12,8 +12,8 @@ import pytest
 import torchvision
 from torchvision.datasets import utils as torchvision_utils
 
-from gan_zoo.cache import CACHE_ENV
 from gan_zoo.data import place, registry, torchvision_sets
+from gan_zoo.io import CACHE_ENV
 
 CLASSES = 10
 SIZES = {"train": 30, "t10k": 20}

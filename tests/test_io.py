@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gan_zoo.cache import CACHE_ENV, cache_root
+from gan_zoo.io import CACHE_ENV, cache_root
 
 
 def test_the_environment_names_the_cache(monkeypatch, tmp_path):

@@ -1,0 +1,100 @@
+"""Files: the cache folder, atomic writes, and digests of content."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platformdirs import user_cache_path
+
+from gan_zoo.errors import StorageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CACHE_ENV = "GAN_ZOO_CACHE"
+
+
+def cache_root() -> Path:
+    """The folder named by the environment variable GAN_ZOO_CACHE, else the user's cache folder for gan-zoo.
+
+    Example: ``~/.cache/gan-zoo``. It may not exist yet. Each kind of content has a subfolder, e.g. ``data``.
+    """
+    named = os.environ.get(CACHE_ENV)
+    return Path(named).expanduser() if named else user_cache_path("gan-zoo")
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Report an ``OSError`` of the block as a ``StorageError`` that names ``path``.
+
+    Raises:
+        StorageError: the disk is full, the folder is read-only, or the path cannot be written for another reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(path, error) from error
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path``, with the same suffix, that replaces it at the end of the block.
+
+    The folder is created. A kill at any instant leaves the old file or the new one; an exception leaves the old one.
+
+    Raises:
+        StorageError: the path cannot be written.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=f".part{path.suffix}")
+        os.close(descriptor)
+        part = Path(name)
+        try:
+            yield part
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+            part.chmod(0o644)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def atomic_write(path: Path, content: bytes | str) -> None:
+    """Write a file so that a kill at any instant leaves the old file or the new one.
+
+    Raises:
+        StorageError: the path cannot be written.
+    """
+    with atomic_path(path) as part:
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def check_writable(folder: Path) -> None:
+    """Create ``folder`` and a file in it, which is deleted again.
+
+    Raises:
+        StorageError: the folder cannot be written to.
+    """
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"\0" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def tensors_digest(tensors: Mapping[str, "Tensor"], text: str = "") -> str:
+    """SHA-256 (hex) of ``text`` and of the names, data types, shapes and values of CPU tensors.
+
+    safetensors does not check the content of a file.
+    """
+    total = hashlib.sha256(text.encode())
+    for name, tensor in sorted(tensors.items()):
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        total.update(memoryview(tensor.contiguous().numpy()).cast("B") if tensor.numel() else b"")
+    return total.hexdigest()
