@@ -28,6 +28,10 @@ class StorageError(GanZooError):
         return GanZooError, (str(self),)
 
 
+class DamagedFileError(GanZooError):
+    """The content of a file is not what was written: its digest does not match, or it cannot be parsed."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> GanZooError:
     """An error for a name that does not exist, with the nearest name and all known ones.
 

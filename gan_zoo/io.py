@@ -1,19 +1,14 @@
-"""Files: the cache folder, atomic writes, and digests of content."""
+"""Files: the cache folder and atomic writes."""
 
 import contextlib
-import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
 
 from gan_zoo.errors import StorageError
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 CACHE_ENV = "GAN_ZOO_CACHE"
 
@@ -86,15 +81,3 @@ def check_writable(folder: Path) -> None:
             file.write(b"\0" * 4096)
             file.flush()
             os.fsync(file.fileno())
-
-
-def tensors_digest(tensors: Mapping[str, "Tensor"], text: str = "") -> str:
-    """SHA-256 (hex) of ``text`` and of the names, data types, shapes and values of CPU tensors.
-
-    safetensors does not check the content of a file.
-    """
-    total = hashlib.sha256(text.encode())
-    for name, tensor in sorted(tensors.items()):
-        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        total.update(memoryview(tensor.contiguous().numpy()).cast("B") if tensor.numel() else b"")
-    return total.hexdigest()
