@@ -1,15 +1,18 @@
 """The registry: variants by name, from this package, from other installed packages, and from loose files."""
 
+import ast
 import contextvars
 import dataclasses
+import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
 import inspect
+import linecache
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -25,19 +28,29 @@ from gan_zoo.optimizer import Optimizer
 from gan_zoo.variant import Variant
 
 ENTRY_POINTS = "gan_zoo.variants"
+_PACKAGE = "gan_zoo"
 
 _Factory = Callable[..., Variant]
 _factories: dict[str, _Factory] = {}
+_revisions: dict[str, int] = {}
+_FAILURES = (Exception, SystemExit, GeneratorExit)
+"""What an untrusted file may raise without ending the process; a real Ctrl-C still does."""
 _asked: contextvars.ContextVar[set[str] | None] = contextvars.ContextVar("asked", default=None)
 
 
-def register(name: str) -> Callable[[_Factory], _Factory]:
+def register(name: str, *, revision: int = 1) -> Callable[[_Factory], _Factory]:
     """Decorate a function that makes a variant; its keyword arguments are the variant's hyperparameters.
 
+    ``revision`` is part of a run's identity. Raise it when a change of the function changes the numbers of a training
+    run: finished runs of the variant, and of all variants made from it, are then trained again.
+
     Raises:
-        GanZooError: the name is taken by another function, or is no file's name (it becomes part of the records').
+        GanZooError: the name is taken by another function, or is no file's name (it becomes part of the records'), or
+            the revision is not an integer of at least 1.
     """
     check_name(name)
+    if type(revision) is not int or revision < 1:
+        raise GanZooError(f"revision {revision!r} of variant {name!r} must be an integer of at least 1")
 
     def decorate(factory: _Factory) -> _Factory:
         taken = _factories.get(name)
@@ -48,6 +61,7 @@ def register(name: str) -> Callable[[_Factory], _Factory]:
                 "choose another name"
             )
         _factories[name] = factory
+        _revisions[name] = revision
         return factory
 
     return decorate
@@ -97,8 +111,8 @@ def get(name: str, /, **options: Any) -> Variant:
         return dataclasses.replace(variant, **replaced, name=name, options=dict(options))
     except GanZooError:
         raise
-    except Exception as error:
-        # The function is a stranger's code: whatever it raises is told in one line, with the file to mend.
+    except _FAILURES as error:
+        # The function is untrusted code: whatever it raises becomes one line, with the file to fix.
         given = ", ".join(f"{key}={value!r}" for key, value in options.items())
         why = f"{error}" if isinstance(error, (TypeError, ValueError)) else f"{type(error).__name__}: {error}"
         raise GanZooError(
@@ -143,16 +157,85 @@ def sources(name: str) -> list[Path]:
 
     For a variant of another installed package, all Python files of that package.
     """
+    return sorted({file for each in _made_from(name) for file in _files(_factories[each])})
+
+
+def code_identity(name: str, /, **options: Any) -> dict[str, Any]:
+    """The part of a run's identity that stands for a variant's code, as JSON.
+
+    ``revisions`` are those of the variant and of all variants that it is made from, by name. ``plugins``, only if some
+    of them are not part of this package, are SHA-256 digests (hex) of the syntax trees of their source: by the name of
+    a loose file, or by the name of an installed package for all of its Python files. Docstrings, comments, blank lines
+    and line numbers are not in a tree.
+
+    Example: ``{"revisions": {"cgan": 1, "gan": 1, "lsgan": 1}}``.
+
+    Raises:
+        GanZooError: the variant cannot be made with these options, or the source of a plugin cannot be read.
+    """
+    used = sorted(_made_from(name, **options))
+    plugins: dict[str, set[Path]] = {}
+    for each in used:
+        package = _package(_factories[each])
+        if package != _PACKAGE:
+            files = _files(_factories[each])
+            plugins.setdefault(package or files[0].name, set()).update(files)
+    identity: dict[str, Any] = {"revisions": {each: _revisions.get(each, 1) for each in used}}
+    if plugins:
+        identity["plugins"] = {key: _syntax_digest(plugins[key]) for key in sorted(plugins)}
+    return identity
+
+
+def _made_from(name: str, **options: Any) -> set[str]:
+    """The variant's name and the names of all variants that its function asks for."""
     with _asking() as asked:
-        get(name)
-    files: set[Path] = set()
-    for each in asked:
-        factory = _factories[each]
-        file = Path(inspect.getfile(factory)).resolve()
-        package = factory.__module__.partition(".")[0]
-        root = getattr(sys.modules.get(package), "__path__", None)
-        files.update(Path(root[0]).rglob("*.py") if root and package != "gan_zoo" else [file])
-    return sorted(files)
+        get(name, **options)
+    return asked
+
+
+def _package(factory: _Factory) -> str:
+    """The top-level package of a variant's function; empty for a loose file."""
+    package = factory.__module__.partition(".")[0]
+    return package if hasattr(sys.modules.get(package), "__path__") else ""
+
+
+def _files(factory: _Factory) -> list[Path]:
+    """The Python files that decide a variant, apart from those of the variants that it is made from."""
+    package = _package(factory)
+    if package in ("", _PACKAGE):
+        return [Path(inspect.getfile(factory)).resolve()]
+    return list(Path(sys.modules[package].__path__[0]).resolve().rglob("*.py"))
+
+
+def _syntax_digest(files: Iterable[Path]) -> str:
+    """SHA-256 (hex) of the syntax trees of Python files, in the order of their paths."""
+    total = hashlib.sha256()
+    for file in sorted(files):
+        # linecache also has the source of a notebook's cells.
+        source = file.read_bytes() if file.is_file() else "".join(linecache.getlines(str(file)))
+        if not source and not file.is_file():
+            raise GanZooError(f"the source {str(file)!r} of a variant cannot be read; move the variant to a file")
+        try:
+            tree = _syntax(ast.parse(source))
+        except (SyntaxError, ValueError):
+            # A package may hold files that are not for this version of Python, and that nothing imports.
+            tree = repr(source)
+        total.update(f"{tree}\n".encode())
+    return total.hexdigest()
+
+
+def _syntax(node: Any) -> str:
+    """A syntax tree as text. Unlike that of ``ast.dump``, the text is the same in every version of Python."""
+    if isinstance(node, list):
+        return f"[{', '.join(map(_syntax, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = {key: value for key, value in ast.iter_fields(node) if value is not None and value != []}
+    match node:
+        case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+            documented = ast.get_docstring(node, clean=False) is not None
+            fields["body"] = node.body[1:] if documented else node.body
+    return f"{type(node).__name__}({', '.join(f'{key}={_syntax(value)}' for key, value in fields.items())})"
 
 
 @contextmanager
@@ -173,10 +256,10 @@ def _discover() -> None:
     for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
         try:
             point.load()
-        except Exception as error:
+        except _FAILURES as error:
             raise GanZooError(
                 f"the plugin {point.value!r} (entry point {ENTRY_POINTS}) cannot be loaded: "
-                f"{type(error).__name__}: {error}; mend or uninstall it"
+                f"{type(error).__name__}: {error}; fix or uninstall it"
             ) from error
 
 
@@ -198,7 +281,7 @@ def load_plugin(path: Path) -> list[str]:
         raise GanZooError(f"plugin {str(path)!r} is not a Python file (.py)")
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_name] = module
-    before = dict(_factories)
+    factories, revisions = dict(_factories), dict(_revisions)
     for name in _registered_by(path):
         del _factories[name]
     try:
@@ -208,7 +291,8 @@ def load_plugin(path: Path) -> list[str]:
         raise GanZooError(f"plugin {str(path)!r} registers no variant; decorate a function with @register('name')")
     except GanZooError:
         _factories.clear()
-        _factories.update(before)
+        _factories.update(factories)
+        _revisions.update(revisions)
         raise
 
 
@@ -218,7 +302,7 @@ def _execute(module: ModuleType, path: Path) -> None:
         exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
     except GanZooError:
         raise
-    except Exception as error:
+    except _FAILURES as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise GanZooError(f"plugin {str(path)!r} cannot be run: {said}") from error
 

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -170,6 +171,8 @@ def test_an_edited_plugin_leaves_no_old_name(tmp_path):
     ("text", "said"),
     [
         ("1 / 0", "cannot be run: ZeroDivisionError"),
+        ("import sys\nsys.exit(0)", "cannot be run: SystemExit: 0"),
+        ("raise GeneratorExit", "cannot be run: GeneratorExit"),
         ("def broken(:", "cannot be run: SyntaxError"),
         ("import no_such_module_at_all", "cannot be run: ModuleNotFoundError"),
         ("x = 1", "registers no variant"),
@@ -233,7 +236,95 @@ def test_sources_do_not_gather_what_is_asked_beside_them():
     assert registry.sources("gan") == [VARIANTS / "gan.py"]
 
 
+def test_the_identity_of_code_is_the_revisions_of_all_it_is_made_from():
+    assert registry.code_identity("lsgan") == {"revisions": {"cgan": 1, "gan": 1, "lsgan": 1}}
+    registry.register("raised", revision=3)(lambda: registry.get("cgan"))
+    assert registry.code_identity("raised")["revisions"] == {"cgan": 1, "gan": 1, "raised": 3}
+
+
+def test_the_identity_of_code_depends_on_the_options_that_choose_a_base():
+    registry.register("either")(lambda *, base="gan": registry.get(base))
+    assert registry.code_identity("either", base="dcgan")["revisions"] == {"dcgan": 1, "either": 1}
+
+
+@pytest.mark.parametrize("revision", [0, -1, 1.5, "2", True])
+def test_a_revision_is_a_positive_integer(revision):
+    with pytest.raises(GanZooError, match=r"revision .* of variant 'odd'"):
+        registry.register("odd", revision=revision)
+
+
+def test_a_broken_edit_leaves_the_revision_that_was_there(tmp_path):
+    path = _plugin(tmp_path / "mine.py")
+    registry.load_plugin(path)
+    path.write_text(path.read_text().replace('register("mine")', 'register("mine", revision=2)') + "1 / 0\n")
+    with pytest.raises(GanZooError, match="ZeroDivisionError"):
+        registry.load_plugin(path)
+    assert registry.code_identity("mine")["revisions"]["mine"] == 1
+
+
+_DOCUMENTED = '''"""A module."""
+from dataclasses import replace
+from gan_zoo.registry import get, register
+
+class Part:
+    """A class."""
+    size = 3
+
+@register("mine")
+def make(*, batch=64):
+    """A function."""
+    # A comment.
+    return replace(get("cgan"), title="Mine", batch_size=batch)
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changes"),
+    [
+        ("A module.", "Another text.", False),
+        ('"""A module."""\n', "", False),
+        ("A function.", "Two\n    lines.", False),
+        ('    """A class."""\n', "", False),
+        ("A comment.", "Another.", False),
+        ("class Part", "\n\n\nclass Part", False),
+        ('title="Mine"', "title='Mine'", False),
+        ("batch=64", "batch=32", True),
+        ("size = 3", "extent = 3", True),
+        ("    size = 3", "    size = 3\n    'not a docstring'", True),
+        ("    return", "    batch = batch + 0\n    return", True),
+    ],
+)
+def test_a_plugin_is_identified_by_its_syntax_tree(tmp_path, old, new, changes):
+    path = tmp_path / "mine.py"
+    path.write_text(_DOCUMENTED)
+    registry.load_plugin(path)
+    before = registry.code_identity("mine")
+    assert before["revisions"] == {"cgan": 1, "gan": 1, "mine": 1}
+    assert list(before["plugins"]) == ["mine.py"]
+    assert re.fullmatch("[0-9a-f]{64}", before["plugins"]["mine.py"])
+    assert old in _DOCUMENTED
+    path.write_text(_DOCUMENTED.replace(old, new))
+    registry.load_plugin(path)
+    assert (registry.code_identity("mine") != before) == changes
+
+
+def test_the_identity_of_a_plugin_is_the_same_in_every_version_of_python(tmp_path):
+    """A stored digest: runs of a plugin must not be trained again after an upgrade of Python."""
+    (tmp_path / "mine.py").write_text(_DOCUMENTED)
+    registry.load_plugin(tmp_path / "mine.py")
+    assert registry.code_identity("mine")["plugins"]["mine.py"].startswith("7198384a93ff6c0e")
+
+
+def test_a_variant_without_a_source_cannot_be_identified():
+    space = {"__name__": "nowhere"}
+    exec(compile("def odd():\n    return get('gan')\n", "<nowhere>", "exec"), space | {"get": registry.get}, space)
+    registry.register("odd")(space["odd"])
+    with pytest.raises(GanZooError, match=r"source .*nowhere.* cannot be read"):
+        registry.code_identity("odd")
+
+
 _ASK = "import sys; from gan_zoo import registry; print(registry.get('ours').batch_size); "
+_ASK += "print(*registry.code_identity('ours')['plugins'].items()); "
 _ASK += "print(*(path.name for path in registry.sources('ours')))"
 
 
@@ -254,16 +345,20 @@ def test_an_installed_package_joins_by_its_entry_point(tmp_path):
     _package(tmp_path / "site", (tmp_path / "models.py").read_text())
     code = f"import sys; sys.path.append({str(tmp_path / 'site')!r}); {_ASK}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    batch, *files = done.stdout.split()
+    batch, plugins, files = done.stdout.splitlines()
     assert batch == "64"
-    assert sorted(files) == ["__init__.py", "gan.py", "layers.py", "models.py"]
+    assert re.fullmatch(r"\('zoo_ours', '[0-9a-f]{64}'\)", plugins)
+    assert sorted(files.split()) == ["__init__.py", "gan.py", "layers.py", "models.py"]
 
 
-def test_a_broken_package_is_one_clear_line(monkeypatch, tmp_path):
-    _package(tmp_path, "1 / 0\n")
+@pytest.mark.parametrize(("text", "said"), [("1 / 0\n", "ZeroDivisionError"), ("raise SystemExit(0)", "SystemExit: 0")])
+def test_a_broken_package_is_one_clear_line(monkeypatch, tmp_path, text, said):
+    _package(tmp_path, text)
+    for module in [name for name in sys.modules if name.startswith("zoo_ours")]:
+        monkeypatch.delitem(sys.modules, module)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(registry, "_discover", registry._discover.__wrapped__)
-    with pytest.raises(GanZooError, match=r"plugin 'zoo_ours\.models'.*cannot be loaded: ZeroDivisionError"):
+    with pytest.raises(GanZooError, match=r"plugin 'zoo_ours\.models'.*cannot be loaded: " + said):
         registry.names()
     assert importlib.metadata.version("zoo-ours") == "1.0"
 
@@ -274,7 +369,10 @@ def test_a_variant_of_a_variant_is_one_line():
     assert variant.conditioning == "both"
 
 
-@pytest.mark.parametrize("raised", ["KeyError('width')", "RuntimeError('two\\nlines')", "OSError('gone')"])
+@pytest.mark.parametrize(
+    "raised",
+    ["KeyError('width')", "RuntimeError('two\\nlines')", "OSError('gone')", "SystemExit(0)", "GeneratorExit()"],
+)
 def test_whatever_a_plugins_function_raises_is_one_clear_line(tmp_path, raised):
     path = tmp_path / "odd.py"
     path.write_text(f"from gan_zoo.registry import register\n@register('odd')\ndef odd():\n    raise {raised}\n")

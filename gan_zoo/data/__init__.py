@@ -19,6 +19,7 @@ from gan_zoo.data.registry import (
     names,
     native_side,
     needs_root,
+    revision,
 )
 from gan_zoo.data.splits import Dataset, Split, StreamedSplit, match_channels, resize, to_uint8
 
@@ -40,5 +41,6 @@ __all__ = [
     "native_side",
     "needs_root",
     "resize",
+    "revision",
     "to_uint8",
 ]

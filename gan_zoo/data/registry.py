@@ -45,15 +45,18 @@ _LOADERS: dict[str, Loader] = {}
 _PREFIXES: dict[str, PrefixLoader] = {}
 _EMBEDDED: set[str] = set()
 _NATIVE_SIDES: dict[str, int] = {}
+_REVISIONS: dict[str, int] = {}
+"""By the name of a data set, or by a prefix."""
 
 
-def dataset(name: str, *, files: bool = True, side: int = 28) -> Callable[[Loader], Loader]:
+def dataset(name: str, *, files: bool = True, side: int = 28, revision: int = 1) -> Callable[[Loader], Loader]:
     """Register the decorated function as the data set `name`.
 
     Args:
         name: what it is asked for by.
         files: whether it looks for any below a root.
         side: of its images as they come, at which nothing has to be resized.
+        revision: raise it when a change of the loader changes the samples that it returns.
 
     Raises GanZooError where the name is taken.
     """
@@ -61,7 +64,7 @@ def dataset(name: str, *, files: bool = True, side: int = 28) -> Callable[[Loade
     def register(loader: Loader) -> Loader:
         if name in _LOADERS:
             raise GanZooError(f"data set {name!r} is registered already: choose another name")
-        _LOADERS[name], _NATIVE_SIDES[name] = loader, side
+        _LOADERS[name], _NATIVE_SIDES[name], _REVISIONS[name] = loader, side, revision
         if not files:
             _EMBEDDED.add(name)
         return loader
@@ -69,11 +72,15 @@ def dataset(name: str, *, files: bool = True, side: int = 28) -> Callable[[Loade
     return register
 
 
-def dataset_prefix(prefix: str) -> Callable[[PrefixLoader], PrefixLoader]:
-    """Register the decorated function for all data sets named `prefix:REST`; it is given the rest."""
+def dataset_prefix(prefix: str, *, revision: int = 1) -> Callable[[PrefixLoader], PrefixLoader]:
+    """Register the decorated function for all data sets named `prefix:REST`; it is given the rest.
+
+    `revision` is that of all these sets: raise it when a change of the loader changes the samples that it returns.
+    """
 
     def register(loader: PrefixLoader) -> PrefixLoader:
         _PREFIXES[prefix] = loader
+        _REVISIONS[prefix] = revision
         return loader
 
     return register
@@ -97,6 +104,20 @@ def needs_root(name: str) -> bool:
 def native_side(name: str) -> int:
     """The side at which the images of a data set do not have to be resized."""
     return _NATIVE_SIDES[name]
+
+
+def revision(name: str) -> int:
+    """The revision of a data set's samples, by its name or by one with a prefix such as `folder:PATH`.
+
+    Raises GanZooError where no data set has that name.
+    """
+    if not is_known(name):
+        raise _unknown(name)
+    return _REVISIONS[_prefix(name) or name]
+
+
+def _unknown(name: str) -> GanZooError:
+    return unknown("data set", name, [*_LOADERS, *(f"{prefix}:PATH" for prefix in _PREFIXES)])
 
 
 def _prefix(name: str) -> str | None:
@@ -139,7 +160,7 @@ def load(
     """
     for asked in (name, fallback):
         if asked is not None and not is_known(asked):
-            raise unknown("data set", asked, [*_LOADERS, *(f"{prefix}:PATH" for prefix in _PREFIXES)])
+            raise _unknown(asked)
     if side < 1:
         raise GanZooError(f"image side {side} is impossible: it must be a positive number of pixels, e.g. 32")
     if channels not in (None, 1, 3):

@@ -142,3 +142,13 @@ def test_an_embedded_set_needs_no_root(tmp_path: Path, monkeypatch: pytest.Monke
     }
     with pytest.raises(GanZooError, match="does not exist"):
         data.load("digits", root=tmp_path / "nowhere")
+
+
+def test_a_data_set_has_a_revision_and_so_has_a_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    for table in ("_LOADERS", "_PREFIXES", "_REVISIONS", "_NATIVE_SIDES"):
+        monkeypatch.setattr(registry, table, dict(getattr(registry, table)))
+    registry.dataset("raised", revision=4)(lambda request: data.load("digits"))
+    registry.dataset_prefix("pair", revision=2)(lambda path, request: data.load("digits"))
+    assert [data.revision(name) for name in ("digits", "folder:some/where", "raised", "pair:a:b")] == [1, 1, 4, 2]
+    with pytest.raises(GanZooError, match="unknown data set 'mnits'; did you mean 'mnist'"):
+        data.revision("mnits")
