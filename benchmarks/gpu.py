@@ -182,7 +182,7 @@ def _test(path: Path, limit: float) -> int | None:
 
 def _code() -> str:
     """A digest of the code that the tests run on."""
-    from gan_zoo.bench.source import digest
+    from script import digest
 
     return digest(file for part in CODE for file in (ROOT / part).rglob("*.py"))
 

@@ -1,7 +1,9 @@
-"""How the scripts of this folder end: a path on success, one line for a mistake, a word for Ctrl-C."""
+"""What the scripts of this folder share: how they end, and a digest of source files."""
 
+import hashlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 
@@ -19,3 +21,11 @@ def finish(work: Callable[[], Any], interrupted: str = "nothing was written") ->
         return 130
     print(report)
     return 0
+
+
+def digest(files: Iterable[Path]) -> str:
+    """SHA-256 (hex) over the names and the bytes of files, in the order of their paths."""
+    total = hashlib.sha256()
+    for file in sorted(files, key=lambda file: file.as_posix()):
+        total.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return total.hexdigest()

@@ -19,7 +19,7 @@ def describe(value: Any) -> Any:
     if isinstance(value, (Latent, type(None), bool, int, float, str)):
         return str(value) if isinstance(value, Latent) else value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value) if not _omitted(value, f)}
     if isinstance(value, functools.partial):
         return {"function": describe(value.func), "args": describe(value.args), "keywords": describe(value.keywords)}
     if isinstance(value, Mapping):
@@ -33,6 +33,11 @@ def describe(value: Any) -> Any:
     if type(value).__repr__ is object.__repr__:
         return {"object": _describe_function(type(value)), "with": describe(vars(value))}
     return str(value)
+
+
+def _omitted(value: Any, field: "dataclasses.Field[Any]") -> bool:
+    """Whether a field was added to a record later and has its default: earlier descriptions are still the same."""
+    return bool(field.metadata.get("omit_default")) and getattr(value, field.name) == field.default
 
 
 def _describe_function(value: Any) -> Any:

@@ -12,6 +12,18 @@ class GanZooError(Exception):
     """
 
 
+class Interrupted(GanZooError):
+    """A signal stopped a command, which saved what it had: one line that says how to resume.
+
+    Attributes:
+        status: the exit status of the command, 128 plus the signal's number.
+    """
+
+    def __init__(self, message: str, status: int = 130) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class StorageError(GanZooError):
     """A file of a run cannot be written: the disk is full, or the folder is read-only.
 

@@ -1,10 +1,11 @@
-"""Files: the cache folder and atomic writes."""
+"""Files: the cache folder, atomic writes, and the comparison of what JSON files hold."""
 
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_cache_path
 
@@ -81,3 +82,15 @@ def check_writable(folder: Path) -> None:
             file.write(b"\0" * 4096)
             file.flush()
             os.fsync(file.fileno())
+
+
+def differences(first: Any, second: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """The values in which two nested settings differ, as (key, value in the first, value in the second).
+
+    Example: ``("optimizer.lr", 2e-4, 1e-4)``. A key that one of them lacks has the value None there.
+    """
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        for name in dict.fromkeys([*first, *second]):
+            yield from differences(first.get(name), second.get(name), f"{key}.{name}" if key else str(name))
+    elif first != second:
+        yield key, first, second

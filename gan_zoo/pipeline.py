@@ -1,7 +1,7 @@
-"""The whole way at once: what the command line and Python users call."""
+"""What the command line and Python users call."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +9,13 @@ from gan_zoo import data as data_sets
 from gan_zoo import registry
 from gan_zoo.bench.evaluation import Evaluator, Measuring
 from gan_zoo.bench.listener import Listener
-from gan_zoo.bench.plan import EVALUATION_SIDE, Recipe, make_plan
+from gan_zoo.bench.plan import EVALUATION_SIDE, Plan, Recipe, make_plan
 from gan_zoo.bench.points import PointEvaluator
 from gan_zoo.bench.run import run_plan
+from gan_zoo.bench.single import resumed_recipe, resumed_state, single_recipe, trained_run
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.data import Dataset
-from gan_zoo.engine import Budget, OnBlock, Run, Sampler, State, checkpoint, train_run
+from gan_zoo.engine import Budget, OnBlock, Run, Sampler, State, checkpoint, init, train_run
 from gan_zoo.engine.device import pick, prepare
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics import load_extractor
@@ -32,16 +33,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of a suite left: tables, the report's path, and a line for each cell that ended in an error."""
+    """What a run of a suite left.
+
+    Attributes:
+        results: the tables.
+        folder: the results folder.
+        report: path of the report.
+        errors: a line for each run that ended in an error or timeout.
+    """
 
     results: "Results"
+    folder: Path
     report: Path
     errors: tuple[str, ...]
 
 
 def run_suite(
     suite: Path | str,
-    out: Path | str,
+    out: Path | str | None = None,
     *,
     preset: str = "auto",
     variants: Sequence[str] | None = None,
@@ -54,21 +63,45 @@ def run_suite(
     precision: str | None = None,
     threads: int | None = None,
     jobs: int | None = None,
+    isolate: bool = False,
+    run_timeout: float | None = None,
+    checkpoint_every: float = 60.0,
+    force: bool = False,
     listener: Listener | None = None,
 ) -> Outcome:
-    """Run a suite file into a folder: the cells that are missing, then tables, plots and the report.
+    """Run a suite file into a folder: the runs that are missing, then tables, plots and the report.
 
-    ``fallback`` names the data set that may stand in where the suite's own is not to be had. ``jobs`` cells are
-    trained side by side with ``threads`` CPU threads each (by default, on a CPU, a cell a core). Calling it again
-    goes on where it was interrupted. With more than one job, call it from a file under
-    ``if __name__ == "__main__":``, as the processes of Python's multiprocessing need.
+    Calling it again resumes runs that were interrupted, and with a longer preset of the same settings extends those
+    that are finished.
+
+    Args:
+        suite: the suite file.
+        out: the results folder; by default ``runs/SUITE-DATA-PRESET``.
+        preset: how much of the suite is run; ``auto``: ``full`` on CUDA, ``quick`` on a CPU.
+        variants: in place of the suite's.
+        seeds: in place of the preset's.
+        plugins: files that register variants.
+        data_root: folder that holds the data sets.
+        fallback: the data set to use if the suite's own is not available.
+        inception_weights: weights file of the extractor ``inception``.
+        device: ``cuda``, ``cuda:1`` ... or ``cpu``; by default CUDA if there is one.
+        precision: in place of the preset's.
+        threads: CPU threads a run.
+        jobs: runs side by side, by default one for every core on a CPU. With more than one, or ``isolate``, call this
+            function from a file under ``if __name__ == "__main__":``, as the processes of multiprocessing need.
+        isolate: whether each run has a process of its own also with one job.
+        run_timeout: seconds after which a run is ended with status ``timeout``; it has a process of its own then.
+        checkpoint_every: seconds between two checkpoints of a run, beside those at every evaluation.
+        force: whether runs in the folder that have other settings, or a larger budget, are deleted.
+        listener: what is notified of the progress.
 
     Raises:
         GanZooError: anything in the suite or the arguments that does not fit, before anything is trained.
+        StorageError: a file of the folder cannot be written.
+        Interrupted: Ctrl-C or SIGTERM; every run in training has a checkpoint.
     """
     if seeds is not None:
         _check_seeds(seeds)
-    listener = listener or Listener()
     recipe = Recipe(
         suite=read_suite(Path(suite)),
         preset=preset,
@@ -82,16 +115,42 @@ def run_suite(
         precision=precision,
         threads=threads,
         jobs=jobs,
+        isolate=isolate,
+        run_timeout=run_timeout,
+        checkpoint_every=checkpoint_every,
     )
-    plan = make_plan(recipe)
+    return run_recipe(recipe, out, force=force, listener=listener)
+
+
+def run_recipe(
+    recipe: Recipe, out: Path | str | None = None, *, force: bool = False, listener: Listener | None = None
+) -> Outcome:
+    """Run what a recipe asks for into a folder, as ``run_suite`` does; the same errors."""
+    return _run_plan(make_plan(recipe), out, force=force, listener=listener or Listener())
+
+
+def _run_plan(plan: Plan, out: Path | str | None, *, force: bool, listener: Listener) -> Outcome:
     for notice in (plan.measured.note, *plan.notices):
         if notice:
             listener.notice(notice)
-    errors = run_plan(plan, Path(out), listener)
-    report = write_report(Path(out))
+    folder = default_folder(plan) if out is None else Path(out)
+    errors = run_plan(plan, folder, listener, force=force)
+    report = write_report(folder)
     from gan_zoo.bench.tables import read_results
 
-    return Outcome(read_results(Path(out)), report, tuple(errors))
+    return Outcome(read_results(folder), folder, report, tuple(errors))
+
+
+def default_folder(plan: Plan) -> Path:
+    """The results folder of a plan for which none is named; its name includes the data set's.
+
+    Example: ``runs/gan-digits-seed0`` of a single training run, ``runs/losses-mnist-quick`` of a suite.
+    """
+    data = plan.measured.name
+    if plan.recipe.single:
+        return Path("runs") / f"{plan.variants[0].shown}-{data}-seed{plan.seeds[0]}"
+    suite = Path(plan.recipe.suite.file).stem
+    return Path("runs") / "-".join([suite, *([] if data == suite else [data]), plan.preset_name])
 
 
 def write_report(folder: Path) -> Path:
@@ -108,48 +167,103 @@ def _check_seeds(seeds: Sequence[int]) -> None:
 
 
 def train(
-    variant: str | Variant,
+    variant: str | Variant | None = None,
     data: str | Dataset = "mnist",
-    budget: Mapping[str, float] | Budget = Budget("epochs", 200),  # noqa: B008
+    budget: Mapping[str, float] | Budget | None = None,
     *,
+    epochs: float | None = None,
+    images: float | None = None,
+    steps: float | None = None,
+    seconds: float | None = None,
     seed: int = 0,
     device: str | None = None,
     precision: str = EXACT,
     data_root: Path | None = None,
     fallback: str | None = None,
     channels: int | None = None,
+    out: Path | str | None = None,
+    resume: Path | str | None = None,
+    evaluate: bool = True,
+    checkpoint_every: float = 60.0,
+    force: bool = False,
     fractions: Sequence[float] = (1.0,),
     on_milestone: Callable[[State, float], Any] | None = None,
     on_block: OnBlock | None = None,
 ) -> Run:
-    """Train one variant, e.g. ``train("cgan", "mnist", {"epochs": 5})``.
+    """Train one variant, e.g. ``train("cgan", "mnist", epochs=5)``.
 
-    ``data`` is a set's name, or ``folder:PATH`` for images of your own; ``channels`` draws it in 1 (grey) or 3.
+    ``run.sampler(20)`` makes images, ``run.history`` is a pandas table, ``run.status`` is how the run ended, and
+    ``run.save(PATH)`` writes a checkpoint.
 
-    Gives back the run: ``run.sampler(20)`` makes images, ``run.history`` is a pandas table, ``run.status`` tells how
-    it ended.
+    Args:
+        variant: its name, or the variant itself.
+        data: a data set's name, or ``folder:PATH`` for images of your own.
+        budget: the total of the training, earlier steps of a resumed run included, e.g. ``{"epochs": 5}``; or name it
+            as ``epochs``, real ``images``, ``steps`` or ``seconds``. By default 200 epochs.
+        epochs, images, steps, seconds: see ``budget``.
+        seed: of everything random.
+        device: ``cuda``, ``cuda:1`` ... or ``cpu``; by default CUDA if there is one.
+        precision: a name of ``gan_zoo.precision.PRECISIONS``.
+        data_root: folder that holds the data sets.
+        fallback: the data set to use if ``data`` is not available.
+        channels: 1 (grey) or 3; by default the data set's own.
+        out: a results folder, as ``gan-zoo train`` writes it: records, checkpoints, tables and a report. The same call
+            again resumes an interrupted run or returns a finished one, and a larger budget extends it.
+        resume: a checkpoint to train on from, or the folder of an earlier ``out``. Variant, data, seed and precision
+            are those of the checkpoint or folder.
+        evaluate: whether the metrics are computed, with ``out``.
+        checkpoint_every: seconds between two checkpoints, with ``out``.
+        force: whether another run in ``out`` is deleted.
+        fractions, on_milestone: without ``out``, ``on_milestone(state, fraction)`` is called at each of these fractions
+            of the budget, outside the clock.
+        on_block: without ``out``, ``on_block(state, values)`` is called with every row of history.
 
     Raises:
-        GanZooError: an unknown variant, data set, device or precision, a seed below 0, or data that cannot be had.
+        GanZooError: an unknown variant, data set, device or precision, a seed below 0, data that is not available, a
+            budget smaller than the steps of the resumed run, or a folder that holds another run.
+        StorageError: a file of ``out`` cannot be written.
+        Interrupted: with ``out``, Ctrl-C or SIGTERM; a checkpoint was written.
     """
     if type(seed) is not int or seed < 0:
         raise GanZooError(f"seed is {seed!r}; it must be a whole number from 0 on")
+    spent = _budget(budget, {"epochs": epochs, "images": images, "steps": steps, "seconds": seconds})
+    shared: dict[str, Any] = {"device": device, "data_root": data_root}
+    if resume is not None:
+        if variant is not None or out is not None:
+            raise GanZooError("resume continues the variant and the folder of a checkpoint; leave out variant and out")
+        if Path(resume).is_dir():
+            recipe = resumed_recipe(Path(resume), spent, checkpoint_every=checkpoint_every, **shared)
+            return _train_in_folder(recipe, Path(resume), force=force)
+        state = resumed_state(Path(resume), spent, fallback=fallback, **shared)
+        return train_run(state, spent, fractions=fractions, on_milestone=on_milestone, on_block=on_block)
+    if variant is None:
+        raise GanZooError("name a variant, e.g. train('gan', 'mnist', epochs=5), or a checkpoint to resume")
     made = registry.get(variant) if isinstance(variant, str) else variant
+    if out is not None:
+        if isinstance(data, Dataset) or on_milestone is not None or on_block is not None or tuple(fractions) != (1.0,):
+            raise GanZooError("a run with out= takes a data set's name, and no fractions, on_milestone or on_block")
+        recipe = single_recipe(made, data, spent, seed=seed, channels=channels)
+        recipe = replace(recipe, fallback=fallback, precision=precision, evaluate=evaluate, **shared)
+        return _train_in_folder(replace(recipe, checkpoint_every=checkpoint_every), Path(out), force=force)
     if isinstance(data, str):
         data = data_sets.load(
             data, side=made.image_side, channels=channels, root=data_root, fallback=fallback, device=pick(device)
         )
-    spent = budget if isinstance(budget, Budget) else Budget.of(budget)
-    return train_run(
-        made,
-        data,
-        spent,
-        seed=seed,
-        precision=precision,
-        fractions=fractions,
-        on_milestone=on_milestone,
-        on_block=on_block,
-    )
+    state = init(made, data, seed, precision=precision)
+    return train_run(state, spent, fractions=fractions, on_milestone=on_milestone, on_block=on_block)
+
+
+def _budget(budget: Mapping[str, float] | Budget | None, units: Mapping[str, float | None]) -> Budget:
+    named = {unit: amount for unit, amount in units.items() if amount is not None}
+    if isinstance(budget, Budget):
+        budget = {budget.unit: budget.amount}
+    return Budget.of({**(budget or {}), **named} or {"epochs": 200})
+
+
+def _train_in_folder(recipe: Recipe, folder: Path, *, force: bool) -> Run:
+    plan = make_plan(recipe)
+    _run_plan(plan, folder, force=force, listener=Listener())
+    return trained_run(plan, folder)
 
 
 def load(path: Path | str, *, device: str | None = None) -> Sampler:

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 import torchvision
+from script import digest
 
-from gan_zoo.bench.source import digest
 from gan_zoo.engine.device import cores, describe
 
 BENCHMARKS = Path(__file__).parent.parent

@@ -1,7 +1,8 @@
-"""One cell: train a variant with a seed, measure it on the way, and write down every row as it comes."""
+"""One run: train a variant with a seed, measure it on the way, and append every row to its records."""
 
 import datetime
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,42 +12,42 @@ from torch import Tensor
 
 from gan_zoo.bench.collapse import collapse
 from gan_zoo.bench.evaluation import Measuring
+from gan_zoo.bench.interrupts import Stop
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import CellPlan, Plan
 from gan_zoo.bench.points import PointEvaluator, judge_of
-from gan_zoo.bench.records import CELLS, Row, append, read_cell
+from gan_zoo.bench.records import CELLS, Cell, Row, append, read_cell
 from gan_zoo.data import resize
-from gan_zoo.engine import Sampler, State, checkpoint, failure, init, train_to
+from gan_zoo.engine import Sampler, State, checkpoint, failure, init, pending_row, train_to
 from gan_zoo.engine.device import peak_memory, reset_peak_memory
-from gan_zoo.errors import GanZooError
+from gan_zoo.errors import GanZooError, Interrupted, StorageError
+from gan_zoo.io import atomic_path
 
 CHECKPOINTS = "checkpoints"
 COLUMNS, ROWS, CLASS_COLUMNS, CLASS_ROWS = 5, 4, 10, 10
 NEIGHBOR_ROWS, NEIGHBORS = 6, 6
-FINISHED = ("ok", "collapsed", "diverged", "out_of_memory")
-
-
-def is_finished(folder: Path, cell: CellPlan) -> bool:
-    """Whether the cell's records are complete; one that ended in an error is tried again."""
-    path = records_path(folder, cell)
-    return path.is_file() and read_cell(path).status in FINISHED
 
 
 def records_path(folder: Path, cell: CellPlan) -> Path:
-    """The file of a cell's rows."""
+    """The file of a run's rows."""
     return folder / CELLS / f"{cell.name}.jsonl"
 
 
 def checkpoint_path(folder: Path, cell: CellPlan) -> Path:
-    """The file of a cell's state."""
+    """The file of a run's state."""
     return folder / CHECKPOINTS / f"{cell.name}.safetensors"
 
 
-def run_cell(plan: Plan, cell: CellPlan, evaluator: Measuring, folder: Path, listener: Listener) -> Row:
-    """Run one cell to its end, from its last checkpoint where it was interrupted, and give back its last row.
+def run_cell(
+    plan: Plan, cell: CellPlan, evaluator: Measuring, folder: Path, listener: Listener, stop: Stop | None = None
+) -> Row:
+    """Run one run to the end of its budget, from its last checkpoint if there is one, and return its last row.
 
-    Divergence and memory that runs out end the cell with a status of their own; so does any other error of the
-    variant's own code, which is not retried within this run.
+    Whatever the variant's own code raises, also ``SystemExit`` or an ``OSError``, is the status of this run alone.
+
+    Raises:
+        StorageError: the records, checkpoint or samples cannot be written.
+        Interrupted: a stop was requested; a checkpoint was written.
     """
     path = records_path(folder, cell)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,10 +56,10 @@ def run_cell(plan: Plan, cell: CellPlan, evaluator: Measuring, folder: Path, lis
     if cell.variant is None:
         append(path, begin_row(plan, cell, None))
         at = {"step": 0, "images": 0, "seconds": 0.0, "fraction": 1.0}
-        _append_metrics(path, at, evaluator, lambda: evaluator.floor(cell.seed))
+        _append_metrics(plan, path, at, evaluator, lambda: evaluator.floor(cell.seed))
         end = _end(plan, None, "ok", "")
     else:
-        end = _train(plan, cell, evaluator, folder, listener)
+        end = _train(plan, cell, evaluator, folder, listener, stop or Stop())
     # From the records, as the seconds of training: what an earlier session did counts, what is done again does not.
     end["evaluation_seconds"] = sum(row.get("evaluation_seconds", 0.0) for row in read_cell(path).metrics)
     append(path, end)
@@ -66,95 +67,154 @@ def run_cell(plan: Plan, cell: CellPlan, evaluator: Measuring, folder: Path, lis
     return end
 
 
-def _train(plan: Plan, cell: CellPlan, evaluator: Measuring, folder: Path, listener: Listener) -> Row:
+def _train(plan: Plan, cell: CellPlan, evaluator: Measuring, folder: Path, listener: Listener, stop: Stop) -> Row:
+    path = records_path(folder, cell)
     state: State | None = None
     try:
-        state, fractions = _start(plan, cell, folder)
-        # A kill after the last milestone leaves nothing to train: the status is then that of the rows on record.
-        measured = read_cell(records_path(folder, cell)).metrics
-        last = measured[len(measured) - len(plan.extractors) :]
-        for fraction in train_to(state, plan.budget, fractions, on_block=_on_block(plan, cell, folder, listener)):
-            last = _milestone(plan, cell, state, fraction, evaluator, folder)
-        why = _collapse(plan, cell, last, folder)
+        state, fractions = _start(plan, cell, folder, listener)
+        on_chunk = _on_chunk(plan, cell, folder, listener, stop)
+        for fraction in train_to(state, plan.budget, fractions, on_block=_on_block(path), on_chunk=on_chunk):
+            _milestone(plan, cell, state, fraction, evaluator, folder)
+        _append_pending(path, state)
+        why = _collapse(plan, cell, read_cell(path))
         return _end(plan, state, "collapsed" if why else "ok", why)
-    except OSError:
+    except (StorageError, Interrupted):
         raise
-    except Exception as error:
+    except BaseException as error:
+        if stop.requested:
+            raise
         begin_anyhow(plan, cell, folder)
-        try:
-            status, message = failure(error)
-        except Exception:
-            status, message = "error", " ".join(f"{type(error).__name__}: {error}".split())
-        return _end(plan, state, status, message)
+        if state is not None:
+            _append_pending(path, state)
+        return _end(plan, state, *_failure(error))
 
 
-def _start(plan: Plan, cell: CellPlan, folder: Path) -> tuple[State, list[float]]:
-    """The state to go on from, and the milestones that are left."""
-    assert cell.variant is not None
-    state = init(cell.variant, plan.data[cell.variant.image_side], cell.seed, precision=plan.precision)
-    path, saved = records_path(folder, cell), checkpoint_path(folder, cell)
-    if path.is_file() and read_cell(path).begin and saved.is_file():
-        try:
-            checkpoint.restore(state, checkpoint.load(saved))
-            append(path, {"row": "resume", "step": state.rounds})
-            fractions = [f for f in plan.preset.evaluate_at if plan.budget.rounds_left(state, f) > 0]
-            return state, fractions
-        except GanZooError:
-            state = init(cell.variant, plan.data[cell.variant.image_side], cell.seed, precision=plan.precision)
-    append(path, begin_row(plan, cell, state))
-    return state, plan.preset.evaluate_at
+def _failure(error: BaseException) -> tuple[str, str]:
+    """The status of a run that raised, and one line on why."""
+    try:
+        return failure(error)
+    except BaseException:
+        return "error", " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def _on_block(plan: Plan, cell: CellPlan, folder: Path, listener: Listener) -> Any:
+def _start(plan: Plan, cell: CellPlan, folder: Path, listener: Listener) -> tuple[State, Sequence[float]]:
+    """The state to train from, and the evaluations that are left of it."""
     path = records_path(folder, cell)
+    record = read_cell(path) if path.is_file() else Cell(cell.name)
+    if record.begin and not record.damage:
+        state = _restored(plan, cell, folder, listener)
+        if state is not None:
+            append(path, {"row": "resume", "step": state.rounds})
+            return state, _left(plan, cell, state, read_cell(path), listener)
+        if record.end is not None:
+            listener.notice(f"{cell.title}: it has no checkpoint to resume from, and is trained again from the start")
+    state = _init(plan, cell)
+    append(path, begin_row(plan, cell, state))
+    return state, plan.evaluate_at
 
-    def on_block(state: State, values: Mapping[str, float]) -> None:
+
+def _init(plan: Plan, cell: CellPlan) -> State:
+    assert cell.variant is not None
+    return init(cell.variant, plan.data[cell.variant.image_side], cell.seed, precision=plan.precision)
+
+
+def _restored(plan: Plan, cell: CellPlan, folder: Path, listener: Listener) -> State | None:
+    """The state of the last checkpoint, or of the one before it if the last is damaged; None without either."""
+    path = checkpoint_path(folder, cell)
+    for saved in (path, checkpoint.previous(path)):
+        if saved.is_file():
+            try:
+                return checkpoint.restore(_init(plan, cell), checkpoint.load(saved))
+            except GanZooError as error:
+                listener.notice(f"{cell.title}: {error}; it resumes from an earlier state")
+    return None
+
+
+def _left(plan: Plan, cell: CellPlan, state: State, record: Cell, listener: Listener) -> list[float]:
+    """The evaluations that are not on record: those ahead, and one at this very step."""
+    here = {"row": "metrics", "step": state.rounds, **_counts(state)}
+    evaluated = plan.evaluated(record)
+    due = plan.schedule.evaluations(Cell(cell.name, record.begin, metrics=[here])).values()
+    passed = [f for f in plan.evaluate_at if plan.budget.rounds_left(state, f) == 0 and f not in evaluated]
+    if missed := [f for f in passed if f not in due]:
+        amounts = ", ".join(f"{plan.schedule.amount * fraction:,.10g}" for fraction in missed)
+        listener.notice(f"{cell.title}: trained beyond {amounts} {plan.schedule.unit} already, so not evaluated there")
+    return [f for f in plan.evaluate_at if plan.budget.rounds_left(state, f) > 0 or (f in passed and f in due)]
+
+
+def _on_block(path: Path) -> Callable[[State, Any], None]:
+    def on_block(state: State, _values: Any) -> None:
         append(path, {"row": "history", **state.history.rows[-1]})
-        rate = state.images / state.seconds if state.seconds else 0.0
-        listener.block(cell, plan.budget.spent(state) / plan.budget.amount, rate, values)
 
     return on_block
 
 
-def _milestone(
-    plan: Plan, cell: CellPlan, state: State, fraction: float, evaluator: Measuring, folder: Path
-) -> list[Row]:
+def _append_pending(path: Path, state: State) -> None:
+    """Append the row of history of an interval that the budget or a failure cut; an extended run replaces it."""
+    if (row := pending_row(state)) is not None:
+        append(path, {"row": "history", **row, "partial": True})
+
+
+def _on_chunk(plan: Plan, cell: CellPlan, folder: Path, listener: Listener, stop: Stop) -> Callable[[State], None]:
+    """What is done a few times a second between two steps: progress, a checkpoint when it is due, and a stop."""
+    saved = time.monotonic()
+
+    def on_chunk(state: State) -> None:
+        nonlocal saved
+        row = pending_row(state) or state.history.rows[-1]
+        rate = state.images / state.seconds if state.seconds else 0.0
+        listener.block(cell, plan.budget.spent(state) / plan.budget.amount, rate, row["values"])
+        if stop.requested or time.monotonic() - saved >= plan.recipe.checkpoint_every:
+            checkpoint.save(state, checkpoint_path(folder, cell), keep_previous=True)
+            saved = time.monotonic()
+        if stop.requested:
+            raise stop.interrupted(f"{cell.title}: stopped at step {state.rounds:,}")
+
+    return on_chunk
+
+
+def _counts(state: State) -> Row:
+    names = ("images", "seconds", "discriminator_steps", "generator_steps")
+    return {name: getattr(state, name) for name in names}
+
+
+def _milestone(plan: Plan, cell: CellPlan, state: State, fraction: float, evaluator: Measuring, folder: Path) -> None:
     """Measure, draw samples, and only then save the state: what a checkpoint has passed is on record."""
     sampler, path = Sampler.of(state), records_path(folder, cell)
-    at = {"step": state.rounds, "images": state.images, "seconds": state.seconds, "fraction": fraction}
-    at |= {name: getattr(state, name) for name in ("discriminator_steps", "generator_steps")}
-    rows = _append_metrics(path, at, evaluator, lambda: evaluator.measure(sampler, cell.seed, judge=judge_of(state)))
+    at = {"step": state.rounds, **_counts(state), "fraction": fraction}
+    if plan.extractors:
+        _append_metrics(plan, path, at, evaluator, lambda: evaluator.measure(sampler, cell.seed, judge=judge_of(state)))
     pictures = folder / CELLS / cell.name
-    pictures.mkdir(exist_ok=True)
     if isinstance(evaluator, PointEvaluator):
-        file = pictures / f"points-{state.rounds:06d}.npz"
-        evaluator.record(file, densities=fraction == 1)
-        append(path, {"row": "points", **at, "file": file.relative_to(folder).as_posix()})
+        if plan.extractors:
+            file = pictures / f"points-{state.rounds:06d}.npz"
+            evaluator.record(file, densities=fraction == 1)
+            append(path, {"row": "points", **at, "file": file.relative_to(folder).as_posix()})
     else:
         for picture in _write_pictures(sampler, evaluator, fraction, pictures, state.rounds):
             picture["file"] = picture["file"].relative_to(folder).as_posix()
             append(path, {"row": "samples", **at, **picture})
-    checkpoint.save(state, checkpoint_path(folder, cell))
-    return rows
+    checkpoint.save(state, checkpoint_path(folder, cell), keep_previous=True)
 
 
 def _write_pictures(sampler: Sampler, evaluator: Measuring, fraction: float, folder: Path, step: int) -> Iterator[Row]:
     """Write a milestone's pictures of images; gives the facts of each."""
     for kind, images, columns in _pictures(sampler, evaluator, fraction):
         file = folder / f"{kind}-{step:06d}.png"
-        Image.fromarray(tile(images, columns)).save(file)
+        with atomic_path(file) as part:
+            Image.fromarray(tile(images, columns)).save(part)
         size = {"columns": columns, "rows": len(images) // columns, "height": images.shape[2], "width": images.shape[3]}
         yield {"kind": kind, "file": file, **size}
 
 
-def _append_metrics(path: Path, at: Row, evaluator: Measuring, measure: Callable[[], list[Row]]) -> list[Row]:
-    """Write down the rows that an evaluation gives, with the seconds that it took, shared out among them."""
+def _append_metrics(plan: Plan, path: Path, at: Row, evaluator: Measuring, measure: Callable[[], list[Row]]) -> None:
+    """Append the rows of an evaluation, with the seconds that it took, divided among them."""
     before = evaluator.seconds
     rows = measure()
     took = (evaluator.seconds - before) / max(1, len(rows))
     for row in rows:
-        append(path, {"row": "metrics", **at, **row, "evaluation_seconds": took})
-    return rows
+        measurement = plan.measurement_digests.get(row["extractor"])
+        append(path, {"row": "metrics", **at, **row, "measurement": measurement, "evaluation_seconds": took})
 
 
 def _pictures(sampler: Sampler, evaluator: Measuring, fraction: float) -> list[tuple[str, Tensor, int]]:
@@ -185,20 +245,21 @@ def tile(images: Tensor, columns: int) -> Any:
     return array[:, :, 0] if channels == 1 else array
 
 
-def _collapse(plan: Plan, cell: CellPlan, last: list[Row], folder: Path) -> str:
-    """Why the run counts as collapsed; empty where it does not.
+def _collapse(plan: Plan, cell: CellPlan, record: Cell) -> str:
+    """Why the run counts as collapsed; empty if it does not.
 
     Of points the modes are a measure, and a seed that misses them belongs in its mean.
     """
     if plan.measured.kind != "images" or cell.variant is None:
         return ""
-    history = read_cell(records_path(folder, cell)).history
-    return collapse(last, history, probability=cell.variant.objective.probability)
+    evaluated = plan.evaluated(record).get(1.0, [])
+    return collapse(evaluated, record.history, probability=cell.variant.objective.probability)
 
 
 def begin_anyhow(plan: Plan, cell: CellPlan, folder: Path) -> None:
-    """See to it that a cell's records have begun, so that its end is told in the tables."""
+    """Append the row that records begin with, if there is none, so that the tables have the run."""
     path = records_path(folder, cell)
+    path.parent.mkdir(parents=True, exist_ok=True)
     if not path.is_file() or not read_cell(path).begin:
         append(path, begin_row(plan, cell, None))
 
@@ -236,10 +297,11 @@ def begin_row(plan: Plan, cell: CellPlan, state: State | None) -> Row:
 
 
 def _end(plan: Plan, state: State | None, status: str, message: str) -> Row:
-    counts = ("images", "discriminator_steps", "generator_steps", "seconds")
+    none = {"images": 0, "seconds": 0.0, "discriminator_steps": 0, "generator_steps": 0}
     row: Row = {"row": "end", "status": status, "message": message, "ended": now()}
-    row |= {name: getattr(state, name) if state else 0 for name in counts}
+    row |= _counts(state) if state else none
     row["steps"] = state.rounds if state else 0
+    row["budget"] = {plan.schedule.unit: plan.schedule.amount}
     row["execution"] = state.execution if state else ""
     row["images_per_second"] = state.images / state.seconds if state and state.seconds else None
     row["peak_memory_bytes"] = peak_memory(plan.device)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_zoo.bench.source import numeric_code
+from gan_zoo import METRICS_VERSION
 from gan_zoo.data import Split
 from gan_zoo.engine import Sampler
 from gan_zoo.engine.device import synchronize
@@ -178,7 +178,7 @@ class Evaluator(Measuring):
             "extractor": [extractor.name, extractor.digest],
             "data": self.fingerprint,
             "images": images,
-            "code": numeric_code(),
+            "metrics": METRICS_VERSION,
             "torch": str(torch.__version__),
             "device": self.device.type,
             # What moves the last digits of features on a CPU.

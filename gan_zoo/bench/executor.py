@@ -1,8 +1,9 @@
-"""Cells side by side in processes of their own: small networks gain more from a core each than from many threads."""
+"""Runs side by side in processes of their own: small networks gain more from a core each than from many threads."""
 
 import contextlib
 import os
 import signal
+import time
 from collections import deque
 from collections.abc import Generator
 from dataclasses import replace
@@ -11,67 +12,130 @@ from pathlib import Path
 
 from gan_zoo.bench import launch, worker
 from gan_zoo.bench.cell import begin_anyhow, now, records_path, run_cell
+from gan_zoo.bench.interrupts import NOTICE, Stop
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import CellPlan, Plan, Recipe
 from gan_zoo.bench.records import Row, append, read_cell
 from gan_zoo.errors import GanZooError
 
 Rows = Generator[tuple[CellPlan, Row], None, None]
-"""Cells with their last rows, as they end."""
+"""Runs with their last rows, as they end."""
 _ENDING = 10.0
 """Seconds that a process may take between closing its pipe and its end."""
+_LOOK = 0.2
+"""Seconds between two looks at signals and time limits."""
 GONE: Row = {}
-"""In place of a row: the process that should have told one is gone."""
+"""In place of a row: the process of the run is gone."""
 
 
-def run_cells(plan: Plan, cells: list[CellPlan], folder: Path, listener: Listener) -> Rows:
-    """Run the cells, ``plan.jobs`` at a time, and give back each with its last row as it ends.
+def run_cells(plan: Plan, cells: list[CellPlan], folder: Path, listener: Listener, stop: Stop) -> Rows:
+    """Run the runs, ``plan.jobs`` at a time, and yield each with its last row as it ends.
 
-    A cell whose process is killed, as by a kernel that is out of memory, ends with status ``error`` and is not tried
-    again in this run; the others go on.
+    A run whose process ends before it, however that happens, ends with status ``error`` and is not tried again in this
+    session; one that takes longer than the plan's limit ends with status ``timeout``. The others go on.
+
+    Raises:
+        Interrupted: a stop was requested, and every run in training has written a checkpoint.
+        StorageError: a file of a run cannot be written.
     """
-    if plan.jobs > 1 and len(cells) > 1:
-        yield from _run_beside(plan, cells, folder, listener)
+    if cells and (plan.recipe.isolate or plan.recipe.run_timeout is not None or (plan.jobs > 1 and len(cells) > 1)):
+        yield from _Crew(plan, cells, folder, listener, stop).run()
         return
     evaluator = plan.evaluator()
     for cell in cells:
-        yield cell, run_cell(plan, cell, evaluator, folder, listener)
+        yield cell, run_cell(plan, cell, evaluator, folder, listener, stop)
 
 
-def _run_beside(plan: Plan, cells: list[CellPlan], folder: Path, listener: Listener) -> Rows:
-    waiting, recipe = deque(cells), replace(plan.recipe, download=False)
-    crew: list[_Worker] = []
-    try:
-        while waiting or crew:
-            while waiting and len(crew) < plan.jobs:
-                crew.append(_Worker(recipe, folder, waiting.popleft()))
-            for one in _heard(crew):
-                cell, row = one.cell, one.hear(listener)
-                if row is None:
-                    continue
-                if row is GONE:
-                    row = _record_death(plan, cell, folder, one.stop())
-                    listener.end(cell, row)
-                    crew.remove(one)
-                elif waiting:
-                    one.give(waiting.popleft())
-                else:
-                    one.stop()
-                    crew.remove(one)
-                yield cell, row
-    finally:
-        for one in crew:
-            one.stop()
+class _Crew:
+    """Worker processes, each with a run, and the runs that wait for one."""
+
+    def __init__(self, plan: Plan, cells: list[CellPlan], folder: Path, listener: Listener, stop: Stop) -> None:
+        self.plan, self.folder, self.listener, self.stop = plan, folder, listener, stop
+        # Made again by each worker: what is decided here must not depend on its own process.
+        self.recipe = replace(plan.recipe, download=False, threads=plan.threads)
+        self.waiting = deque(cells)
+        self.workers: list[_Worker] = []
+        self.stopping = False
+
+    def run(self) -> Rows:
+        """Yield the runs with their last rows as they end; the processes end with the generator."""
+        try:
+            while self.waiting or self.workers:
+                self._obey()
+                while self.waiting and len(self.workers) < self.plan.jobs:
+                    self.workers.append(_Worker(self.recipe, self.folder, self.waiting.popleft()))
+                for one in _heard(self.workers):
+                    cell = one.cell
+                    if (row := self._hear(one)) is not None:
+                        yield cell, row
+                yield from self._end_late()
+        finally:
+            for one in self.workers:
+                one.kill()
+        if self.stopping:
+            raise self.stop.interrupted("stopped after a checkpoint of every run in training")
+
+    def _obey(self) -> None:
+        """Where a stop was requested, pass it on to the workers, once."""
+        if self.stop.requested and not self.stopping:
+            self.stopping = True
+            self.waiting.clear()
+            self.listener.notice(NOTICE)
+            for one in self.workers:
+                one.process.terminate()
+
+    def _hear(self, one: "_Worker") -> Row | None:
+        """The last row of the worker's run if it has ended; the worker then gets the next one, or is ended."""
+        cell, row = one.cell, one.hear(self.listener)
+        if row is None:
+            return None
+        if row is GONE:
+            self.workers.remove(one)
+            status = one.ended()
+            return None if self.stopping else self._record_death(cell, "error", _death(status))
+        if self.waiting:
+            one.give(self.waiting.popleft())
+        else:
+            self.workers.remove(one)
+            one.kill()
+        return row
+
+    def _end_late(self) -> Rows:
+        """End the runs that have taken longer than the plan's limit."""
+        limit = self.plan.recipe.run_timeout
+        for one in [one for one in self.workers if limit is not None and one.seconds > limit]:
+            self.workers.remove(one)
+            one.kill()
+            message = f"took longer than {limit:g} s; the same command with a longer --run-timeout resumes it"
+            yield one.cell, self._record_death(one.cell, "timeout", message)
+
+    def _record_death(self, cell: CellPlan, status: str, message: str) -> Row:
+        """Append the last row of a run whose process is gone, with what it had done according to its records."""
+        path = records_path(self.folder, cell)
+        begin_anyhow(self.plan, cell, self.folder)
+        done = read_cell(path)
+        last = done.history[-1] if done.history else {}
+        row: Row = {"row": "end", "status": status, "message": message, "ended": now(), "steps": last.get("step", 0)}
+        counts = ("images", "discriminator_steps", "generator_steps", "seconds")
+        row |= {name: last.get(name, 0) for name in counts} | {"images_per_second": None, "peak_memory_bytes": None}
+        append(path, row)
+        self.listener.end(cell, row)
+        return row
+
+
+def _death(status: int) -> str:
+    how = "was killed, probably for memory" if status == -signal.SIGKILL else f"died (exit status {status})"
+    return f"its process {how}; run again, or with --jobs 1"
 
 
 def _heard(crew: list["_Worker"]) -> list["_Worker"]:
-    """Wait until one or more of the workers have something to tell, or are gone."""
-    ready = wait([one.pipe for one in crew])
+    """The workers that have sent something, or are gone, within a fraction of a second."""
+    ready = wait([one.pipe for one in crew], timeout=_LOOK)
     return [one for one in crew if one.pipe in ready]
 
 
 class _Worker:
-    """A worker process as its parent sees it, and the cell that it is at."""
+    """A worker process as its parent sees it, and the run that it is at."""
 
     def __init__(self, recipe: Recipe, folder: Path, cell: CellPlan) -> None:
         context = launch.context()
@@ -86,17 +150,18 @@ class _Worker:
         self.give(cell)
 
     def give(self, cell: CellPlan) -> None:
-        """Tell it to run a cell."""
+        """Have it run a run."""
         self.cell = cell
+        self.began: float | None = None
         # To one that is gone nothing can be told; `hear` finds out.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.pipe.send(cell.name)
 
     def hear(self, listener: Listener) -> Row | None:
-        """Pass on what it tells next: None, its cell's last row when that has ended, or ``GONE`` where its process is.
+        """Pass on what it sends next: None, its run's last row when that has ended, or ``GONE`` if its process is.
 
         Raises:
-            GanZooError: it cannot run cells.
+            GanZooError: it cannot run any run.
         """
         try:
             event, *rest = self.pipe.recv()
@@ -107,6 +172,11 @@ class _Worker:
         if event == worker.READY:
             self.ready = True
             return None
+        if event == worker.NOTICE:
+            listener.notice(rest[0])
+            return None
+        if event == "begin":
+            self.began = time.monotonic()
         if event == worker.FAILED:
             raise GanZooError(rest[0])
         if event == worker.DONE:
@@ -124,25 +194,19 @@ class _Worker:
                 'file under `if __name__ == "__main__":`, or with jobs=1'
             )
 
-    def stop(self) -> int:
-        """End the process, whatever it is at, and give back its exit status, below 0 for the signal that ended it."""
-        self.pipe.close()
-        self.process.terminate()
-        self.process.join()
+    @property
+    def seconds(self) -> float:
+        """Wall seconds since its run began; 0 before."""
+        return 0.0 if self.began is None else time.monotonic() - self.began
+
+    def ended(self) -> int:
+        """The exit status of a process that has closed its pipe, below 0 for the signal that ended it."""
+        self.process.join(_ENDING)
+        self.kill()
         return self.process.exitcode or 0
 
-
-def _record_death(plan: Plan, cell: CellPlan, folder: Path, status: int) -> Row:
-    """Write down that a cell's process is gone, with what it had done according to its records."""
-    how = "was killed, probably for memory" if status == -signal.SIGKILL else f"died (exit status {status})"
-    path = records_path(folder, cell)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    begin_anyhow(plan, cell, folder)
-    done = read_cell(path)
-    last = done.history[-1] if done.history else {}
-    row: Row = {"row": "end", "status": "error", "ended": now(), "steps": last.get("step", 0)}
-    row["message"] = f"its process {how}; run again, or with --jobs 1"
-    counts = ("images", "discriminator_steps", "generator_steps", "seconds")
-    row |= {name: last.get(name, 0) for name in counts} | {"images_per_second": None, "peak_memory_bytes": None}
-    append(path, row)
-    return row
+    def kill(self) -> None:
+        """End the process at once, whatever it is doing."""
+        self.pipe.close()
+        self.process.kill()
+        self.process.join()

@@ -104,14 +104,15 @@ def settings_digest(described: Mapping[str, Any]) -> str:
 
     The same for a variant that was just made and for one that was read back from a record.
     """
-    text = json.dumps(plain(_less_prose(described)), sort_keys=True)
+    text = json.dumps(plain(less_prose(described)), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 
-def _less_prose(value: Any) -> Any:
+def less_prose(value: Any) -> Any:
+    """A described variant without what it says for people."""
     if isinstance(value, Mapping):
-        return {key: _less_prose(inner) for key, inner in value.items() if key not in PROSE}
-    return [_less_prose(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+        return {key: less_prose(inner) for key, inner in value.items() if key not in PROSE}
+    return [less_prose(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def differences(first: Protocol, second: Protocol) -> dict[str, tuple[str, str]]:

@@ -1,21 +1,25 @@
-"""From a suite to the grid of cells that it asks for, each with the identity of all that decides its numbers."""
+"""From a suite to its runs, each with the identity of all that decides its numbers."""
 
 import hashlib
 import importlib.metadata
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from gan_zoo import METRICS_VERSION, NUMERICS_VERSION, registry
 from gan_zoo import data as data_sets
-from gan_zoo import registry
 from gan_zoo.bench import entries
 from gan_zoo.bench.evaluation import SELECTED_BY, Evaluator, Measuring
+from gan_zoo.bench.fingerprint import less_prose
 from gan_zoo.bench.points import RANKED_BY, PointEvaluator
-from gan_zoo.bench.source import digest, numeric_code
+from gan_zoo.bench.records import Cell, Row
+from gan_zoo.bench.schedule import Schedule
 from gan_zoo.bench.suite import Preset, Suite
 from gan_zoo.data import Dataset
 from gan_zoo.description import describe
@@ -31,7 +35,11 @@ from gan_zoo.variant import Variant
 
 FLOOR = "real"
 EVALUATION_SIDE = 32
+NUM_POINTS = 100_000
+"""Points of an evaluation of a single training run."""
 _PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy", "scikit-learn")
+_MEASURING = ("torch", "torch-fidelity", "numpy", "scikit-learn", "scipy")
+_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -40,8 +48,13 @@ class Recipe:
 
     Attributes:
         plugins: files that register variants.
-        threads: CPU threads a cell.
-        jobs: cells trained side by side, each in a process of its own.
+        threads: CPU threads a run.
+        jobs: runs trained side by side, each in a process of its own.
+        isolate: whether each run has a process of its own also with one job.
+        evaluate: whether anything is measured.
+        single: the results folder is for exactly this plan's variants and seeds, as `gan-zoo train` has it.
+        run_timeout: seconds after which a run is ended with status ``timeout``; None: never.
+        checkpoint_every: seconds between two checkpoints, beside those at every evaluation.
         download: whether missing data may be downloaded.
     """
 
@@ -57,12 +70,21 @@ class Recipe:
     precision: str | None = None
     threads: int | None = None
     jobs: int | None = None
+    isolate: bool = False
+    evaluate: bool = True
+    single: bool = False
+    run_timeout: float | None = None
+    checkpoint_every: float = 60.0
     download: bool = True
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A suite made concrete: data, variants, seeds, measures and device."""
+    """A suite made concrete: data, variants, seeds, measures and device.
+
+    Attributes:
+        evaluate_at: the evaluations as fractions of the budget, in increasing order; the last is 1.
+    """
 
     recipe: Recipe
     preset_name: str
@@ -75,6 +97,7 @@ class Plan:
     departures: Mapping[str, tuple[str, ...]]
     seeds: tuple[int, ...]
     budget: Budget
+    evaluate_at: tuple[float, ...]
     data: Mapping[int, Dataset]
     extractors: tuple[Extractor, ...]
     notices: tuple[str, ...] = ()
@@ -90,6 +113,11 @@ class Plan:
         """The measure by which variants are ranked and the best evaluation is chosen."""
         return RANKED_BY if self.measured.kind == "points" else SELECTED_BY
 
+    @property
+    def schedule(self) -> Schedule:
+        """The budget and its evaluations, as records are compared with them."""
+        return Schedule.of(self.preset.budget, self.evaluate_at, len(self.measured.train))
+
     def evaluator(self) -> Measuring:
         """What measures this plan's cells."""
         measured = self.measured
@@ -99,40 +127,80 @@ class Plan:
             measured.train, measured.test, self.extractors, self.preset.n, fingerprint=measured.fingerprint
         )
 
-    def cells(self) -> list["CellPlan"]:
-        """All cells in the order of the tables: the floor's, then seed by seed."""
-        floor = [CellPlan(FLOOR, None, seed, self._identity(None, seed)) for seed in self.seeds]
-        grid = [(seed, variant) for seed in self.seeds for variant in self.variants]
-        return floor + [CellPlan(v.shown, v, seed, self._identity(v, seed)) for seed, v in grid]
+    @cached_property
+    def measurements(self) -> dict[str, dict[str, Any]]:
+        """The identity of what measures, by extractor: all that decides a measured value beside the samples."""
+        measured = self.measured
+        shared = {
+            "num_samples": self.preset.n,
+            "reference": "test" if measured.density is None else "truth",
+            "data": measured.fingerprint,
+            "metrics": METRICS_VERSION,
+            "versions": {package: importlib.metadata.version(package) for package in _MEASURING},
+            **self._machine,
+        }
+        return {e.name: {**shared, "extractor": e.name, "digest": e.digest} for e in self.extractors}
 
-    def _identity(self, variant: Variant | None, seed: int) -> dict[str, Any]:
-        trained: dict[str, Any] = {}
-        if variant is not None:
-            trained = {
-                "variant": describe(variant),
-                "sources": digest(registry.sources(variant.name)),
-                "budget": str(self.budget),
-                "evaluate_at": self.preset.evaluate_at,
-                "data": self.data[variant.image_side].fingerprint,
-            }
-        return trained | {
+    @cached_property
+    def measurement_digests(self) -> dict[str, str]:
+        """The first 8 hex digits of SHA-256 over each extractor's measurement identity."""
+        return {name: _digest(identity) for name, identity in self.measurements.items()}
+
+    def evaluated(self, record: Cell) -> dict[float, list[Row]]:
+        """The rows of metrics of each evaluation that is on record with this plan's measurements, by its fraction.
+
+        An evaluation counts if every extractor measured it; without any, if its samples were drawn.
+        """
+        at = self.schedule.evaluations(record)
+        if not self.extractors:
+            return {fraction: [] for fraction in (at.values() if self.measured.kind == "images" else self.evaluate_at)}
+        found: dict[float, dict[str, Row]] = {}
+        for row in record.metrics:
+            name = row["extractor"]
+            if row["step"] in at and row.get("measurement") == self.measurement_digests.get(name, ""):
+                found.setdefault(at[row["step"]], {})[name] = row
+        return {fraction: list(rows.values()) for fraction, rows in found.items() if len(rows) == len(self.extractors)}
+
+    def cells(self) -> list["CellPlan"]:
+        """All runs in the order of the tables: the real images', then seed by seed."""
+        floor = [CellPlan(FLOOR, None, seed, {"seed": seed, "measurements": self.measurements}) for seed in self.seeds]
+        grid = [(seed, variant) for seed in self.seeds for variant in self.variants]
+        trained = [CellPlan(v.shown, v, seed, self._trajectory(v, seed)) for seed, v in grid]
+        return floor + trained if self.extractors else trained
+
+    def _trajectory(self, variant: Variant, seed: int) -> dict[str, Any]:
+        """All that decides the numbers of training. Budget and evaluation points do not: a run can be extended."""
+        data = self.data[variant.image_side]
+        return {
+            "variant": less_prose(describe(variant)),
+            "data": {
+                "name": data.name,
+                "fingerprint": data.fingerprint,
+                "shape": list(data.shape),
+                "revision": data_sets.revision(data.name if data.stands_in else data.requested),
+            },
             "seed": seed,
-            "n": self.preset.n,
-            "measured_data": self.measured.fingerprint,
-            "extractors": {extractor.name: extractor.digest for extractor in self.extractors},
-            "code": numeric_code(),
             "precision": self.precision,
-            "matmul": torch.get_float32_matmul_precision(),
-            "stack": 1,
-            "threads": self.threads if self.device.type == "cpu" else None,
+            "numerics": NUMERICS_VERSION,
+            "code": registry.code_identity(variant.name),
+            "torch": importlib.metadata.version("torch"),
+            **self._machine,
+        }
+
+    @cached_property
+    def _machine(self) -> dict[str, Any]:
+        """What of the machine decides the last digits of a number."""
+        cpu = self.device.type == "cpu"
+        return {
             "device": self.device.type,
-            "versions": dict(self.versions),
+            "matmul": torch.get_float32_matmul_precision(),
+            "threads": self.threads if cpu else None,
         }
 
 
 @dataclass(frozen=True)
 class CellPlan:
-    """One cell: a variant (None for the floor) and a seed, and the identity of all that decides its numbers."""
+    """One run: a variant (None for the real images) and a seed, and the identity of all that decides its numbers."""
 
     variant_name: str
     variant: Variant | None
@@ -140,18 +208,43 @@ class CellPlan:
     identity: Mapping[str, Any]
 
     @property
+    def title(self) -> str:
+        """The run's name for people, e.g. ``gan seed 0``."""
+        return f"{self.variant_name} seed {self.seed}"
+
+    @cached_property
     def name(self) -> str:
-        """The cell's name, ending in the first 8 digits of its identity's SHA-256."""
-        text = json.dumps(self.identity, sort_keys=True)
-        return f"{self.variant_name}-seed{self.seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        """The run's name, which ends in the first 8 hex digits of SHA-256 over its identity."""
+        return f"{self.variant_name}-seed{self.seed}-{_digest(decisive(self.identity))}"
+
+
+def decisive(identity: Any) -> Any:
+    """An identity without what changes no number: a variant's group and label, and the modules of this package.
+
+    A function of this package counts by its name alone, so that it may move to another module.
+    """
+    if isinstance(identity, Mapping):
+        return {key: decisive(inner) for key, inner in identity.items() if key not in ("group", "label")}
+    if isinstance(identity, (list, tuple)):
+        return [decisive(inner) for inner in identity]
+    if isinstance(identity, str) and identity.startswith("gan_zoo."):
+        module = identity.rpartition(".")[0]
+        while module and module not in sys.modules:
+            module = module.rpartition(".")[0]
+        return identity.removeprefix(f"{module}.")
+    return identity
+
+
+def _digest(identity: Any) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:_DIGITS]
 
 
 def make_plan(recipe: Recipe) -> Plan:
     """Resolve a recipe: load plugins, data and extractors, make the variants, and set this process up for its device.
 
-    By default a CPU trains as many cells side by side as it has cores, each with one thread, and CUDA one after
-    another. An extractor that is not to be had, or needs more images than the preset measures, is left out with a
-    notice.
+    By default a CPU trains as many runs side by side as it has cores, each with one thread, and CUDA one after another.
+    A single run has all threads. An extractor that is not available, or needs more images than the preset measures, is
+    left out with a notice.
 
     Raises:
         GanZooError: an unknown preset, variant, option, data set or extractor, data that cannot be had, or no extractor
@@ -164,7 +257,7 @@ def make_plan(recipe: Recipe) -> Plan:
     if preset_name == "auto":
         preset_name = "full" if device.type == "cuda" else "quick"
     preset = suite.preset(preset_name)
-    threads = recipe.threads or 1
+    threads = recipe.threads or (torch.get_num_threads() if recipe.single else 1)
     if device.type == "cpu":
         torch.set_num_threads(threads)
     precision = recipe.precision or preset.precision
@@ -192,11 +285,13 @@ def make_plan(recipe: Recipe) -> Plan:
         wanted = [OWN, *(name for name in wanted if name == "inception")]
     if recipe.inception_weights is not None and "inception" not in wanted:
         wanted.append("inception")
-    # Points are measured against their density: no split limits them.
-    n = preset.n if measured.density else min(preset.n, len(measured.test), len(measured.train))
-    extractors, notices = _extractors(wanted, n, measured, device, recipe.inception_weights)
-    if n < preset.n:
-        notices.append(f"N is {n}, not {preset.n}: the test split of {measured.name} has no more images")
+    n = _num_samples(recipe, preset, measured)
+    extractors: tuple[Extractor, ...] = ()
+    notices: list[str] = []
+    if recipe.evaluate:
+        extractors, notices = _extractors(wanted, n, measured, device, recipe.inception_weights)
+    if n < preset.n and not recipe.single:
+        notices.append(f"num_samples reduced from {preset.n} to {n}, the size of the test split of {measured.name}")
     return Plan(
         recipe=recipe,
         preset_name=preset_name,
@@ -209,11 +304,19 @@ def make_plan(recipe: Recipe) -> Plan:
         departures={name: tuple(entries.departures(name, suite, preset, precision)) for name in chosen},
         seeds=tuple(recipe.seeds or preset.seed_list),
         budget=Budget.of(preset.budget),
+        evaluate_at=preset.evaluation_points(len(measured.train)),
         data=data,
         extractors=extractors,
         notices=tuple(notices),
         versions={package: importlib.metadata.version(package) for package in _PACKAGES},
     )
+
+
+def _num_samples(recipe: Recipe, preset: Preset, measured: Dataset) -> int:
+    """Samples of an evaluation. Points are measured against their density: no split limits them."""
+    if measured.density is not None:
+        return NUM_POINTS if recipe.single else preset.n
+    return min(preset.n, len(measured.test), len(measured.train))
 
 
 def _check_names(suite: Suite, preset_name: str, preset: Preset) -> None:

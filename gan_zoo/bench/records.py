@@ -1,19 +1,25 @@
-"""Records on disk: one append-only file of JSON rows a cell, and the manifest that names the cells.
+"""Records on disk: one append-only file of JSON rows for each run, and the manifest that names the runs.
 
-A row is one line, written whole before the next begins, so that a kill at any instant loses at most the row in flight:
-a broken last line is ignored by the reader and closed off by the next writer.
+A row is one line with a checksum, written whole before the next begins, so that a kill at any instant loses at most the
+row in flight: the reader ignores a torn last line, and the next writer removes it. The row that ends a run holds a
+digest of all lines before it. Anything else that cannot be read is damage, and the run counts as unfinished.
 """
 
+import hashlib
 import json
 import math
 import os
+import re
 import tempfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gan_zoo.bench.schedule import select
 from gan_zoo.errors import GanZooError
+from gan_zoo.io import writing
 
 MANIFEST = "manifest.json"
 CELLS = "cells"
@@ -22,11 +28,15 @@ Row = dict[str, Any]
 _NAMED = ("variant", "seed", "data", "preset")  # what a row that begins a cell must tell
 
 
+_CHECKSUM = re.compile(r',"crc":"([0-9a-f]{8})"\}$')
+
+
 @dataclass
 class Cell:
-    """All rows of one cell (variant x seed) that count, in the order of training.
+    """All rows of one run (a variant and a seed) that count, in the order of training.
 
-    ``end`` is None while the cell is unfinished.
+    ``end`` is None while the run is unfinished. ``damage`` names the file and line that cannot be read, if there is
+    one.
     """
 
     name: str
@@ -36,11 +46,33 @@ class Cell:
     samples: list[Row] = field(default_factory=list)
     points: list[Row] = field(default_factory=list)
     end: Row | None = None
+    damage: str = ""
 
     @property
     def status(self) -> str:
-        """The status of the end row, or ``unfinished``."""
-        return self.end["status"] if self.end else "unfinished"
+        """The status of the end row; ``unfinished`` without one, or if the records are damaged."""
+        return self.end["status"] if self.end and not self.damage else "unfinished"
+
+    def add(self, row: Row) -> None:
+        """Take the next row of the file into account.
+
+        A ``begin`` row starts the run over; a ``resume`` row voids the rows after its step, and the row of history of
+        an incomplete interval, which the resumed run completes.
+        """
+        match row["row"]:
+            case "begin":
+                self.begin = row
+                self.end = None
+                for rows in (self.history, self.metrics, self.samples, self.points):
+                    rows.clear()
+            case "resume":
+                for rows in (self.history, self.metrics, self.samples, self.points):
+                    rows[:] = [kept for kept in rows if kept["step"] <= row["step"] and not kept.get("partial")]
+                self.end = None
+            case "end":
+                self.end = row
+            case "history" | "metrics" | "samples" | "points" as kind:
+                getattr(self, kind).append(row)
 
 
 def plain(value: Any) -> Any:
@@ -55,56 +87,89 @@ def plain(value: Any) -> Any:
 
 
 def append(path: Path, row: Row) -> None:
-    """Append one row to a cell's file.
+    """Append one row to a run's file, after removing a torn last line.
 
-    It is flushed to the disk, but for a row of history: a kill of the process does not lose that either, and after a
-    power cut training goes on from its checkpoint, which is behind it.
+    It is flushed to the disk, except for a row of history: a kill of the process does not lose that either, and after a
+    power failure training resumes from its checkpoint, which is behind it.
+
+    Raises:
+        StorageError: the file cannot be written.
     """
-    line = json.dumps(plain(row), allow_nan=False, separators=(",", ":")) + "\n"
-    with path.open("ab+") as file:
-        if file.tell() and _last_byte(file) != b"\n":
-            line = "\n" + line
-        file.write(line.encode())
+    with writing(path), path.open("ab+") as file:
+        _remove_torn_line(file)
+        if row["row"] == "end":
+            file.seek(0)
+            row = {**row, "digest": hashlib.sha256(file.read()).hexdigest()}
+        file.write(_line(row))
         file.flush()
         if row["row"] != "history":
             os.fsync(file.fileno())
 
 
-def _last_byte(file: Any) -> bytes:
-    file.seek(-1, os.SEEK_END)
-    return file.read(1)
+def _line(row: Row) -> bytes:
+    text = json.dumps(plain(row), allow_nan=False, separators=(",", ":"))
+    return f'{text[:-1]},"crc":"{zlib.crc32(text.encode()):08x}"}}\n'.encode()
+
+
+def _remove_torn_line(file: Any) -> None:
+    size = file.seek(0, os.SEEK_END)
+    if size:
+        file.seek(size - 1)
+        if file.read(1) != b"\n":
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
+            file.seek(0, os.SEEK_END)
 
 
 def read_cell(path: Path) -> Cell:
-    """Read a cell's file.
+    """Read a run's file.
 
-    A ``begin`` row starts the cell over; a ``resume`` row voids the rows after its step; a line that is not JSON
-    (cut by a kill) is passed over.
+    A last line without an end was cut by a kill and is ignored. Any other line that cannot be read is damage, and is
+    named by ``Cell.damage``, unless a ``begin`` row after it starts the run over. In files without checksums, which
+    earlier versions wrote, a torn line may also stand before a ``resume`` row.
     """
     cell = Cell(path.stem)
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        row = _row(line)
-        match row.get("row"):
-            case "begin":
-                cell = Cell(path.stem, begin=row)
-            case "resume":
-                for rows in (cell.history, cell.metrics, cell.samples, cell.points):
-                    rows[:] = [kept for kept in rows if kept["step"] <= row["step"]]
-                cell.end = None
-            case "end":
-                cell.end = row
-            case "history" | "metrics" | "samples" | "points" as kind:
-                getattr(cell, kind).append(row)
+    content = path.read_bytes()
+    lines = content.split(b"\n")[:-1]
+    bad = 0
+    size = 0
+    checked = False
+    for number, line in enumerate(lines, start=1):
+        row = _row(line, checked=checked)
+        kind = row.get("row")
+        if kind is None:
+            bad = bad or number
+        elif kind == "begin" or (kind == "resume" and not checked and bad == number - 1):
+            bad = 0
+        if kind == "begin":
+            checked = "crc" in row
+        if kind == "end" and "digest" in row and row["digest"] != hashlib.sha256(content[:size]).hexdigest():
+            bad = bad or number
+        if kind is not None:
+            cell.add({key: value for key, value in row.items() if key not in ("crc", "digest")})
+        size += len(line) + 1
+    if bad:
+        cell.damage = _damage(path, bad)
     return cell
 
 
-def _row(line: str) -> Row:
-    """The row of a line; an empty one where the line is none, cut by a kill."""
+def _damage(path: Path, line: int) -> str:
+    return f"{path} is damaged in line {line}"
+
+
+def _row(line: bytes, *, checked: bool) -> Row:
+    """The row of a line; empty if it is none, or its checksum does not match; ``checked``: it must have one."""
+    text = line.decode(errors="replace")
+    found = _CHECKSUM.search(text)
+    if found is None and checked:
+        return {}
+    if found is not None and int(found[1], 16) != zlib.crc32(f"{text[: found.start()]}}}".encode()):
+        return {}
     try:
-        row = json.loads(line)
+        row = json.loads(text)
     except json.JSONDecodeError:
         return {}
-    return row if isinstance(row, dict) else {}
+    return row if isinstance(row, dict) and isinstance(row.get("row"), str) else {}
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -143,13 +208,24 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def read_cells(folder: Path) -> list[Cell]:
-    """The cells that the manifest names and that have begun, in the manifest's order.
+    """The runs that the manifest names and that have begun, in its order, with the evaluations that it asks for.
 
     Raises:
-        GanZooError: no results folder, or a cell that does not tell what it is of.
+        GanZooError: no results folder, or a run that does not tell what it is of.
     """
-    paths = [Path(folder) / CELLS / f"{name}.jsonl" for name in read_manifest(folder)["cells"]]
-    return [_checked(read_cell(path), path) for path in paths if path.is_file()]
+    manifest = read_manifest(folder)
+    paths = [Path(folder) / CELLS / f"{name}.jsonl" for name in manifest["cells"]]
+    return [select(_checked(read_cell(path), path), manifest) for path in paths if path.is_file()]
+
+
+def damages(folder: Path) -> list[str]:
+    """One line for each run of a results folder whose records are damaged.
+
+    Raises:
+        GanZooError: no results folder, or a run that does not tell what it is of.
+    """
+    fix = "the run counts as unfinished; the same `gan-zoo bench` or `train` command trains it again"
+    return [f"{cell.damage}: {fix}" for cell in read_cells(folder) if cell.damage]
 
 
 def _checked(cell: Cell, path: Path) -> Cell:

@@ -1,4 +1,4 @@
-"""Running a plan: the cells that are missing, one after another, into a folder that survives a kill."""
+"""Running a plan: the runs that are missing, into a folder that survives a kill."""
 
 import contextlib
 import shlex
@@ -11,29 +11,43 @@ from typing import Any
 import filelock
 
 from gan_zoo.bench import entries
-from gan_zoo.bench.cell import is_finished, now
+from gan_zoo.bench.cell import now
 from gan_zoo.bench.executor import run_cells
+from gan_zoo.bench.interrupts import stop_on_signals
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.memory import PeakMemory
 from gan_zoo.bench.plan import Plan
 from gan_zoo.bench.records import MANIFEST, read_manifest, write_json
+from gan_zoo.bench.resume import FINISHED, check_folder, is_finished
 from gan_zoo.engine.device import describe
-from gan_zoo.errors import GanZooError
+from gan_zoo.errors import GanZooError, Interrupted, StorageError
+from gan_zoo.io import check_writable
 
 
-def run_plan(plan: Plan, folder: Path, listener: Listener | None = None) -> list[str]:
-    """Run the cells of a plan that are not finished, and give back those that ended in an error, a line each.
+def run_plan(plan: Plan, folder: Path, listener: Listener | None = None, *, force: bool = False) -> list[str]:
+    """Run the runs of a plan that are not finished, and return those that ended in an error or timeout, a line each.
 
-    The manifest is written before the first cell and after each, its seconds being the sum over all sessions; where
-    nothing is left to run it stays as it is. Records of cells that this plan does not ask for stay where they are.
+    A run that was interrupted, or trained for a smaller budget, resumes from its checkpoint. The manifest is written
+    before the first run and after each, its seconds being the sum over all sessions; if nothing is left to run it stays
+    as it is. Records of runs that this plan does not ask for stay where they are.
+
+    Args:
+        plan: what is to be run.
+        folder: the results folder.
+        listener: what is notified of the progress.
+        force: whether runs in the folder that have other settings, or a larger budget, are deleted.
 
     Raises:
-        GanZooError: the folder cannot be written to, or another run is writing to it.
+        GanZooError: another process is writing to the folder, or it holds other settings or a larger budget.
+        StorageError: the folder cannot be written to.
+        Interrupted: Ctrl-C or SIGTERM; every run in training has a checkpoint.
     """
     listener = listener or Listener()
     folder = Path(folder)
     lock = lock_folder(folder)
     try:
+        for notice in check_folder(plan, folder, force=force):
+            listener.notice(notice)
         return _run(plan, folder, listener)
     finally:
         lock.release()
@@ -42,17 +56,19 @@ def run_plan(plan: Plan, folder: Path, listener: Listener | None = None) -> list
 def _run(plan: Plan, folder: Path, listener: Listener) -> list[str]:
     started, clock = now(), time.perf_counter()
     cells = plan.cells()
-    # Seed by seed, the floor after the variants: training begins at once, and an interrupted run has like with like.
+    # Seed by seed, the real images after the variants: training begins at once, and an interrupted suite has runs that
+    # can be compared.
     todo = sorted(
-        (cell for cell in cells if not is_finished(folder, cell)), key=lambda cell: (cell.seed, cell.variant is None)
+        (cell for cell in cells if not is_finished(plan, folder, cell)),
+        key=lambda cell: (cell.seed, cell.variant is None),
     )
     names = [cell.name for cell in cells]
-    # The floor's cells are the same for every variant and budget: they do not make it the same run.
+    # The runs of real images are the same for every variant and budget: they do not make it the same manifest.
     before = _before(folder, {cell.name for cell in cells if cell.variant is not None})
     listener.plan(plan, len(cells), len(cells) - len(todo))
-    if not todo and before.get("cells") == names:
-        return []
     manifest = _manifest(plan) | {"started": before.get("started", started), "cells": names}
+    if not todo and all(before.get(key) == manifest[key] for key in ("cells", "budget", "evaluate_at")):
+        return []
 
     memory = PeakMemory()
 
@@ -64,19 +80,28 @@ def _run(plan: Plan, folder: Path, listener: Listener) -> list[str]:
         )
 
     keep()
-    errors = []
+    failed = []
     try:
         # Closed whatever happens: workers must not outlive the folder's lock.
-        with memory, contextlib.closing(run_cells(plan, todo, folder, listener)) as running:
+        with (
+            memory,
+            stop_on_signals() as stop,
+            contextlib.closing(run_cells(plan, todo, folder, listener, stop)) as running,
+        ):
             for cell, end in running:
                 keep()
-                if end["status"] == "error":
-                    errors.append(f"{cell.variant_name} seed {cell.seed}: {end['message']}")
-    except BaseException:
-        keep()
+                if end["status"] not in FINISHED:
+                    failed.append(f"{cell.title}: {end['message']}")
+    except BaseException as error:
+        with contextlib.suppress(StorageError):
+            keep()
+        if isinstance(error, Interrupted):
+            raise Interrupted(
+                f"{error}; run the same command again to resume in {str(folder)!r}", error.status
+            ) from error
         raise
     keep(finished=True)
-    return errors
+    return failed
 
 
 def _before(folder: Path, names: set[str]) -> dict[str, Any]:
@@ -89,19 +114,18 @@ def _before(folder: Path, names: set[str]) -> dict[str, Any]:
 
 
 def lock_folder(folder: Path) -> filelock.BaseFileLock:
-    """Make the folder where there is none, and hold it against other runs until the lock is released.
+    """Create the folder if needed, and lock it against other processes until the lock is released.
 
     Raises:
-        GanZooError: another run holds it, or it cannot be written to.
+        GanZooError: another process holds the lock.
+        StorageError: the folder cannot be written to.
     """
+    check_writable(folder)
+    lock = filelock.FileLock(folder / ".lock", timeout=0)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / ".lock", timeout=0)
         lock.acquire()
     except filelock.Timeout:
         raise GanZooError(f"another run is writing to {str(folder)!r}; wait for it, or name another --out") from None
-    except OSError as error:
-        raise GanZooError(f"cannot write to {str(folder)!r}: {error.strerror or error}; name another --out") from None
     return lock
 
 
@@ -131,10 +155,19 @@ def _manifest(plan: Plan) -> dict[str, Any]:
         "contrasts": entries.contrasts(plan.recipe.suite, [variant.shown for variant in plan.variants]),
         "seeds": list(plan.seeds),
         "budget": plan.preset.budget,
-        "evaluate_at": plan.preset.evaluate_at,
+        "evaluate_at": list(plan.evaluate_at),
         "n": plan.preset.n,
         "ranked_by": plan.ranked_by,
-        "extractors": {e.name: {"digest": e.digest, "accuracy": e.accuracy} for e in plan.extractors},
+        "extractors": {
+            e.name: {
+                "digest": e.digest,
+                "accuracy": e.accuracy,
+                "measurement": plan.measurement_digests[e.name],
+            }
+            for e in plan.extractors
+        },
+        "measurements": plan.measurements,
+        "single": plan.recipe.single,
         "departures": {name: list(lines) for name, lines in plan.departures.items()},
         "notices": list(plan.notices),
         "device": describe(plan.device),

@@ -1,4 +1,4 @@
-"""A process that trains cells: it is told their names, and tells of its progress."""
+"""A process that trains runs: it receives their names, and sends its progress."""
 
 import multiprocessing
 import os
@@ -9,26 +9,34 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from gan_zoo.bench.cell import run_cell
+from gan_zoo.bench.interrupts import Stop
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import CellPlan, Recipe, make_plan
 from gan_zoo.bench.records import Row
-from gan_zoo.errors import GanZooError
+from gan_zoo.errors import GanZooError, Interrupted
 
-READY, DONE, FAILED = "ready", "done", "failed"
-"""What a worker says: that it can begin; last of a cell, its row; or why no cell can be run."""
+READY, DONE, FAILED, NOTICE = "ready", "done", "failed", "notice"
+"""What a worker sends: that it can begin; a run's last row; why no run can be run; something a reader must know."""
 
 
 def serve(pipe: Connection, recipe: Recipe, folder: Path, environment: Mapping[str, str]) -> None:
-    """Run the cells whose names come through the pipe, until it is closed; tell of each as a tuple (event, ...)."""
+    """Run the runs whose names come through the pipe, until it is closed; events are sent as tuples (event, ...).
+
+    SIGTERM stops the run after a checkpoint, and then the process.
+    """
+    stop = Stop()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, stop.request)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     # A server process may have begun under another environment.
     os.environ.clear()
     os.environ.update(environment)
     try:
-        _serve(pipe, recipe, folder)
+        _serve(pipe, recipe, folder, stop)
     except EOFError:
         return
+    except Interrupted as error:
+        raise SystemExit(error.status) from None
     except (GanZooError, OSError) as error:
         pipe.send((FAILED, str(error)))
     except Exception as error:
@@ -36,7 +44,7 @@ def serve(pipe: Connection, recipe: Recipe, folder: Path, environment: Mapping[s
         pipe.send((FAILED, f"a worker process failed ({why}); run the same command again, or with --jobs 1"))
 
 
-def _serve(pipe: Connection, recipe: Recipe, folder: Path) -> None:
+def _serve(pipe: Connection, recipe: Recipe, folder: Path, stop: Stop) -> None:
     # The plan is made again: a variant is code, and code does not travel between processes.
     plan = make_plan(recipe)
     cells, evaluator, teller = {cell.name: cell for cell in plan.cells()}, plan.evaluator(), _Teller(pipe)
@@ -45,10 +53,9 @@ def _serve(pipe: Connection, recipe: Recipe, folder: Path) -> None:
         name = pipe.recv()
         if name not in cells:
             raise GanZooError(
-                f"cell {name!r} is another one in a worker process: its variant changes from import to import; "
-                "use --jobs 1"
+                f"run {name!r} has another identity in a worker process: its variant changes from import to import"
             )
-        pipe.send((DONE, run_cell(plan, cells[name], evaluator, folder, teller)))
+        pipe.send((DONE, run_cell(plan, cells[name], evaluator, folder, teller, stop)))
 
 
 def _die_with_parent() -> None:
@@ -60,10 +67,13 @@ def _die_with_parent() -> None:
 
 
 class _Teller(Listener):
-    """The listener of a worker: sends what it hears on its way."""
+    """The listener of a worker: sends on what it is notified of."""
 
     def __init__(self, pipe: Connection) -> None:
         self.pipe = pipe
+
+    def notice(self, text: str) -> None:
+        self.pipe.send((NOTICE, text))
 
     def begin(self, cell: CellPlan) -> None:
         self.pipe.send(("begin",))

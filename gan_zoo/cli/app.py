@@ -14,14 +14,16 @@ import typer
 from gan_zoo.cli.bench import bench, report
 from gan_zoo.cli.compare import EPILOG as COMPARE_EPILOG
 from gan_zoo.cli.compare import compare
-from gan_zoo.cli.interrupt import STATUS, Interrupted
 from gan_zoo.cli.options import DataRoot, Inception, Plugin, load_plugins
 from gan_zoo.cli.search import search
 from gan_zoo.cli.train import sample, train
-from gan_zoo.errors import GanZooError
+from gan_zoo.errors import GanZooError, Interrupted
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+_INTERRUPTED = 130
+"""Exit status of a command that Ctrl-C ended, as in shells."""
 
 app = typer.Typer(
     name="gan-zoo",
@@ -45,13 +47,13 @@ def main() -> None:
     try:
         app(prog_name="gan-zoo", obj=_console)
     except Interrupted as stop:
-        _fail(str(stop), STATUS)
+        _fail(str(stop), stop.status)
     except GanZooError as error:
         _fail(str(error), 2)
     except SystemExit as stop:
-        # typer turns Ctrl-C into this status without a word.
-        if stop.code == STATUS:
-            _fail("interrupted; `gan-zoo bench` and `search` go on where they stopped when called again", STATUS)
+        # typer turns Ctrl-C into this status without a message.
+        if stop.code == _INTERRUPTED:
+            _fail("interrupted; `train`, `bench` and `search` resume when the same command is run again", _INTERRUPTED)
         raise
     except OSError as error:
         _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2)

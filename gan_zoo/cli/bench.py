@@ -1,30 +1,29 @@
-"""The verbs of a suite: `bench` and `report`. What is slow to import is imported in the command."""
+"""The commands of a suite: `bench` and `report`. What is slow to import is imported in the command."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from gan_zoo.cli.options import (
+    CheckpointEvery,
     DataRoot,
     Device,
     Fallback,
+    Force,
     Inception,
     Jobs,
     Out,
     Plugin,
     Precision,
     Preset,
+    RunTimeout,
     SuiteFile,
     Threads,
     Variants,
     seed_numbers,
     variant_names,
 )
-from gan_zoo.errors import GanZooError
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 def bench(
@@ -36,6 +35,9 @@ def bench(
     seeds: Annotated[
         str | None, typer.Option(help="Seeds in place of the suite's, e.g. 0,1,2.", show_default=False)
     ] = None,
+    force: Force = False,
+    checkpoint_every: CheckpointEvery = 60.0,
+    run_timeout: RunTimeout = None,
     plugin: Plugin = None,
     data_root: DataRoot = None,
     fallback: Fallback = None,
@@ -47,20 +49,23 @@ def bench(
 ) -> None:
     """Run a suite: train every variant with every seed, measure, and write tables, plots and a report.
 
-    Killed or interrupted, the same command goes on with what is missing.
+    The same command again resumes what was interrupted, and a longer preset of the same settings extends what is
+    finished. Ctrl-C and SIGTERM stop after a checkpoint of every run in training, a second Ctrl-C at once.
+
+    Exit status: 0 if every run is ok, diverged, collapsed or out_of_memory, which are results; 2 for bad input, and if
+    a run ends in error or timeout, with the others finished and the report written; 130 after Ctrl-C.
     """
     from gan_zoo.bench import launch
 
-    if jobs != 1 and not (device or "").startswith("cuda"):
+    if not (device or "").startswith("cuda"):
         launch.begin_early()
-    from gan_zoo.cli import progress
+    from gan_zoo.cli import progress, ranking
     from gan_zoo.pipeline import run_suite
 
-    folder = out or Path("runs") / f"{suite.stem}-{preset}"
     with progress.BenchListener(context.obj()) as listener:
         outcome = run_suite(
             suite,
-            folder,
+            out,
             preset=preset,
             variants=variant_names(variants),
             seeds=seed_numbers(seeds),
@@ -72,24 +77,20 @@ def bench(
             precision=precision,
             threads=threads,
             jobs=jobs,
+            isolate=True,
+            run_timeout=run_timeout,
+            checkpoint_every=checkpoint_every,
+            force=force,
             listener=listener,
         )
-    _print_ranking(folder, outcome.report, context.obj())
-    if outcome.errors:
-        raise GanZooError("\n".join(f"a cell failed: {line}" for line in outcome.errors))
+    ranking.print_outcome(outcome, context.obj())
 
 
 def report(
-    context: typer.Context, folder: Annotated[Path, typer.Argument(help="A folder that `gan-zoo bench` wrote.")]
+    context: typer.Context, folder: Annotated[Path, typer.Argument(help="A folder that `bench` or `train` wrote.")]
 ) -> None:
-    """Write the tables, plots and report of a results folder anew, from its records."""
+    """Write the tables, plots and report of a results folder again, from its records."""
+    from gan_zoo.cli import ranking
     from gan_zoo.report import write_report
 
-    _print_ranking(folder, write_report(folder), context.obj())
-
-
-def _print_ranking(folder: Path, path: Path, console: "Console") -> None:
-    from gan_zoo.cli import ranking
-
-    ranking.print_ranking(folder, console)
-    console.print(f"report: {path}", highlight=False, soft_wrap=True)
+    ranking.print_report(folder, write_report(folder), context.obj())

@@ -36,15 +36,27 @@ Precision = Annotated[
 ]
 
 SuiteFile = Annotated[Path, typer.Argument(metavar="SUITE", help="A suite file; see benchmarks/.")]
-Out = Annotated[Path | None, typer.Option(help="Folder to write to; by default runs/SUITE-PRESET.", show_default=False)]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder to write to; by default runs/SUITE-DATA-PRESET.", show_default=False)
+]
 Preset = Annotated[str, typer.Option(help="smoke, quick, full, or auto: full on CUDA, quick on a CPU.")]
 Variants = Annotated[
     str | None, typer.Option(help="Variants in place of the suite's, with commas between.", show_default=False)
 ]
-Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads a cell; by default 1.", show_default=False)]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads a run; by default 1.", show_default=False)]
 Jobs = Annotated[
     int | None,
-    typer.Option(min=1, help="Cells side by side; by default one a core on a CPU, 1 on CUDA.", show_default=False),
+    typer.Option(min=1, help="Runs side by side; by default one a core on a CPU, 1 on CUDA.", show_default=False),
+]
+RunTimeout = Annotated[
+    float | None,
+    typer.Option(min=1, help="Seconds after which one run is ended, status timeout.", show_default=False),
+]
+CheckpointEvery = Annotated[
+    float, typer.Option(min=1, help="Seconds between two checkpoints, beside those at every evaluation.")
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Delete runs in --out that have other settings or a larger budget.")
 ]
 
 

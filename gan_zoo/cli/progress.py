@@ -1,4 +1,4 @@
-"""Progress of training on a terminal; where there is none, one plain line a finished cell."""
+"""Progress of training on a terminal; without one, a plain line for each finished run."""
 
 from collections.abc import Mapping
 from types import TracebackType
@@ -35,12 +35,12 @@ def figures(rate: float, values: Mapping[str, float]) -> str:
 
 
 class BenchListener(Listener):
-    """Shows a run of a suite: a bar over all cells, and one for each cell in training."""
+    """Shows the progress of a suite: a bar over all runs, and one for each run in training."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.bars = bars(console)
-        self.grid = self.bars.add_task("cells", total=None, figures="", visible=False)
+        self.grid = self.bars.add_task("runs", total=None, figures="", visible=False)
         self.training: dict[str, TaskID] = {}
         self.done = 0
         self.total = 0
@@ -59,27 +59,34 @@ class BenchListener(Listener):
         self.console.print(f"[bold yellow]NOTE[/] {escape(text)}", highlight=False, soft_wrap=True)
 
     def plan(self, plan: Plan, cells: int, finished: int) -> None:
-        """Say what is run, and show the bar over all cells."""
+        """Print what is run, and show the bar over all runs."""
         self.done, self.total = finished, cells
-        line = f"{cells} cells, {plan.jobs} at a time, {describe(plan.device)}, {plan.precision}"
+        machine = f"{describe(plan.device)}, {plan.precision}"
+        if plan.recipe.single:
+            title = f"{plan.variants[0].title} on {plan.measured.title}"
+            line = f"{title}, {plan.budget}, seed {plan.seeds[0]}, {machine}"
+        else:
+            line = f"{cells} runs, {plan.jobs} at a time, {machine}"
         self.console.print(line, highlight=False, markup=False, soft_wrap=True)
         self.bars.update(self.grid, total=cells, completed=finished, visible=True)
-        if finished:
-            self.console.print(f"{finished} of {cells} cells are finished already", highlight=False)
+        if finished == cells:
+            self.console.print("already finished: nothing is trained", highlight=False)
+        elif finished:
+            self.console.print(f"{finished} of {cells} runs are finished already", highlight=False)
 
     def begin(self, cell: CellPlan) -> None:
-        """Show a bar for a cell."""
+        """Show a bar for a run."""
         self.training[cell.name] = self.bars.add_task(f"{cell.variant_name} seed {cell.seed}", total=1.0, figures="")
 
     def block(self, cell: CellPlan, share: float, rate: float, values: Mapping[str, float]) -> None:
-        """Move a cell's bar."""
+        """Move a run's bar."""
         self.bars.update(self.training[cell.name], completed=share, figures=figures(rate, values))
 
     def end(self, cell: CellPlan, row: Row) -> None:
-        """Take a cell's bar away, and print a line for it."""
+        """Remove a run's bar, and print a line for it."""
         self.done += 1
         self.bars.update(self.grid, completed=self.done)
-        # A process may be killed before it tells that its cell begins.
+        # A process may be killed before it reports that its run begins.
         if (bar := self.training.pop(cell.name, None)) is not None:
             self.bars.remove_task(bar)
         took = "" if cell.variant is None else f" in {row['seconds']:.0f} s of training"

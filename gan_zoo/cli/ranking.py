@@ -3,10 +3,13 @@
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
-from gan_zoo.bench.records import read_manifest
+from gan_zoo.bench.records import damages, read_manifest
 from gan_zoo.bench.tables import own_extractor
 from gan_zoo.cli.table import fitted
+from gan_zoo.errors import GanZooError
+from gan_zoo.pipeline import Outcome
 from gan_zoo.report import ranking_table
 from gan_zoo.report.style import data_title
 
@@ -39,3 +42,22 @@ def print_ranking(folder: Path, console: Console) -> None:
     console.print(fitted({head: frame[head].astype(str).tolist() for head in heads}, console.width))
     if frame["variant"].str.endswith("†").any():
         console.print("† departs from the article: see the report", highlight=False, soft_wrap=True)
+
+
+def print_report(folder: Path, report: Path, console: Console) -> None:
+    """The ranking of a results folder, what of its records is damaged, and where its report is."""
+    for line in damages(folder):
+        console.print(f"[bold yellow]NOTE[/] {escape(line)}", highlight=False, soft_wrap=True)
+    print_ranking(folder, console)
+    console.print(f"report: {report}", highlight=False, markup=False, soft_wrap=True)
+
+
+def print_outcome(outcome: Outcome, console: Console) -> None:
+    """What a suite came to.
+
+    Raises:
+        GanZooError: a run ended in an error or timeout.
+    """
+    print_report(outcome.folder, outcome.report, console)
+    if outcome.errors:
+        raise GanZooError("\n".join(f"a run failed: {line}" for line in outcome.errors))

@@ -46,11 +46,11 @@ def search(
 ) -> None:
     """Tune every variant by the same number of random trials, and write a suite of the winners for `bench`.
 
-    Killed or interrupted, the same command goes on with what is missing; with more trials it adds them.
+    The same command again resumes what was interrupted; with more trials it adds them.
     """
     from gan_zoo.bench import launch
 
-    if jobs != 1 and not (device or "").startswith("cuda"):
+    if not (device or "").startswith("cuda"):
         launch.begin_early()
     from gan_zoo.cli import progress
     from gan_zoo.search import search_suite
@@ -71,6 +71,7 @@ def search(
             precision=precision,
             threads=threads,
             jobs=jobs,
+            isolate=True,
             listener=listener,
             say=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
         )

@@ -1,18 +1,30 @@
-"""The verbs of one variant by itself: `train` and `sample`. What is slow to import is imported in the command."""
+"""The commands of one variant by itself: `train` and `sample`. What is slow to import is imported in the command."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gan_zoo.cli.options import Channels, DataRoot, Device, Fallback, Plugin, Precision, load_plugins
+from gan_zoo.cli.options import (
+    Channels,
+    CheckpointEvery,
+    DataRoot,
+    Device,
+    Fallback,
+    Force,
+    Inception,
+    Plugin,
+    Precision,
+    RunTimeout,
+    load_plugins,
+)
 
 
 def train(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="A variant; `gan-zoo list` names them.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write to; by default runs/NAME-seedSEED.", show_default=False)
+        Path | None, typer.Option(help="Folder to write to; by default runs/NAME-DATA-seedSEED.", show_default=False)
     ] = None,
     data: Annotated[
         str, typer.Option(help="A data set, as `gan-zoo data` names them, or folder:PATH for images of your own.")
@@ -31,36 +43,52 @@ def train(
             "--set", help="A hyperparameter, e.g. --set batch_size=128. May be given again.", show_default=False
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite another run's files in --out.")] = False,
+    evaluate: Annotated[bool, typer.Option(help="Compute the metrics of the data set's default extractor.")] = True,
+    force: Force = False,
+    checkpoint_every: CheckpointEvery = 60.0,
+    run_timeout: RunTimeout = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads; by default all cores.", show_default=False)
+    ] = None,
     plugin: Plugin = None,
     data_root: DataRoot = None,
     fallback: Fallback = None,
+    inception_weights: Inception = None,
     device: Device = None,
     precision: Precision = None,
 ) -> None:
-    """Train one variant, and write its checkpoint, history and samples.
+    """Train one variant with one seed: checkpoints, tables, samples and a report in a folder.
 
-    Ctrl-C ends the training early, and keeps what was trained.
+    The same command again resumes an interrupted run. A larger budget extends a finished one; a budget is always the
+    total. Ctrl-C and SIGTERM stop after a checkpoint, a second Ctrl-C at once.
+
+    Exit status: 0 if the run is ok, diverged, collapsed or out_of_memory, which are results; 2 for bad input, and for
+    a run that ends in error or timeout; 130 after Ctrl-C.
     """
     from gan_zoo.cli import single
 
     load_plugins(plugin)
     units = {"epochs": epochs, "images": images, "steps": steps, "seconds": seconds}
-    budget = {unit: amount for unit, amount in units.items() if amount is not None} or {"epochs": 200.0}
     single.train(
         name,
-        out or Path("runs") / f"{name}-seed{seed}",
+        out,
         context.obj(),
         data=data,
         channels=channels,
-        budget=budget,
+        budget={unit: amount for unit, amount in units.items() if amount is not None} or {"epochs": 200.0},
         seed=seed,
         settings=setting or [],
+        force=force,
+        evaluate=evaluate,
+        checkpoint_every=checkpoint_every,
+        run_timeout=run_timeout,
+        threads=threads,
+        plugins=tuple(plugin or ()),
         data_root=data_root,
         fallback=fallback,
+        inception_weights=inception_weights,
         device=device,
         precision=precision,
-        force=force,
     )
 
 

@@ -5,7 +5,7 @@ from gan_zoo.engine.advance import advance
 from gan_zoo.engine.batches import Batch, Fakes, draw
 from gan_zoo.engine.sample import Sampler
 from gan_zoo.engine.state import State, init
-from gan_zoo.engine.step import flush
+from gan_zoo.engine.step import flush, pending_row
 from gan_zoo.engine.train import Budget, Diverged, OnBlock, Run, failure, train_run, train_to
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "failure",
     "flush",
     "init",
+    "pending_row",
     "train_run",
     "train_to",
 ]

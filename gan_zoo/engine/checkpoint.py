@@ -1,4 +1,4 @@
-"""A state on disk, to the bit: one safetensors file (no pickle, so that a stranger's file cannot run code)."""
+"""A state on disk, to the bit: one safetensors file with a verified digest (no pickle: a file cannot run code)."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from gan_zoo import registry
 from gan_zoo.engine.device import pick
 from gan_zoo.engine.sample import Sampler
 from gan_zoo.engine.state import State
-from gan_zoo.errors import GanZooError
+from gan_zoo.errors import DamagedFileError, GanZooError
+from gan_zoo.io import writing
+from gan_zoo.tensors import load_tensors, save_tensors
 from gan_zoo.variant import Variant
 
-FORMAT = "gan-zoo checkpoint 1"
+FORMAT = "gan-zoo checkpoint 2"
 _COUNTS = ("cursor", "images", "discriminator_steps", "generator_steps", "rounds", "seconds")
 
 
@@ -63,11 +63,22 @@ def _mismatch(checkpoint: Checkpoint, error: Exception) -> GanZooError:
     return GanZooError(f"{checkpoint.path} does not fit variant {checkpoint.facts['variant']!r} as it is now: {reason}")
 
 
-def save(state: State, path: Path) -> None:
-    """Write a state; a kill leaves the old file or the new one, never a part.
+def previous(path: Path) -> Path:
+    """Where ``save`` keeps the checkpoint that it replaces."""
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def save(state: State, path: Path, *, keep_previous: bool = False) -> None:
+    """Write a state; a kill at any instant leaves the old file or the new one.
+
+    Args:
+        state: the state, also in the middle of an interval of the history.
+        path: the file; its folder is created.
+        keep_previous: whether the file that is replaced is kept as ``previous(path)``.
 
     Raises:
         GanZooError: the variant was not made by the registry, or not from plain options: no name brings it back.
+        StorageError: the path cannot be written.
     """
     if not state.variant.name:
         raise GanZooError(f"variant {state.variant.title!r} has no name: register it before saving a checkpoint")
@@ -77,12 +88,15 @@ def save(state: State, path: Path) -> None:
         "variant": state.variant.name,
         "options": _plain(state.variant),
         "data": state.data_name,
+        "requested": state.data_requested,
+        "fingerprint": state.fingerprint,
         "shape": list(state.data.shape),
         "classes": state.classes,
         "seed": state.seed,
         "precision": state.precision,
         "counts": {name: getattr(state, name) for name in _COUNTS},
         "history": state.history.rows,
+        "recorded": list(state.history.names),
         "optimizers": {
             player: _flatten(getattr(state.optimizers, player).state_dict(), f"optimizers.{player}", tensors)
             for player in ("generator", "discriminator")
@@ -93,34 +107,37 @@ def save(state: State, path: Path) -> None:
     tensors |= {f"objective.{name}": value for name, value in state.objective.items()}
     tensors |= {f"random.{purpose}": generator.get_state() for purpose, generator in state.random.items()}
     tensors |= {"random.default": state.default_random, "order": state.order}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".part")
+    if state.history.pending:
+        tensors["history.pending"] = torch.cat(state.history.pending)
     # Cloned, because safetensors refuses tensors that share memory (tied weights).
-    save_file(
-        {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()},
-        draft,
-        {"facts": json.dumps(facts)},
-    )
-    draft.replace(path)
+    copies = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    # Written beside the other two first: a full disk leaves both as they are.
+    draft = path.with_name(f"{path.stem}.next{path.suffix}") if keep_previous else path
+    save_tensors(draft, copies, {"facts": json.dumps(facts)})
+    if keep_previous:
+        with writing(path):
+            if path.is_file():
+                path.replace(previous(path))
+            draft.replace(path)
 
 
 def load(path: Path) -> Checkpoint:
     """Read a checkpoint file.
 
     Raises:
-        GanZooError: the file is missing, damaged, or no checkpoint of gan-zoo.
+        GanZooError: the file is missing.
+        DamagedFileError: it is damaged, or no checkpoint of gan-zoo.
     """
     path = Path(path)
     if not path.is_file():
         raise GanZooError(f"checkpoint {str(path)!r} is not a file; `gan-zoo train` and `gan-zoo bench` write them")
     try:
-        with safe_open(path, "pt") as file:
-            facts = json.loads((file.metadata() or {}).get("facts", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise GanZooError(f"{str(path)!r} is not a gan-zoo checkpoint, or is damaged: {error}") from None
+        tensors, metadata = load_tensors(path)
+        facts = json.loads(metadata.get("facts", "{}"))
+    except (OSError, ValueError, DamagedFileError) as error:
+        raise DamagedFileError(f"{str(path)!r} is not a gan-zoo checkpoint, or is damaged: {error}") from None
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        raise GanZooError(f"{str(path)!r} is a safetensors file, but not a gan-zoo checkpoint ({FORMAT!r})")
+        raise DamagedFileError(f"{str(path)!r} is a safetensors file, but not a gan-zoo checkpoint ({FORMAT!r})")
     return Checkpoint(path, facts, tensors)
 
 
@@ -135,6 +152,7 @@ def restore(state: State, checkpoint: Checkpoint) -> State:
         "variant": state.variant.name,
         "options": _plain(state.variant),
         "data": state.data_name,
+        "fingerprint": state.fingerprint,
         "seed": state.seed,
         "precision": state.precision,
     }
@@ -158,6 +176,9 @@ def restore(state: State, checkpoint: Checkpoint) -> State:
     for name in _COUNTS:
         setattr(state, name, facts["counts"][name])
     state.history.rows = list(facts["history"])
+    state.history.names = tuple(facts["recorded"])
+    pending = tensors.get("history.pending")
+    state.history.pending = [] if pending is None else [pending.to(state.device)]
     return state
 
 

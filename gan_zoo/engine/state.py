@@ -44,13 +44,17 @@ class State:
     """Training at one instant. ``advance`` changes it in place; a checkpoint holds all of it.
 
     ``seconds`` counts training alone; ``images`` counts real images judged; ``order`` and ``cursor`` are the epoch's
-    permutation and the place in it; ``default_random`` is the state of torch's default generator (for dropout).
-    ``graphs`` says whether CUDA graphs may be used, ``recorded`` holds them, ``execution`` tells how rounds are run.
+    permutation and the place in it; ``data_requested`` is the name that the data set was
+    asked for by, ``fingerprint`` its own; ``default_random`` is the state of torch's
+    default generator (for dropout). ``graphs`` says whether CUDA graphs may be used, ``recorded`` holds them,
+    ``execution`` tells how rounds are run.
     """
 
     variant: Variant
     data: Split
     data_name: str
+    data_requested: str
+    fingerprint: str
     classes: int
     seed: int
     dtype: torch.dtype
@@ -117,6 +121,8 @@ def init(
         variant=variant,
         data=data.train,
         data_name=data.name,
+        data_requested=data.requested,
+        fingerprint=data.fingerprint,
         classes=data.classes,
         seed=seed,
         dtype=dtype,

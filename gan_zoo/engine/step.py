@@ -210,23 +210,29 @@ def _row(state: State, values: Mapping[str, Tensor]) -> Tensor:
 
 
 def flush(state: State) -> dict[str, float] | None:
-    """Gather the rounds recorded since the last flush into one row of means (the one wait for the device), or None.
+    """Move the pending rounds into one row of ``state.history.rows``, and return its means, or None without any.
 
-    The row goes to ``state.history.rows``, with the counts of steps, images and seconds at its end.
+    It waits for the device.
     """
+    row = pending_row(state)
+    if row is None:
+        return None
+    state.history.pending.clear()
+    state.history.rows.append(row)
+    values: dict[str, float] = row["values"]
+    return values
+
+
+def pending_row(state: State) -> dict[str, Any] | None:
+    """The pending rounds as a row of history: their means, and the counts at their end; None without any."""
     if not state.history.pending:
         return None
     means = torch.cat(state.history.pending).mean(dim=0).tolist()
-    state.history.pending.clear()
-    values = dict(zip(state.history.names, means, strict=True))
-    state.history.rows.append(
-        {
-            "step": state.rounds,
-            "images": state.images,
-            "seconds": state.seconds,
-            "discriminator_steps": state.discriminator_steps,
-            "generator_steps": state.generator_steps,
-            "values": values,
-        }
-    )
-    return values
+    return {
+        "step": state.rounds,
+        "images": state.images,
+        "seconds": state.seconds,
+        "discriminator_steps": state.discriminator_steps,
+        "generator_steps": state.generator_steps,
+        "values": dict(zip(state.history.names, means, strict=True)),
+    }

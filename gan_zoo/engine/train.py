@@ -4,27 +4,28 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gan_zoo.data import Dataset
+from gan_zoo.engine import checkpoint
 from gan_zoo.engine.advance import advance
 from gan_zoo.engine.batches import Draw, draw
 from gan_zoo.engine.device import synchronize
 from gan_zoo.engine.sample import NotFinite, Sampler
-from gan_zoo.engine.state import State, init
-from gan_zoo.engine.step import flush
+from gan_zoo.engine.state import State
+from gan_zoo.engine.step import flush, pending_row
 from gan_zoo.errors import GanZooError, unknown
-from gan_zoo.precision import EXACT
-from gan_zoo.variant import Variant
 
 if TYPE_CHECKING:
     import pandas as pd
 
 UNITS = ("images", "epochs", "steps", "seconds")
-ROWS = 200
-"""History rows that a run aims at: a row is the mean over a block of rounds."""
+HISTORY_INTERVAL = 50
+"""Steps that a row of history is the mean of. It is fixed, so that an extended run has the rows of one in one go."""
+_CHUNK_SECONDS = 0.2
+"""How long training runs between two looks at the clock and calls of ``on_chunk``, unless a single step is longer."""
 
 
 class Diverged(Exception):
@@ -55,6 +56,10 @@ class Budget:
         ((unit, amount),) = setting.items()
         return cls(unit, amount)
 
+    def in_images(self, samples: int) -> "Budget":
+        """The same budget for a training split of so many samples, epochs as images."""
+        return Budget("images", self.amount * samples) if self.unit == "epochs" else self
+
     def spent(self, state: State) -> float:
         """How much of it a state has used, in its unit."""
         used = {"images": state.images, "steps": state.rounds, "seconds": state.seconds}
@@ -69,6 +74,7 @@ class Budget:
 
 
 OnBlock = Callable[[State, Mapping[str, float]], None]
+OnChunk = Callable[[State], None]
 
 
 def train_to(
@@ -77,39 +83,52 @@ def train_to(
     fractions: Sequence[float] = (1.0,),
     *,
     on_block: OnBlock | None = None,
+    on_chunk: OnChunk | None = None,
     draw: Draw = draw,
 ) -> Iterator[float]:
-    """Train in place, and yield each fraction of the budget as it is reached; the clock stands still meanwhile.
+    """Train in place, and yield each fraction of the budget when it is reached; the clock is stopped meanwhile.
 
-    ``on_block`` is called with every row of history.
+    ``on_block`` is called with every row of history: one every ``HISTORY_INTERVAL`` steps. The steps since the last row
+    stay in ``state.history.pending``. ``on_chunk`` is called a few times a second between two steps, where the state
+    can be saved, or an exception can end the training.
 
     Raises:
         Diverged: a loss, score or gradient norm is no longer finite.
     """
-    block = _block(state, budget)
+    pace = 1
     for fraction in fractions:
         while (left := budget.rounds_left(state, fraction)) > 0:
-            started = time.perf_counter()
-            try:
-                advance(state, min(left, block - state.rounds % block), draw=draw)
-                synchronize(state.device)
-            finally:
-                state.seconds += time.perf_counter() - started
-            values = flush(state)
-            if values is not None and on_block is not None:
-                on_block(state, values)
-            if values is not None and (bad := [name for name, value in values.items() if not math.isfinite(value)]):
-                raise Diverged(f"{bad[0]} was no longer finite at step {state.rounds}")
+            rounds = min(left, pace, HISTORY_INTERVAL - state.rounds % HISTORY_INTERVAL)
+            took = _timed_advance(state, rounds, draw)
+            pace = max(1, min(2 * rounds, int(rounds * _CHUNK_SECONDS / took)))
+            if state.rounds % HISTORY_INTERVAL == 0:
+                values = flush(state)
+                assert values is not None
+                if on_block is not None:
+                    on_block(state, values)
+                _check_finite(state, values)
+            if on_chunk is not None:
+                on_chunk(state)
+        if (row := pending_row(state)) is not None:
+            _check_finite(state, row["values"])
         yield fraction
 
 
-def _block(state: State, budget: Budget) -> int:
-    """Rounds a row of history; with the articles' 200 epochs a row is an epoch, its smaller last batch included."""
-    if budget.unit == "seconds":
-        return 10
-    size, steps = state.variant.batch_size, state.variant.discriminator_steps
-    batches = {"images": 1 / size, "epochs": math.ceil(len(state.data) / size), "steps": steps}[budget.unit]
-    return max(1, round(budget.amount * batches / steps / ROWS))
+def _timed_advance(state: State, rounds: int, draw: Draw) -> float:
+    """Train for so many rounds on the state's clock, and return the seconds that they took."""
+    started = time.perf_counter()
+    try:
+        advance(state, rounds, draw=draw)
+        synchronize(state.device)
+    finally:
+        took = time.perf_counter() - started
+        state.seconds += took
+    return took
+
+
+def _check_finite(state: State, values: Mapping[str, float]) -> None:
+    if bad := [name for name, value in values.items() if not math.isfinite(value)]:
+        raise Diverged(f"{bad[0]} was no longer finite at step {state.rounds}")
 
 
 @dataclass(frozen=True)
@@ -132,34 +151,34 @@ class Run:
 
     @property
     def history(self) -> "pd.DataFrame":
-        """One row a block of rounds: counts at its end, means of the recorded values over it."""
+        """One row every ``HISTORY_INTERVAL`` steps, and one for the steps since: counts at its end, means over it."""
         import pandas as pd
 
-        return pd.DataFrame([{**row, **row["values"]} for row in self.state.history.rows]).drop(
-            columns="values", errors="ignore"
-        )
+        rows = [*self.state.history.rows, *filter(None, [pending_row(self.state)])]
+        return pd.DataFrame([{**row, **row["values"]} for row in rows]).drop(columns="values", errors="ignore")
+
+    def save(self, path: Path | str) -> None:
+        """Write a checkpoint, which ``gan_zoo.train(resume=path, ...)`` continues and ``gan_zoo.load`` samples from.
+
+        Raises:
+            GanZooError: the path cannot be written, or the variant was not made by the registry.
+        """
+        checkpoint.save(self.state, Path(path))
 
 
 def train_run(
-    variant: Variant,
-    data: Dataset,
+    state: State,
     budget: Budget,
     *,
-    seed: int = 0,
-    precision: str = EXACT,
     fractions: Sequence[float] = (1.0,),
     on_milestone: Callable[[State, float], Any] | None = None,
     on_block: OnBlock | None = None,
 ) -> Run:
-    """Train a variant on the data's device, in a precision of ``gan_zoo.precision``.
+    """Train a state in place to a budget, which is the total, its earlier steps included.
 
     ``on_milestone(state, fraction)`` is called at each fraction of the budget, outside the clock. A run that diverges
-    or runs out of memory is given back as far as it came, with its status.
-
-    Raises:
-        GanZooError: the variant does not fit the data, or the device does not have the precision.
+    or runs out of memory is returned as far as it came, with its status.
     """
-    state = init(variant, data, seed, precision=precision)
     status, message = "ok", ""
     try:
         for fraction in train_to(state, budget, fractions, on_block=on_block):
@@ -170,8 +189,8 @@ def train_run(
     return Run(state, status, message)
 
 
-def failure(error: Exception) -> tuple[str, str]:
-    """Status and message of a failure that belongs in the table; any other error is raised again."""
+def failure(error: BaseException) -> tuple[str, str]:
+    """Status and message of a failure that is a result; any other error is raised again."""
     if isinstance(error, (Diverged, NotFinite)):
         return "diverged", str(error)
     if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):

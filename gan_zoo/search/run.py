@@ -54,6 +54,7 @@ def search_suite(
     precision: str | None = None,
     threads: int | None = None,
     jobs: int | None = None,
+    isolate: bool = False,
     listener: Listener | None = None,
     say: Callable[[str], None] = lambda _line: None,
 ) -> Search:
@@ -82,6 +83,7 @@ def search_suite(
         precision=precision,
         threads=threads,
         jobs=jobs,
+        isolate=isolate,
     )
     plan, listener, folder = make_plan(recipe), listener or Listener(), Path(out)
     if not plan.extractors:

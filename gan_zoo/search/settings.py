@@ -1,13 +1,14 @@
 """What a search was begun with, kept in its folder: another search's trials do not belong beside its own."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gan_zoo.bench.plan import Plan
 from gan_zoo.bench.records import plain, write_json
 from gan_zoo.errors import GanZooError
+from gan_zoo.io import differences
 from gan_zoo.search.space import Ranges, Space
 
 SETTINGS = "search.json"
@@ -17,17 +18,16 @@ _LONG = 40  # characters of a value in an error
 
 def settings_of(plan: Plan, seed: int, ranges: Ranges, spaces: Mapping[str, Space]) -> dict[str, Any]:
     """All that decides the trials of a search, from the plan of its defaults; the number of trials may grow."""
-    floor, *cells = plan.cells()
-    own = {
-        cell.variant_name: {key: value for key, value in cell.identity.items() if key not in floor.identity}
-        for cell in cells
-    }
+    trained = {cell.variant_name: cell.identity for cell in plan.cells() if cell.variant is not None}
     settings = {
         "seed": seed,
+        "training seed": plan.seeds[0],
         "preset": plan.preset_name,
+        "budget": plan.preset.budget,
+        "evaluate_at": plan.evaluate_at,
         "ranges": ranges.model_dump(),
-        "measured": {"training seed" if key == "seed" else key: value for key, value in floor.identity.items()},
-        "variants": {name: own[name] | {"varied": space.words()} for name, space in spaces.items()},
+        "measured": plan.measurements,
+        "variants": {name: {**trained[name], "varied": space.words()} for name, space in spaces.items()},
     }
     kept: dict[str, Any] = json.loads(json.dumps(plain(settings)))
     return kept
@@ -44,7 +44,8 @@ def keep(folder: Path, settings: Mapping[str, Any]) -> None:
     known = held.get("variants", {})
     mine = {**settings, "variants": {name: said for name, said in settings["variants"].items() if name in known}}
     theirs = {**held, "variants": {name: said for name, said in known.items() if name in settings["variants"]}}
-    if held and (found := list(_differences(theirs, mine))):
+    found = [f"{key} {_short(one)}, not {_short(other)}" for key, one, other in differences(theirs, mine)]
+    if held and found:
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise GanZooError(
             f"{str(folder)!r} holds another search ({'; '.join(found[:_SHOWN])}{more}); name another --out"
@@ -60,14 +61,6 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(held, dict) or not isinstance(held.get("variants"), dict):
         raise GanZooError(f"{path} holds no settings of a search; name another --out")
     return held
-
-
-def _differences(theirs: Any, mine: Any, key: str = "") -> Iterator[str]:
-    if isinstance(theirs, dict) and isinstance(mine, dict):
-        for name in dict.fromkeys([*theirs, *mine]):
-            yield from _differences(theirs.get(name), mine.get(name), f"{key}.{name}" if key else name)
-    elif theirs != mine:
-        yield f"{key} {_short(theirs)}, not {_short(mine)}"
 
 
 def _short(value: Any) -> str:

@@ -1,0 +1,167 @@
+"""What a results folder already holds of a plan: runs that are finished, and runs that must not be overwritten."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gan_zoo.bench.cell import CHECKPOINTS, records_path
+from gan_zoo.bench.plan import CellPlan, Plan, decisive
+from gan_zoo.bench.records import CELLS, MANIFEST, Cell, damages, read_cell, read_manifest
+from gan_zoo.errors import GanZooError
+from gan_zoo.io import differences, writing
+
+FINISHED = ("ok", "collapsed", "diverged", "out_of_memory")
+"""The statuses that are results; a run with another one, ``error`` or ``timeout``, is run again."""
+_LONG = 40  # characters of a value in a message
+_MACHINE = ("numerics", "code", "torch", "device", "matmul", "threads", "data.revision")
+"""Parts of a run's identity that its settings do not name."""
+_NAMES = {"data.shape": "sample shape", "data.fingerprint": "training images", "data.name": "data"}
+
+
+def is_finished(plan: Plan, folder: Path, cell: CellPlan) -> bool:
+    """Whether the run's records are complete for this plan's budget and measurements."""
+    path = records_path(folder, cell)
+    if not path.is_file():
+        return False
+    record = read_cell(path)
+    if record.status not in FINISHED or record.end is None:
+        return False
+    if cell.variant is None:
+        return True
+    schedule = plan.schedule
+    if record.status in ("ok", "collapsed"):
+        return schedule.reached(record.end) and 1.0 in plan.evaluated(record)
+    return (record.end.get("budget") or {}).get(schedule.unit, 0) >= schedule.amount
+
+
+def check_folder(plan: Plan, folder: Path, *, force: bool) -> list[str]:
+    """Compare a plan with what its results folder holds, before anything is written.
+
+    Args:
+        plan: what is to be run.
+        folder: the results folder; it may be missing.
+        force: whether runs that would be refused are deleted instead.
+
+    Returns:
+        One line for each thing a reader must know: what is trained again and why, what is damaged, what was deleted.
+
+    Raises:
+        GanZooError: the folder holds other data, other settings or a larger budget, each named.
+    """
+    if not (folder / MANIFEST).is_file():
+        return []
+    try:
+        manifest = read_manifest(folder)
+    except GanZooError:
+        return []
+    held = _records(folder, manifest)
+    refused = list(_other_folder(plan, manifest))
+    affected = set(held) if refused else set()
+    again: dict[str, list[str]] = {}
+    for cell in plan.cells():
+        for name, record in held.items():
+            settings, machine = _compare(plan, cell, name, record)
+            if settings:
+                refused += settings
+                affected.add(name)
+            elif machine:
+                again.setdefault("; ".join(machine), []).append(cell.title)
+    if refused and not force:
+        raise GanZooError(
+            f"{str(folder)!r} holds another run ({'; '.join(dict.fromkeys(refused))}); name another --out, or delete "
+            "it with --force"
+        )
+    notices = [f"{', '.join(names)}: trained again ({why})" for why, names in again.items()]
+    return notices + damages(folder) + (_delete(folder, {name: held[name] for name in affected}) if affected else [])
+
+
+def _records(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Cell]:
+    """The runs that the manifest names and that have begun, as they are on disk."""
+    paths = [folder / CELLS / f"{name}.jsonl" for name in manifest["cells"]]
+    found = {path.stem: read_cell(path) for path in paths if path.is_file()}
+    return {name: record for name, record in found.items() if record.begin}
+
+
+def _other_folder(plan: Plan, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """In what a folder is of another comparison."""
+    single = {"variants": [variant.shown for variant in plan.variants], "seeds": list(plan.seeds)}
+    mine = {"data": plan.measured.name, "single": plan.recipe.single}
+    theirs = {"data": manifest["data"].get("name"), "single": bool(manifest.get("single"))}
+    if plan.recipe.single:
+        mine |= single
+        theirs |= {key: manifest.get(key) for key in single}
+    else:
+        mine["suite"], theirs["suite"] = plan.recipe.suite.title, manifest.get("title")
+    for key, one, other in differences(theirs, mine):
+        if key == "single":
+            yield "a single training run, not a comparison" if one else "a comparison, not a single training run"
+        elif key == "suite" and theirs["single"] != mine["single"]:
+            continue
+        else:
+            yield f"{key} {_short(one)}, not {_short(other)}"
+
+
+def _compare(plan: Plan, cell: CellPlan, name: str, record: Cell) -> tuple[list[str], list[str]]:
+    """How the records of the same variant and seed differ: in settings, or a larger budget; and in the rest."""
+    begin = record.begin
+    if cell.variant is None or (begin.get("variant"), begin.get("seed")) != (cell.variant_name, cell.seed):
+        return [], []
+    if name == cell.name:
+        return list(_larger(plan, cell, record)), []
+    identity = begin.get("identity") or {}
+    if "numerics" not in identity:
+        return [], ["its records are of an earlier version of gan-zoo"]
+    found = list(differences(decisive(identity), decisive(cell.identity)))
+    return _sorted_out(found)
+
+
+def _sorted_out(found: list[tuple[str, Any, Any]]) -> tuple[list[str], list[str]]:
+    """The differences of two identities in words: those of settings, and those of code and machine.
+
+    With other code, a variant's settings follow from it.
+    """
+    keys = {key for key, _, _ in found}
+    code = any(key.startswith(("code", "numerics")) for key in keys)
+    settings: list[str] = []
+    machine: list[str] = []
+    for key, one, other in found:
+        implied = (
+            (key.startswith("variant.options") and any(k.startswith("variant.") for k in keys - {key}))
+            or (key == "data.fingerprint" and keys & {"data.name", "data.shape", "data.revision"})
+            or (code and key.startswith("variant."))
+        )
+        if not implied:
+            is_machine = key.startswith(_MACHINE)
+            line = f"{_NAMES.get(key, key.removeprefix('variant.'))} {_short(one)}, not {_short(other)}"
+            (machine if is_machine else settings).append(line)
+    return settings, machine
+
+
+def _larger(plan: Plan, cell: CellPlan, record: Cell) -> Iterator[str]:
+    """Whether the run was trained beyond the plan's budget."""
+    rows = [*record.history[-1:], *record.metrics[-1:], *([record.end] if record.end else [])]
+    beyond = [row for row in rows if plan.schedule.beyond(row, record.begin)]
+    if beyond:
+        spent, unit = max(map(plan.schedule.spent, beyond)), plan.schedule.unit
+        yield f"{cell.title} trained for {spent:,.10g} {unit}, not {plan.schedule.amount:,.10g}"
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= _LONG else f"{text[:_LONG]}..."
+
+
+def _delete(folder: Path, records: Mapping[str, Cell]) -> list[str]:
+    """Delete records, samples and checkpoints of runs; one line that names them."""
+    for name in records:
+        with writing(folder):
+            (folder / CELLS / f"{name}.jsonl").unlink(missing_ok=True)
+            shutil.rmtree(folder / CELLS / name, ignore_errors=True)
+            for path in (folder / CHECKPOINTS).glob(f"{name}.*"):
+                path.unlink(missing_ok=True)
+    titles = [
+        f"{record.begin['variant']} seed {record.begin['seed']} ({(record.end or {}).get('steps', 0):,} steps)"
+        for record in records.values()
+    ]
+    return [f"--force deleted records, samples and checkpoints of {', '.join(titles)} in {str(folder)!r}"]

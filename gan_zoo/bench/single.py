@@ -1,0 +1,101 @@
+"""A single training run as a suite of one variant and one seed, and checkpoints to resume one from."""
+
+from pathlib import Path
+from typing import Any
+
+from gan_zoo import data as data_sets
+from gan_zoo import registry
+from gan_zoo.bench.cell import checkpoint_path, records_path
+from gan_zoo.bench.plan import Plan, Recipe
+from gan_zoo.bench.records import read_cell, read_manifest
+from gan_zoo.bench.suite import Preset, Suite
+from gan_zoo.engine import Budget, Run, State, checkpoint, init
+from gan_zoo.engine.device import pick
+from gan_zoo.errors import GanZooError
+from gan_zoo.metrics.extractors import OWN
+from gan_zoo.variant import Variant
+
+PRESET = "train"
+NUM_SAMPLES = 2_000
+"""Images of an evaluation; of a test split with fewer, as many as it has."""
+_EVALUATE_FROM = {"images": 12_800, "epochs": 12_800, "steps": 200, "seconds": 60}
+"""The first evaluation by the budget's unit (of epochs: images); further ones follow at every doubling."""
+
+
+def single_recipe(variant: Variant, data: str, budget: Budget, *, seed: int, channels: int | None) -> Recipe:
+    """The recipe of one variant and one seed, evaluated with the data set's default extractor.
+
+    Raises:
+        GanZooError: the variant was not made by the registry, or there is no such data set.
+    """
+    if not variant.name:
+        raise GanZooError(f"variant {variant.title!r} has no name: register it to train it into a folder")
+    preset = Preset(
+        seeds=[seed],
+        budget={budget.unit: budget.amount},
+        evaluate_from=_EVALUATE_FROM[budget.unit],
+        n=NUM_SAMPLES,
+        options={variant.name: dict(variant.options)},
+    )
+    suite = Suite(
+        title=f"{variant.title}: a single training run",
+        data=data,
+        channels=channels,  # type: ignore[arg-type]
+        variants=[variant.name],
+        extractors=[OWN],
+        presets={PRESET: preset},
+    )
+    return Recipe(suite=suite, preset=PRESET, jobs=1, single=True)
+
+
+def resumed_recipe(folder: Path, budget: Budget, **changes: Any) -> Recipe:
+    """The recipe of the single training run in a folder, with another budget.
+
+    Raises:
+        GanZooError: the folder holds no single training run.
+    """
+    manifest = read_manifest(folder)
+    if not manifest.get("single"):
+        raise GanZooError(f"{str(folder)!r} holds a comparison; name a file of its checkpoints folder to resume")
+    held = Suite.model_validate(manifest["suite"])
+    name = held.variants[0]
+    variant = registry.get(name, **held.presets[PRESET].options.get(name, {}))
+    recipe = single_recipe(variant, held.data, budget, seed=manifest["seeds"][0], channels=held.channels)
+    fallback = manifest["data"]["name"] if manifest["data"].get("stands_in") else None
+    settings = {"precision": manifest["precision"], "evaluate": bool(manifest["extractors"]), "fallback": fallback}
+    return Recipe(**{**vars(recipe), **settings, **changes})
+
+
+def resumed_state(path: Path, budget: Budget, *, device: str | None, **source: Any) -> State:
+    """The state of a checkpoint file, its data loaded again from where ``source`` says.
+
+    Raises:
+        GanZooError: no checkpoint, data that is not available or has changed, or a budget that is used up already.
+    """
+    saved = checkpoint.load(path)
+    facts, variant = saved.facts, saved.variant
+    data = facts["data"] if data_sets.is_known(facts["data"]) else facts["requested"]
+    channels = facts["shape"][0] if len(facts["shape"]) == 3 else None
+    dataset = data_sets.load(
+        data,
+        side=variant.image_side,
+        channels=channels,
+        root=source["data_root"],
+        fallback=source["fallback"],
+        device=pick(device),
+    )
+    state = checkpoint.restore(init(variant, dataset, facts["seed"], precision=facts["precision"]), saved)
+    if budget.spent(state) > 0 and not budget.rounds_left(state, 1.0):
+        raise GanZooError(f"{path} has {state.rounds:,} steps, which the budget of {budget} does not exceed; raise it")
+    return state
+
+
+def trained_run(plan: Plan, folder: Path) -> Run:
+    """The run of a single plan, from its last checkpoint and the status on record."""
+    cell = next(cell for cell in plan.cells() if cell.variant is not None)
+    record = read_cell(records_path(folder, cell))
+    assert cell.variant is not None
+    state = init(cell.variant, plan.data[cell.variant.image_side], cell.seed, precision=plan.precision)
+    if (path := checkpoint_path(folder, cell)).is_file():
+        checkpoint.restore(state, checkpoint.load(path))
+    return Run(state, record.status, str((record.end or {}).get("message", "")))
