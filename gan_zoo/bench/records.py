@@ -7,13 +7,13 @@ a broken last line is ignored by the reader and closed off by the next writer.
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gan_zoo.errors import GanZooError
+from gan_zoo.io import atomic_write
 
 MANIFEST = "manifest.json"
 CELLS = "cells"
@@ -108,14 +108,12 @@ def _row(line: str) -> Row:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that a kill leaves the old file or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
-        json.dump(plain(value), file, indent=2, allow_nan=False)
-        file.write("\n")
-    draft = Path(file.name)
-    draft.chmod(0o644)
-    draft.replace(path)
+    """Write JSON atomically.
+
+    Raises:
+        StorageError: the path cannot be written.
+    """
+    atomic_write(path, json.dumps(plain(value), indent=2, allow_nan=False) + "\n")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
