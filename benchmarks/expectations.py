@@ -13,8 +13,9 @@ import pandas as pd
 from gan_zoo.bench.collapse import collapse
 from gan_zoo.bench.fingerprint import Protocol, protocols, settings_digest
 from gan_zoo.bench.records import Cell, read_cells, read_manifest
-from gan_zoo.bench.tables import own_extractor, ranked_by, write_text
+from gan_zoo.bench.tables import own_extractor, ranked_by
 from gan_zoo.errors import GanZooError
+from gan_zoo.io import atomic_write
 from gan_zoo.metric_catalogue import METRICS
 from gan_zoo.report import text
 from gan_zoo.statistics import GEOMETRIC, MINIMUM_SEEDS, prediction_interval
@@ -165,7 +166,7 @@ def write(path: Path, made: Sequence[Expectation]) -> str:
     sections.setdefault(suite, {})[preset] = {f"at_{100 * one.part:.3g}": _table(one) for one in made}
     blocks = [_section(f"{suite}.{preset}.{part}", table) for suite in sorted(sections)
               for preset in sorted(sections[suite]) for part, table in sections[suite][preset].items()]  # fmt: skip
-    write_text(path, "\n".join([_HEAD, *blocks]))
+    atomic_write(path, "\n".join([_HEAD, *blocks]))
     return ", ".join(f"{suite}.{preset}.{part}" for part in sections[suite][preset])
 
 

@@ -54,9 +54,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if refusal := _refusal(options):
         print(f"error: {refusal}", file=sys.stderr)
         return 2
+    from gan_zoo.errors import StorageError
+
+    try:
+        return _run_all(options)
+    except StorageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _run_all(options: argparse.Namespace) -> int:
+    """Run what is left, and pack it: 1 where something failed, else 0.
+
+    Raises:
+        StorageError: the results, or the pack, cannot be written.
+    """
+    from gan_zoo.io import check_writable
+
     end = time.monotonic() + options.minutes * 60 - GRACE
     folder = options.results
-    folder.mkdir(parents=True, exist_ok=True)
+    check_writable(folder)
     failed = []
     for work in _plan(options, end):
         left = end - time.monotonic()
@@ -175,8 +192,11 @@ def _test(path: Path, limit: float) -> int | None:
     report.unlink()
     import torch
 
+    from gan_zoo.io import atomic_write
+
     facts = {"device": torch.cuda.get_device_name(), "torch": torch.__version__, "status": status}
-    path.write_text(json.dumps({**facts, **counts, "failed": bad, "code": _code() if status == 0 else ""}, indent=2))
+    code = _code() if status == 0 else ""
+    atomic_write(path, json.dumps({**facts, **counts, "failed": bad, "code": code}, indent=2))
     return status
 
 
@@ -196,9 +216,10 @@ def _read(path: Path) -> dict[str, object]:
 
 def _pack(folder: Path, target: Path) -> None:
     """Everything but checkpoints as one file, since a lent machine may give back only a few."""
-    target.mkdir(parents=True, exist_ok=True)
+    from gan_zoo.io import atomic_path
+
     packed = target / "results.tar.gz"
-    with tarfile.open(packed, "w:gz") as archive:
+    with atomic_path(packed) as part, tarfile.open(part, "w:gz") as archive:
         archive.add(folder, "results", filter=lambda member: None if "checkpoints" in member.name else member)
     print(f"gpu: {packed}")
 

@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from gan_zoo.bench import launch
-from gan_zoo.bench.tables import FLOOR, Results, write_text
+from gan_zoo.bench.tables import FLOOR, Results
 from gan_zoo.cli.progress import BenchListener
 from gan_zoo.errors import GanZooError
+from gan_zoo.io import atomic_write
 from gan_zoo.pipeline import run_suite
 from gan_zoo.report import text
 from gan_zoo.report.ranking import summary_lines
@@ -66,8 +67,8 @@ def run(out: Path, preset: str, jobs: int | None, console: Console) -> dict[str,
 def write(out: Path, results: dict[str, Results]) -> None:
     """Write toy.csv, toy.md and toy.png into ``out``."""
     rows = compared(results)
-    write_text(out / "toy.csv", rows.to_csv(index=False, lineterminator="\n"))
-    write_text(out / "toy.md", markdown(rows, results))
+    atomic_write(out / "toy.csv", rows.to_csv(index=False, lineterminator="\n"))
+    atomic_write(out / "toy.md", markdown(rows, results))
     draw(out / "toy.png", results)
 
 

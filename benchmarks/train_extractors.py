@@ -13,6 +13,7 @@ import torch
 
 from gan_zoo import data
 from gan_zoo.errors import GanZooError
+from gan_zoo.io import atomic_write
 from gan_zoo.metrics.classifier import SIDE, WEIGHTS
 from gan_zoo.metrics.training import Recipe, train_classifier
 
@@ -36,7 +37,7 @@ SHIPPED = {
 def train_extractor(name: str, root: Path | None, folder: Path) -> None:
     """Train one extractor and write `name`.safetensors and `name`.json into `folder`.
 
-    Raises GanZooError where its test accuracy stays below the floor; nothing is written then.
+    Raises GanZooError where its test accuracy stays below the floor (nothing is written then), and StorageError.
     """
     shipped = SHIPPED[name]
     dataset = data.load(shipped.dataset, side=SIDE, channels=1, root=root)
@@ -49,8 +50,8 @@ def train_extractor(name: str, root: Path | None, folder: Path) -> None:
     reached = card["test_accuracy"]
     if reached < shipped.floor:
         raise GanZooError(f"{name} reached {reached:.2%} on the test split, not {shipped.floor:.2%}: change its recipe")
-    (folder / f"{name}.safetensors").write_bytes(trained.weights)
-    (folder / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    atomic_write(folder / f"{name}.safetensors", trained.weights)
+    atomic_write(folder / f"{name}.json", json.dumps(card, indent=2) + "\n")
     print(f"{name}: test accuracy {reached:.2%}, {len(trained.weights):,} bytes, {card['seconds']:.0f} s")
 
 

@@ -25,15 +25,15 @@ class Interrupted(GanZooError):
 
 
 class StorageError(GanZooError):
-    """A file of a run cannot be written: the disk is full, or the folder is read-only.
+    """A file cannot be written: the disk is full, or the folder is read-only.
 
-    It is never a failure of the variant being trained; the run can be resumed once the disk is writable.
+    It is never a failure of the variant being trained; the same command resumes the run once the disk is writable.
     """
 
     def __init__(self, path: Path, error: OSError) -> None:
         super().__init__(
-            f"cannot write {path}: {error.strerror or error}; free some space or name another folder, and run the same "
-            "command again to resume"
+            f"cannot write {path}: {error.strerror or error}; free some space or name another folder, and run the "
+            "command again"
         )
 
     def __reduce__(self) -> tuple[type[GanZooError], tuple[str]]:

@@ -1,6 +1,7 @@
 """Files: the cache folder, atomic writes, and the comparison of what JSON files hold."""
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -68,6 +69,15 @@ def atomic_write(path: Path, content: bytes | str) -> None:
     """
     with atomic_path(path) as part:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def full_disk(error: BaseException | None) -> OSError | None:
+    """The error of a full disk or quota that ``error`` is or was raised after, if any; downloaders try again first."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return error
+        error = error.__context__
+    return None
 
 
 def check_writable(folder: Path) -> None:

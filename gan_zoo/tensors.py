@@ -1,5 +1,6 @@
 """Files of tensors whose content is verified: safetensors files (no pickle) with a digest in their metadata."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -60,6 +61,24 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if digest != tensors_digest(tensors, _text(metadata)):
         raise DamagedFileError(f"{path} is damaged: its content does not match its digest (SHA-256)")
     return tensors, metadata
+
+
+def read_cached(path: Path, key: str) -> dict[str, Tensor] | None:
+    """The tensors that ``write_cached`` stored; None if the file is missing, damaged or has another key."""
+    try:
+        tensors, metadata = load_tensors(path)
+    except (OSError, DamagedFileError):
+        return None
+    return tensors if metadata == {"key": key} else None
+
+
+def write_cached(path: Path, key: str, tensors: Mapping[str, Tensor]) -> None:
+    """Store tensors with the key that decides their values, or nothing if the path cannot be written.
+
+    A cache that cannot be written costs time and no more.
+    """
+    with contextlib.suppress(StorageError):
+        save_tensors(path, tensors, {"key": key})
 
 
 def tensors_digest(tensors: Mapping[str, Tensor], text: str = "") -> str:

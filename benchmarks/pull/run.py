@@ -14,10 +14,10 @@ import pandas as pd
 from timing import machine, quality
 
 from gan_zoo.bench.records import write_json
-from gan_zoo.bench.tables import write_text
 from gan_zoo.engine import Diverged
 from gan_zoo.engine.device import pick
 from gan_zoo.errors import GanZooError
+from gan_zoo.io import atomic_write
 from pull.bins import binned, by_region
 from pull.losses import VARIANTS
 from pull.measure import FAR, FRACTIONS, LATENT, Neighbors, Setting, load, measured
@@ -76,9 +76,9 @@ def _measure(options: argparse.Namespace) -> Measurement:
 
 def _write(now: Measurement, out: Path) -> Path:
     for name, frame in (("gradients", now.gradients), ("fakes", now.fakes)):
-        write_text(out / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+        atomic_write(out / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
     draw(now, out / "gradients.png")
     report = out / "least_squares.md"
-    write_text(report, markdown(now))
+    atomic_write(report, markdown(now))
     write_json(out / "manifest.json", now.manifest)
     return report

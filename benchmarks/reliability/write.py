@@ -6,8 +6,8 @@ from typing import Any
 
 from timing.table import grid
 
-from gan_zoo.bench.tables import write_text
 from gan_zoo.errors import GanZooError
+from gan_zoo.io import atomic_write
 
 COVERAGE, AA, REPORT = "coverage.json", "aa.json", "trust.md"
 QUESTIONS = {"contrasts": "a contrast with the first name", "ranking": "a name that is not tied with the best",
@@ -16,10 +16,10 @@ QUESTIONS = {"contrasts": "a contrast with the first name", "ranking": "a name t
 
 def save(out: Path, name: str, found: dict[str, Any]) -> Path:
     """Write one file of figures, and the report over those that lie there; the report's path."""
-    write_text(out / name, json.dumps(found, indent=1, allow_nan=False) + "\n")
+    atomic_write(out / name, json.dumps(found, indent=1, allow_nan=False) + "\n")
     parts = ["# How far the statistics can be believed"]
     parts += [write(read(out / file)) for file, write in ((COVERAGE, covered), (AA, alike)) if (out / file).is_file()]
-    write_text(out / REPORT, "\n\n".join(parts) + "\n")
+    atomic_write(out / REPORT, "\n\n".join(parts) + "\n")
     return out / REPORT
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 from timing.table import grid
 
-from gan_zoo.bench.tables import write_text
 from gan_zoo.errors import GanZooError
+from gan_zoo.io import atomic_write
 from gan_zoo.metric_catalogue import METRICS
 from gan_zoo.report import text
 from sight.faults import NONE
@@ -34,9 +34,8 @@ def save_bias(out: Path, facts: dict[str, Any], rows: pd.DataFrame) -> Path:
 
 
 def _write(out: Path, name: str, facts: dict[str, Any], rows: pd.DataFrame) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    write_text(out / f"{name}.csv", rows.to_csv(index=False, lineterminator="\n", float_format="%.8g"))
-    write_text(out / f"{name}.json", json.dumps(facts, indent=1, allow_nan=False) + "\n")
+    atomic_write(out / f"{name}.csv", rows.to_csv(index=False, lineterminator="\n", float_format="%.8g"))
+    atomic_write(out / f"{name}.json", json.dumps(facts, indent=1, allow_nan=False) + "\n")
 
 
 def _report(out: Path) -> Path:
@@ -44,7 +43,7 @@ def _report(out: Path) -> Path:
     for name, said in ((SENSITIVITY, _sensitivity), (BIAS, _bias)):
         if (out / f"{name}.json").is_file():
             parts.append(said(*_read(out, name)))
-    write_text(out / REPORT, "\n\n".join(parts) + "\n")
+    atomic_write(out / REPORT, "\n\n".join(parts) + "\n")
     return out / REPORT
 
 

@@ -17,6 +17,7 @@ from gan_zoo import data, registry
 from gan_zoo.bench.records import plain, write_json
 from gan_zoo.engine.device import cores, describe, pick
 from gan_zoo.errors import GanZooError
+from gan_zoo.io import atomic_write
 from timing import evaluation, machine, quality, roofline, startup
 from timing.contest import Setting, contest
 from timing.flops import cost, measured_flops
@@ -171,7 +172,7 @@ class Speed:
         """The report as JSON, as markdown, and as a picture where there are points and roofs to draw."""
         against_peaks(self.report["rows"], self.report["peaks"])
         write_json(self.path, self.report)
-        self.path.with_suffix(".md").write_text(markdown(plain(self.report)), encoding="utf-8")
+        atomic_write(self.path.with_suffix(".md"), markdown(plain(self.report)))
         if self.report["rows"] and self.report["peaks"]:
             roofline.draw(self.path.with_suffix(".png"), self.report)
 

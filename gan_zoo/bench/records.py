@@ -10,7 +10,6 @@ import json
 import math
 import os
 import re
-import tempfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from typing import Any
 
 from gan_zoo.bench.schedule import select
 from gan_zoo.errors import GanZooError
-from gan_zoo.io import writing
+from gan_zoo.io import atomic_write, writing
 
 MANIFEST = "manifest.json"
 CELLS = "cells"
@@ -173,14 +172,12 @@ def _row(line: bytes, *, checked: bool) -> Row:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that a kill leaves the old file or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
-        json.dump(plain(value), file, indent=2, allow_nan=False)
-        file.write("\n")
-    draft = Path(file.name)
-    draft.chmod(0o644)
-    draft.replace(path)
+    """Write JSON atomically.
+
+    Raises:
+        StorageError: the path cannot be written.
+    """
+    atomic_write(path, json.dumps(plain(value), indent=2, allow_nan=False) + "\n")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 The same records give byte-identical files. A figure belongs to its extractor: no column mixes two.
 """
 
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from gan_zoo.bench.fingerprint import fingerprint_of
 from gan_zoo.bench.records import Cell, read_cells, read_manifest
 from gan_zoo.bench.summary import CONTRASTS, FLOOR, STAMP, SUMMARY, contrast_rows, metric_order, summary_rows
 from gan_zoo.errors import GanZooError
+from gan_zoo.io import atomic_write
 from gan_zoo.metric_catalogue import METRICS
 from gan_zoo.precision import EXACT
 
@@ -27,7 +27,6 @@ __all__ = [
     "read_results",
     "tables",
     "write_tables",
-    "write_text",
 ]
 TABLES = ("runs", "history", "metrics", "summary", "contrasts")
 
@@ -98,10 +97,14 @@ def tables(folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def write_tables(folder: Path) -> Results:
-    """Write the tables as CSV files into the folder, each whole or not at all, and give them back."""
+    """Write the tables as CSV files into the folder, each atomically, and return them.
+
+    Raises:
+        StorageError: the folder cannot be written to.
+    """
     frames = tables(folder)
     for name, frame in frames.items():
-        write_text(Path(folder) / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        atomic_write(Path(folder) / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
     return Results(**frames, manifest=read_manifest(folder))
 
 
@@ -121,25 +124,6 @@ def read_results(folder: Path) -> Results:
             reason = " ".join(str(error).split())
             raise GanZooError(f"cannot read {path} ({reason}); `gan-zoo report {folder}` writes it anew") from None
     return Results(**frames, manifest=manifest)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file so that a kill leaves the old file or the new one, never a part.
-
-    Raises:
-        GanZooError: the folder cannot be written to.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8", newline=""
-        ) as file:
-            file.write(text)
-        draft = Path(file.name)
-        draft.chmod(0o644)
-        draft.replace(path)
-    except OSError as error:
-        raise GanZooError(f"cannot write {path} ({error.strerror}); name a folder that can be written to") from None
 
 
 def _stamp(cell: Cell) -> dict[str, Any]:

@@ -138,12 +138,10 @@ def _print(found: "Comparison", console: Any) -> None:
 
 def _write(found: "Comparison", out: Path) -> None:
     """Write both tables as CSV, and both with the notes as markdown."""
-    from gan_zoo.bench.tables import write_text
-    from gan_zoo.cli.folder import make_folder
+    from gan_zoo.io import atomic_write
 
-    make_folder(out)
     for name, frame in (("compare", found.ranking), ("contrasts", found.contrasts)):
-        write_text(out / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        atomic_write(out / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
     parts = ["# Results side by side", f"{_facts(found)}.", _grid(_ranking(found))]
     if ties := _ties(found):
         parts.append(f"{ties}.")
@@ -158,7 +156,7 @@ def _write(found: "Comparison", out: Path) -> None:
         parts += ["## Later against earlier", _grid(_contrasts(found)), reading]
     if found.notes:
         parts += ["## Notes", "\n".join(f"- {note}" for note in found.notes)]
-    write_text(out / "compare.md", "\n\n".join(parts) + "\n")
+    atomic_write(out / "compare.md", "\n\n".join(parts) + "\n")
 
 
 def _grid(columns: Mapping[str, list[str]]) -> str:

@@ -4,8 +4,8 @@ import keyword
 from pathlib import Path
 
 from gan_zoo import registry
-from gan_zoo.cli.folder import make_folder
 from gan_zoo.errors import GanZooError
+from gan_zoo.io import atomic_write
 
 TEMPLATE = '''"""{title}: say what it is, and name its paper."""
 
@@ -65,6 +65,7 @@ def write_variant(name: str, path: Path) -> Path:
 
     Raises:
         GanZooError: a name that is no Python identifier or is taken, or a file that is there already.
+        StorageError: the file cannot be written.
     """
     if not name.isidentifier() or keyword.iskeyword(name) or not name.isascii() or name in _USED:
         raise GanZooError(f"{name!r} cannot name a variant: use letters, digits and underscores, e.g. my_gan")
@@ -72,6 +73,5 @@ def write_variant(name: str, path: Path) -> Path:
         raise GanZooError(f"variant {name!r} is there already; choose another name (`gan-zoo list` shows those taken)")
     if path.exists():
         raise GanZooError(f"{str(path)!r} exists already; nothing was written. Name another file with --out")
-    make_folder(path.parent)
-    path.write_text(TEMPLATE.format(name=name, title=name.replace("_", " ")), encoding="utf-8")
+    atomic_write(path, TEMPLATE.format(name=name, title=name.replace("_", " ")))
     return path

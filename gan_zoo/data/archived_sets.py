@@ -18,7 +18,6 @@ from gan_zoo.data import idx
 from gan_zoo.data.place import damaged, is_writable, locked, md5_of, missing, network, staged
 from gan_zoo.data.registry import Request, dataset, default_root, image_dataset
 from gan_zoo.data.splits import Dataset, Split
-from gan_zoo.errors import GanZooError
 
 _EMNIST_RAW = "EMNIST/raw"
 _CIFAR10 = "cifar-10-batches-py"
@@ -231,7 +230,7 @@ def _load(source: Source, request: Request, *, name: str) -> Dataset:
 
 
 def _root(source: Source, request: Request) -> Path:
-    """The root that has the set's files, made there where they are not. Raises DataMissing, GanZooError as `make`."""
+    """The root that has the set's files, made there where they are not. Raises DataMissing, GanZooError."""
     root = request.root or default_root()
     if source.is_here(root):
         return root
@@ -251,13 +250,10 @@ def _make(source: Source, roots: tuple[Path, ...], staging: Path, download: bool
             held = _download(source, remote, staging, download)
         elif md5_of(held) != remote.md5:
             raise damaged(held, remote.md5)
-        try:
-            if source.unpack:
-                source.unpack(source, held, staging)
-            elif held != staging / remote.path:
-                shutil.copyfile(held, staging / remote.path)
-        except OSError as error:
-            raise GanZooError(f"{source.title} cannot be extracted in {roots[0]} ({error}): make room there") from error
+        if source.unpack:
+            source.unpack(source, held, staging)
+        elif held != staging / remote.path:
+            shutil.copyfile(held, staging / remote.path)
 
 
 def _download(source: Source, remote: Remote, staging: Path, download: bool) -> Path:

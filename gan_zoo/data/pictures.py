@@ -1,11 +1,9 @@
 """Image files of any kind as square uint8 pixels, made once and kept in the cache."""
 
-import contextlib
 import hashlib
 import json
 import os
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +14,11 @@ import numpy as np
 import PIL
 import torch
 from PIL import Image, ImageOps
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from gan_zoo.data.splits import match_channels
 from gan_zoo.io import cache_root
+from gan_zoo.tensors import read_cached, write_cached
 
 _FORMAT = 1
 _THREADS, _AHEAD = 4, 256
@@ -36,7 +33,8 @@ def suffixes() -> set[str]:
 def read_pictures(root: Path, names: Sequence[str], side: int, channels: int | None) -> tuple[Tensor, Tensor]:
     """Images uint8 (K, C, side, side) of the K readable files, and their places int64 (K,) in `names`.
 
-    They come from the cache folder if they are there: kept under a hash of names, sizes and times of the files.
+    They come from the cache folder if they are there: stored under a hash of names, sizes and times of the files. A
+    cached file that is damaged is made again from the images and replaced.
 
     Args:
         root: the folder that the names are relative to.
@@ -49,14 +47,13 @@ def read_pictures(root: Path, names: Sequence[str], side: int, channels: int | N
         json.dumps([_FORMAT, PIL.__version__, os.fsencode(root.resolve()).hex(), files, side, channels]).encode()
     ).hexdigest()
     path = cache_root() / "folders" / f"{key}.safetensors"
-    if (held := _read(path)) is not None:
-        return held
+    cached = read_cached(path, key)
+    if cached is not None:
+        return cached["images"], cached["places"]
     unreachable: list[str] = []
     images, places = _decode(_pixels(root, names, side, unreachable), len(names), side, channels)
-    # What could not be opened now may be tomorrow. A cache that cannot be written to costs time and no more.
-    if not unreachable:
-        with contextlib.suppress(OSError, SafetensorError):
-            _write(path, images, places)
+    if not unreachable:  # What could not be opened now may be tomorrow.
+        write_cached(path, key, {"images": images, "places": places})
     return images, places
 
 
@@ -142,25 +139,3 @@ def _progress(pictures: Iterator[Tensor | None], total: int) -> Iterator[Tensor 
     from rich.progress import track
 
     yield from track(pictures, "reading images", total, console=Console(stderr=True), transient=True)
-
-
-def _read(path: Path) -> tuple[Tensor, Tensor] | None:
-    """What the file holds, where it is whole."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            return file.get_tensor("images"), file.get_tensor("places")
-    except (OSError, SafetensorError):
-        return None
-
-
-def _write(path: Path, images: Tensor, places: Tensor) -> None:
-    """Write the file whole or not at all: others may be reading it, or writing the same."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    os.close(descriptor)
-    part = Path(name)
-    try:
-        save_file({"images": images, "places": places}, part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from gan_zoo.data.registry import DATA_ENV, DataMissing
 from gan_zoo.errors import GanZooError
+from gan_zoo.io import full_disk, writing
 
 _TIMEOUT_SECONDS = 20.0
 _LOCK = ".gan-zoo.lock"
@@ -64,8 +65,12 @@ def locked(root: Path, title: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def staged(target: Path, files: Iterable[str]) -> Iterator[Path]:
-    """A folder to make files in; those named that are there at the end are moved to the same place below `target`."""
-    with tempfile.TemporaryDirectory(dir=target, prefix=".gan-zoo-") as folder:
+    """A folder to make files in; those named that are there at the end are moved to the same place below `target`.
+
+    Raises:
+        StorageError: an ``OSError`` of the block, which does nothing but make files.
+    """
+    with writing(target), tempfile.TemporaryDirectory(dir=target, prefix=".gan-zoo-") as folder:
         staging = Path(folder)
         yield staging
         for name in files:
@@ -76,13 +81,18 @@ def staged(target: Path, files: Iterable[str]) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def network(title: str) -> Iterator[None]:
-    """For downloads: no progress bars, no waiting on a silent server, and DataMissing where they fail."""
+    """For downloads: no progress bars, no waiting on a silent server, and DataMissing where they fail.
+
+    The ``OSError`` of a full disk passes, so that it is not reported as a missing network.
+    """
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_TIMEOUT_SECONDS)
     try:
         with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
             yield
     except (OSError, HTTPException, RuntimeError) as error:
+        if full := full_disk(error):
+            raise full from None
         raise missing(title, "and could not be downloaded") from error
     finally:
         socket.setdefaulttimeout(before)

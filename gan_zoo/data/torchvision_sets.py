@@ -150,11 +150,8 @@ def _extract(files: Files, source: Path, target: Path, download: bool) -> None:
             if not download:
                 raise missing(files.title, "and was not to be downloaded")
             _download(files, staging)
-        try:
-            for archive in archives:
-                idx.extract(staging / archive)
-        except OSError as error:
-            raise GanZooError(f"{files.title} cannot be extracted in {target} ({error}): make room there") from error
+        for archive in archives:
+            idx.extract(staging / archive)
 
 
 def _copy(archive: Path, roots: tuple[Path, ...], staging: Path) -> bool:

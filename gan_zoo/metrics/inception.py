@@ -13,7 +13,8 @@ from filelock import FileLock
 from torch import Tensor
 
 from gan_zoo.data import match_channels, resize
-from gan_zoo.errors import GanZooError
+from gan_zoo.errors import GanZooError, StorageError
+from gan_zoo.io import full_disk
 from gan_zoo.metrics.classifier import SIDE, file_digest
 from gan_zoo.metrics.encoding import encode_in_batches
 from gan_zoo.metrics.features import ExtractorUnavailable, Features
@@ -85,7 +86,12 @@ def load_inception(device: torch.device, weights: Path | None = None) -> Incepti
 
 
 def _download() -> Path:
-    """The path of the weights in torch's hub cache, downloaded where they are not there yet."""
+    """The path of the weights in torch's hub cache, downloaded if they are not there yet.
+
+    Raises:
+        ExtractorUnavailable: they cannot be downloaded.
+        StorageError: the disk is full.
+    """
     path = _in_hub()
     if path.is_file():
         return path
@@ -97,6 +103,8 @@ def _download() -> Path:
             if not path.is_file():
                 torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), hash_prefix=SHA256, progress=False)
     except (OSError, HTTPException, RuntimeError) as error:
+        if full := full_disk(error):
+            raise StorageError(path, full) from error
         raise ExtractorUnavailable(
             f"inception left out: its weights are not at {path} and could not be downloaded; "
             f"put {FILE_NAME} there or name it with --inception-weights"

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +15,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from gan_zoo.data import Dataset
-from gan_zoo.io import cache_root
+from gan_zoo.errors import StorageError
+from gan_zoo.io import atomic_write, cache_root
 from gan_zoo.metrics import classifier, training
 from gan_zoo.metrics.classifier import MINIMUM_N, ClassifierExtractor, build_classifier
 from gan_zoo.metrics.features import ExtractorUnavailable
@@ -44,7 +44,7 @@ def load_trained(dataset: Dataset, device: torch.device) -> ClassifierExtractor:
         if extractor is None:
             trained = _train(name, dataset, recipe)
             # A cache that cannot be written to costs time and no more.
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(StorageError):
                 _write(stem, trained)
             extractor = build_classifier(name, trained.weights, trained.card, device)
     assert extractor is not None
@@ -97,17 +97,9 @@ def _read(stem: Path, name: str, device: torch.device) -> ClassifierExtractor | 
 
 
 def _write(stem: Path, trained: Trained) -> None:
-    """Write the pair, each file whole or not at all, the card last: weights without theirs are never used."""
-    card = json.dumps(trained.card, indent=2) + "\n"
-    for suffix, content in ((".safetensors", trained.weights), (".json", card.encode())):
-        descriptor, name = tempfile.mkstemp(dir=stem.parent, suffix=".part")
-        part = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            part.replace(stem.with_suffix(suffix))
-        finally:
-            part.unlink(missing_ok=True)
+    """Write the pair, the card last: weights without theirs are never used."""
+    atomic_write(stem.with_suffix(".safetensors"), trained.weights)
+    atomic_write(stem.with_suffix(".json"), json.dumps(trained.card, indent=2) + "\n")
 
 
 def _train(name: str, dataset: Dataset, recipe: Recipe) -> Trained:

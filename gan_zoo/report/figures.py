@@ -78,7 +78,6 @@ def captions(results: Results) -> dict[str, str]:
 def write_figures(results: Results, folder: Path) -> dict[Path, str]:
     """Draw all figures of a results folder as PNG files into ``folder/figures``; gives path -> caption in order."""
     target = folder / "figures"
-    target.mkdir(parents=True, exist_ok=True)
     look, said, name = Look.of(results), captions(results), leading(results).name
     draw: dict[str, Callable[[Path], None]] = {
         f"{name}_images": lambda path: write_curves(results, look, path, name, "images"),

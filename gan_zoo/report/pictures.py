@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_zoo.bench.records import Cell, Row
+from gan_zoo.io import atomic_path, writing
 from gan_zoo.report.style import FAINT, INK, data_title
 
 GAP = 3  # pixels between tiles
@@ -35,9 +36,11 @@ def write_pictures(folder: Path, manifest: dict[str, Any], cells: Iterable[Cell]
     A cell gets its grid at each milestone, its class-by-class grid where it has one, its samples beside the training
     images nearest to them, and a strip: the first row of the grid, which is always the same latents, at every
     milestone. Older pictures of that form are removed.
+
+    Raises:
+        StorageError: the folder cannot be written to.
     """
     target, pictures, missing = folder / "samples", [], []
-    target.mkdir(parents=True, exist_ok=True)
     for cell in cells:
         first_rows: list[tuple[Row, list[Image.Image]]] = []
         for row in {row["file"]: row for row in cell.samples}.values():
@@ -52,7 +55,8 @@ def write_pictures(folder: Path, manifest: dict[str, Any], cells: Iterable[Cell]
         if first_rows:
             pictures.append(_strip(target, manifest, cell, first_rows))
     for stale in set(target.glob("*-seed*-*.png")) - {picture.path for picture in pictures}:
-        stale.unlink()
+        with writing(stale):
+            stale.unlink()
     return pictures, missing
 
 
@@ -86,7 +90,9 @@ def _save(target: Path, manifest: dict[str, Any], cell: Cell, kind: str, ending:
     title = f"{data_title(manifest)} · {variant} · seed {seed}"
     factor = -(-_TILE[kind] // row["width"])
     path = target / f"{manifest['data']['name']}-{variant}-seed{seed}-{ending}.png"
-    compose(tiles, row["columns"], factor, title, below, labels).save(path, optimize=True)
+    composed = compose(tiles, row["columns"], factor, title, below, labels)
+    with atomic_path(path) as part:
+        composed.save(part, optimize=True)
     return Picture(path, variant, seed, kind, row["step"], f"{title} · {below}")
 
 

@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, StrMethodFormatter
 
 from gan_zoo.bench.tables import FLOOR, Results, own_extractor
+from gan_zoo.io import atomic_path
 from gan_zoo.precision import EXACT
 
 DOTS_PER_INCH = 110
@@ -89,6 +90,9 @@ def figure(path: Path, title: str, subtitle: str, *, rows: int = 1, columns: int
     """A figure of ``rows x columns`` panels of ``panel`` inches under a title block, saved as PNG when left.
 
     ``extra`` is height in inches for what lies under the panels, such as a legend.
+
+    Raises:
+        StorageError: the path cannot be written.
     """
     width, height = max(7.0, columns * panel[0]), rows * panel[1] + HEADER + extra
     style: dict[Any, Any] = {**sns.axes_style("whitegrid"), **_RC}
@@ -99,7 +103,8 @@ def figure(path: Path, title: str, subtitle: str, *, rows: int = 1, columns: int
         axes = list(np.atleast_1d(drawn.subplots(rows, columns, **shared)).flat)
         yield drawn, axes
         sns.despine(fig=drawn, left=True)
-        drawn.savefig(path, dpi=DOTS_PER_INCH, metadata={"Software": None})
+        with atomic_path(path) as part:
+            drawn.savefig(part, dpi=DOTS_PER_INCH, metadata={"Software": None})
 
 
 def say(path: Path, title: str, subtitle: str, message: str) -> None:

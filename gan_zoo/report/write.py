@@ -7,8 +7,9 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from gan_zoo.bench.records import read_cells, read_manifest
-from gan_zoo.bench.tables import Results, write_tables, write_text
+from gan_zoo.bench.tables import Results, write_tables
 from gan_zoo.errors import GanZooError
+from gan_zoo.io import atomic_write
 from gan_zoo.report.figures import write_figures
 from gan_zoo.report.pictures import write_pictures
 from gan_zoo.report.text import plural
@@ -19,23 +20,21 @@ def write_report(folder: Path) -> Path:
     """Write everything that a reader of a results folder needs, from its records alone; gives report.html.
 
     Raises:
-        GanZooError: the folder is not there, is no results folder, has a damaged manifest or cannot be written to.
+        GanZooError: the folder is not there, is no results folder, or has a damaged manifest.
+        StorageError: the folder cannot be written to.
     """
     folder = Path(folder)
     data = read_manifest(folder).get("data")
     if not isinstance(data, dict) or not {"name", "title"} <= data.keys():
         raise GanZooError(f"{folder / 'manifest.json'} does not name its data; run the bench again with the same --out")
     results, cells = write_tables(folder), [cell for cell in read_cells(folder) if cell.begin]
-    try:
-        figures = write_figures(results, folder)
-        pictures, missing = write_pictures(folder, results.manifest, cells)
-    except OSError as error:
-        raise GanZooError(f"cannot write {error.filename or folder} ({error.strerror or error})") from None
+    figures = write_figures(results, folder)
+    pictures, missing = write_pictures(folder, results.manifest, cells)
     context = view(results, pictures, _notices(results, missing))
     context |= {"figures": list(figures.items())}
     templates = environment(folder)
-    write_text(folder / "report.md", tidy(templates.get_template("report.md.j2").render(context)))
-    write_text(folder / "report.html", templates.get_template("report.html.j2").render(context))
+    atomic_write(folder / "report.md", tidy(templates.get_template("report.md.j2").render(context)))
+    atomic_write(folder / "report.html", templates.get_template("report.html.j2").render(context))
     return folder / "report.html"
 
 

@@ -19,6 +19,7 @@ from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from optuna.trial import TrialState
 
 from gan_zoo.errors import GanZooError
+from gan_zoo.io import atomic_write, writing
 from gan_zoo.search.space import Range, Space
 
 JOURNAL = "optuna.journal"
@@ -29,14 +30,23 @@ class Studies:
     """The studies of a search's folder; the caller holds the folder's lock."""
 
     def __init__(self, folder: Path, seed: int) -> None:
-        journal = folder / JOURNAL
-        _mend(journal)
+        self.journal = folder / JOURNAL
         self.seed = seed
-        self.storage = JournalStorage(JournalFileBackend(str(journal)))
+        with writing(self.journal):
+            _mend(self.journal)
+            self.storage = JournalStorage(JournalFileBackend(str(self.journal)))
         self.studies: dict[str, optuna.Study] = {}
 
     def trials(self, name: str, space: Space, count: int) -> list[dict[str, Any]]:
-        """The settings of a variant's first ``count`` trials: those on record, and the missing ones, newly drawn."""
+        """The settings of a variant's first ``count`` trials: those on record, and the missing ones, newly drawn.
+
+        Raises:
+            StorageError: the journal cannot be written.
+        """
+        with writing(self.journal):
+            return self._trials(name, space, count)
+
+    def _trials(self, name: str, space: Space, count: int) -> list[dict[str, Any]]:
         # Only a new study is created: optuna's journal grows by a line even where it is there already.
         known = name in optuna.get_all_study_names(self.storage)
         study = (optuna.load_study if known else optuna.create_study)(study_name=name, storage=self.storage)
@@ -49,9 +59,14 @@ class Studies:
         return [dict(trial.params) for trial in study.trials[:count]]
 
     def tell(self, name: str, number: int, value: float | None) -> None:
-        """Record how a trial ended: with its value, or None for a failure. One that is told already stays as it is."""
+        """Record how a trial ended: with its value, or None for a failure. One that is told already stays as it is.
+
+        Raises:
+            StorageError: the journal cannot be written.
+        """
         state = TrialState.FAIL if value is None else TrialState.COMPLETE
-        self.studies[name].tell(number, value, state=state, skip_if_finished=True)
+        with writing(self.journal):
+            self.studies[name].tell(number, value, state=state, skip_if_finished=True)
 
 
 def check(folder: Path) -> None:
@@ -108,4 +123,4 @@ def _mend(journal: Path) -> None:
     """Take away what a kill may have left: a part of a last line, and optuna's own lock."""
     journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
     if journal.is_file() and not (text := journal.read_bytes()).endswith(b"\n"):
-        journal.write_bytes(text[: text.rfind(b"\n") + 1])
+        atomic_write(journal, text[: text.rfind(b"\n") + 1])

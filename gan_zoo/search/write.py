@@ -11,8 +11,7 @@ import pandas as pd
 from jinja2 import ChoiceLoader, PackageLoader
 
 from gan_zoo.bench.plan import Plan
-from gan_zoo.bench.tables import write_text
-from gan_zoo.errors import GanZooError
+from gan_zoo.io import atomic_write
 from gan_zoo.report.text import plural
 from gan_zoo.report.write import environment, tidy
 from gan_zoo.search.figure import write_figure
@@ -42,13 +41,13 @@ def write_search(
     """Write everything that a reader of a search needs into its folder; ``plan`` is that of the defaults.
 
     Raises:
-        GanZooError: the folder cannot be written to.
+        StorageError: the folder cannot be written to.
     """
     context = view(plan, seed, spaces, defaults, trials)
     curve = curves(defaults, trials)
     frames = {"trials": trials_frame(trials), "curve": curve, "search": summary_frame(context["rows"])}
     for name, frame in frames.items():
-        write_text(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        atomic_write(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
     context["command"] = bench_command("winners.toml", plan, paths=False)
     context["picture"] = _picture(folder, plan, context, curve, defaults)
     _write_report(folder, context)
@@ -83,19 +82,15 @@ def _picture(
     path = folder / "figures" / "expected_best.png"
     title = f"{plan.measured.title}: what a search of k trials is worth"
     shown = {trial.variant: trial.value if trial.counts else math.nan for trial in defaults}
-    try:
-        path.parent.mkdir(exist_ok=True)
-        write_figure(path, title, " · ".join(context["facts"][:4]), context["metric"], curve, shown)
-    except OSError as error:
-        raise GanZooError(f"cannot write {error.filename or folder} ({error.strerror or error})") from None
+    write_figure(path, title, " · ".join(context["facts"][:4]), context["metric"], curve, shown)
     return path
 
 
 def _write_report(folder: Path, context: Mapping[str, Any]) -> None:
     templates = environment(folder)
     templates.loader = ChoiceLoader([PackageLoader("gan_zoo.search"), PackageLoader("gan_zoo.report")])
-    write_text(folder / "search.md", tidy(templates.get_template("search.md.j2").render(context)))
-    write_text(folder / "search.html", templates.get_template("search.html.j2").render(context))
+    atomic_write(folder / "search.md", tidy(templates.get_template("search.md.j2").render(context)))
+    atomic_write(folder / "search.html", templates.get_template("search.html.j2").render(context))
 
 
 def _write_winners(path: Path, plan: Plan, best: Mapping[str, Trial | None], count: int) -> Path:
@@ -105,5 +100,5 @@ def _write_winners(path: Path, plan: Plan, best: Mapping[str, Trial | None], cou
         f"{plural(count, 'random trial')}.",
         f"The search trained with seed {plan.seeds[0]} alone: the seeds of these presets are fresh.",
     ]
-    write_text(path, toml(winners_suite(plan.recipe.suite, variants, best, plan.recipe.precision), comments))
+    atomic_write(path, toml(winners_suite(plan.recipe.suite, variants, best, plan.recipe.precision), comments))
     return path
