@@ -93,6 +93,9 @@ class Variant:
         norm: what normalizes the discriminator, ``batch``, ``layer``, ``spectral`` or ``none``; None: its family's own.
         generator_norm: ``batch``, ``layer`` or ``none`` between the generator's layers; None: its family's own.
         generator_optimizer, discriminator_optimizer: optimizer and settings of each side.
+        shared_step_count: the players share one count of optimizer steps, as with one Adam object in Keras 2: a step of
+            either advances the count that decides the bias correction and the decay of both. Moments stay each
+            player's own. Both optimizers must be ``KerasAdam``.
         generator_trains, discriminator_trains: the parameters that each side's optimizer steps.
         discriminator_steps, generator_steps: optimizer steps of each side in a round.
         batch_size: real samples in a discriminator step.
@@ -127,6 +130,7 @@ class Variant:
     generator_norm: str | None = None
     generator_optimizer: Optimizer = field(default_factory=Optimizer)
     discriminator_optimizer: Optimizer = field(default_factory=Optimizer)
+    shared_step_count: bool = False
     generator_trains: Callable[[Networks], list[nn.Parameter]] = _generator_parameters
     discriminator_trains: Callable[[Networks], list[nn.Parameter]] = _discriminator_parameters
     discriminator_steps: int = 1
@@ -173,6 +177,15 @@ class Variant:
             raise GanZooError(f"{self.name or self.title}: ema is {self.ema}; a decay lies between 0 and 1")
         if self.packing > 1:
             self._packs_fit()
+        self._step_counts_fit()
+
+    def _step_counts_fit(self) -> None:
+        names = self.discriminator_optimizer.name, self.generator_optimizer.name
+        if self.shared_step_count and names != ("KerasAdam", "KerasAdam"):
+            raise GanZooError(
+                f"{self.name or self.title}: shared_step_count is True with {' and '.join(names)}; use KerasAdam for "
+                "both players, or set shared_step_count to False"
+            )
 
     def _packs_fit(self) -> None:
         if self.heads:
@@ -266,6 +279,7 @@ _KINDS: dict[str, type] = {
     "latent": Latent,
     "generator_optimizer": Optimizer,
     "discriminator_optimizer": Optimizer,
+    "shared_step_count": bool,
     "heads": tuple,
     "joint": bool,
     "fakes_in_eval": bool,

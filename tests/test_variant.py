@@ -54,6 +54,9 @@ def _small(**changes):
         ({"latent": "100 normal"}, "latent is '100 normal'"),
         ({"penalties": gradient_penalty()}, "penalties is"),
         ({"generator_optimizer": "SGD"}, "generator_optimizer is 'SGD'"),
+        ({"shared_step_count": 1}, "shared_step_count is 1"),
+        ({"shared_step_count": True}, "with Adam and Adam; use KerasAdam"),
+        ({"shared_step_count": True, "generator_optimizer": Optimizer("KerasAdam")}, "with Adam and KerasAdam"),
         ({"deviations": "a text is no tuple"}, "deviations is"),
     ],
 )
@@ -69,6 +72,8 @@ def test_what_does_not_fit_is_one_clear_line(changes, said):
         (Optimizer("Adamm"), "did you mean 'Adam'"),
         (Optimizer("SGD", {"lr": 0.1, "betas": (0.5, 0.9)}), "SGD cannot be made with .*betas"),
         (Optimizer("Adam", {"lr": -1.0}), "Invalid learning rate"),
+        (Optimizer("KerasAdam", {"lr": -1.0}), r"KerasAdam cannot be made with .*lr -1\.0"),
+        (Optimizer("KerasAdam", {"lr": 1e-3, "betas": (0.5, 1.0)}), r"KerasAdam cannot be made with .*betas"),
     ],
 )
 def test_an_optimizer_that_cannot_be_made_is_one_clear_line(optimizer, said):
@@ -245,6 +250,11 @@ def _small_with(networks):
         {"ema": 0.999},
         {"packing": 2},
         {"joint": True},
+        {
+            "shared_step_count": True,
+            "generator_optimizer": Optimizer("KerasAdam"),
+            "discriminator_optimizer": Optimizer("KerasAdam"),
+        },
         {"deviations": ()},
     ],
     ids=lambda changes: f"{next(iter(changes))}-{len(str(changes))}",

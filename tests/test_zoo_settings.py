@@ -8,7 +8,8 @@ from gan_zoo.contract import random_data
 from gan_zoo.engine import advance, init
 from gan_zoo.errors import GanZooError
 from gan_zoo.networks.residual import Block
-from gan_zoo.registry import get
+from gan_zoo.registry import get, names
+from gan_zoo.variants.nsgan import REUSED
 
 
 def test_batches_of_the_keras_style_keep_their_proportions():
@@ -16,6 +17,12 @@ def test_batches_of_the_keras_style_keep_their_proportions():
     variant = get("dcgan_keras", batch_size=64)
     assert (variant.batch_size, variant.fake_batch_size, variant.generator_batch_size) == (64, None, 128)
     assert get("dcgan_keras").generator_batch_size == 256
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_variant_that_reuses_fakes_lists_it_once(name):
+    variant = get(name)
+    assert variant.deviations.count(REUSED) == variant.reuses_fakes
 
 
 @pytest.mark.parametrize("name", ["wgan_gp", "nsgan"])
@@ -39,7 +46,9 @@ def test_heads_do_not_go_with_packs(name):
         get(name, packing=2)
 
 
-@pytest.mark.parametrize(("optimizer", "fits"), [("Adam", True), ("RMSprop", True), ("SGD", False)])
+@pytest.mark.parametrize(
+    ("optimizer", "fits"), [("Adam", True), ("KerasAdam", True), ("RMSprop", True), ("SGD", False)]
+)
 def test_a_rate_decays_where_steps_are_counted(optimizer, fits):
     setting = {"name": optimizer, "lr": 1e-3, "decay": 0.5}
     if not fits:

@@ -99,6 +99,9 @@ def _descend(state: State, player: str, losses: list[Loss], step: Step) -> dict[
     norm = nn.utils.get_total_norm([p.grad for p in trained if p.grad is not None])
     _decay(optimizer, getattr(state.variant, f"{player}_optimizer"))
     optimizer.step()
+    if state.variant.shared_step_count:
+        (other,) = (each for each in state.optimizers if each is not optimizer)
+        torch._foreach_add_([moments["step"] for moments in other.state.values()], 1)
     for name, value in following.items():
         state.objective[name].copy_(value.detach())
     return {f"{player}_loss": total, **terms, f"{player}_grad_norm": norm, **logs}

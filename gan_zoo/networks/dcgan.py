@@ -26,8 +26,8 @@ class LinearStemGenerator(nn.Module):
             nn.Unflatten(1, (4 * width, side, side)),
         )
         self.layers = nn.Sequential(
-            *_up(4 * width, 2 * width, norm, bias=True),
-            *_up(2 * width, width, norm, bias=True),
+            *_up(4 * width, 2 * width, norm, bias=True, momentum=TWO_PASSES_MOMENTUM),
+            *_up(2 * width, width, norm, bias=True, momentum=TWO_PASSES_MOMENTUM),
             nn.ConvTranspose2d(width, spec.shape[0], 4, stride=2, padding=1),
             nn.Tanh(),
         )
@@ -77,14 +77,14 @@ def stem_side(shape: tuple[int, ...]) -> int:
 class ConvGenerator(nn.Module):
     """Transposed convolutions only, no bias: latent to 4x4, doubled once a further width, then doubled to the image."""
 
-    def __init__(self, spec: Spec, widths: Sequence[int], momentum: float) -> None:
+    def __init__(self, spec: Spec, widths: Sequence[int]) -> None:
         super().__init__()
         self.label = LabelConcat(spec.generator_classes)
         padding, norm = edge_padding(spec.shape, len(widths)), spec.generator_norm or "batch"
         layers: list[nn.Module] = [nn.Unflatten(1, (-1, 1, 1))]
-        layers += _up(spec.latent + self.label.width, widths[0], norm, stride=1, padding=0, momentum=momentum)
+        layers += _up(spec.latent + self.label.width, widths[0], norm, stride=1, padding=0)
         for narrow, wide in zip(widths[1:], widths, strict=False):
-            layers += _up(wide, narrow, norm, momentum=momentum)
+            layers += _up(wide, narrow, norm)
         layers += [nn.ConvTranspose2d(widths[-1], spec.shape[0], 4, stride=2, padding=padding, bias=False), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
 
@@ -99,17 +99,16 @@ def all_convolutional(
     discriminator: Sequence[int] = (16, 32, 64),
     *,
     bias: bool = True,
-    momentum: float = TWO_PASSES_MOMENTUM,
 ) -> tuple[nn.Module, nn.Module]:
     """A DCGAN pair without linear layers; k widths a side draw 2^(k+2) pixels a side, or 2 or 4 fewer by more padding.
 
     The discriminator halves the image once a width, normalized (by batch norm, unless the spec says otherwise) but on
-    the first; then 4x4 to one score. ``bias`` is that of its convolutions, ``momentum`` that of the generator's norms.
+    the first; then 4x4 to one score. ``bias`` is that of its convolutions.
 
     Raises:
         GanZooError: the widths do not reach the image's side.
     """
-    decoder = partial(ConvGenerator, widths=generator, momentum=momentum)
+    decoder = partial(ConvGenerator, widths=generator)
     channels, *size = spec.judged_shape
     label = LabelPlane(spec.discriminator_classes, *size)
     padding, last = edge_padding(spec.shape, len(discriminator)), discriminator[-1]
@@ -133,7 +132,7 @@ def tutorial(spec: Spec, width: int = 64) -> tuple[nn.Module, nn.Module]:
     """
     stages = max(1, (square_side("an all-convolutional DCGAN", spec.shape) - 1).bit_length() - 2)
     widths = [width * 2**stage for stage in range(stages)]
-    return all_convolutional(spec, widths[::-1], widths, bias=False, momentum=0.1)
+    return all_convolutional(spec, widths[::-1], widths, bias=False)
 
 
 def edge_padding(shape: tuple[int, ...], stages: int) -> int:
@@ -161,7 +160,7 @@ def _up(
     stride: int = 2,
     padding: int = 1,
     bias: bool = False,
-    momentum: float = TWO_PASSES_MOMENTUM,
+    momentum: float = 0.1,
 ) -> list[nn.Module]:
     return [
         nn.ConvTranspose2d(wide, narrow, 4, stride=stride, padding=padding, bias=bias),

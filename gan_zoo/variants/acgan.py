@@ -20,6 +20,7 @@ def acgan(*, width: int = 64, weight: float = 1.0) -> Variant:
         heads=("label",),
         deviations=(
             "the networks of `dcgan` at half its widths (paper: deeper, with dropout in the discriminator)",
+            "batch 64, 100 normal latents beside the label's embedding (paper: batch 100)",
             REUSED,
         ),
     )

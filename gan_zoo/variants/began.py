@@ -7,6 +7,7 @@ from gan_zoo.objectives import boundary_equilibrium
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
+from gan_zoo.variants.nsgan import REUSED
 
 
 @register("began")
@@ -28,6 +29,7 @@ def began(*, width: int = 64, diversity: float = 0.5, gain: float = 0.001) -> Va
         deviations=(
             "encoder and decoder after `dcgan` at half its widths, batch norm in the generator, tanh out (paper: ELU, "
             "nearest-neighbor upsampling, no batch norm)",
-            "one batch of fakes for both players' steps, and constant learning rates (paper: two batches, decayed)",
+            "constant learning rates (paper: decayed)",
+            REUSED,
         ),
     )

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
+from gan_zoo.variants.nsgan import REUSED
 
 
 @register("cgan")
@@ -17,5 +18,6 @@ def cgan() -> Variant:
             "labels as learned embeddings of 10 values, concatenated to the inputs (paper: one-hot, mapped to "
             "hidden layers of their own)",
             "the networks and the optimizer of `gan` (paper: ReLU and maxout layers, dropout, SGD with momentum)",
+            REUSED,
         ),
     )

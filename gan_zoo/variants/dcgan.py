@@ -7,6 +7,7 @@ from gan_zoo.networks.dcgan import linear_stem
 from gan_zoo.objectives import cross_entropy
 from gan_zoo.registry import register
 from gan_zoo.variant import Variant
+from gan_zoo.variants.nsgan import REUSED
 
 
 @register("dcgan")
@@ -24,5 +25,6 @@ def dcgan(*, width: int = 128) -> Variant:
             "latents uniform on [0, 1) (paper: [-1, 1])",
             "PyTorch's default weights (paper: N(0, 0.02))",
             "batch 512 (paper: 128)",
+            REUSED,
         ),
     )

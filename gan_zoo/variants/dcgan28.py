@@ -5,6 +5,7 @@ from gan_zoo.networks.dcgan import all_convolutional
 from gan_zoo.objectives import cross_entropy
 from gan_zoo.registry import register
 from gan_zoo.variant import Variant
+from gan_zoo.variants.nsgan import REUSED
 
 
 @register("dcgan28")
@@ -24,5 +25,6 @@ def dcgan28() -> Variant:
             "latent of 100 normal values, batch 128: the source article gives neither (paper: 100 uniform on [-1, 1], "
             "batch 128); it gives no epochs either: 25 would do, the suites give it the budget of the others",
             "N(0, 0.02) read as a deviation of 0.02 (the source article says variance; the paper, deviation)",
+            REUSED,
         ),
     )

@@ -7,6 +7,7 @@ from gan_zoo.networks.dcgan import tutorial
 from gan_zoo.objectives import cross_entropy
 from gan_zoo.registry import register
 from gan_zoo.variant import Variant
+from gan_zoo.variants.nsgan import REUSED
 
 
 @register("dcgan64")
@@ -26,5 +27,6 @@ def dcgan64(*, width: int = 64) -> Variant:
             "a transposed convolution as the stem (paper: a projection)",
             "latents from a standard normal (paper: uniform on [-1, 1])",
             "batch norm gains from N(1, 0.02) (paper: not said)",
+            REUSED,
         ),
     )

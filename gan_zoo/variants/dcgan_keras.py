@@ -13,7 +13,7 @@ from gan_zoo.variant import Variant
 @register("dcgan_keras")
 def dcgan_keras(*, width: int = 32, dropout: float = 0.4, batch_size: int = 128) -> Variant:
     """The generator's batch is as large as the discriminator's joint one, twice ``batch_size``."""
-    adam = Optimizer("Adam", {"lr": 2e-4, "betas": (0.5, 0.999), "eps": 1e-7}, decay=1e-8)
+    adam = Optimizer("KerasAdam", {"lr": 2e-4, "betas": (0.5, 0.999), "eps": 1e-7}, decay=1e-8)
     return Variant(
         title="DCGAN (Keras style)",
         paper="arXiv 1511.06434",
@@ -23,6 +23,7 @@ def dcgan_keras(*, width: int = 32, dropout: float = 0.4, batch_size: int = 128)
         latent=truncated_normal(100),
         generator_optimizer=adam,
         discriminator_optimizer=adam,
+        shared_step_count=True,
         batch_size=batch_size,
         generator_batch_size=2 * batch_size,
         sampling="replacement",
@@ -33,6 +34,7 @@ def dcgan_keras(*, width: int = 32, dropout: float = 0.4, batch_size: int = 128)
         deviations=(
             "dropout in place of batch norm in the discriminator, kernel 3, other widths (paper: batch norm, kernel 5)",
             "soft noisy targets, truncated normal latents, Glorot weights (paper: 1 and 0, uniform, N(0, 0.02))",
-            "Adam's epsilon is added after the bias correction (Keras: before)",
+            "Adam as Keras 2 has it: one step count for both players, decay 1e-8, epsilon 1e-7 outside of the bias "
+            "correction (paper: Adam with lr and beta1 alone named)",
         ),
     )

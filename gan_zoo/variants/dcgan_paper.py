@@ -9,6 +9,7 @@ from gan_zoo.networks.paper import projected
 from gan_zoo.objectives import cross_entropy
 from gan_zoo.registry import register
 from gan_zoo.variant import Variant
+from gan_zoo.variants.nsgan import REUSED
 
 
 @register("dcgan_paper")
@@ -42,5 +43,5 @@ def dcgan_paper(
         latent=uniform(100, -1.0, 1.0),
         batch_size=128,
         initialization="normal 0.02",
-        deviations=("32x32, the widest stage left out (paper: 64x64, as with image_side=64)",),
+        deviations=("32x32, the widest stage left out (paper: 64x64, as with image_side=64)", REUSED),
     )

@@ -5,6 +5,7 @@ from gan_zoo.networks.mlp import mlp
 from gan_zoo.objectives import cross_entropy
 from gan_zoo.registry import register
 from gan_zoo.variant import Variant
+from gan_zoo.variants.nsgan import REUSED
 
 
 @register("gan")
@@ -21,5 +22,6 @@ def gan() -> Variant:
             "sigmoid units; maxout with dropout)",
             "Adam, lr 2e-4, beta1 0.5 (paper: momentum)",
             "images of 32x32 in [-1, 1], tanh out (paper: 28x28 in [0, 1], sigmoid out)",
+            REUSED,
         ),
     )

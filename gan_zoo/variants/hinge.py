@@ -33,5 +33,10 @@ def sngan(*, width: int = 64, discriminator_steps: int = 5) -> Variant:
         discriminator_steps=discriminator_steps,
         generator_optimizer=adam,
         discriminator_optimizer=adam,
-        deviations=(_NETWORKS, REUSED),
+        deviations=(
+            _NETWORKS,
+            "batch 64 for both players, 100 normal latents (authors' code: 128 fakes for the generator, 128 latents)",
+            "constant learning rate (authors' code: decays linearly to 0)",
+            REUSED,
+        ),
     )

@@ -5,10 +5,12 @@ from dataclasses import replace
 from gan_zoo.objectives import least_squares
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
+from gan_zoo.variants.nsgan import REUSED
 
 _DEVIATIONS = (
     "the conditional MLP networks of `cgan` (paper: convolutional; its conditional form has 3,740 classes)",
     "no factor 1/2 in the losses (paper: eq. 9 has it)",
+    REUSED,
 )
 
 

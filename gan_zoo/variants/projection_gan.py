@@ -18,6 +18,9 @@ def projection_gan(*, width: int = 64, discriminator_steps: int = 5) -> Variant:
         deviations=(
             "the networks of `dcgan` at half its widths (paper: residual networks)",
             "the generator's label as an embedding joined to the latent (paper: conditional batch norm)",
+            "batch 64 for both players, 100 normal latents (authors' code: twice the discriminator's batch for the "
+            "generator, 128 latents)",
+            "constant learning rate (authors' code: decays linearly to 0 at the end)",
             REUSED,
         ),
     )

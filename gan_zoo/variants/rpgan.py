@@ -19,7 +19,12 @@ def rpgan(*, width: int = 64) -> Variant:
         title="RpGAN",
         paper="arXiv 1807.00734",
         objective=relativistic(),
-        deviations=("the networks of `dcgan` at half its widths (paper: other convolutional networks)", REUSED),
+        deviations=(
+            "the networks of `dcgan` at half its widths (paper: other convolutional networks)",
+            "batch 64, 100 normal latents, batch norm in the discriminator (authors' code for CIFAR-10: 32, 128, "
+            "spectral norm)",
+            REUSED,
+        ),
     )
 
 
@@ -39,8 +44,15 @@ def r3gan(*, width: int = 32, weight: float = 1.0, ema: float = 0.999) -> Varian
         discriminator_optimizer=adam,
         ema=ema or None,
         deviations=(
-            "scaled to 32x32: four resolutions of two blocks, the last of one, 32 to 256 maps (paper: up to 1,024)",
+            "scaled to 32x32: four resolutions of two blocks, the last of one, 32 to 256 maps (authors' code for "
+            "CIFAR-10: two blocks each, 768 maps)",
             "nearest neighbors and average pooling in place of filtered resampling, no learned constant as the stem",
+            "3x3 convolutions next to the image, tanh out, a linear head on the flattened maps (authors' code: 1x1, no "
+            "tanh, a depthwise 4x4 convolution before the linear head)",
+            "blocks begin at the identity, but without fix-up's scaling; the gain for leaky ReLU in every convolution "
+            "(authors' code: a block's inner weights scaled by L^(-1/4), L blocks a network; gain 1 elsewhere)",
+            "100 normal latents, batch 64, penalty weight 1, no augmentation (authors' code for CIFAR-10: 64 latents, "
+            "batch 512, weight 0.05 falling to 0.005, with augmentation)",
             "constant learning rate, beta2, penalty weight and averaging (paper: each on a schedule)",
             REUSED,
         ),

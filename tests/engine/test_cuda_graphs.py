@@ -26,6 +26,7 @@ def _dropping(spec):
     return generator, discriminator
 
 
+ADAM = Optimizer("KerasAdam", {"lr": 2e-4, "betas": (0.5, 0.999), "eps": 1e-7}, decay=1e-2)
 VARIANTS = {
     "gan": replace(get("gan"), batch_size=8),
     "cgan": replace(get("cgan"), batch_size=8, ema=0.9),
@@ -33,6 +34,9 @@ VARIANTS = {
     "penalty": replace(get("cgan"), batch_size=8, penalties=(gradient_penalty(),)),
     "steps": replace(get("gan"), batch_size=8, discriminator_steps=5, discriminator_optimizer=Optimizer("RMSprop", {})),
     "dropout": replace(get("dcgan"), networks=_dropping, batch_size=8),
+    "shared step count": replace(
+        get("gan"), batch_size=8, shared_step_count=True, generator_optimizer=ADAM, discriminator_optimizer=ADAM
+    ),
     "replacement": replace(get("cgan"), batch_size=8, sampling="replacement", fake_batch_size=4),
 }
 

@@ -13,6 +13,7 @@ from gan_zoo.data import StreamedSplit
 from gan_zoo.engine import advance, flush, init
 from gan_zoo.engine.graphs import RING, UNROLL, WARM_UP, Graphs
 from gan_zoo.networks.mlp import mlp
+from gan_zoo.optimizer import Optimizer
 from gan_zoo.penalties import gradient_penalty
 from gan_zoo.registry import get
 
@@ -34,6 +35,7 @@ def _variant(name="cgan", **changes):
     return replace(get(name), networks=_small, batch_size=4, **changes)
 
 
+ADAM = Optimizer("KerasAdam", {"lr": 2e-4, "betas": (0.5, 0.999), "eps": 1e-7}, decay=1e-2)
 VARIANTS = {
     "one step": _variant(),
     "penalty, noise and average": _variant(penalties=(gradient_penalty(),), ema=0.9),
@@ -43,6 +45,9 @@ VARIANTS = {
     "packs": _variant("gan", packing=2),
     "packs with replacement": replace(_variant("gan", packing=2, sampling="replacement"), batch_size=5),
     "one full batch": _variant(),
+    "shared step count": _variant(
+        shared_step_count=True, generator_optimizer=ADAM, discriminator_optimizer=ADAM, discriminator_steps=2
+    ),
 }
 SAMPLES = {"one full batch": 4}
 

@@ -145,7 +145,7 @@ def test_an_adam_that_leaves_its_betas_to_torch_is_searched_over_them(digits):
 def test_the_rest_of_an_optimizer_is_its_own():
     variant = registry.get("dcgan_keras")
     found = options_of({"lr": 1e-3}, variant)["discriminator_optimizer"]
-    assert found == {"name": "Adam", "lr": 1e-3, "betas": [0.5, 0.999], "eps": 1e-7, "decay": 1e-8}
+    assert found == {"name": "KerasAdam", "lr": 1e-3, "betas": [0.5, 0.999], "eps": 1e-7, "decay": 1e-8}
 
 
 @pytest.mark.parametrize("name", registry.names())
