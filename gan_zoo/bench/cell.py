@@ -1,7 +1,7 @@
 """One cell: train a variant with a seed, measure it on the way, and write down every row as it comes."""
 
 import datetime
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ def _train(plan: Plan, cell: CellPlan, evaluator: Measuring, folder: Path, liste
         return _end(plan, state, status, message)
 
 
-def _start(plan: Plan, cell: CellPlan, folder: Path) -> tuple[State, list[float]]:
+def _start(plan: Plan, cell: CellPlan, folder: Path) -> tuple[State, Sequence[float]]:
     """The state to go on from, and the milestones that are left."""
     assert cell.variant is not None
     state = init(cell.variant, plan.data[cell.variant.image_side], cell.seed, precision=plan.precision)
@@ -97,12 +97,12 @@ def _start(plan: Plan, cell: CellPlan, folder: Path) -> tuple[State, list[float]
         try:
             checkpoint.restore(state, checkpoint.load(saved))
             append(path, {"row": "resume", "step": state.rounds})
-            fractions = [f for f in plan.preset.evaluate_at if plan.budget.rounds_left(state, f) > 0]
+            fractions = [f for f in plan.evaluate_at if plan.budget.rounds_left(state, f) > 0]
             return state, fractions
         except GanZooError:
             state = init(cell.variant, plan.data[cell.variant.image_side], cell.seed, precision=plan.precision)
     append(path, begin_row(plan, cell, state))
-    return state, plan.preset.evaluate_at
+    return state, plan.evaluate_at
 
 
 def _on_block(plan: Plan, cell: CellPlan, folder: Path, listener: Listener) -> Any:

@@ -62,7 +62,11 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Plan:
-    """A suite made concrete: data, variants, seeds, measures and device."""
+    """A suite made concrete: data, variants, seeds, measures and device.
+
+    Attributes:
+        evaluate_at: the evaluations as fractions of the budget, in increasing order; the last is 1.
+    """
 
     recipe: Recipe
     preset_name: str
@@ -75,6 +79,7 @@ class Plan:
     departures: Mapping[str, tuple[str, ...]]
     seeds: tuple[int, ...]
     budget: Budget
+    evaluate_at: tuple[float, ...]
     data: Mapping[int, Dataset]
     extractors: tuple[Extractor, ...]
     notices: tuple[str, ...] = ()
@@ -112,7 +117,7 @@ class Plan:
                 "variant": describe(variant),
                 "sources": digest(registry.sources(variant.name)),
                 "budget": str(self.budget),
-                "evaluate_at": self.preset.evaluate_at,
+                "evaluate_at": list(self.evaluate_at),
                 "data": self.data[variant.image_side].fingerprint,
             }
         return trained | {
@@ -209,6 +214,7 @@ def make_plan(recipe: Recipe) -> Plan:
         departures={name: tuple(entries.departures(name, suite, preset, precision)) for name in chosen},
         seeds=tuple(recipe.seeds or preset.seed_list),
         budget=Budget.of(preset.budget),
+        evaluate_at=preset.evaluation_points(len(measured.train)),
         data=data,
         extractors=extractors,
         notices=tuple(notices),

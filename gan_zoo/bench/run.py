@@ -131,7 +131,7 @@ def _manifest(plan: Plan) -> dict[str, Any]:
         "contrasts": entries.contrasts(plan.recipe.suite, [variant.shown for variant in plan.variants]),
         "seeds": list(plan.seeds),
         "budget": plan.preset.budget,
-        "evaluate_at": plan.preset.evaluate_at,
+        "evaluate_at": list(plan.evaluate_at),
         "n": plan.preset.n,
         "ranked_by": plan.ranked_by,
         "extractors": {e.name: {"digest": e.digest, "accuracy": e.accuracy} for e in plan.extractors},

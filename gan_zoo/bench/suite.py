@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 
 from gan_zoo.errors import GanZooError, unknown
 from gan_zoo.precision import EXACT, PRECISIONS
@@ -28,7 +28,10 @@ class Preset(_Table):
     Attributes:
         seeds: how many seeds (0, 1, ...), or the seeds themselves.
         budget: one unit and its amount, e.g. ``{images = 256_000}``.
-        evaluate_at: the points of measurement, as shares of the budget; the last is 1.
+        evaluate_from: the first evaluation; the next are at every doubling below the budget, the last at its end. In
+            real images for a budget of images or epochs, in steps or seconds for a budget of these. Presets that name
+            the same one share their points. Without it and ``evaluate_at``, only the end is evaluated.
+        evaluate_at: in place of ``evaluate_from``, the evaluations as shares of the budget; the last is 1.
         n: images measured at each point, of each variant, of the floor and of the reference.
         precision: how exactly the networks multiply, a name of ``gan_zoo.precision.PRECISIONS``.
         batch_size: real samples a discriminator step, in place of each variant's own.
@@ -42,7 +45,8 @@ class Preset(_Table):
 
     seeds: int | list[int]
     budget: dict[str, _Positive]
-    evaluate_at: list[_Share] = [1.0]
+    evaluate_at: list[_Share] | None = None
+    evaluate_from: _Positive | None = None
     n: _Count
     precision: Literal[tuple(PRECISIONS)] = EXACT  # type: ignore[valid-type]
     batch_size: _Count | None = None
@@ -63,10 +67,19 @@ class Preset(_Table):
 
     @field_validator("evaluate_at")
     @classmethod
-    def _rising_to_one(cls, shares: list[float]) -> list[float]:
+    def _rising_to_one(cls, shares: list[float] | None) -> list[float] | None:
+        if shares is None:
+            return None
         if shares != sorted(set(shares)) or not shares or shares[-1] != 1:
             raise ValueError(f"must rise to 1, e.g. [0.1, 0.5, 1.0], not {shares}")
         return shares
+
+    @field_validator("evaluate_from")
+    @classmethod
+    def _not_beside_shares(cls, first: float | None, others: ValidationInfo) -> float | None:
+        if first is not None and others.data.get("evaluate_at") is not None:
+            raise ValueError("cannot be combined with evaluate_at; remove one of them")
+        return first
 
     @field_validator("seeds", mode="plain")
     @classmethod
@@ -81,6 +94,22 @@ class Preset(_Table):
     def seed_list(self) -> list[int]:
         """The seeds, one by one."""
         return list(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
+    def evaluation_points(self, epoch: int) -> tuple[float, ...]:
+        """The evaluations as fractions of the budget, in increasing order; the last is 1.
+
+        Args:
+            epoch: number of training images, which a budget of epochs is a multiple of.
+        """
+        if self.evaluate_from is None:
+            return tuple(self.evaluate_at or (1.0,))
+        ((unit, amount),) = self.budget.items()
+        end = amount * epoch if unit == "epochs" else amount
+        points, point = [], self.evaluate_from
+        while point < end:
+            points.append(point / end)
+            point *= 2
+        return (*points, 1.0)
 
 
 class Named(_Table):
