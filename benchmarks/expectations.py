@@ -24,10 +24,11 @@ FOUNDING = ("gan", "cgan", "dcgan", "lsgan")
 FAMILY = 0.95
 """How often all variants of a machine that is like the one of the records lie in their ranges, at least."""
 _HEAD = """\
-# Where ONE new seed's value falls, by suite file, preset, part of the preset's budget (`at_30`: after 30% of it) and
-# founding variant, from real runs. `values` are those of the recorded seeds, `low` to `high` is their prediction
-# interval (on the logarithm) at `confidence`, which is 1 - (1 - family) / variants, so that chance misses any of the
-# variants in at most 1 - family of all checks (Bonferroni). A seed that failed by then has no value: see `failures`.
+# Where ONE new seed's value falls, by suite file, preset, point of training (`at_72000_images`, which is `part` of the
+# preset's budget) and founding variant, from real runs. `values` are those of the recorded seeds, `low` to `high` is
+# their prediction interval (on the logarithm) at `confidence`, which is 1 - (1 - family) / variants, so that chance
+# misses any of the variants in at most 1 - family of all checks (Bonferroni). A seed that failed by then has no value:
+# see `failures`.
 # `settings` are digests of all that decides a variant's numbers: a run of others is not held against the range.
 # Written by `python benchmarks/verify.py --update FOLDER`, never by hand.
 """
@@ -112,9 +113,14 @@ def made_from(folder: Path, suites: Path) -> list[Expectation]:
             raise GanZooError(f"fewer than {MINIMUM_SEEDS} seeds of {few[0]} in {name!r} survive: that gives no range")
         if part == 1 or not (few or found or any(failures for _, failures in values.values())):
             ranges = {variant: _range(*values[variant], shared["measure"]) for variant in FOUNDING}
-            budget = {unit: float(round(part * amount, 6)) for unit, amount in manifest["budget"].items()}
+            budget = part_of(manifest["budget"], part)
             found.append(Expectation(part=float(part), budget=budget, variants=ranges, **shared))
     return found
+
+
+def part_of(budget: Mapping[str, float], part: float) -> dict[str, float]:
+    """A part of a budget, without the product's rounding error: a run of 12,800 images has that budget to the bit."""
+    return {unit: float(f"{part * amount:.15g}") for unit, amount in budget.items()}
 
 
 def _suite(suites: Path, manifest: Mapping[str, Any], name: str) -> str:
@@ -141,7 +147,7 @@ def _values(cells: Sequence[Cell], variant: str, part: float, extractor: str, me
     """A measure of a variant's runs at a part of their budget, and how many had failed by then."""
     values, failures = [], 0
     for cell in (cell for cell in cells if cell.begin["variant"] == variant):
-        rows = {row["extractor"]: row for row in cell.metrics if row["fraction"] == part}
+        rows = {row["extractor"]: row for row in cell.metrics if math.isclose(row["fraction"], part)}
         images = rows[extractor]["images"] if extractor in rows else 0
         history = [row for row in cell.history if row["images"] <= images]
         collapsed = collapse(list(rows.values()), history, probability=cell.begin["score_kind"] == "probability")
@@ -163,18 +169,30 @@ def write(path: Path, made: Sequence[Expectation]) -> str:
     """Write the ranges of one preset into a file whose other presets stay; gives back the names of its sections."""
     sections = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     suite, preset = made[0].suite, made[0].preset
-    sections.setdefault(suite, {})[preset] = {f"at_{100 * one.part:.3g}": _table(one) for one in made}
-    blocks = [_section(f"{suite}.{preset}.{part}", table) for suite in sorted(sections)
-              for preset in sorted(sections[suite]) for part, table in sections[suite][preset].items()]  # fmt: skip
+    sections.setdefault(suite, {})[preset] = {_point(one): _table(one) for one in made}
+    blocks = [_section(f"{suite}.{preset}.{_key(point)}", table) for suite in sorted(sections)
+              for preset in sorted(sections[suite]) for point, table in sections[suite][preset].items()]  # fmt: skip
     atomic_write(path, "\n".join([_HEAD, *blocks]))
-    return ", ".join(f"{suite}.{preset}.{part}" for part in sections[suite][preset])
+    return ", ".join(f"{suite}.{preset}.{point}" for point in sections[suite][preset])
+
+
+def _point(made: Expectation) -> str:
+    """The name of an expectation's point of training."""
+    ((unit, amount),) = made.budget.items()
+    return f"at_{amount:.10g}_{unit}"
+
+
+def _key(name: str) -> str:
+    """A key as TOML: one with a dot, as a point within an epoch has, is quoted."""
+    return json.dumps(name) if "." in name else name
 
 
 def _table(made: Expectation) -> dict[str, Any]:
-    """An expectation as it is kept."""
+    """An expectation as it is kept: its values with six significant digits."""
     protocol = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(made.protocol).items()}
-    keys = ("part", "measure", "family", "confidence", "budget", "source", "settings", "variants")
-    return {key: getattr(made, key) for key in keys} | {
+    keys = ("part", "measure", "family", "confidence", "budget", "source", "settings")
+    variants = {name: {key: _short(value) for key, value in facts.items()} for name, facts in made.variants.items()}
+    return {key: getattr(made, key) for key in keys} | {"variants": variants} | {
         "seeds": list(made.seeds), "protocol": protocol | {"versions": dict(made.protocol.versions)}}  # fmt: skip
 
 
@@ -186,11 +204,18 @@ def _section(name: str, table: Mapping[str, Any]) -> str:
     return "\n".join([*own, *inner])
 
 
+def _short(value: Any) -> Any:
+    """Floats with six significant digits, alone or in a list."""
+    if isinstance(value, list):
+        return [_short(one) for one in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
 def _value(value: Any) -> str:
-    """A value as TOML, floats with six significant digits. JSON writes a string as TOML's basic strings are written."""
+    """A value as TOML. JSON writes a string as TOML's basic strings are written."""
     if isinstance(value, list):
         return f"[{', '.join(map(_value, value))}]"
-    return repr(float(f"{value:.6g}")) if isinstance(value, float) else json.dumps(value)
+    return repr(value) if isinstance(value, float) else json.dumps(value)
 
 
 def read(path: Path, suite: str, preset: str, *, whole: bool = False) -> Expectation:

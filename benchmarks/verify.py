@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from expectations import FOUNDING, Expectation, judged, made_from, read, write
+from expectations import FOUNDING, Expectation, judged, made_from, part_of, read, write
 from rich.console import Console
 
 from gan_zoo.bench import launch
@@ -106,8 +106,8 @@ def _planned(options: argparse.Namespace, suite: Path) -> tuple[Expectation, Pla
 def _cut(suite: Suite, name: str, part: float) -> Suite:
     """The suite with a preset that ends after a part of its budget, and is measured there alone."""
     preset = suite.preset(name)
-    budget = {unit: round(part * amount, 6) for unit, amount in preset.budget.items()}
-    cut = preset.model_copy(update={"budget": budget, "evaluate_at": [1.0]})
+    end_alone = {"evaluate_at": None, "evaluate_from": None}
+    cut = preset.model_copy(update={"budget": part_of(preset.budget, part), **end_alone})
     return suite.model_copy(update={"presets": {**suite.presets, name: cut}})
 
 

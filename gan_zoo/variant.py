@@ -130,7 +130,7 @@ class Variant:
     generator_norm: str | None = None
     generator_optimizer: Optimizer = field(default_factory=Optimizer)
     discriminator_optimizer: Optimizer = field(default_factory=Optimizer)
-    shared_step_count: bool = False
+    shared_step_count: bool = field(default=False, metadata={"omit_default": True})
     generator_trains: Callable[[Networks], list[nn.Parameter]] = _generator_parameters
     discriminator_trains: Callable[[Networks], list[nn.Parameter]] = _discriminator_parameters
     discriminator_steps: int = 1

@@ -28,9 +28,9 @@ class Preset(_Table):
     Attributes:
         seeds: how many seeds (0, 1, ...), or the seeds themselves.
         budget: one unit and its amount, e.g. ``{images = 256_000}``.
-        evaluate_from: the first evaluation, after which evaluations are made at every doubling and at the end: in real
-            images for a budget of images or epochs, in steps or seconds for a budget of these. Presets that name the
-            same one share their points. Without it and ``evaluate_at``, only the end is evaluated.
+        evaluate_from: the first evaluation; the next are at every doubling below the budget, the last at its end. In
+            real images for a budget of images or epochs, in steps or seconds for a budget of these. Presets that name
+            the same one share their points. Without it and ``evaluate_at``, only the end is evaluated.
         evaluate_at: in place of ``evaluate_from``, the evaluations as shares of the budget; the last is 1.
         n: images measured at each point, of each variant, of the floor and of the reference.
         precision: how exactly the networks multiply, a name of ``gan_zoo.precision.PRECISIONS``.

@@ -8,7 +8,7 @@ from gan_zoo.variant import Variant
 from gan_zoo.variants.nsgan import REUSED
 
 
-@register("dcgan28")
+@register("dcgan28", revision=2)
 def dcgan28() -> Variant:
     return Variant(
         title="DCGAN 28x28",

@@ -10,7 +10,7 @@ from gan_zoo.registry import register
 from gan_zoo.variant import Variant
 
 
-@register("dcgan_keras")
+@register("dcgan_keras", revision=2)
 def dcgan_keras(*, width: int = 32, dropout: float = 0.4, batch_size: int = 128) -> Variant:
     """The generator's batch is as large as the discriminator's joint one, twice ``batch_size``."""
     adam = Optimizer("KerasAdam", {"lr": 2e-4, "betas": (0.5, 0.999), "eps": 1e-7}, decay=1e-8)

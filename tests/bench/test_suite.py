@@ -71,7 +71,11 @@ def test_the_good_one_is_read(tmp_path):
     ("old", "new", "parts"),
     [
         ("data =", "dta =", ["unknown key 'dta'", "did you mean 'data'?", "Allowed: title, data, variants"]),
-        ("seeds = 2", "sedes = 2", ["unknown key 'presets.smoke.sedes'", "did you mean 'seeds'?", "evaluate_at, n,"]),
+        (
+            "seeds = 2",
+            "sedes = 2",
+            ["unknown key 'presets.smoke.sedes'", "did you mean 'seeds'?", "evaluate_at, evaluate_from, n,"],
+        ),
         ("[presets.smoke]", "[preset.smoke]", ["unknown key 'preset'", "did you mean 'presets'?"]),
         ("n = 50", "", ["key 'presets.smoke.n' is missing"]),
         ("n = 50", 'n = "many"', ["key 'presets.smoke.n' is 'many'", "integer"]),
@@ -91,6 +95,15 @@ def test_the_good_one_is_read(tmp_path):
         ("[0.5, 1.0]", "[0.5]", ["must rise to 1"]),
         ("[0.5, 1.0]", "[]", ["must rise to 1"]),
         ("[0.5, 1.0]", "[0.0, 1.0]", ["key 'presets.smoke.evaluate_at.0' is 0.0"]),
+        (
+            "[0.5, 1.0]",
+            "[0.5, 1.0]\nevaluate_from = 64",
+            ["'presets.smoke.evaluate_from' is 64", "evaluate_at; remove one"],
+        ),
+        ("evaluate_at = [0.5, 1.0]", "evaluate_from = 0", ["key 'presets.smoke.evaluate_from' is 0", "greater than 0"]),
+        ("evaluate_at = [0.5, 1.0]", "evaluate_from = -1", ["evaluate_from' is -1", "greater than 0"]),
+        ("evaluate_at = [0.5, 1.0]", "evaluate_from = inf", ["evaluate_from' is inf", "finite"]),
+        ("evaluate_at = [0.5, 1.0]", "evaluate_from = [64]", ["evaluate_from' is [64]", "number"]),
         ('data = "digits"', 'data = "digits"\nchannels = 2', ["key 'channels' is 2", "1 or 3"]),
         ('["gan"]', "[]", ["key 'variants' is []"]),
         ('["gan"]', '"gan"', ["key 'variants' is 'gan'", "list"]),

@@ -8,11 +8,12 @@ import expectations
 import numpy as np
 import pytest
 import verify
-from expectations import Expectation, judged, made_from, read, write
+from expectations import Expectation, judged, made_from, part_of, read, write
 from scipy import stats
 
 from gan_zoo import registry
 from gan_zoo.bench.fingerprint import Protocol
+from gan_zoo.bench.suite import read_suite
 from gan_zoo.bench.tables import read_results
 from gan_zoo.data import DataMissing
 from gan_zoo.errors import GanZooError
@@ -147,7 +148,7 @@ def test_sections_are_read_back_and_those_of_other_presets_stay(tmp_path):
     path = tmp_path / "expected.toml"
     first, early = expectation(), expectation(part=0.3, budget={"images": 72_000.0})
     other, newer = expectation(suite="digits", budget={"epochs": 0.5}), expectation(preset="quick", seeds=(0, 1, 2, 3))
-    assert write(path, [early, first]) == "mnist.smoke.at_30, mnist.smoke.at_100"
+    assert write(path, [early, first]) == "mnist.smoke.at_72000_images, mnist.smoke.at_240000_images"
     write(path, [other])
     write(path, [newer])
     assert read(path, "mnist", "smoke") == early
@@ -159,6 +160,27 @@ def test_sections_are_read_back_and_those_of_other_presets_stay(tmp_path):
     assert path.read_bytes() == once
     write(path, [first])
     assert read(path, "mnist", "smoke") == first
+
+
+@pytest.mark.parametrize(
+    ("whole", "point"),
+    [({"images": 240_000.0}, 12_800 / 240_000), ({"epochs": 200.0}, 25_600 / 12_000_000), ({"steps": 1_200.0}, 1 / 6)],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_part_that_is_no_round_number_is_cut_from_the_suite_as_it_was_recorded(suite, tmp_path, whole, point):
+    path = tmp_path / "expected.toml"
+    write(path, [expectation(part=point, budget=part_of(whole, point)), expectation(budget=whole)])
+    kept = read(path, "mnist", "smoke")
+    ((unit, amount),) = whole.items()
+    asked = read_suite(suite(("images = 160", f"{unit} = {amount}"), ("[0.4, 1.0]", "[0.5, 1.0]")))
+    cut = verify._cut(asked, "smoke", kept.part).preset("smoke")
+    assert cut.budget == kept.budget
+    assert cut.evaluation_points(60_000) == (1.0,)
+
+
+def test_a_part_of_a_budget_is_the_point_to_the_bit():
+    assert part_of({"images": 240_000.0}, 204_800 / 240_000) == {"images": 204_800.0}
+    assert part_of({"steps": 50_000.0}, 200 / 50_000) == {"steps": 200.0}
 
 
 def test_a_file_without_the_section_or_a_damaged_one_is_one_line(tmp_path):

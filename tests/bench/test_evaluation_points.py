@@ -1,0 +1,134 @@
+"""Evaluation points: a preset's grid, the step at which a point is reached, and what shipped presets share."""
+
+import itertools
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from gan_zoo.bench import entries
+from gan_zoo.bench.plan import Recipe, make_plan
+from gan_zoo.bench.records import read_manifest
+from gan_zoo.bench.suite import Preset, Suite, read_suite
+from gan_zoo.description import describe
+from gan_zoo.engine import Budget
+
+SUITES = sorted(path for path in (Path(__file__).parents[2] / "benchmarks").glob("*.toml") if path.stem != "expected")
+IMAGES = 12_800
+STEPS = {"losses": 200, "ring8": 1_750, "grid25": 1_750, "mixture1d": 1_750}
+EPOCH = {"digits": 1_297}
+EXTENDABLE = {"aa", "architectures", "digits", "grid25", "least_squares", "mixture1d", "ring8", "stacked_mnist"}
+
+
+def preset(**settings):
+    return Preset(seeds=1, n=10, **settings)
+
+
+def amounts(settings, epoch=60_000):
+    """The unit of a preset's points, and the points in it."""
+    ((unit, amount),) = settings.budget.items()
+    unit, end = ("images", amount * epoch) if unit == "epochs" else (unit, amount)
+    return unit, [round(fraction * end, 6) for fraction in settings.evaluation_points(epoch)]
+
+
+@pytest.mark.parametrize(
+    ("budget", "first", "expected"),
+    [
+        ({"images": 51_200}, 12_800, ("images", [12_800, 25_600, 51_200])),
+        ({"images": 51_201}, 12_800, ("images", [12_800, 25_600, 51_200, 51_201])),
+        ({"images": 12_800}, 12_800, ("images", [12_800])),
+        ({"images": 6_400}, 12_800, ("images", [6_400])),
+        ({"epochs": 1.5}, 12_800, ("images", [12_800, 25_600, 51_200, 90_000])),
+        ({"steps": 1_200}, 200, ("steps", [200, 400, 800, 1_200])),
+        ({"seconds": 1.0}, 0.3, ("seconds", [0.3, 0.6, 1.0])),
+        ({"images": 51_200}, None, ("images", [51_200])),
+    ],
+)
+def test_evaluations_double_from_the_first_one_and_the_last_is_the_end(budget, first, expected):
+    settings = preset(budget=budget, evaluate_from=first)
+    assert amounts(settings) == expected
+    assert settings.evaluation_points(60_000)[-1] == 1
+
+
+def test_shares_of_the_budget_stay_as_they_are():
+    assert preset(budget={"epochs": 3}, evaluate_at=[0.1, 0.7, 1.0]).evaluation_points(21) == (0.1, 0.7, 1.0)
+
+
+def images_after(rounds, epoch, batch):
+    """Real images of so many rounds; the last batch of an epoch is smaller."""
+    epochs, rest = divmod(rounds, math.ceil(epoch / batch))
+    return epochs * epoch + min(rest * batch, epoch)
+
+
+def step_at(fraction, budget, epoch, batch):
+    """The step at which the engine has reached a fraction of a budget."""
+    variant = SimpleNamespace(batch_size=batch, discriminator_steps=1)
+    state = SimpleNamespace(rounds=0, images=0, seconds=0.0, data=range(epoch), variant=variant)
+    while left := budget.rounds_left(state, fraction):
+        state.rounds += left
+        state.images = images_after(state.rounds, epoch, batch)
+    return state.rounds
+
+
+@pytest.mark.parametrize(("epoch", "batch"), [(60_000, 64), (60_000, 512), (1_297, 64), (21, 8)])
+def test_a_point_is_reached_at_the_same_step_under_every_budget(epoch, batch):
+    budgets = [{"images": 51_200}, {"images": 240_000}, {"images": 999_983}, {"epochs": 7}, {"epochs": 200 / 3}]
+    for budget in budgets:
+        fractions = preset(budget=budget, evaluate_from=batch).evaluation_points(epoch)[:-1]
+        for doublings, fraction in enumerate(fractions):
+            point = batch * 2**doublings
+            step = step_at(fraction, Budget.of(budget), epoch, batch)
+            assert images_after(step - 1, epoch, batch) < point <= images_after(step, epoch, batch), (budget, point)
+
+
+def test_a_plan_counts_the_epochs_of_its_training_split(suite, toys):
+    def planned(budget, first):
+        path = suite(("images = 160", budget), ("evaluate_at = [0.4, 1.0]", f"evaluate_from = {first}"))
+        return make_plan(Recipe(suite=read_suite(path), preset="smoke", plugins=[toys], device="cpu"))
+
+    assert planned("images = 160", 40).evaluate_at == (0.25, 0.5, 1.0)
+    assert planned("epochs = 2", 1_297).evaluate_at == (0.5, 1.0)
+    assert planned("steps = 10", 4).evaluate_at == (0.4, 0.8, 1.0)
+    trained, floor = planned("images = 160", 40).cells()[-1], planned("images = 160", 40).cells()[0]
+    assert trained.name != planned("images = 160", 80).cells()[-1].name
+    assert floor.name == planned("images = 160", 80).cells()[0].name
+
+
+def test_a_bench_measures_at_the_points_and_its_manifest_has_their_fractions(bench, tmp_path):
+    metrics = bench("out", ("evaluate_at = [0.4, 1.0]", "evaluate_from = 40"), seeds=[0]).results.metrics
+    trained = metrics[metrics["variant"] == "sibling"]
+    assert sorted(set(zip(trained["images"], trained["fraction"], strict=True))) == [(48, 0.25), (80, 0.5), (160, 1.0)]
+    assert read_manifest(tmp_path / "out")["evaluate_at"] == [0.25, 0.5, 1.0]
+
+
+@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
+def test_shipped_presets_are_measured_on_one_grid_and_at_their_ends(path):
+    suite = read_suite(path)
+    assert Suite.model_validate(suite.model_dump()).presets == suite.presets
+    for name, settings in suite.presets.items():
+        unit, (*points, _end) = amounts(settings, EPOCH.get(suite.data, 60_000))
+        assert settings.evaluate_at is None
+        assert points == [(IMAGES if unit == "images" else STEPS[path.stem]) * 2**k for k in range(len(points))]
+        assert len(points) <= {"smoke": 1, "quick": 5, "full": 10}[name]
+
+
+def pairs_of_equal_settings(suite):
+    """Two presets, the shorter first, that train a variant of theirs alike: both can be one run, extended."""
+    for one, other in itertools.combinations(suite.presets.values(), 2):
+        names = set(one.variants or suite.variants) & set(other.variants or suite.variants)
+        if any(
+            describe(entries.make(name, suite, one)) == describe(entries.make(name, suite, other)) for name in names
+        ):
+            yield sorted((one, other), key=lambda settings: amounts(settings, EPOCH.get(suite.data, 60_000))[1][-1])
+
+
+@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
+def test_a_run_extended_to_a_longer_shipped_preset_has_passed_none_of_its_points_unmeasured(path):
+    suite = read_suite(path)
+    pairs = list(pairs_of_equal_settings(suite))
+    assert bool(pairs) == (path.stem in EXTENDABLE)
+    for shorter, longer in pairs:
+        (unit, had), (other, asked) = (amounts(each, EPOCH.get(suite.data, 60_000)) for each in (shorter, longer))
+        assert unit == other
+        assert {point for point in asked if point <= had[-1]} <= set(had)
