@@ -10,6 +10,7 @@ from torch import Tensor
 from gan_zoo.bench.evaluation import Judge, Measuring
 from gan_zoo.engine import Sampler, State
 from gan_zoo.engine.state import derive
+from gan_zoo.io import atomic_path
 from gan_zoo.metrics.density import COUNTED, EXTRACTOR, d_gap, high_quality, jsd, modes_found
 from gan_zoo.mixture import Array, Mixture, Whole
 
@@ -72,7 +73,8 @@ class PointEvaluator(Measuring):
             arrays["counts"] = counts.astype(np.uint32)
             if self.learned is not None:
                 arrays["learned"] = self.learned.astype(np.float16)
-        np.savez_compressed(path, **arrays)
+        with atomic_path(path) as part:
+            np.savez_compressed(part, **arrays)
 
     def _draw(self, sampler: Sampler, seed: int) -> Array:
         asked = None

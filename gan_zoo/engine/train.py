@@ -102,15 +102,16 @@ def train_to(
             took = _timed_advance(state, rounds, draw)
             pace = max(1, min(2 * rounds, int(rounds * _CHUNK_SECONDS / took)))
             if state.rounds % HISTORY_INTERVAL == 0:
+                rounds_of_row = list(state.history.pending)
                 values = flush(state)
                 assert values is not None
                 if on_block is not None:
                     on_block(state, values)
-                _check_finite(state, values)
+                _check_finite(state, values, rounds_of_row)
             if on_chunk is not None:
                 on_chunk(state)
         if (row := pending_row(state)) is not None:
-            _check_finite(state, row["values"])
+            _check_finite(state, row["values"], state.history.pending)
         yield fraction
 
 
@@ -126,9 +127,14 @@ def _timed_advance(state: State, rounds: int, draw: Draw) -> float:
     return took
 
 
-def _check_finite(state: State, values: Mapping[str, float]) -> None:
+def _check_finite(state: State, values: Mapping[str, float], rounds: Sequence[torch.Tensor]) -> None:
+    """Raise Diverged if a mean of these rounds, the last of the state, is not finite, with the first bad step."""
     if bad := [name for name, value in values.items() if not math.isfinite(value)]:
-        raise Diverged(f"{bad[0]} was no longer finite at step {state.rounds}")
+        every = torch.cat(list(rounds))
+        # Each finite, their mean may still overflow: then the row's last step is named.
+        found = [*(~every.isfinite()).nonzero().tolist(), [len(every) - 1, list(values).index(bad[0])]]
+        step, place = found[0]
+        raise Diverged(f"{list(values)[place]} was no longer finite at step {state.rounds - len(every) + step + 1}")
 
 
 @dataclass(frozen=True)

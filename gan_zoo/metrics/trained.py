@@ -14,10 +14,10 @@ from filelock import FileLock
 from rich.console import Console
 from rich.progress import Progress
 
+from gan_zoo import METRICS_VERSION
 from gan_zoo.data import Dataset
 from gan_zoo.errors import StorageError
 from gan_zoo.io import atomic_write, cache_root
-from gan_zoo.metrics import classifier, training
 from gan_zoo.metrics.classifier import MINIMUM_N, ClassifierExtractor, build_classifier
 from gan_zoo.metrics.features import ExtractorUnavailable
 from gan_zoo.metrics.training import Recipe, Trained, recipe_for, train_classifier
@@ -68,13 +68,13 @@ def _check(name: str, dataset: Dataset) -> None:
 
 def _key(dataset: Dataset, recipe: Recipe) -> str:
     """A name for the files: SHA-256 (hex) of all that decides the weights, versions and threads apart."""
-    code = [hashlib.sha256(_source(module)).hexdigest() for module in (classifier, training)]
-    facts = {"data": dataset.fingerprint, "shape": dataset.train.shape, "recipe": asdict(recipe), "code": code}
+    facts = {
+        "data": dataset.fingerprint,
+        "shape": dataset.train.shape,
+        "recipe": asdict(recipe),
+        "metrics": METRICS_VERSION,
+    }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def _source(module: object) -> bytes:
-    return Path(str(module.__file__)).read_bytes()  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager

@@ -62,15 +62,14 @@ def deadly():
 """
 
 
-@pytest.mark.parametrize(("part", "after", "steps"), [("networks", 0, 0), ("after_discriminator_step", 2, 2)])
-def test_a_cell_whose_process_is_killed_is_an_error_and_the_others_go_on(bench, toys, tmp_path, part, after, steps):
+@pytest.mark.parametrize(("part", "after"), [("networks", 0), ("after_discriminator_step", 2)])
+def test_a_cell_whose_process_is_killed_is_an_error_and_the_others_go_on(bench, toys, tmp_path, part, after):
     toys.write_text(toys.read_text() + DEADLY.format(part=part, after=after), encoding="utf-8")
     outcome = bench("out", ('"by_heart"', '"deadly"'), jobs=2)
     why = "its process was killed, probably for memory; run again, or with --jobs 1"
     assert sorted(outcome.errors) == [f"deadly seed {seed}: {why}" for seed in (0, 1)]
     runs = outcome.results.runs.set_index("variant")
     assert runs.loc["deadly", "status"].tolist() == ["error", "error"]
-    assert runs.loc["deadly", "steps"].tolist() == [steps, steps]
     assert set(runs.loc[["real", "sibling"], "status"]) == {"ok"}
     dead = [cell for name, cell in rows(tmp_path / "out").items() if name.startswith("deadly")]
     assert [len(kinds(cell, "end")) for cell in dead] == [1, 1], "a killed cell is not tried again in the same run"
@@ -80,5 +79,5 @@ def test_what_a_worker_cannot_do_is_said_in_one_line(bench, toys):
     """A variant that is another one in every process."""
     text = toys.read_text().replace("import torch\n", "import os\n\nimport torch\n", 1)
     toys.write_text(text.replace("batch_size=32", "batch_size=32 + os.getpid()"), encoding="utf-8")
-    with pytest.raises(GanZooError, match=r"is another one in a worker process: .*; use --jobs 1$"):
+    with pytest.raises(GanZooError, match="has another identity in a worker process"):
         bench("out", ("batch_size = 16\n", ""), jobs=2)

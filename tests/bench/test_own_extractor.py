@@ -49,7 +49,7 @@ def test_a_classifier_is_trained_and_the_plan_says_so(plan):
     assert extractor.name == "cats-cnn"
     assert made.notices == (extractor.note,)
     assert extractor.note.startswith("cats-cnn was trained for this: test accuracy ")
-    assert all(cell.identity["extractors"] == {"cats-cnn": extractor.digest} for cell in made.cells())
+    assert made.measurements["cats-cnn"]["digest"] == extractor.digest
 
 
 def test_a_plan_made_again_has_the_same_cells(plan):

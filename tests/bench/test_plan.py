@@ -1,11 +1,12 @@
 """Plans: what decides a cell's name and what does not, departures, extractors left out, data that stands in."""
 
+import json
 from dataclasses import replace
 
 import pytest
 from torchvision.datasets import utils as torchvision_utils
 
-from gan_zoo import data
+from gan_zoo import data, registry
 from gan_zoo.bench import plan as plan_module
 from gan_zoo.bench.plan import Recipe, make_plan
 from gan_zoo.bench.suite import read_suite
@@ -42,37 +43,79 @@ def test_cells_come_seed_by_seed_behind_the_floor(plan):
 @pytest.mark.parametrize(
     "change",
     [
-        ("images = 160", "images = 176"),
-        ("[0.4, 1.0]", "[0.5, 1.0]"),
         ("batch_size = 16", "batch_size = 20"),
-        ("batch_size = 16", "batch_size = 16\noptions = { by_heart = { ema = 0.9 }, sibling = { image_side = 32 } }"),
+        ("batch_size = 16", "batch_size = 16\noptions = { by_heart = { ema = 0.9 }, sibling = { image_side = 28 } }"),
     ],
 )
-def test_what_trains_a_variant_names_its_cells_and_not_the_floor(plan, change):
+def test_what_trains_a_variant_names_its_runs_and_not_those_of_real_images(plan, change):
     before, after = plan(), plan(change)
     assert not names(before, "by_heart", "sibling") & names(after, "by_heart", "sibling")
     assert names(before, "real") == names(after, "real")
 
 
 @pytest.mark.parametrize(
-    "change", [("n = 140\nbatch", "n = 141\nbatch"), ('data = "digits"', 'data = "digits"\nchannels = 3')]
+    "change", [("images = 160", "images = 176"), ("images = 160", "epochs = 3"), ("[0.4, 1.0]", "[0.5, 1.0]")]
 )
-def test_what_measures_names_every_cell(plan, change):
-    assert not names(plan()) & names(plan(change))
+def test_budget_and_evaluations_name_nothing(plan, change):
+    """So a run can be extended."""
+    assert names(plan()) == names(plan(change))
 
 
-def test_another_fingerprint_names_every_cell(plan, monkeypatch):
+def measured_otherwise(before, after):
+    """Whether the runs are the same, and what measures them, and real images, is another."""
+    same = names(before, "by_heart", "sibling") == names(after, "by_heart", "sibling")
+    digests = before.measurement_digests, after.measurement_digests
+    return same and not names(before, "real") & names(after, "real") and digests[0] != digests[1]
+
+
+def test_what_measures_names_the_runs_of_real_images_alone(plan):
+    assert measured_otherwise(plan(), plan(("n = 140\nbatch", "n = 141\nbatch")))
+
+
+def test_other_samples_name_every_run(plan):
+    assert not names(plan()) & names(plan(('data = "digits"', 'data = "digits"\nchannels = 3')))
+
+
+def test_another_fingerprint_names_every_run(plan, monkeypatch):
     before, load = plan(), data.load
     monkeypatch.setattr(data, "load", lambda *a, **k: replace(load(*a, **k), fingerprint="another"))
     assert not names(before) & names(plan())
 
 
-def test_other_weights_of_an_extractor_name_every_cell(plan, monkeypatch):
+def test_other_weights_of_an_extractor_measure_otherwise(plan, monkeypatch):
     before = plan()
     monkeypatch.setattr(
         plan_module, "load_extractor", lambda *a, **k: replace(load_extractor(*a, **k), digest="another")
     )
+    assert measured_otherwise(before, plan())
+
+
+def test_versions_are_part_of_the_identities(plan, monkeypatch):
+    before = plan()
+    monkeypatch.setattr(plan_module, "METRICS_VERSION", 99)
+    assert measured_otherwise(before, plan())
+    monkeypatch.setattr(plan_module, "NUMERICS_VERSION", 99)
     assert not names(before) & names(plan())
+
+
+def test_a_revision_names_the_runs_of_its_variant_and_of_those_made_from_it(plan, monkeypatch):
+    def both():
+        made = plan(('"by_heart", "sibling"]', '"lsgan", "dcgan"]'))
+        return names(made, "lsgan"), names(made, "dcgan", "real")
+
+    before = both()
+    monkeypatch.setitem(registry._revisions, "cgan", 99)
+    after = both()
+    assert not before[0] & after[0]
+    assert before[1] == after[1]
+
+
+def test_a_name_a_group_and_a_module_change_no_number(plan, monkeypatch):
+    before = plan()
+    identity = before.cells()[-1].identity
+    moved = json.loads(json.dumps(identity).replace("gan_zoo.objectives.classical.", "gan_zoo.objectives.energy."))
+    assert moved != identity
+    assert plan_module.decisive(moved) == plan_module.decisive(identity)
 
 
 def test_threads_name_every_cell_and_jobs_none(plan):
@@ -92,7 +135,9 @@ def test_an_edited_plugin_names_its_own_cells(plan, toys):
         return names(made, "by_heart"), names(made, "gan", "real")
 
     before = both()
-    toys.write_text(toys.read_text(encoding="utf-8") + "# an edit\n", encoding="utf-8")
+    toys.write_text("# a comment\n" + toys.read_text(encoding="utf-8"), encoding="utf-8")
+    assert both() == before
+    toys.write_text(toys.read_text(encoding="utf-8") + "EDITED = 1\n", encoding="utf-8")
     after = both()
     assert not before[0] & after[0]
     assert before[1] == after[1]
@@ -110,7 +155,7 @@ def test_a_variant_of_a_variant_follows_its_file(plan, toys, tmp_path):
         return names(plan(('"by_heart", "sibling"]', '"child"]'), plugins=[toys, child]), "child")
 
     before = named()
-    toys.write_text(toys.read_text(encoding="utf-8") + "# an edit\n", encoding="utf-8")
+    toys.write_text(toys.read_text(encoding="utf-8") + "EDITED = 1\n", encoding="utf-8")
     assert not before & named()
 
 
@@ -151,7 +196,7 @@ def test_a_request_goes_before_the_suite(plan):
 def test_n_is_no_more_than_the_test_split(plan):
     made = plan(("n = 140\nbatch", "n = 600\nbatch"))
     assert made.preset.n == 500
-    assert made.notices == ("N is 500, not 600: the test split of digits has no more images",)
+    assert made.notices == ("num_samples reduced from 600 to 500, the size of the test split of digits",)
 
 
 def test_an_extractor_that_needs_more_images_is_left_out(plan, monkeypatch):

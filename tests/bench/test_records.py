@@ -70,17 +70,18 @@ def test_a_run_goes_on_behind_a_torn_row(cell, path):
     read = cell({"row": "resume", "step": 1}, history(2, 0.25), END)
     assert [row["values"]["discriminator_loss"] for row in read.history] == [0.5, 0.25]
     assert read.status == "ok"
-    assert len(path.read_text(encoding="utf-8").splitlines()) == 6, "the torn row keeps a line of its own"
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 5, "the torn row is removed"
 
 
-def test_a_row_that_only_lacks_its_line_end_counts_once(cell, path):
+def test_a_row_without_its_line_end_is_torn(cell, path):
     cell(BEGIN, history(1))
     path.write_bytes(path.read_bytes()[:-1])
-    assert steps(cell(history(2)).history) == [1, 2]
+    assert steps(read_cell(path).history) == []
+    assert steps(cell(history(2)).history) == [2]
 
 
 @pytest.mark.parametrize("torn", [b"\x00\x00\x00", b"\xff\xfe", b"12", b'"text"', b"[]", b"null"])
-def test_a_line_that_is_no_row_is_passed_over(cell, path, torn):
+def test_a_torn_line_that_is_no_row_is_removed(cell, path, torn):
     cell(BEGIN, history(1))
     path.write_bytes(path.read_bytes() + torn)
     assert steps(cell(history(2)).history) == [1, 2]
@@ -98,6 +99,61 @@ def test_resume_voids_later_rows_and_the_end(cell):
     read = cell(BEGIN, *before, END, {"row": "resume", "step": 2})
     assert [steps(rows) for rows in (read.history, read.metrics, read.samples)] == [[1, 2]] * 3
     assert read.status == "unfinished"
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_the_row_of_an_incomplete_interval_is_replaced_when_the_run_is_extended(cell, resumed):
+    rows = [BEGIN, history(50), history(60) | {"partial": True}, END]
+    assert steps(cell(*rows).history) == [50, 60]
+    if resumed:
+        assert steps(cell({"row": "resume", "step": 60}, history(100), END).history) == [50, 100]
+
+
+WHOLE = (BEGIN, history(1), metrics(1), {"row": "resume", "step": 1}, history(2), metrics(2), END)
+
+
+@pytest.mark.parametrize("line", range(1, 1 + len(WHOLE)))
+def test_any_flipped_bit_of_a_line_is_damage_that_names_it(cell, path, line):
+    """Of every byte of the line one bit, the line end aside: a digit that is another digit is damage too."""
+    cell(*WHOLE)
+    lines = path.read_bytes().splitlines(keepends=True)
+    for place in range(len(lines[line - 1]) - 1):
+        flipped = bytearray(lines[line - 1])
+        flipped[place] ^= 1
+        if flipped[place] == ord("\n"):
+            continue
+        path.write_bytes(b"".join([*lines[: line - 1], bytes(flipped), *lines[line:]]))
+        read = read_cell(path)
+        assert read.damage == f"{path} is damaged in line {line}", bytes(flipped)
+        assert read.status == "unfinished"
+
+
+@pytest.mark.parametrize("line", [2, 5])
+def test_a_line_that_is_missing_or_repeated_is_damage_of_the_end_row(cell, path, line):
+    cell(*WHOLE)
+    lines = path.read_bytes().splitlines(keepends=True)
+    for changed in ([*lines[: line - 1], *lines[line:]], [*lines[:line], *lines[line - 1 :]]):
+        path.write_bytes(b"".join(changed))
+        assert read_cell(path).damage == f"{path} is damaged in line {len(changed)}"
+
+
+def test_a_run_that_is_begun_again_leaves_its_damage_behind(cell, path):
+    cell(*WHOLE)
+    path.write_bytes(path.read_bytes().replace(b'"fid":1.0', b'"fid":9.0'))
+    assert read_cell(path).damage
+    read = cell(BEGIN, history(1), metrics(1), END)
+    assert (read.damage, read.status) == ("", "ok")
+
+
+def test_records_of_earlier_versions_have_no_checksums(path):
+    """A torn line was kept before a resume row; elsewhere it is damage there too."""
+    old = [BEGIN, history(1), {"row": "resume", "step": 1}, history(2), END]
+    lines = [json.dumps(row) for row in old]
+    path.write_text("\n".join([*lines[:2], lines[3][:9], *lines[2:]]) + "\n")
+    read = read_cell(path)
+    assert (read.damage, read.status, steps(read.history)) == ("", "ok", [1, 2])
+    path.write_text("\n".join([*lines[:3], lines[3][:9], *lines[4:]]) + "\n")
+    assert read_cell(path).damage == f"{path} is damaged in line 4"
 
 
 def test_what_json_lacks_is_null(cell, path):

@@ -1,6 +1,8 @@
 """States on disk: to the bit, in one file without pickle, and refused where they do not fit."""
 
+import errno
 import json
+import os
 import pickle
 from dataclasses import replace
 
@@ -9,10 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from gan_zoo import registry
+from gan_zoo import registry, tensors
 from gan_zoo.contract import random_data
 from gan_zoo.engine import Sampler, advance, checkpoint, flush, init
-from gan_zoo.errors import GanZooError
+from gan_zoo.errors import DamagedFileError, GanZooError, StorageError
 from gan_zoo.networks.mlp import mlp
 from gan_zoo.objectives import Objective, Result
 from gan_zoo.optimizer import Optimizer
@@ -181,11 +183,11 @@ def test_a_kill_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
     path = _saved(advance(_start(), 1), tmp_path)
     content = path.read_bytes()
 
-    def killed(_tensors, draft, _facts):
+    def killed(_tensors, draft, _metadata):
         draft.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoint, "save_file", killed)
+    monkeypatch.setattr(tensors, "save_file", killed)
     with pytest.raises(KeyboardInterrupt):
         checkpoint.save(advance(_start(), 2), path)
     assert path.read_bytes() == content
@@ -203,6 +205,52 @@ def test_options_that_no_file_can_hold_are_one_clear_line(tmp_path):
     state = _start("small", objective=_balanced())
     with pytest.raises(GanZooError, match="'small' was made with options that a file cannot hold"):
         checkpoint.save(state, tmp_path / "state.safetensors")
+
+
+@pytest.mark.parametrize("keep_previous", [False, True])
+def test_the_checkpoint_before_is_kept_where_asked_for(tmp_path, keep_previous):
+    path, state = tmp_path / "state.safetensors", _start()
+    for _ in range(3):
+        checkpoint.save(advance(state, 1), path, keep_previous=keep_previous)
+    assert checkpoint.load(path).facts["counts"]["rounds"] == 3
+    found = {file.name for file in tmp_path.iterdir()}
+    assert found == ({path.name, "state.previous.safetensors"} if keep_previous else {path.name})
+    if keep_previous:
+        assert checkpoint.load(checkpoint.previous(path)).facts["counts"]["rounds"] == 2
+
+
+def test_a_full_disk_leaves_both_checkpoints(tmp_path, monkeypatch):
+    path, state = tmp_path / "state.safetensors", _start()
+    for _ in range(2):
+        checkpoint.save(advance(state, 1), path, keep_previous=True)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match="No space left on device") as error:
+        checkpoint.save(advance(state, 1), path, keep_previous=True)
+    assert str(tmp_path) in str(error.value)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("part", [0.5, 0.9, 0.999])
+def test_a_flipped_bit_of_a_tensor_is_damage(tmp_path, part):
+    path = _saved(advance(_start(), 1), tmp_path)
+    content = bytearray(path.read_bytes())
+    content[int(part * len(content))] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DamagedFileError, match="is damaged") as error:
+        checkpoint.load(path)
+    _one_line(error, path)
+
+
+def test_the_steps_of_an_incomplete_interval_are_carried(tmp_path):
+    state = advance(_start(), 3)
+    restored = checkpoint.restore(_start(), checkpoint.load(_saved(state, tmp_path)))
+    assert len(restored.history.pending) == 1
+    assert flush(restored) == flush(state)
 
 
 def _one_line(error, path):
@@ -247,6 +295,7 @@ def test_safetensors_of_another_kind_are_one_clear_line(tmp_path, facts):
         (lambda: _start(seed=1), "seed 0, not 1"),
         (lambda: _start(lr=0.5), "options {}, not {'lr': 0.5}"),
         (lambda: _start(data=replace(random_data(4, n=30), name="another")), "data 'random', not 'another'"),
+        (lambda: _start(data=replace(random_data(4, n=30), fingerprint="f00d")), "fingerprint '', not 'f00d'"),
         (lambda: _start(data=random_data(8, n=30)), "does not fit variant 'stateful' as it is now"),
         (lambda: _start(data=random_data(4, n=31)), "does not fit variant 'stateful' as it is now"),
     ],

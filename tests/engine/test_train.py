@@ -3,7 +3,6 @@
 import math
 import time
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
 import torch
@@ -11,9 +10,14 @@ import torch
 from gan_zoo import objectives
 from gan_zoo.engine import Budget, Diverged, advance, draw, flush, init, train_run, train_to
 from gan_zoo.engine.sample import Sampler
+from gan_zoo.engine.train import HISTORY_INTERVAL
 from gan_zoo.errors import GanZooError
 from gan_zoo.objectives import Result
 from gan_zoo.optimizer import Optimizer
+
+
+def _begun(variant, data):
+    return init(variant, data, seed=0)
 
 
 def _reached(state, budget, fractions):
@@ -60,18 +64,23 @@ def test_seconds_of_training_are_a_budget(tiny, pixels):
 
 def test_the_clock_stands_still_at_a_milestone(tiny, pixels):
     started = time.perf_counter()
-    run = train_run(tiny(), pixels(), Budget("steps", 4), fractions=(0.5, 1.0), on_milestone=lambda *_: time.sleep(0.4))
+    run = train_run(
+        _begun(tiny(), pixels()), Budget("steps", 4), fractions=(0.5, 1.0), on_milestone=lambda *_: time.sleep(0.4)
+    )
     elapsed = time.perf_counter() - started
     assert elapsed > 0.8
     assert 0 < run.seconds < elapsed - 0.8 + 1e-6
-    assert run.state.history.rows[-1]["seconds"] == run.seconds
+    assert run.history["seconds"].iloc[-1] == run.seconds
 
 
 def test_milestones_are_called_with_the_state_as_it_stands(tiny, pixels):
     seen = []
     budget = Budget("steps", 10)
     run = train_run(
-        tiny(), pixels(), budget, fractions=(0.3, 1.0), on_milestone=lambda state, f: seen.append((f, state.rounds))
+        _begun(tiny(), pixels()),
+        budget,
+        fractions=(0.3, 1.0),
+        on_milestone=lambda state, f: seen.append((f, state.rounds)),
     )
     assert (seen, run.status, run.message) == ([(0.3, 3), (1.0, 10)], "ok", "")
 
@@ -100,48 +109,56 @@ def test_a_budget_in_words():
     assert str(Budget("epochs", 0.5)) == "0.5 epochs"
 
 
-def test_history_rows_are_the_means_of_their_blocks(tiny, pixels):
-    """700 rounds at 200 rows aimed at are blocks of 4 (3.5, to even); a milestone at round 6 closes one early."""
+@pytest.mark.parametrize("unit", ["steps", "images"])
+def test_history_rows_are_the_means_of_fixed_intervals(tiny, pixels, unit):
+    """Whatever the budget and the milestones: the steps after the last interval are a row of the run's table alone."""
     slow = Optimizer("SGD", {"lr": 1e-3})
     variant = tiny(generator_optimizer=slow, discriminator_optimizer=slow)
-    state, rounds = init(variant, pixels(48), seed=0), 20
+    state, rounds = init(variant, pixels(48), seed=0), 2 * HISTORY_INTERVAL + 7
     single = init(variant, pixels(48), seed=0)
     each = [flush(advance(single, 1)) for _ in range(rounds)]
-    told = []
-    milestones = train_to(
-        state, Budget("steps", 700), (6 / 700, rounds / 700), on_block=lambda _state, values: told.append(values)
+    reported = []
+    budget = Budget(unit, rounds * (8 if unit == "images" else 1))
+    run = train_run(
+        state, budget, fractions=(6 / rounds, 60 / rounds, 1), on_block=lambda _state, values: reported.append(values)
     )
-    assert list(milestones) == [6 / 700, rounds / 700]
-    ends = [4, 6, 8, 12, 16, 20]
+    ends = [HISTORY_INTERVAL, 2 * HISTORY_INTERVAL]
     assert [row["step"] for row in state.history.rows] == ends
-    for start, end, row in zip([0, *ends], ends, state.history.rows, strict=False):
+    assert reported == [row["values"] for row in state.history.rows]
+    table = run.history
+    assert table["step"].tolist() == [*ends, rounds]
+    for start, end, (_, row) in zip([0, *ends], table["step"], table.iterrows(), strict=True):
         counts = {name: row[name] for name in ("images", "discriminator_steps", "generator_steps")}
         assert counts == {"images": 8 * end, "discriminator_steps": end, "generator_steps": end}
-        for name, value in row["values"].items():
-            assert value == pytest.approx(sum(values[name] for values in each[start:end]) / (end - start), rel=1e-5)
-    assert told == [row["values"] for row in state.history.rows]
-    assert all(a["seconds"] < b["seconds"] for a, b in pairwise(state.history.rows))
+        for name in each[0]:
+            assert row[name] == pytest.approx(sum(values[name] for values in each[start:end]) / (end - start), rel=1e-5)
+    assert table["seconds"].is_monotonic_increasing
 
 
-@pytest.mark.parametrize(
-    ("budget", "steps", "rows"),
-    [
-        (Budget("steps", 1000), 1, 200),
-        (Budget("images", 8000), 1, 200),
-        (Budget("epochs", 200), 1, 200),
-        (Budget("steps", 7), 1, 7),
-    ],
-    ids=str,
-)
-def test_a_run_has_some_200_rows(tiny, pixels, budget, steps, rows):
-    """Each of these but the last is a thousand rounds of 8 images."""
-    state = init(tiny(discriminator_steps=steps), pixels(40), seed=0)
-    blocks = []
-    for _ in train_to(state, budget, (0.03,), on_block=lambda state, _values: blocks.append(state.rounds)):
-        pass
-    expected = 1000 / rows if rows == 200 else 1
-    assert blocks[0] == expected
-    assert all(b - a == expected for a, b in pairwise(blocks))
+@pytest.mark.parametrize("first", [1, HISTORY_INTERVAL - 1, HISTORY_INTERVAL, HISTORY_INTERVAL + 1])
+def test_a_larger_budget_goes_on_with_the_same_rows(tiny, pixels, first):
+    whole = train_run(_begun(tiny(), pixels()), Budget("steps", 2 * HISTORY_INTERVAL)).state
+    state = train_run(_begun(tiny(), pixels()), Budget("steps", first), fractions=(0.5, 1.0)).state
+    extended = train_run(state, Budget("steps", 2 * HISTORY_INTERVAL)).state
+    rows = [[{**row, "seconds": 0} for row in state.history.rows] for state in (whole, extended)]
+    assert len(rows[0]) == 2
+    assert rows[0] == rows[1]
+
+
+def test_on_chunk_comes_between_two_steps_and_may_end_the_training(tiny, pixels):
+    state, seen = _begun(tiny(), pixels()), []
+
+    def stop(state):
+        seen.append(state.rounds)
+        if state.rounds >= 7:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        list(train_to(state, Budget("steps", 1000), on_chunk=stop))
+    assert seen[0] == 1
+    assert seen == sorted(set(seen))
+    assert state.rounds == seen[-1] < 50
+    assert len(torch.cat(state.history.pending)) == state.rounds
 
 
 def test_an_injected_draw_is_what_is_trained_on(tiny, pixels):
@@ -157,8 +174,8 @@ def test_an_injected_draw_is_what_is_trained_on(tiny, pixels):
 
 
 def test_history_as_a_table(tiny, pixels):
-    table = train_run(tiny(), pixels(), Budget("steps", 5)).history
-    assert table["step"].tolist() == [1, 2, 3, 4, 5]
+    table = train_run(_begun(tiny(), pixels()), Budget("steps", 5)).history
+    assert table["step"].tolist() == [5]
     assert {"images", "seconds", "discriminator_loss", "D(real)"} <= set(table.columns)
     assert "values" not in table.columns
 
@@ -176,12 +193,11 @@ def _nan_from(step_number, player="discriminator"):
 
 @pytest.mark.parametrize("player", ["discriminator", "generator"])
 def test_a_loss_that_is_not_a_number_has_diverged(tiny, pixels, player):
-    run = train_run(tiny(objective=_nan_from(4, player)), pixels(), Budget("steps", 10))
+    run = train_run(_begun(tiny(objective=_nan_from(4, player)), pixels()), Budget("steps", 10))
     assert run.status == "diverged"
     assert f"{player}_loss" in run.message
     assert "step 4" in run.message
-    assert [row["step"] for row in run.state.history.rows] == [1, 2, 3, 4]
-    assert math.isnan(run.state.history.rows[-1]["values"][f"{player}_loss"])
+    assert math.isnan(run.history[f"{player}_loss"].iloc[-1])
 
 
 def test_train_to_says_so_itself(tiny, pixels):
@@ -191,7 +207,7 @@ def test_train_to_says_so_itself(tiny, pixels):
 
 def test_a_learning_rate_out_of_all_bounds_diverges(tiny, pixels):
     wild = Optimizer("SGD", {"lr": 1e30})
-    run = train_run(tiny(generator_optimizer=wild, discriminator_optimizer=wild), pixels(), Budget("steps", 10))
+    run = train_run(_begun(tiny(generator_optimizer=wild, discriminator_optimizer=wild), pixels()), Budget("steps", 10))
     assert run.status == "diverged"
 
 
@@ -199,12 +215,11 @@ def test_weights_that_blow_up_in_the_last_step_have_diverged_too(tiny, pixels):
     """The losses before that step were finite: it is the milestone's images that show it."""
     wild = Optimizer("SGD", {"lr": math.inf})
     run = train_run(
-        tiny(generator_optimizer=wild),
-        pixels(),
+        _begun(tiny(generator_optimizer=wild), pixels()),
         Budget("steps", 1),
         on_milestone=lambda state, _fraction: Sampler.of(state)(4),
     )
-    assert all(math.isfinite(value) for value in run.state.history.rows[-1]["values"].values())
+    assert run.history.map(math.isfinite).all(axis=None)
     assert (run.status, "not finite" in run.message) == ("diverged", True)
 
 
@@ -223,7 +238,7 @@ def _failing(error):
     ],
 )
 def test_memory_that_runs_out_is_a_status(tiny, pixels, error):
-    run = train_run(tiny(objective=_failing(error)), pixels(), Budget("steps", 3))
+    run = train_run(_begun(tiny(objective=_failing(error)), pixels()), Budget("steps", 3))
     assert run.status == "out_of_memory"
     assert run.message == str(error).partition("\n")[0]
     assert run.state.rounds == 0
@@ -232,7 +247,7 @@ def test_memory_that_runs_out_is_a_status(tiny, pixels, error):
 @pytest.mark.parametrize("error", [ValueError("of the variant"), RuntimeError("shapes"), GanZooError("bad input")])
 def test_any_other_error_is_raised(tiny, pixels, error):
     with pytest.raises(type(error), match=str(error)):
-        train_run(tiny(objective=_failing(error)), pixels(), Budget("steps", 3))
+        train_run(_begun(tiny(objective=_failing(error)), pixels()), Budget("steps", 3))
 
 
 def test_a_stopped_milestone_is_not_swallowed(tiny, pixels):
@@ -240,4 +255,4 @@ def test_a_stopped_milestone_is_not_swallowed(tiny, pixels):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_run(tiny(), pixels(), Budget("steps", 3), on_milestone=stop)
+        train_run(_begun(tiny(), pixels()), Budget("steps", 3), on_milestone=stop)

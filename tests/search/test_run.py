@@ -123,11 +123,11 @@ def test_more_trials_and_variants_are_added(search, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "options", "said"),
     [
-        ((), {"seed": 1}, "(seed 0, not 1; measured.training seed 5, not 6)"),
+        ((), {"seed": 1}, "(seed 0, not 1; training seed 5, not 6"),
         ((), {"preset": "full"}, "(preset smoke, not full; "),
-        ((("n = 140", "n = 130"),), {}, "(measured.n 140, not 130)"),
+        ((("n = 140", "n = 130"),), {}, "(measured.digits-cnn.num_samples 140, not 130)"),
         ((("[presets.smoke]", "[search]\nbeta1 = false\n[presets.smoke]"),), {}, "(ranges.beta1 {'low': 0.0"),
-        ((("images = 160", "images = 320"),), {}, "variants.by_heart.budget 160 images, not 320 images"),
+        ((("images = 160", "images = 320"),), {}, "budget.images 160.0, not 320.0"),
         ((("batch_size = 16", "batch_size = 8"),), {}, "variants.by_heart.variant.batch_size 16, not 8"),
     ],
 )
