@@ -1,8 +1,28 @@
-"""Where the cache is."""
+"""Where the cache is, and what a write leaves that does not come to its end."""
 
+import errno
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from gan_zoo.io import CACHE_ENV, cache_root
+import pytest
+from full_disk import full_disk as disk_of
+
+from gan_zoo.errors import GanZooError, StorageError
+from gan_zoo.io import CACHE_ENV, atomic_path, atomic_write, cache_root, check_writable, full_disk, writing
+
+KILLED = """
+import os, pathlib, signal, sys
+from gan_zoo.io import atomic_write
+def die(*_): os.kill(os.getpid(), signal.SIGKILL)
+setattr(*{"write": (pathlib.Path, "write_bytes"), "sync": (os, "fsync"), "replace": (pathlib.Path, "replace")}[
+    sys.argv[2]], die)
+atomic_write(pathlib.Path(sys.argv[1]), "new" * 10_000)
+"""
 
 
 def test_the_environment_names_the_cache(monkeypatch, tmp_path):
@@ -18,3 +38,104 @@ def test_without_it_the_cache_is_the_users(monkeypatch, tmp_path):
     assert cache_root().name == "gan-zoo"
     monkeypatch.setenv(CACHE_ENV, "")
     assert cache_root().name == "gan-zoo"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file with old content."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "table.csv").write_text("old")
+    return tmp_path / "folder" / "table.csv"
+
+
+def assert_old(path: Path) -> None:
+    assert path.read_text() == "old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_content_is_written_as_it_is_into_folders_that_are_made(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "text.md"
+    atomic_write(path, "ü\nline\r\n")
+    assert path.read_bytes() == b"\xc3\xbc\nline\r\n"
+    atomic_write(path, b"\x00\n")
+    assert path.read_bytes() == b"\x00\n"
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("instant", ["write", "sync", "replace"])
+def test_a_kill_inside_a_write_leaves_the_old_file(path: Path, instant: str) -> None:
+    ended = subprocess.run([sys.executable, "-c", KILLED, path, instant], check=False, timeout=60)
+    assert ended.returncode == -signal.SIGKILL
+    assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize(("owner", "name"), [(os, "fsync"), (Path, "replace"), (Path, "write_bytes"), (Path, "chmod")])
+def test_a_failure_at_any_step_is_a_storage_error_and_leaves_the_old_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch, owner: object, name: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(owner, name, fail)
+    with pytest.raises(StorageError, match=rf"cannot write {path}: No space left") as raised:
+        atomic_write(path, "new")
+    assert "\n" not in str(raised.value)
+    assert_old(path)
+
+
+def test_a_full_disk_is_a_storage_error_and_leaves_the_old_file(path: Path) -> None:
+    with disk_of(1000), pytest.raises(StorageError, match=str(path)):
+        atomic_write(path, "new" * 1000)
+    assert_old(path)
+    with disk_of(1000):
+        atomic_write(path, "new")
+    assert path.read_text() == "new"
+
+
+def test_another_exception_passes_and_leaves_the_old_file(path: Path) -> None:
+    def write() -> None:
+        with atomic_path(path) as part:
+            assert (part.parent, part.suffix) == (path.parent, ".csv")
+            part.write_text("half")
+            raise KeyError("a bug")
+
+    with pytest.raises(KeyError):
+        write()
+    assert_old(path)
+
+
+@pytest.mark.parametrize("write", [check_writable, lambda path: atomic_write(path, "new")], ids=["folder", "file"])
+def test_below_a_file_nothing_can_be_written(path: Path, write: Callable[[Path], None]) -> None:
+    with pytest.raises(StorageError, match=str(path / "below")):
+        write(path / "below")
+    assert_old(path)
+
+
+def test_a_folder_is_made_and_left_empty(tmp_path: Path) -> None:
+    check_writable(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+    with disk_of(1000), pytest.raises(StorageError, match=str(tmp_path / "a")):
+        check_writable(tmp_path / "a")
+
+
+def test_a_storage_error_passes_through_processes_and_outer_blocks(path: Path) -> None:
+    with pytest.raises(StorageError) as raised, writing(Path("outer")), writing(path):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    assert str(path) in str(raised.value)
+    copied = pickle.loads(pickle.dumps(raised.value))
+    assert isinstance(copied, GanZooError)
+    assert str(copied) == str(raised.value)
+
+
+def test_a_full_disk_is_known_from_an_error_that_came_after_it() -> None:
+    def download(first: OSError) -> None:
+        try:
+            raise first
+        except OSError:
+            raise RuntimeError("the other server does not answer")  # noqa: B904
+
+    for first, found in ((OSError(errno.ENOSPC, "full"), True), (TimeoutError("silent"), False)):
+        with pytest.raises(RuntimeError) as raised:
+            download(first)
+        assert full_disk(raised.value) is (first if found else None)

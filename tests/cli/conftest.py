@@ -99,9 +99,10 @@ def _finished(tmp_path_factory):
 
 @pytest.fixture
 def finished(_finished, tmp_path):
-    """A copy of a finished results folder; what the terminal showed is beside it in ``said``."""
+    """A copy of a finished results folder; its suite and what the terminal showed, ``said``, are beside it."""
     shutil.copytree(_finished / "out", tmp_path / "finished" / "out")
-    shutil.copy(_finished / "said", tmp_path / "finished" / "said")
+    for name in ("toys.toml", "said"):
+        shutil.copy(_finished / name, tmp_path / "finished" / name)
     return tmp_path / "finished" / "out"
 
 

@@ -168,9 +168,8 @@ def test_out_below_a_file(gan_zoo, checkpoint, unwritable, words):
     words = (*words, checkpoint("cgan")) if words == ("sample",) else words
     said = gan_zoo(*words, "--out", unwritable / "deep" / "x")
     assert said.error.startswith("cannot write ")
-    assert str(unwritable / "deep") in said.error
     assert str(unwritable) in said.error
-    assert said.error.endswith("name another --out")
+    assert "name another" in said.error
 
 
 @pytest.mark.parametrize("command", ["train", "bench"])

@@ -1,14 +1,18 @@
 """Pixels of single files, against values that are known by hand or by another part of Pillow or numpy."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from full_disk import full_disk
 from PIL import Image
+from safetensors.torch import save_file
 
 from gan_zoo.data import pictures
+from gan_zoo.tensors import load_tensors
 
 SIDE = 8
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -139,6 +143,49 @@ def test_a_second_reading_comes_from_the_cache_until_a_file_changes(
     os.utime(tmp_path / "a.png", ns=(0, 0))
     pictures.read_pictures(tmp_path, names, SIDE, None)
     assert len(opened) == 9
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1  # a pixel
+    path.write_bytes(content)
+
+
+def strip(path: Path) -> None:
+    """As files were before their content was verified."""
+    tensors, _ = load_tensors(path)
+    save_file(tensors, path)
+
+
+def exchange(path: Path) -> None:
+    save(path.with_name("c.png"), Image.new("L", (20, 20), 3))
+    pictures.read_pictures(path.parent, ["c.png"], SIDE, None)
+    (other,) = set(path.parent.glob("*.safetensors")) - {path}
+    other.replace(path)
+
+
+@pytest.mark.parametrize("damage", [flip, strip, exchange])
+def test_cached_images_that_are_damaged_are_made_again_and_replaced(
+    tmp_path: Path, cache: Path, damage: Callable[[Path], None]
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    save(tmp_path / "a.png", Image.fromarray(noise))
+    first, _ = pictures.read_pictures(tmp_path, ["a.png"], SIDE, None)
+    (kept,) = (cache / "gan-zoo" / "folders").iterdir()
+    damage(kept)
+    again, places = pictures.read_pictures(tmp_path, ["a.png"], SIDE, None)
+    assert torch.equal(again, first)
+    assert places.tolist() == [0]
+    tensors, metadata = load_tensors(kept)
+    assert metadata == {"key": kept.stem}
+    assert torch.equal(tensors["images"], first)
+
+
+def test_a_full_disk_costs_no_more_than_time(tmp_path: Path, cache: Path) -> None:
+    save(tmp_path / "a.png", Image.new("L", (20, 20), 1))
+    with full_disk(100):
+        assert len(pictures.read_pictures(tmp_path, ["a.png"], SIDE, None)[0]) == 1
+    assert list((cache / "gan-zoo" / "folders").iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_written_costs_no_more_than_time(tmp_path: Path, cache: Path) -> None:

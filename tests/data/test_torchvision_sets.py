@@ -1,17 +1,25 @@
+import errno
+import gzip
+import hashlib
+import os
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import pytest
 import torch
 import torchvision
 from filelock import FileLock
+from full_disk import full_disk
+from torchvision.datasets import utils as torchvision_utils
 
 from gan_zoo import data
 from gan_zoo.data import torchvision_sets
-from gan_zoo.errors import GanZooError
+from gan_zoo.errors import GanZooError, StorageError
 
 WriteArchives = Callable[[Path], Path]
 IMAGES = "train-images-idx3-ubyte"
@@ -147,6 +155,36 @@ def test_missing_archive_is_downloaded_with_a_timeout_and_its_failure_leaves_not
     assert socket.getdefaulttimeout() is None
     assert snapshot(raw) == before
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("free", [100, 10_000], ids=["copying", "extracting"])
+def test_a_full_disk_is_one_line_with_the_folder_and_leaves_it_as_it_was(
+    cache: Path, tmp_path: Path, write_archives: WriteArchives, free: int
+) -> None:
+    raw = write_archives(tmp_path / "root")
+    (raw / f"{IMAGES}.gz").write_bytes(gzip.compress(bytes(50_000)))
+    md5 = torchvision_sets.MNIST.md5 | {IMAGES: hashlib.md5((raw / f"{IMAGES}.gz").read_bytes()).hexdigest()}
+    before = sorted(raw.iterdir())
+    with pytest.MonkeyPatch.context() as patch, full_disk(free):
+        patch.setattr(torchvision_sets, "MNIST", replace(torchvision_sets.MNIST, md5=md5))
+        with pytest.raises(StorageError, match=rf"cannot write {tmp_path / 'root'}: File too large") as raised:
+            data.load("mnist", root=tmp_path / "root", fallback="digits")
+    assert "\n" not in str(raised.value)
+    assert sorted(raw.iterdir()) == before
+    assert {path.name for path in (tmp_path / "root").iterdir()} <= {"MNIST", ".gan-zoo.lock"}
+
+
+def test_a_download_onto_a_full_disk_does_not_blame_the_network(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def retrieve(url: str, path: str) -> None:
+        if url.startswith("https:"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise URLError("no network")  # torchvision tries again without TLS
+
+    monkeypatch.setattr(torchvision_utils, "_get_redirect_url", lambda url, max_hops: url)
+    monkeypatch.setattr(torchvision_utils, "_urlretrieve", retrieve)
+    with pytest.raises(StorageError, match=rf"{cache}.*No space left"):
+        data.load("cifar10", fallback="digits")
+    assert [path.name for path in data.default_root().iterdir()] in ([], [".gan-zoo.lock"])
 
 
 def test_download_that_is_not_wanted_is_not_tried(cache: Path, timeout_seen: list[float]) -> None:

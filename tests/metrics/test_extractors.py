@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -13,7 +14,7 @@ from torch_fidelity import feature_extractor_inceptionv3
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
 from gan_zoo import data
-from gan_zoo.errors import GanZooError
+from gan_zoo.errors import GanZooError, StorageError
 from gan_zoo.metrics import inception
 from gan_zoo.metrics.classifier import FEATURES, WEIGHTS, ClassifierExtractor, load_classifier
 from gan_zoo.metrics.encoding import full_float32
@@ -227,6 +228,17 @@ def test_inception_that_cannot_be_had_is_unavailable(
     with pytest.raises(ExtractorUnavailable, match=r"inception left out: .*--inception-weights") as raised:
         load_extractor("inception")
     assert "\n" not in str(raised.value)
+
+
+def test_a_download_of_inception_onto_a_full_disk_is_not_a_missing_network(
+    hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
+    with pytest.raises(StorageError, match=rf"{hub / inception.FILE_NAME}: No space left"):
+        load_extractor("inception")
 
 
 def test_inception_is_downloaded_to_the_hub_once_and_verified(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from full_disk import full_disk
 from torch import Tensor
 
 from gan_zoo.data import Dataset, Split
@@ -126,6 +127,15 @@ def test_a_cache_that_cannot_be_written_to_costs_a_training_and_no_more(
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("GAN_ZOO_CACHE", str(tmp_path / "file"))
     assert load_trained(colors(), CPU).accuracy == load_trained(colors(), CPU).accuracy == 1.0
+    assert trainings == ["colors"] * 2
+
+
+@pytest.mark.parametrize("free", [100, 5_000], ids=["weights", "card"])
+def test_a_full_disk_costs_a_training_and_leaves_no_half_file(cache: Path, trainings: list[str], free: int) -> None:
+    with full_disk(free):
+        assert load_trained(colors(), CPU).accuracy == 1.0
+    assert {path.suffix for path in cache.iterdir()} <= {".lock"}
+    assert load_trained(colors(), CPU).accuracy == 1.0
     assert trainings == ["colors"] * 2
 
 

@@ -5,10 +5,12 @@ import time
 import warnings
 
 import pytest
+from full_disk import full_disk
 from optuna.trial import TrialState
 from scipy import stats
 
 from gan_zoo import GanZooError
+from gan_zoo.errors import StorageError
 from gan_zoo.search import studies
 from gan_zoo.search.space import Range, Space
 from gan_zoo.search.studies import JOURNAL, Studies, derived
@@ -64,6 +66,18 @@ def test_ends_are_told_once(states, tmp_path):
     again.tell("gan", 2, 3.0)
     expected = [(0, TrialState.COMPLETE, 12.5), (1, TrialState.RUNNING, None), (2, TrialState.FAIL, None)]
     assert states(tmp_path, "gan") == expected
+
+
+def test_a_journal_on_a_full_disk_is_named_and_resumed(tmp_path):
+    (tmp_path / "whole").mkdir()
+    whole = Studies(tmp_path / "whole", seed=0).trials("gan", SPACE, 3)
+    found = Studies(tmp_path, seed=0)
+    with full_disk(1000), pytest.raises(StorageError, match=str(tmp_path / JOURNAL)):
+        found.trials("gan", SPACE, 3)
+    again = Studies(tmp_path, seed=0)
+    assert again.trials("gan", SPACE, 3) == whole
+    with full_disk(1000), pytest.raises(StorageError, match=str(tmp_path / JOURNAL)):
+        again.tell("gan", 0, 12.5)
 
 
 @pytest.mark.parametrize("cut", [1, 40, 200])

@@ -1,0 +1,105 @@
+"""A full disk at any write of a command that trains nothing: one line with the path, and the old files as they were."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from full_disk import full_disk
+
+TOYS = Path(__file__).parents[1] / "toys.py"
+OUTPUTS = ("*.csv", "report.*", "search.*", "compare.md", "winners.toml", "figures/*.png", "samples/*.png")
+OLD = b"old"
+
+
+def age(folder):
+    """Replace the content of all outputs, so that a write is seen; all files by name."""
+    for pattern in OUTPUTS:
+        for path in folder.glob(pattern):
+            if path.name != "search.json":
+                path.write_bytes(OLD)
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def assert_refused(said, before, folder):
+    """One line, of a file that is as it was, as is every other that was not written anew; the name of that file."""
+    path = Path(re.search(r"cannot write (\S+): File too large; ", said.error)[1]).resolve()
+    after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert after.keys() == before.keys()
+    assert after[path] == before[path]
+    assert [name for name in after if after[name] == OLD]
+    return path.relative_to(folder).as_posix()
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Figures take seconds."""
+    monkeypatch.setattr("gan_zoo.report.write.write_figures", lambda results, folder: {})
+
+
+@pytest.mark.parametrize(
+    ("free", "name"),
+    [(100, r"\w+\.csv"), (20_000, r"samples/\S+\.png"), (200_000, r"report\.html")],
+    ids=["tables", "samples", "page"],
+)
+def test_report(gan_zoo, finished, no_figures, free, name):
+    before = age(finished)
+    with full_disk(free):
+        said = gan_zoo("report", finished)
+    assert re.fullmatch(name, assert_refused(said, before, finished))
+
+
+@pytest.mark.parametrize("taken", ["figures", "samples", "runs.csv", "report.md"])
+def test_a_report_whose_files_cannot_be_replaced(gan_zoo, finished, request, taken):
+    """A folder in place of a file, or a file in place of a folder: nobody can write there, whatever the rights."""
+    if taken != "figures":
+        request.getfixturevalue("no_figures")
+    path = finished / taken
+    if path.is_dir():
+        shutil.rmtree(path)
+        path.touch()
+    else:
+        path.unlink()
+        path.mkdir()
+    said = gan_zoo("report", finished)
+    assert f"cannot write {path}" in said.error
+
+
+def test_bench_that_has_nothing_left_to_train(gan_zoo, finished, nothing_here):
+    words = ["bench", finished.parent / "toys.toml", "--preset", "smoke", "--plugin", TOYS, "--out", finished]
+    before = age(finished)
+    with full_disk(20_000):
+        said = gan_zoo(*words, "--jobs", "1", "--fallback", "digits")
+    assert re.fullmatch(r"figures/\w+\.png", assert_refused(said, before, finished))
+
+
+@pytest.mark.parametrize(("free", "name"), [(100, "compare.csv"), (600, "compare.md")])
+def test_compare(gan_zoo, finished, tmp_path, free, name):
+    shutil.copytree(finished, tmp_path / "earlier")
+    words = ("compare", tmp_path / "earlier", finished, "--out", tmp_path / "side")
+    assert gan_zoo(*words).status == 0
+    before = age(tmp_path / "side")
+    with full_disk(free):
+        said = gan_zoo(*words)
+    assert assert_refused(said, before, tmp_path / "side") == name
+
+
+def test_search_that_has_nothing_left_to_train(gan_zoo, suite, toys, tmp_path, no_report):
+    suite()
+    words = ["search", "toys.toml", "--preset", "smoke", "--jobs", "1", "--out", "out", "--trials", "1"]
+    words += ["--plugin", toys, "--variants", "sibling"]
+    assert gan_zoo(*words).status == 0
+    found = []
+    for free in (100, 20_000):
+        before = age(tmp_path / "out")
+        with full_disk(free):
+            said = gan_zoo(*words)
+        found.append(assert_refused(said, before, tmp_path / "out"))
+    assert found == ["search.json", "figures/expected_best.png"]
+
+
+def test_new(gan_zoo, tmp_path):
+    with full_disk(100):
+        said = gan_zoo("new", "my_gan")
+    assert "cannot write my_gan.py: File too large" in said.error
+    assert list(tmp_path.iterdir()) == []
