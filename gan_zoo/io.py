@@ -13,6 +13,7 @@ from platformdirs import user_cache_path
 from gan_zoo.errors import StorageError
 
 CACHE_ENV = "GAN_ZOO_CACHE"
+_TEMPORARY = ".part"
 
 
 def cache_root() -> Path:
@@ -48,7 +49,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=f".part{path.suffix}")
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=f"{_TEMPORARY}{path.suffix}")
         os.close(descriptor)
         part = Path(name)
         try:
@@ -78,6 +79,17 @@ def full_disk(error: BaseException | None) -> OSError | None:
             return error
         error = error.__context__
     return None
+
+
+def remove_temporary(folder: Path) -> None:
+    """Delete the temporary files that a killed process left in ``folder`` and below it; no other may be writing there.
+
+    Raises:
+        StorageError: the folder cannot be written to.
+    """
+    with writing(folder):
+        for part in folder.rglob(f".*{_TEMPORARY}*"):
+            part.unlink(missing_ok=True)
 
 
 def check_writable(folder: Path) -> None:

@@ -23,7 +23,7 @@ from gan_zoo.bench.schedule import Schedule
 from gan_zoo.bench.suite import Preset, Suite
 from gan_zoo.data import Dataset
 from gan_zoo.description import describe
-from gan_zoo.engine import Budget
+from gan_zoo.engine import Budget, check
 from gan_zoo.engine.device import cores, pick, prepare
 from gan_zoo.errors import GanZooError, unknown
 from gan_zoo.metrics import Extractor, ExtractorUnavailable, load_extractor
@@ -280,6 +280,8 @@ def make_plan(recipe: Recipe) -> Plan:
         for side in sorted({EVALUATION_SIDE, *(variant.image_side for variant in variants)})
     }
     measured = data[EVALUATION_SIDE]
+    if recipe.single:
+        check(variants[0], data[variants[0].image_side])
     wanted = list(preset.extractors or suite.extractors)
     if measured.stands_in:
         wanted = [OWN, *(name for name in wanted if name == "inception")]

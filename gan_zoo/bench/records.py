@@ -130,9 +130,9 @@ def read_cell(path: Path) -> Cell:
     cell = Cell(path.stem)
     content = path.read_bytes()
     lines = content.split(b"\n")[:-1]
+    checked = any(_CHECKSUM.search(line.decode(errors="replace")) for line in lines)
     bad = 0
     size = 0
-    checked = False
     for number, line in enumerate(lines, start=1):
         row = _row(line, checked=checked)
         kind = row.get("row")
@@ -140,8 +140,6 @@ def read_cell(path: Path) -> Cell:
             bad = bad or number
         elif kind == "begin" or (kind == "resume" and not checked and bad == number - 1):
             bad = 0
-        if kind == "begin":
-            checked = "crc" in row
         if kind == "end" and "digest" in row and row["digest"] != hashlib.sha256(content[:size]).hexdigest():
             bad = bad or number
         if kind is not None:

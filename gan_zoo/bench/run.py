@@ -21,7 +21,7 @@ from gan_zoo.bench.records import MANIFEST, read_manifest, write_json
 from gan_zoo.bench.resume import FINISHED, check_folder, is_finished
 from gan_zoo.engine.device import describe
 from gan_zoo.errors import GanZooError, Interrupted, StorageError
-from gan_zoo.io import check_writable
+from gan_zoo.io import check_writable, remove_temporary
 
 
 def run_plan(plan: Plan, folder: Path, listener: Listener | None = None, *, force: bool = False) -> list[str]:
@@ -46,6 +46,7 @@ def run_plan(plan: Plan, folder: Path, listener: Listener | None = None, *, forc
     folder = Path(folder)
     lock = lock_folder(folder)
     try:
+        remove_temporary(folder)
         for notice in check_folder(plan, folder, force=force):
             listener.notice(notice)
         return _run(plan, folder, listener)

@@ -26,8 +26,9 @@ def single_recipe(variant: Variant, data: str, budget: Budget, *, seed: int, cha
     """The recipe of one variant and one seed, evaluated with the data set's default extractor.
 
     Raises:
-        GanZooError: the variant was not made by the registry, or there is no such data set.
+        GanZooError: the variant was not made by the registry, or images cannot have so many channels.
     """
+    data_sets.check_channels(channels)
     if not variant.name:
         raise GanZooError(f"variant {variant.title!r} has no name: register it to train it into a folder")
     preset = Preset(

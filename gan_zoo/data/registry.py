@@ -163,8 +163,7 @@ def load(
             raise _unknown(asked)
     if side < 1:
         raise GanZooError(f"image side {side} is impossible: it must be a positive number of pixels, e.g. 32")
-    if channels not in (None, 1, 3):
-        raise GanZooError(f"{channels} image channels are impossible: choose 1 (grey) or 3 (color)")
+    check_channels(channels)
     # What the environment names wrongly is no concern of an embedded set; what the caller names wrongly always is.
     named = _named_root(root) if root is not None or needs_root(name) else None
     request = Request(side=side, channels=channels, root=named, download=download)
@@ -177,6 +176,12 @@ def load(
         stand_in = f"{missing.problem}: the set '{fallback}' stands in for it"
         loaded = replace(loaded, stands_in=True, note=f"{stand_in} ({loaded.note})" if loaded.note else stand_in)
     return replace(loaded, requested=name).to(device)
+
+
+def check_channels(channels: int | None) -> None:
+    """Raise GanZooError where images cannot be had in so many channels; None stands for the set's own."""
+    if channels not in (None, 1, 3):
+        raise GanZooError(f"{channels} image channels are impossible: choose 1 (grey) or 3 (color)")
 
 
 def image_dataset(

@@ -4,7 +4,7 @@ from gan_zoo.engine import checkpoint
 from gan_zoo.engine.advance import advance
 from gan_zoo.engine.batches import Batch, Fakes, draw
 from gan_zoo.engine.sample import Sampler
-from gan_zoo.engine.state import State, init
+from gan_zoo.engine.state import State, check, init
 from gan_zoo.engine.step import flush, pending_row
 from gan_zoo.engine.train import Budget, Diverged, OnBlock, Run, failure, train_run, train_to
 
@@ -18,6 +18,7 @@ __all__ = [
     "Sampler",
     "State",
     "advance",
+    "check",
     "checkpoint",
     "draw",
     "failure",

@@ -143,6 +143,24 @@ def init(
     )
 
 
+def check(variant: Variant, data: Dataset) -> None:
+    """Build the networks once, so that a setting that does not fit is reported before anything is written.
+
+    Raises:
+        GanZooError: the networks cannot be built for this data, or the data has too few samples for a batch.
+    """
+    _check_size(variant, data)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            variant.build(data.shape, data.classes)
+    except GanZooError:
+        raise
+    except Exception as error:
+        given = ", ".join(f"{key}={value}" for key, value in variant.options.items())
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise GanZooError(f"variant {variant.name!r} cannot be made{given and f' with {given}'}: {why}") from error
+
+
 def _check_size(variant: Variant, data: Dataset) -> None:
     """Raise GanZooError where the data cannot fill a batch, or a batch has too few samples for batch norm."""
     samples, least = len(data.train), 2 * variant.packing

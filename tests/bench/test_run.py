@@ -1,6 +1,7 @@
 """Runs of a suite: what is on record, what is trained again and what is not."""
 
 import json
+import signal
 
 import filelock
 import numpy as np
@@ -10,9 +11,11 @@ from PIL import Image
 
 from gan_zoo import GanZooError
 from gan_zoo.bench import run
-from gan_zoo.bench.cell import FINISHED, NEIGHBOR_ROWS, NEIGHBORS
+from gan_zoo.bench.cell import NEIGHBOR_ROWS, NEIGHBORS
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.records import read_cells
+from gan_zoo.bench.resume import FINISHED
+from gan_zoo.errors import Interrupted
 from gan_zoo.metrics import load_extractor
 
 TIMES = ["seconds", "images_per_second", "peak_memory_bytes"]
@@ -39,15 +42,19 @@ def count(folder, name, kind):
     return sum(row["row"] == kind for row in rows(folder, name))
 
 
-class Interrupted(Listener):
-    """Interrupts, as Ctrl-C does, once a cell of ``variant`` has trained so far."""
+class CtrlC(Listener):
+    """Presses Ctrl-C once a run of ``variant`` has trained so far; keeps the notices."""
 
-    def __init__(self, variant, share):
-        self.variant, self.share = variant, share
+    def __init__(self, variant, share, number=signal.SIGINT):
+        self.variant, self.share, self.number = variant, share, number
+        self.notices = []
+
+    def notice(self, text):
+        self.notices.append(text)
 
     def block(self, cell, share, rate, values):
         if cell.variant_name == self.variant and share >= self.share:
-            raise KeyboardInterrupt
+            signal.raise_signal(self.number)
 
 
 def test_every_cell_is_on_record(bench, tmp_path):
@@ -137,16 +144,14 @@ def test_another_seed_adds_cells_and_keeps_the_others(bench, tmp_path):
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
 def test_an_interrupted_run_comes_to_the_same_figures(bench, tmp_path, share):
     bench("whole")
-    with pytest.raises(KeyboardInterrupt):
-        bench(listener=Interrupted("sibling", share))
+    with pytest.raises(Interrupted):
+        bench(listener=CtrlC("sibling", share))
     out = tmp_path / "out"
     assert (count(out, "by_heart-seed0", "end"), count(out, "sibling-seed0", "end")) == (1, 0)
     bench()
     same_figures(tmp_path / "whole", out)
     assert (count(out, "by_heart-seed0", "begin"), count(out, "by_heart-seed0", "end")) == (1, 1)
-    goes_on = share > 0.4
-    assert count(out, "sibling-seed0", "resume") == goes_on
-    assert count(out, "sibling-seed0", "begin") == (1 if goes_on else 2)
+    assert [count(out, "sibling-seed0", kind) for kind in ("begin", "resume", "end")] == [1, 1, 1]
 
 
 def test_a_kill_before_the_last_row_keeps_the_status(bench, tmp_path):
@@ -158,14 +163,25 @@ def test_a_kill_before_the_last_row_keeps_the_status(bench, tmp_path):
     assert set(runs.loc[runs["variant"] == "collapses", "status"]) == {"collapsed"}
 
 
-def test_a_damaged_checkpoint_begins_the_cell_again(bench, tmp_path):
+@pytest.mark.parametrize(("damaged", "begins"), [(["last"], 1), (["last", "previous"], 2)])
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(bench, tmp_path, damaged, begins):
+    """A flipped bit is found by the digest."""
     bench("whole")
-    with pytest.raises(KeyboardInterrupt):
-        bench(listener=Interrupted("sibling", 0.5))
-    (saved,) = (tmp_path / "out" / "checkpoints").glob("sibling-seed0*")
-    saved.write_bytes(saved.read_bytes()[:100])
-    bench()
+    with pytest.raises(Interrupted):
+        bench(listener=CtrlC("sibling", 0.5))
+    found = {
+        "previous" if "previous" in path.name else "last": path
+        for path in (tmp_path / "out" / "checkpoints").glob("sibling-seed0*")
+    }
+    for which in damaged:
+        content = bytearray(found[which].read_bytes())
+        content[-100] ^= 1
+        found[which].write_bytes(content)
+    listener = CtrlC("none", 1)
+    bench(listener=listener)
     same_figures(tmp_path / "whole", tmp_path / "out")
+    assert count(tmp_path / "out", "sibling-seed0", "begin") == begins
+    assert len([text for text in listener.notices if "is damaged" in text and ".safetensors" in text]) == len(damaged)
 
 
 def test_an_edited_plugin_trains_its_cells_alone(bench, toys, tmp_path):
@@ -232,14 +248,14 @@ def test_one_run_a_folder(bench, tmp_path):
 
 
 def test_the_lock_is_given_back_after_an_interruption(bench):
-    with pytest.raises(KeyboardInterrupt):
-        bench(listener=Interrupted("by_heart", 0.1))
+    with pytest.raises(Interrupted):
+        bench(listener=CtrlC("by_heart", 0.1))
     assert bench().errors == ()
 
 
 def test_a_folder_below_a_file(bench, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(GanZooError, match=r"cannot write to .*Not a directory; name another --out"):
+    with pytest.raises(GanZooError, match=r"cannot write .*Not a directory; .*name another folder"):
         bench("file/out")
 
 
@@ -255,8 +271,8 @@ def manifest(folder):
 def test_the_manifest_tells_the_start_of_the_first_session_and_the_time_of_all(bench, tmp_path, monkeypatch):
     times = iter(["first", "second", "third"])
     monkeypatch.setattr(run, "now", lambda: next(times))
-    with pytest.raises(KeyboardInterrupt):
-        bench(listener=Interrupted("sibling", 0.5))
+    with pytest.raises(Interrupted):
+        bench(listener=CtrlC("sibling", 0.5))
     first = manifest(tmp_path / "out")
     assert first["started"] == "first"
     assert first["wall_seconds"] > 0

@@ -27,7 +27,8 @@ def test_training_in_color_and_in_grey(gan_zoo, tree, tmp_path, channels):
     said = gan_zoo(*words, "--out", tmp_path / "out")
     assert said.status == 0
     assert said.out.count("kaputt.png") == 1
-    facts = checkpoint.load(tmp_path / "out" / "checkpoint.safetensors").facts
+    (saved,) = (tmp_path / "out" / "checkpoints").glob("cgan-*.safetensors")
+    facts = checkpoint.load(saved).facts
     assert (facts["data"], facts["shape"], facts["classes"]) == ("folder-tree", [channels, 32, 32], 2)
 
 

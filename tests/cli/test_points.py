@@ -7,8 +7,10 @@ def test_points_are_written_as_numbers(gan_zoo, tmp_path):
     settings = ["--set", "backbone=points", "--set", "latent=2 normal", "--set", "batch_size=32"]
     said = gan_zoo("train", "nsgan", "--data", "grid25", "--steps", "2", *settings, "--out", tmp_path / "run")
     assert said.status == 0, said.err
-    assert "samples.csv are in" in said.out.replace("\n", " ")
-    assert np.loadtxt(tmp_path / "run" / "samples.csv", delimiter=",").shape == (2500, 2)
-    drawn = gan_zoo("sample", tmp_path / "run" / "checkpoint.safetensors", "--n", "7", "--out", tmp_path / "few.png")
+    assert "JSD" in said.out
+    (points,) = (tmp_path / "run" / "cells").rglob("points-*.npz")
+    assert np.load(points)["points"].shape == (2500, 2)
+    (saved,) = (tmp_path / "run" / "checkpoints").glob("nsgan-*.safetensors")
+    drawn = gan_zoo("sample", saved, "--n", "7", "--out", tmp_path / "few.png")
     assert drawn.status == 0, drawn.err
     assert np.loadtxt(tmp_path / "few.csv", delimiter=",").shape == (7, 2)

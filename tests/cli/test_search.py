@@ -18,7 +18,7 @@ def test_it_says_what_is_varied_and_ends_with_the_table(gan_zoo, toys, tmp_path,
     said = gan_zoo(*WORDS, "--trials", "2", "--plugin", toys, columns=140)
     assert said.status == 0, said.err
     assert "sibling: lr 1e-05 to 0.01 (log); beta1 0 to 1; discriminator_steps 1 or 5" in said.out
-    assert "7 cells, 1 at a time" in said.out
+    assert "7 runs, 1 at a time" in said.out
     assert "best FID" in said.out
     assert "winners: out/winners.toml" in said.out
     command = f"gan-zoo bench out/winners.toml --preset smoke --plugin {toys} --jobs 1"
@@ -26,7 +26,7 @@ def test_it_says_what_is_varied_and_ends_with_the_table(gan_zoo, toys, tmp_path,
     assert gan_zoo(*command.split()[1:]).status == 0
     assert len(pd.read_csv(tmp_path / "out" / "trials.csv")) == 4
     again = gan_zoo(*WORDS, "--trials", "2", "--plugin", toys)
-    assert "7 of 7 cells are finished already" in again.out
+    assert "already finished" in again.out
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_it_says_what_is_varied_and_ends_with_the_table(gan_zoo, toys, tmp_path,
         ((*WORDS, "--trials", "2", "--variants", ","), ["--variants ','"]),
         (("search", "nowhere.toml", "--trials", "1"), ["suite 'nowhere.toml' does not exist"]),
         (("search", "toys.toml", "--trials", "1", "--preset", "smoky"), ["unknown preset 'smoky'"]),
-        ((*WORDS[:-1], "toys.toml/out", "--trials", "1", "--variants", "gan"), ["cannot write to 'toys.toml/out'"]),
+        ((*WORDS[:-1], "toys.toml/out", "--trials", "1", "--variants", "gan"), ["cannot write toys.toml/out"]),
     ],
     ids=" ".join,
 )
