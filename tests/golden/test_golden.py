@@ -3,6 +3,7 @@
 import functools
 from dataclasses import replace
 
+import golden_metrics
 import golden_variants
 import pytest
 import torch
@@ -10,8 +11,10 @@ from golden_store import Golden, Unavailable, advice, differences, read
 from regenerate import KINDS, main
 
 from gan_zoo import data, registry
+from gan_zoo.data import mixtures
 from gan_zoo.engine import step as engine_step
 from gan_zoo.metric_catalogue import METRICS
+from gan_zoo.metrics import density
 from gan_zoo.objectives import classical
 
 _GOLDENS = {kind: goldens() for kind, goldens in KINDS.items()}
@@ -40,16 +43,14 @@ def test_numbers_are_those_that_were_stored(kind, name):
         pytest.skip(str(why))
     under, values = stored[name]["made_under"], stored[name]["values"]
     changed = differences(values, fresh)
-    assert not changed, (
-        f"golden values of {name} changed: {'; '.join(changed)}. {advice(golden.made_under).capitalize()}"
-    )
+    assert not changed, f"golden values of {name} changed: {'; '.join(changed)}; {advice(golden.made_under)}"
     assert set(fresh) == set(values), f"golden values of {name} are incomplete; run `make golden`"
     assert dict(golden.made_under) == under, f"golden values of {name} are of other versions; run `make golden`"
 
 
-def _changes(name):
-    """How a run differs now from the stored one."""
-    return differences(read("variants")[name]["values"], golden_variants.goldens()[name].values())
+def _changes(name, kind="variants"):
+    """How the values differ now from the stored ones."""
+    return differences(read(kind)[name]["values"], KINDS[kind]()[name].values())
 
 
 def test_a_changed_loss_is_reported(monkeypatch):
@@ -80,6 +81,20 @@ def test_a_changed_hyperparameter_is_reported(monkeypatch):
 
     monkeypatch.setitem(registry._factories, "wgan", changed)
     assert _changes("wgan")
+
+
+def test_a_changed_metric_is_reported(monkeypatch):
+    for computed in ("_direct", "_of_points"):
+        monkeypatch.setattr(golden_metrics, computed, getattr(golden_metrics, computed).__wrapped__)
+    assert not _changes("high_quality", "metrics")
+    monkeypatch.setattr(density, "DEVIATIONS", 2.95)
+    assert len(_changes("high_quality", "metrics")) == 2
+    assert not _changes("jsd", "metrics")
+
+
+def test_a_changed_data_set_is_reported(monkeypatch):
+    monkeypatch.setattr(mixtures, "_SEED", 1)
+    assert _changes("ring8", "data")
 
 
 def _fake(value, revision=1, **versions):
