@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 
-.PHONY: help setup lint test lock bench bench-mnist bench-fashion bench-digits bench-stacked bench-toy gpu report speed \
+.PHONY: help setup lint test golden lock bench bench-mnist bench-fashion bench-digits bench-stacked bench-toy gpu report speed \
 	verify trust
 
 help:
@@ -27,6 +27,8 @@ help:
 	@echo "                     measures, which need MNIST: ARGS='--data-root DIR')"
 	@echo "make speed           time the engine against the tutorial loop and the machine's limit (ARGS=--help for options)"
 	@echo "make test            run the tests (ARGS=... goes to pytest)"
+	@echo "make golden          store the numbers that guard the versions again, where NUMERICS_VERSION, METRICS_VERSION or a"
+	@echo "                     revision was raised (needs MNIST and Fashion-MNIST in GAN_ZOO_DATA for their fingerprints)"
 	@echo "make lint            ruff, mypy and the import contracts"
 	@echo "make lock            renew requirements.lock"
 
@@ -50,6 +52,9 @@ lint: $(STAMP)
 # One thread a worker: two workers with two threads each would fight for two cores.
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto $(ARGS)
+
+golden: $(STAMP)
+	OMP_NUM_THREADS=1 PYTHONPATH="$(CURDIR)" $(BIN)/python tests/golden/regenerate.py
 
 lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 --quiet --upgrade --output-file requirements.lock
