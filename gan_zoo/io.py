@@ -101,7 +101,7 @@ def check_writable(folder: Path) -> None:
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"\0" * 4096)
+            file.write(b"\0")
             file.flush()
             os.fsync(file.fileno())
 

@@ -182,7 +182,7 @@ class Plan:
             "seed": seed,
             "precision": self.precision,
             "numerics": NUMERICS_VERSION,
-            "code": registry.code_identity(variant.name),
+            "code": registry.code_identity(variant.name, **variant.options),
             "torch": importlib.metadata.version("torch"),
             **self._machine,
         }
