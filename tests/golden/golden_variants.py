@@ -40,6 +40,8 @@ _FURTHER = {
     "dcgan_paper, rules broken": Case(
         "dcgan_paper", {"resampling": "pooling", "activation": "relu", "batch_norm": "everywhere", "head": "dense"}
     ),
+    "began, k above 0": Case("began", {"diversity": 0.95}),
+    "r1gan, default weights": Case("r1gan", {"initialization": "default"}),
     "nsgan, RGB": Case("nsgan", channels=3),
     "gan, points": Case("gan", _POINTS, channels=0),
     "cgan, points": Case("cgan", _POINTS, channels=0),
