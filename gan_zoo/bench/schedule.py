@@ -71,10 +71,13 @@ class Schedule:
 
 
 def select(cell: "Cell", manifest: Mapping[str, Any]) -> "Cell":
-    """The run with the evaluations alone that the manifest's budget and measurements ask for.
+    """The run as the manifest's preset has it: with its name, overrides and budget, and with its evaluations alone.
 
-    Results of earlier versions, whose manifest does not tell them, are returned as they are.
+    Results of earlier versions, whose runs belong to one preset, stay as they are.
     """
+    if "measurements" in manifest and cell.begin:
+        overrides = manifest["departures"].get(cell.begin["variant"], [])
+        cell.begin |= {"preset": manifest["preset"], "budget": manifest["budget"], "departures": overrides}
     measurements = {name: facts.get("measurement") for name, facts in (manifest.get("extractors") or {}).items()}
     cell.metrics = [row for row in cell.metrics if _is_measured_by(row, measurements)]
     budget, epoch = manifest.get("budget"), manifest["data"].get("train")
