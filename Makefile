@@ -4,7 +4,6 @@ PYTHON ?= python3
 PRESET ?= auto
 ARGS ?=
 MINUTES ?= 9
-OUT ?= runs/$(SUITE)-$(PRESET)
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -68,7 +67,7 @@ bench-mnist bench-fashion: FALLBACK := --fallback digits
 bench: SUITE ?= $(error name a suite of benchmarks/, e.g. make bench SUITE=losses)
 
 bench bench-mnist bench-fashion bench-digits bench-stacked: $(STAMP)
-	$(BIN)/gan-zoo bench benchmarks/$(SUITE).toml --preset $(PRESET) --out $(OUT) $(FALLBACK) $(ARGS)
+	$(BIN)/gan-zoo bench benchmarks/$(SUITE).toml --preset $(PRESET) $(if $(OUT),--out $(OUT)) $(FALLBACK) $(ARGS)
 
 bench-toy: PRESET := quick
 bench-toy: OUT := runs/toy
@@ -79,6 +78,7 @@ bench-toy: $(STAMP)
 gpu:
 	$(PYTHON) benchmarks/gpu.py --minutes $(MINUTES) $(ARGS)
 
+report: OUT ?= $(error name a results folder, e.g. make report OUT=results/mnist-quick)
 report: $(STAMP)
 	$(BIN)/gan-zoo report $(OUT)
 

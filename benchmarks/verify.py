@@ -21,7 +21,7 @@ from gan_zoo.bench import launch
 from gan_zoo.bench.cell import begin_row
 from gan_zoo.bench.fingerprint import TITLES, Protocol, differences, fingerprint_of, settings_digest
 from gan_zoo.bench.plan import FLOOR, Plan, Recipe, make_plan
-from gan_zoo.bench.run import run_plan
+from gan_zoo.bench.run import manifest_of, run_plan
 from gan_zoo.bench.suite import Suite, read_suite
 from gan_zoo.bench.tables import write_tables
 from gan_zoo.cli.progress import BenchListener
@@ -143,7 +143,7 @@ def _protocol(plan: Plan, expected: Protocol) -> Protocol:
     """How the plan's figures under the expectation's extractor will be measured."""
     floor = next(cell for cell in plan.cells() if cell.variant_name == FLOOR)
     metric = {"extractor": expected.extractor[0], "n": plan.preset.n, "reference": expected.split}
-    return fingerprint_of(begin_row(plan, floor, None), metric, {"data": {"shape": plan.measured.shape}})
+    return fingerprint_of(begin_row(plan, floor, None), metric, manifest_of(plan))
 
 
 def _said(expected: Expectation, plan: Plan, rows: list[dict[str, str]], console: Console) -> int:

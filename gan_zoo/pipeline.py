@@ -11,8 +11,8 @@ from gan_zoo.bench.evaluation import Evaluator, Measuring
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import EVALUATION_SIDE, Plan, Recipe, make_plan
 from gan_zoo.bench.points import PointEvaluator
-from gan_zoo.bench.run import run_plan
-from gan_zoo.bench.single import resumed_recipe, resumed_state, single_recipe, trained_run
+from gan_zoo.bench.run import default_folder, run_plan
+from gan_zoo.bench.single import checkpoint_in, resumed_recipe, resumed_state, single_recipe, trained_run
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.data import Dataset
 from gan_zoo.engine import Budget, OnBlock, Run, Sampler, State, checkpoint, init, train_run
@@ -141,18 +141,6 @@ def _run_plan(plan: Plan, out: Path | str | None, *, force: bool, listener: List
     return Outcome(read_results(folder), folder, report, tuple(errors))
 
 
-def default_folder(plan: Plan) -> Path:
-    """The results folder of a plan for which none is named; its name includes the data set's.
-
-    Example: ``runs/gan-digits-seed0`` of a single training run, ``runs/losses-mnist-quick`` of a suite.
-    """
-    data = plan.measured.name
-    if plan.recipe.single:
-        return Path("runs") / f"{plan.variants[0].shown}-{data}-seed{plan.seeds[0]}"
-    suite = Path(plan.recipe.suite.file).stem
-    return Path("runs") / "-".join([suite, *([] if data == suite else [data]), plan.preset_name])
-
-
 def write_report(folder: Path) -> Path:
     """Write the tables, figures and report of a results folder, and give back the report's path."""
     from gan_zoo import report
@@ -199,7 +187,7 @@ def train(
         variant: its name, or the variant itself.
         data: a data set's name, or ``folder:PATH`` for images of your own.
         budget: the total of the training, earlier steps of a resumed run included, e.g. ``{"epochs": 5}``; or name it
-            as ``epochs``, real ``images``, ``steps`` or ``seconds``. By default 200 epochs.
+            as ``epochs``, real ``images``, ``steps`` or ``seconds``. By default 200 epochs, of a resumed folder its own.
         epochs, images, steps, seconds: see ``budget``.
         seed: of everything random.
         device: ``cuda``, ``cuda:1`` ... or ``cpu``; by default CUDA if there is one.
@@ -226,14 +214,17 @@ def train(
     """
     if type(seed) is not int or seed < 0:
         raise GanZooError(f"seed is {seed!r}; it must be a whole number from 0 on")
-    spent = _budget(budget, {"epochs": epochs, "images": images, "steps": steps, "seconds": seconds})
+    given = _budget(budget, {"epochs": epochs, "images": images, "steps": steps, "seconds": seconds})
+    spent = given or Budget("epochs", 200)
     shared: dict[str, Any] = {"device": device, "data_root": data_root}
     if resume is not None:
         if variant is not None or out is not None:
             raise GanZooError("resume continues the variant and the folder of a checkpoint; leave out variant and out")
         if Path(resume).is_dir():
-            recipe = resumed_recipe(Path(resume), spent, checkpoint_every=checkpoint_every, **shared)
+            recipe = resumed_recipe(Path(resume), given, checkpoint_every=checkpoint_every, **shared)
             return _train_in_folder(recipe, Path(resume), force=force)
+        if given is None:
+            raise GanZooError(f"name the total budget to resume {str(resume)!r} to, e.g. epochs=20")
         state = resumed_state(Path(resume), spent, fallback=fallback, **shared)
         return train_run(state, spent, fractions=fractions, on_milestone=on_milestone, on_block=on_block)
     if variant is None:
@@ -253,11 +244,12 @@ def train(
     return train_run(state, spent, fractions=fractions, on_milestone=on_milestone, on_block=on_block)
 
 
-def _budget(budget: Mapping[str, float] | Budget | None, units: Mapping[str, float | None]) -> Budget:
+def _budget(budget: Mapping[str, float] | Budget | None, units: Mapping[str, float | None]) -> Budget | None:
     named = {unit: amount for unit, amount in units.items() if amount is not None}
     if isinstance(budget, Budget):
         budget = {budget.unit: budget.amount}
-    return Budget.of({**(budget or {}), **named} or {"epochs": 200})
+    both = {**(budget or {}), **named}
+    return Budget.of(both) if both or budget is not None else None
 
 
 def _train_in_folder(recipe: Recipe, folder: Path, *, force: bool) -> Run:
@@ -267,14 +259,18 @@ def _train_in_folder(recipe: Recipe, folder: Path, *, force: bool) -> Run:
 
 
 def load(path: Path | str, *, device: str | None = None) -> Sampler:
-    """A checkpoint, ready to sample: ``load("cell.safetensors")(20)`` gives 20 images, uint8 (20, C, H, W).
+    """A checkpoint, ready to sample: ``load("run.safetensors")(20)`` gives 20 images, uint8 (20, C, H, W).
+
+    Args:
+        path: a checkpoint file, or the folder of a single training run.
+        device: ``cuda``, ``cuda:1`` ... or ``cpu``; by default CUDA if there is one.
 
     Raises:
-        GanZooError: no such file, no checkpoint, or a variant that is not registered here.
+        GanZooError: no such file, no checkpoint, a folder with several, or a variant that is not registered here.
     """
     chosen = pick(device)
     prepare(chosen.type)
-    return checkpoint.load(Path(path)).sampler(chosen)
+    return checkpoint.load(checkpoint_in(Path(path))).sampler(chosen)
 
 
 def evaluate(

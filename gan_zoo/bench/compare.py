@@ -179,15 +179,16 @@ def _notes(folders: Sequence[Folder]) -> Iterator[str]:
     """What else differs between the folders."""
     first = folders[0]
     for other in folders[1:]:
-        for title, key in (("device", "device"), ("gan_zoo's numeric code", "code")):
+        for title, key in (("device", "device"), ("NUMERICS_VERSION", "numerics")):
             one, another = (_recorded(folder, key) for folder in (first, other))
             if one != another:
                 yield f"{title}: {one} in {first.label} and {another} in {other.label}"
 
 
 def _waiting(folders: Sequence[Folder]) -> Iterator[str]:
-    """What is not there yet."""
+    """What is not there yet, or damaged."""
     for folder in folders:
+        yield from (cell.damage for cell in folder.cells if cell.damage)
         waiting = folder.summary.loc[folder.summary["unfinished"] > 0, "unfinished"]
         if len(waiting):
             listed = ", ".join(f"{variant} ({count})" for variant, count in waiting.items())

@@ -9,6 +9,7 @@ from typing import Any
 from gan_zoo.bench.alike import Folder, full_name
 from gan_zoo.bench.fingerprint import PROSE, UNKNOWN
 from gan_zoo.bench.records import Cell
+from gan_zoo.io import differences
 from gan_zoo.statistics import Sample
 
 _SHOWN, _WIDTH = 4, 60
@@ -104,6 +105,10 @@ def notes_on(pair: Pair) -> Iterator[str]:
             seeds, said = ("seed", one) if len(found) == 1 else ("seeds", many)
             yield f"{pair.variant}: {seeds} {', '.join(map(str, found))} {both} {said}"
     first, second = (folder.identity(pair.variant).get("variant") or {} for folder in (pair.earlier, pair.later))
+    codes = [folder.identity(pair.variant).get("code") for folder in (pair.earlier, pair.later)]
+    if all(isinstance(code, Mapping) for code in codes) and codes[0] != codes[1]:
+        unlike_code = (f"{key} {one} and {other}" for key, one, other in differences(codes[0], codes[1]))
+        yield f"{pair.variant} differs in code: {'; '.join(unlike_code)} {both}"
     if unlike := sorted(_settings(first, second), key=_is_detail):
         more = f" and {len(unlike) - _SHOWN} more" if len(unlike) > _SHOWN else ""
         yield f"{pair.variant} differs in settings: {'; '.join(unlike[:_SHOWN])}{more} {both}"

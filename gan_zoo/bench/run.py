@@ -67,7 +67,7 @@ def _run(plan: Plan, folder: Path, listener: Listener) -> list[str]:
     # The runs of real images are the same for every variant and budget: they do not make it the same manifest.
     before = _before(folder, {cell.name for cell in cells if cell.variant is not None})
     listener.plan(plan, len(cells), len(cells) - len(todo))
-    manifest = _manifest(plan) | {"started": before.get("started", started), "cells": names}
+    manifest = manifest_of(plan) | {"started": before.get("started", started), "cells": names}
     if not todo and all(before.get(key) == manifest[key] for key in ("cells", "budget", "evaluate_at")):
         return []
 
@@ -130,7 +130,19 @@ def lock_folder(folder: Path) -> filelock.BaseFileLock:
     return lock
 
 
-def _manifest(plan: Plan) -> dict[str, Any]:
+def default_folder(plan: Plan) -> Path:
+    """The results folder of a plan for which none is named; its name includes the data set's.
+
+    Example: ``runs/gan-digits-seed0`` of a single training run, ``runs/losses-mnist-quick`` of a suite.
+    """
+    data = plan.measured.name
+    if plan.recipe.single:
+        return Path("runs") / f"{plan.variants[0].shown}-{data}-seed{plan.seeds[0]}"
+    suite = Path(plan.recipe.suite.file).stem
+    return Path("runs") / "-".join([suite, *([] if data == suite else [data]), plan.preset_name])
+
+
+def manifest_of(plan: Plan) -> dict[str, Any]:
     """What was run and how, in words: all but the times and the cells' names."""
     measured = plan.measured
     return {

@@ -5,7 +5,7 @@ from typing import Any
 
 from gan_zoo import data as data_sets
 from gan_zoo import registry
-from gan_zoo.bench.cell import checkpoint_path, records_path
+from gan_zoo.bench.cell import CHECKPOINTS, checkpoint_path, records_path
 from gan_zoo.bench.plan import Plan, Recipe
 from gan_zoo.bench.records import read_cell, read_manifest
 from gan_zoo.bench.suite import Preset, Suite
@@ -49,8 +49,8 @@ def single_recipe(variant: Variant, data: str, budget: Budget, *, seed: int, cha
     return Recipe(suite=suite, preset=PRESET, jobs=1, single=True)
 
 
-def resumed_recipe(folder: Path, budget: Budget, **changes: Any) -> Recipe:
-    """The recipe of the single training run in a folder, with another budget.
+def resumed_recipe(folder: Path, budget: Budget | None, **changes: Any) -> Recipe:
+    """The recipe of the single training run in a folder, with its own budget or another.
 
     Raises:
         GanZooError: the folder holds no single training run.
@@ -61,6 +61,7 @@ def resumed_recipe(folder: Path, budget: Budget, **changes: Any) -> Recipe:
     held = Suite.model_validate(manifest["suite"])
     name = held.variants[0]
     variant = registry.get(name, **held.presets[PRESET].options.get(name, {}))
+    budget = budget or Budget.of(manifest["budget"])
     recipe = single_recipe(variant, held.data, budget, seed=manifest["seeds"][0], channels=held.channels)
     fallback = manifest["data"]["name"] if manifest["data"].get("stands_in") else None
     settings = {"precision": manifest["precision"], "evaluate": bool(manifest["extractors"]), "fallback": fallback}
@@ -89,6 +90,22 @@ def resumed_state(path: Path, budget: Budget, *, device: str | None, **source: A
     if budget.spent(state) > 0 and not budget.rounds_left(state, 1.0):
         raise GanZooError(f"{path} has {state.rounds:,} steps, which the budget of {budget} does not exceed; raise it")
     return state
+
+
+def checkpoint_in(path: Path) -> Path:
+    """The checkpoint file that a path names: itself, or the one in the folder of a single training run.
+
+    Raises:
+        GanZooError: no results folder, one without a checkpoint, or with those of several runs.
+    """
+    if not path.is_dir():
+        return path
+    named = (path / CHECKPOINTS / f"{name}.safetensors" for name in read_manifest(path)["cells"])
+    found = [saved for saved in named if saved.is_file()]
+    if len(found) != 1:
+        few = f"{len(found)} runs; name a file of its" if found else "no run; name a file of another folder's"
+        raise GanZooError(f"{str(path)!r} holds checkpoints of {few} {CHECKPOINTS} folder")
+    return found[0]
 
 
 def trained_run(plan: Plan, folder: Path) -> Run:

@@ -96,7 +96,7 @@ app.command(epilog="Example: gan-zoo bench benchmarks/mnist.toml --preset quick 
 app.command(epilog="Example: gan-zoo search benchmarks/mnist.toml --trials 8 --variants gan,cgan")(search)
 app.command(epilog="Example: gan-zoo report results/mnist-quick")(report)
 app.command(epilog=COMPARE_EPILOG)(compare)
-app.command(epilog="Example: gan-zoo sample runs/cgan-seed0/checkpoint.safetensors --class 7 --n 25")(sample)
+app.command(epilog="Example: gan-zoo sample runs/cgan-mnist-seed0 --class 7 --n 25")(sample)
 
 
 @app.command(epilog="Example: gan-zoo new my_gan && gan-zoo check my_gan --plugin my_gan.py")

@@ -31,7 +31,8 @@ def search(
     suite: SuiteFile,
     trials: Annotated[int, typer.Option(help="Random trials of each variant.", show_default=False)],
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write to; by default runs/SUITE-PRESET-search.", show_default=False)
+        Path | None,
+        typer.Option(help="Folder to write to; by default runs/SUITE-DATA-PRESET-search.", show_default=False),
     ] = None,
     preset: Preset = "auto",
     variants: Variants = None,
@@ -59,7 +60,7 @@ def search(
     with progress.BenchListener(console) as listener:
         found = search_suite(
             suite,
-            out or Path("runs") / f"{suite.stem}-{preset}-search",
+            out,
             trials=trials,
             preset=preset,
             variants=variant_names(variants),

@@ -94,7 +94,7 @@ def train(
 
 def sample(
     context: typer.Context,
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that `train` or `bench` wrote.")],
+    checkpoint: Annotated[Path, typer.Argument(help="A folder that `train` wrote, or a file of a checkpoints folder.")],
     label: Annotated[
         int | None, typer.Option("--class", help="The class to ask a conditional generator for.", show_default=False)
     ] = None,

@@ -199,6 +199,6 @@ def failure(error: BaseException) -> tuple[str, str]:
     """Status and message of a failure that is a result; any other error is raised again."""
     if isinstance(error, (Diverged, NotFinite)):
         return "diverged", str(error)
-    if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-        return "out_of_memory", str(error).partition("\n")[0]
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error):
+        return "out_of_memory", str(error).partition("\n")[0] or "no memory is left"
     raise error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import CellPlan, Plan, Recipe, make_plan
 from gan_zoo.bench.records import MANIFEST, Row
-from gan_zoo.bench.run import lock_folder, run_plan
+from gan_zoo.bench.run import default_folder, lock_folder, run_plan
 from gan_zoo.bench.suite import Suite, read_suite
 from gan_zoo.errors import GanZooError
 from gan_zoo.search import settings
@@ -41,7 +41,7 @@ class Search:
 
 def search_suite(
     suite: Path | str,
-    out: Path | str,
+    out: Path | str | None = None,
     *,
     trials: int,
     preset: str = "auto",
@@ -64,6 +64,8 @@ def search_suite(
     after those of the suite's presets, and ``seed`` more. Calling it again goes on where it was interrupted; with more
     trials, it adds them. ``say`` is told what is varied of each variant.
 
+    By default ``out`` is ``runs/SUITE-DATA-PRESET-search``.
+
     Raises:
         GanZooError: optuna is not installed; anything in the suite or the arguments that does not fit; ``out`` holds
             another search, or something else. Nothing is trained then.
@@ -85,7 +87,8 @@ def search_suite(
         jobs=jobs,
         isolate=isolate,
     )
-    plan, listener, folder = make_plan(recipe), listener or Listener(), Path(out)
+    plan, listener = make_plan(recipe), listener or Listener()
+    folder = Path(f"{default_folder(plan)}-search") if out is None else Path(out)
     if not plan.extractors:
         raise GanZooError(f"nothing would be measured, so no trial is better than another: {'; '.join(plan.notices)}")
     spaces = {

@@ -235,6 +235,7 @@ def _failing(error):
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has ..."),
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        MemoryError("no memory for an array of 9 bytes"),
     ],
 )
 def test_memory_that_runs_out_is_a_status(tiny, pixels, error):
