@@ -187,7 +187,7 @@ def train(
         variant: its name, or the variant itself.
         data: a data set's name, or ``folder:PATH`` for images of your own.
         budget: the total of the training, earlier steps of a resumed run included, e.g. ``{"epochs": 5}``; or name it
-            as ``epochs``, real ``images``, ``steps`` or ``seconds``. By default 200 epochs, of a resumed folder its own.
+            as ``epochs``, real ``images``, ``steps`` or ``seconds``. By default 200 epochs, or those of the folder.
         epochs, images, steps, seconds: see ``budget``.
         seed: of everything random.
         device: ``cuda``, ``cuda:1`` ... or ``cpu``; by default CUDA if there is one.

@@ -1,17 +1,21 @@
-"""A results folder's ranking on the terminal."""
+"""A results folder on the terminal: the ranking of a comparison, or the metrics of a single training run."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
 from gan_zoo.bench.records import damages, read_manifest
-from gan_zoo.bench.tables import own_extractor
+from gan_zoo.bench.tables import FLOOR, own_extractor, tables
 from gan_zoo.cli.table import fitted
 from gan_zoo.errors import GanZooError
-from gan_zoo.pipeline import Outcome
-from gan_zoo.report import ranking_table
+from gan_zoo.metric_catalogue import METRICS
+from gan_zoo.report import ranking_table, text
 from gan_zoo.report.style import data_title
+
+if TYPE_CHECKING:
+    from gan_zoo.pipeline import Outcome
 
 SHORT = {
     "FID": "FID [95%]",
@@ -44,15 +48,43 @@ def print_ranking(folder: Path, console: Console) -> None:
         console.print("† departs from the article: see the report", highlight=False, soft_wrap=True)
 
 
+def print_run(folder: Path, console: Console) -> None:
+    """Status, length and final metrics of a single training run, beside those of real images."""
+    frames, own = tables(folder), own_extractor(read_manifest(folder))
+    runs, metrics = frames["runs"], frames["metrics"]
+    for run in runs[runs["variant"] != FLOOR].to_dict("records"):
+        why = f" ({run['message']})" if run["message"] else ""
+        facts = f"{text.count(run['steps'])} steps, {text.count(run['images'])} {_kind(folder)}"
+        line = f"{run['variant']}: {run['status']}{why}, {facts} in {text.number(run['seconds'])} s of training"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    final = metrics[(metrics["fraction"] >= 1) & (metrics["extractor"] == own)]
+    if final.empty:
+        return
+    columns = {f"{own}, {final['n'].iloc[0]:,} samples": [METRICS[name].title for name in final["metric"].unique()]}
+    for variant in reversed(final["variant"].unique()):
+        values = final[final["variant"] == variant].set_index("metric")["value"]
+        head = "real images" if variant == FLOOR else variant
+        columns[head] = [text.number(values.get(name)) for name in final["metric"].unique()]
+    columns["better"] = [METRICS[name].arrow for name in final["metric"].unique()]
+    console.print(fitted(columns, console.width))
+
+
+def _kind(folder: Path) -> str:
+    return str(read_manifest(folder)["data"].get("kind", "images"))
+
+
 def print_report(folder: Path, report: Path, console: Console) -> None:
     """The ranking of a results folder, what of its records is damaged, and where its report is."""
     for line in damages(folder):
         console.print(f"[bold yellow]NOTE[/] {escape(line)}", highlight=False, soft_wrap=True)
-    print_ranking(folder, console)
+    if read_manifest(folder).get("single"):
+        print_run(folder, console)
+    else:
+        print_ranking(folder, console)
     console.print(f"report: {report}", highlight=False, markup=False, soft_wrap=True)
 
 
-def print_outcome(outcome: Outcome, console: Console) -> None:
+def print_outcome(outcome: "Outcome", console: Console) -> None:
     """What a suite came to.
 
     Raises:
