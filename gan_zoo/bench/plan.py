@@ -1,9 +1,6 @@
 """From a suite to its runs, each with the identity of all that decides its numbers."""
 
-import hashlib
 import importlib.metadata
-import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,17 +9,16 @@ from typing import Any
 
 import torch
 
-from gan_zoo import METRICS_VERSION, NUMERICS_VERSION, registry
 from gan_zoo import data as data_sets
+from gan_zoo import registry
 from gan_zoo.bench import entries
 from gan_zoo.bench.evaluation import SELECTED_BY, Evaluator, Measuring
-from gan_zoo.bench.fingerprint import less_prose
+from gan_zoo.bench.identity import decisive, digest, machine, measurement, trajectory
 from gan_zoo.bench.points import RANKED_BY, PointEvaluator
 from gan_zoo.bench.records import Cell, Row
 from gan_zoo.bench.schedule import Schedule
 from gan_zoo.bench.suite import Preset, Suite
 from gan_zoo.data import Dataset
-from gan_zoo.description import describe
 from gan_zoo.engine import Budget, check
 from gan_zoo.engine.device import cores, pick, prepare
 from gan_zoo.errors import GanZooError, unknown
@@ -38,8 +34,6 @@ EVALUATION_SIDE = 32
 NUM_POINTS = 100_000
 """Points of an evaluation of a single training run."""
 _PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy", "scikit-learn")
-_MEASURING = ("torch", "torch-fidelity", "numpy", "scikit-learn", "scipy")
-_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -129,22 +123,16 @@ class Plan:
 
     @cached_property
     def measurements(self) -> dict[str, dict[str, Any]]:
-        """The identity of what measures, by extractor: all that decides a measured value beside the samples."""
-        measured = self.measured
-        shared = {
-            "num_samples": self.preset.n,
-            "reference": "test" if measured.density is None else "truth",
-            "data": measured.fingerprint,
-            "metrics": METRICS_VERSION,
-            "versions": {package: importlib.metadata.version(package) for package in _MEASURING},
-            **self._machine,
+        """The measurement identity of each extractor, by its name."""
+        return {
+            extractor.name: measurement(extractor, self.measured, self.preset.n, self._machine)
+            for extractor in self.extractors
         }
-        return {e.name: {**shared, "extractor": e.name, "digest": e.digest} for e in self.extractors}
 
     @cached_property
     def measurement_digests(self) -> dict[str, str]:
         """The first 8 hex digits of SHA-256 over each extractor's measurement identity."""
-        return {name: _digest(identity) for name, identity in self.measurements.items()}
+        return {name: digest(identity) for name, identity in self.measurements.items()}
 
     def evaluated(self, record: Cell) -> dict[float, list[Row]]:
         """The rows of metrics of each evaluation that is on record with this plan's measurements, by its fraction.
@@ -169,33 +157,11 @@ class Plan:
         return floor + trained if self.extractors else trained
 
     def _trajectory(self, variant: Variant, seed: int) -> dict[str, Any]:
-        """All that decides the numbers of training. Budget and evaluation points do not: a run can be extended."""
-        data = self.data[variant.image_side]
-        return {
-            "variant": less_prose(describe(variant)),
-            "data": {
-                "name": data.name,
-                "fingerprint": data.fingerprint,
-                "shape": list(data.shape),
-                "revision": data_sets.revision(data.name if data.stands_in else data.requested),
-            },
-            "seed": seed,
-            "precision": self.precision,
-            "numerics": NUMERICS_VERSION,
-            "code": registry.code_identity(variant.name, **variant.options),
-            "torch": importlib.metadata.version("torch"),
-            **self._machine,
-        }
+        return trajectory(variant, self.data[variant.image_side], seed, self.precision, self._machine)
 
     @cached_property
     def _machine(self) -> dict[str, Any]:
-        """What of the machine decides the last digits of a number."""
-        cpu = self.device.type == "cpu"
-        return {
-            "device": self.device.type,
-            "matmul": torch.get_float32_matmul_precision(),
-            "threads": self.threads if cpu else None,
-        }
+        return machine(self.device, self.threads)
 
 
 @dataclass(frozen=True)
@@ -215,28 +181,7 @@ class CellPlan:
     @cached_property
     def name(self) -> str:
         """The run's name, which ends in the first 8 hex digits of SHA-256 over its identity."""
-        return f"{self.variant_name}-seed{self.seed}-{_digest(decisive(self.identity))}"
-
-
-def decisive(identity: Any) -> Any:
-    """An identity without what changes no number: a variant's group and label, and the modules of this package.
-
-    A function of this package counts by its name alone, so that it may move to another module.
-    """
-    if isinstance(identity, Mapping):
-        return {key: decisive(inner) for key, inner in identity.items() if key not in ("group", "label")}
-    if isinstance(identity, (list, tuple)):
-        return [decisive(inner) for inner in identity]
-    if isinstance(identity, str) and identity.startswith("gan_zoo."):
-        module = identity.rpartition(".")[0]
-        while module and module not in sys.modules:
-            module = module.rpartition(".")[0]
-        return identity.removeprefix(f"{module}.")
-    return identity
-
-
-def _digest(identity: Any) -> str:
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:_DIGITS]
+        return f"{self.variant_name}-seed{self.seed}-{digest(decisive(self.identity))}"
 
 
 def make_plan(recipe: Recipe) -> Plan:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from gan_zoo.bench.cell import CHECKPOINTS, records_path
-from gan_zoo.bench.plan import CellPlan, Plan, decisive
+from gan_zoo.bench.identity import decisive
+from gan_zoo.bench.plan import CellPlan, Plan
 from gan_zoo.bench.records import CELLS, MANIFEST, Cell, damages, read_cell, read_manifest
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import differences, writing

@@ -7,6 +7,7 @@ import pytest
 from torchvision.datasets import utils as torchvision_utils
 
 from gan_zoo import data, registry
+from gan_zoo.bench import identity as identity_module
 from gan_zoo.bench import plan as plan_module
 from gan_zoo.bench.plan import Recipe, make_plan
 from gan_zoo.bench.suite import read_suite
@@ -95,9 +96,9 @@ def test_other_weights_of_an_extractor_measure_otherwise(plan, monkeypatch):
 
 def test_versions_are_part_of_the_identities(plan, monkeypatch):
     before = identities(plan())
-    monkeypatch.setattr(plan_module, "METRICS_VERSION", 99)
+    monkeypatch.setattr(identity_module, "METRICS_VERSION", 99)
     assert measured_otherwise(before, identities(plan()))
-    monkeypatch.setattr(plan_module, "NUMERICS_VERSION", 99)
+    monkeypatch.setattr(identity_module, "NUMERICS_VERSION", 99)
     assert not before[0] & identities(plan())[0]
 
 
@@ -118,7 +119,7 @@ def test_a_name_a_group_and_a_module_change_no_number(plan, monkeypatch):
     identity = before.cells()[-1].identity
     moved = json.loads(json.dumps(identity).replace("gan_zoo.objectives.classical.", "gan_zoo.objectives.energy."))
     assert moved != identity
-    assert plan_module.decisive(moved) == plan_module.decisive(identity)
+    assert identity_module.decisive(moved) == identity_module.decisive(identity)
 
 
 def test_threads_name_every_cell_and_jobs_none(plan):

@@ -1,0 +1,90 @@
+"""The identities of a run: all that decides the numbers of its training, and all that decides its measured values.
+
+Budget and evaluations are part of neither: a run can be extended.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from gan_zoo import METRICS_VERSION, NUMERICS_VERSION, registry
+from gan_zoo import data as data_sets
+from gan_zoo.bench.fingerprint import less_prose
+from gan_zoo.data import Dataset
+from gan_zoo.description import describe
+from gan_zoo.metrics import Extractor
+from gan_zoo.variant import Variant
+
+_MEASURING = ("torch", "torch-fidelity", "numpy", "scikit-learn", "scipy")
+_DIGITS = 8
+
+
+def trajectory(
+    variant: Variant, data: Dataset, seed: int, precision: str, machine: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The identity of a training run, as JSON, on a data set at the variant's image side."""
+    return {
+        "variant": less_prose(describe(variant)),
+        "data": {
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "shape": list(data.shape),
+            "revision": data_sets.revision(data.name if data.stands_in else data.requested),
+        },
+        "seed": seed,
+        "precision": precision,
+        "numerics": NUMERICS_VERSION,
+        "code": registry.code_identity(variant.name, **variant.options),
+        "torch": importlib.metadata.version("torch"),
+        **machine,
+    }
+
+
+def measurement(extractor: Extractor, data: Dataset, num_samples: int, machine: Mapping[str, Any]) -> dict[str, Any]:
+    """The identity of what measures samples, as JSON."""
+    return {
+        "extractor": extractor.name,
+        "digest": extractor.digest,
+        "num_samples": num_samples,
+        "reference": "test" if data.density is None else "truth",
+        "data": data.fingerprint,
+        "metrics": METRICS_VERSION,
+        "versions": {package: importlib.metadata.version(package) for package in _MEASURING},
+        **machine,
+    }
+
+
+def machine(device: torch.device, threads: int) -> dict[str, Any]:
+    """What of the machine decides the last digits of a number."""
+    return {
+        "device": device.type,
+        "matmul": torch.get_float32_matmul_precision(),
+        "threads": threads if device.type == "cpu" else None,
+    }
+
+
+def decisive(identity: Any) -> Any:
+    """An identity without what changes no number: a variant's group and label, and the modules of this package.
+
+    A function of this package counts by its name alone, so that it may move to another module.
+    """
+    if isinstance(identity, Mapping):
+        return {key: decisive(inner) for key, inner in identity.items() if key not in ("group", "label")}
+    if isinstance(identity, (list, tuple)):
+        return [decisive(inner) for inner in identity]
+    if isinstance(identity, str) and identity.startswith("gan_zoo."):
+        module = identity.rpartition(".")[0]
+        while module and module not in sys.modules:
+            module = module.rpartition(".")[0]
+        return identity.removeprefix(f"{module}.")
+    return identity
+
+
+def digest(identity: Any) -> str:
+    """The first 8 hex digits of SHA-256 over an identity."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:_DIGITS]
