@@ -7,7 +7,7 @@ from typing import Any
 
 from gan_zoo.bench.cell import CHECKPOINTS, records_path
 from gan_zoo.bench.identity import decisive
-from gan_zoo.bench.plan import CellPlan, Plan
+from gan_zoo.bench.plan import FLOOR, CellPlan, Plan
 from gan_zoo.bench.records import CELLS, MANIFEST, Cell, damages, read_cell, read_manifest
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import differences, writing
@@ -57,7 +57,7 @@ def check_folder(plan: Plan, folder: Path, *, force: bool) -> list[str]:
     except GanZooError:
         return []
     held = _records(folder, manifest)
-    refused = list(_other_folder(plan, manifest))
+    refused = list(_other_folder(plan, manifest)) if held else []
     affected = set(held) if refused else set()
     again: dict[str, list[str]] = {}
     for cell in plan.cells():
@@ -78,10 +78,15 @@ def check_folder(plan: Plan, folder: Path, *, force: bool) -> list[str]:
 
 
 def _records(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Cell]:
-    """The runs that the manifest names and that have begun, as they are on disk."""
+    """The runs that the manifest names and that were trained, if only in part, as they are on disk."""
     paths = [folder / CELLS / f"{name}.jsonl" for name in manifest["cells"]]
     found = {path.stem: read_cell(path) for path in paths if path.is_file()}
-    return {name: record for name, record in found.items() if record.begin}
+    return {
+        name: record
+        for name, record in found.items()
+        if record.begin.get("variant") not in (None, FLOOR)
+        and (record.history or record.metrics or (folder / CHECKPOINTS / f"{name}.safetensors").is_file())
+    }
 
 
 def _other_folder(plan: Plan, manifest: Mapping[str, Any]) -> Iterator[str]:

@@ -53,7 +53,8 @@ def bench(
     finished. Ctrl-C and SIGTERM stop after a checkpoint of every run in training, a second Ctrl-C at once.
 
     Exit status: 0 if every run is ok, diverged, collapsed or out_of_memory, which are results; 2 for bad input, and if
-    a run ends in error or timeout, with the others finished and the report written; 130 after Ctrl-C.
+    a run ends in error or timeout, with the others finished and the report written; 130 after Ctrl-C, 143 after
+    SIGTERM.
     """
     from gan_zoo.bench import launch
 

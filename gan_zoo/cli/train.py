@@ -63,7 +63,7 @@ def train(
     total. Ctrl-C and SIGTERM stop after a checkpoint, a second Ctrl-C at once.
 
     Exit status: 0 if the run is ok, diverged, collapsed or out_of_memory, which are results; 2 for bad input, and for
-    a run that ends in error or timeout; 130 after Ctrl-C.
+    a run that ends in error or timeout; 130 after Ctrl-C, 143 after SIGTERM.
     """
     from gan_zoo.cli import single
 
