@@ -9,8 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 
-.PHONY: help setup lint test golden lock bench bench-mnist bench-fashion bench-digits bench-stacked bench-toy gpu report speed \
-	verify trust
+.PHONY: help setup lint test test-slow golden lock bench bench-mnist bench-fashion bench-digits bench-stacked bench-toy gpu \
+	report speed verify trust
 
 help:
 	@echo "make bench-mnist     train and compare the founding variants on MNIST (PRESET=smoke|quick|full|auto OUT=dir ARGS=...)"
@@ -26,6 +26,7 @@ help:
 	@echo "                     measures, which need MNIST: ARGS='--data-root DIR')"
 	@echo "make speed           time the engine against the tutorial loop and the machine's limit (ARGS=--help for options)"
 	@echo "make test            run the tests (ARGS=... goes to pytest)"
+	@echo "make test-slow       run the tests that take minutes, e.g. of commands that are killed at random instants"
 	@echo "make golden          store the numbers that guard the versions again, where NUMERICS_VERSION, METRICS_VERSION or a"
 	@echo "                     revision was raised (needs MNIST and Fashion-MNIST in GAN_ZOO_DATA for their fingerprints)"
 	@echo "make lint            ruff, mypy and the import contracts"
@@ -50,7 +51,10 @@ lint: $(STAMP)
 
 # One thread a worker: two workers with two threads each would fight for two cores.
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto -m "not slow" $(ARGS)
+
+test-slow: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto -m slow $(ARGS)
 
 golden: $(STAMP)
 	OMP_NUM_THREADS=1 PYTHONPATH="$(CURDIR)" $(BIN)/python tests/golden/regenerate.py

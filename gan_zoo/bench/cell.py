@@ -56,7 +56,8 @@ def run_cell(
     if cell.variant is None:
         append(path, begin_row(plan, cell, None))
         at = {"step": 0, "images": 0, "seconds": 0.0, "fraction": 1.0}
-        _append_metrics(plan, path, at, evaluator, lambda: evaluator.floor(cell.seed))
+        for row in _metrics_rows(plan, at, evaluator, lambda: evaluator.floor(cell.seed)):
+            append(path, row)
         end = _end(plan, None, "ok", "")
     else:
         end = _train(plan, cell, evaluator, folder, listener, stop or Stop())
@@ -179,11 +180,17 @@ def _counts(state: State) -> Row:
 
 
 def _milestone(plan: Plan, cell: CellPlan, state: State, fraction: float, evaluator: Measuring, folder: Path) -> None:
-    """Measure, draw samples, and only then save the state: what a checkpoint has passed is on record."""
+    """Measure, draw samples, and only then save the state: what a checkpoint has passed is on record.
+
+    The row that makes the evaluation count (``Plan.evaluated``) is appended last: a kill before it has it repeated.
+    """
     sampler, path = Sampler.of(state), records_path(folder, cell)
     at = {"step": state.rounds, **_counts(state), "fraction": fraction}
+    measured: list[Row] = []
     if plan.extractors:
-        _append_metrics(plan, path, at, evaluator, lambda: evaluator.measure(sampler, cell.seed, judge=judge_of(state)))
+        measured = _metrics_rows(
+            plan, at, evaluator, lambda: evaluator.measure(sampler, cell.seed, judge=judge_of(state))
+        )
     pictures = folder / CELLS / cell.name
     if isinstance(evaluator, PointEvaluator):
         if plan.extractors:
@@ -194,6 +201,8 @@ def _milestone(plan: Plan, cell: CellPlan, state: State, fraction: float, evalua
         for picture in _write_pictures(sampler, evaluator, fraction, pictures, state.rounds):
             picture["file"] = picture["file"].relative_to(folder).as_posix()
             append(path, {"row": "samples", **at, **picture})
+    for row in measured:
+        append(path, row)
     checkpoint.save(state, checkpoint_path(folder, cell), keep_previous=True)
 
 
@@ -207,26 +216,25 @@ def _write_pictures(sampler: Sampler, evaluator: Measuring, fraction: float, fol
         yield {"kind": kind, "file": file, **size}
 
 
-def _append_metrics(plan: Plan, path: Path, at: Row, evaluator: Measuring, measure: Callable[[], list[Row]]) -> None:
-    """Append the rows of an evaluation, with the seconds that it took, divided among them."""
+def _metrics_rows(plan: Plan, at: Row, evaluator: Measuring, measure: Callable[[], list[Row]]) -> list[Row]:
+    """The rows of an evaluation, with the seconds that it took, divided among them."""
     before = evaluator.seconds
     rows = measure()
     took = (evaluator.seconds - before) / max(1, len(rows))
-    for row in rows:
-        measurement = plan.measurement_digests.get(row["extractor"])
-        append(path, {"row": "metrics", **at, **row, "measurement": measurement, "evaluation_seconds": took})
+    shared = {"row": "metrics", **at, "evaluation_seconds": took}
+    return [{**shared, **row, "measurement": plan.measurement_digests.get(row["extractor"])} for row in rows]
 
 
 def _pictures(sampler: Sampler, evaluator: Measuring, fraction: float) -> list[tuple[str, Tensor, int]]:
-    """A grid of 20 from the same latents at every milestone; at the last also, where they are to be had, two more.
+    """A grid of 20 from the same latents at every evaluation; at the last, if available, two more before it.
 
     These are a row a class (of more than ten the first ten), and the first of the grid beside the training images that
-    are nearest to each, a sample a row.
+    are nearest to each, a sample a row. The grid comes last (``Plan.evaluated``).
     """
     classes = torch.arange(min(sampler.classes, CLASS_ROWS)) if sampler.conditional else None
     count = COLUMNS * ROWS
     grid = sampler(count, labels=None if classes is None else torch.arange(count) % sampler.classes)
-    pictures = [("grid", grid, COLUMNS)]
+    pictures = []
     if classes is not None and fraction == 1:
         labels = classes.repeat_interleave(CLASS_COLUMNS)
         pictures.append(("classes", sampler(len(labels), labels=labels), CLASS_COLUMNS))
@@ -234,7 +242,7 @@ def _pictures(sampler: Sampler, evaluator: Measuring, fraction: float) -> list[t
     if nearest is not None:
         shown = torch.cat([resize(grid[: len(nearest)], nearest.shape[-1])[:, None].to(nearest.device), nearest], dim=1)
         pictures.append(("neighbors", shown.flatten(0, 1), 1 + NEIGHBORS))
-    return pictures
+    return [*pictures, ("grid", grid, COLUMNS)]
 
 
 def tile(images: Tensor, columns: int) -> Any:

@@ -16,6 +16,7 @@ from gan_zoo.bench.interrupts import NOTICE, Stop
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import CellPlan, Plan, Recipe
 from gan_zoo.bench.records import Row, append, read_cell
+from gan_zoo.bench.resume import is_finished
 from gan_zoo.errors import GanZooError
 
 Rows = Generator[tuple[CellPlan, Row], None, None]
@@ -110,10 +111,15 @@ class _Crew:
             yield one.cell, self._record_death(one.cell, "timeout", message)
 
     def _record_death(self, cell: CellPlan, status: str, message: str) -> Row:
-        """Append the last row of a run whose process is gone, with what it had done according to its records."""
+        """The last row of a run whose process is gone: its own if it had finished, else one that is appended.
+
+        What it had done is according to its records.
+        """
         path = records_path(self.folder, cell)
         begin_anyhow(self.plan, cell, self.folder)
         done = read_cell(path)
+        if done.end is not None and is_finished(self.plan, self.folder, cell):
+            return done.end
         last = done.history[-1] if done.history else {}
         row: Row = {"row": "end", "status": status, "message": message, "ended": now(), "steps": last.get("step", 0)}
         counts = ("images", "discriminator_steps", "generator_steps", "seconds")

@@ -137,11 +137,14 @@ class Plan:
     def evaluated(self, record: Cell) -> dict[float, list[Row]]:
         """The rows of metrics of each evaluation that is on record with this plan's measurements, by its fraction.
 
-        An evaluation counts if every extractor measured it; without any, if its samples were drawn.
+        An evaluation counts if every extractor measured it; without any, if its grid of samples was drawn. These are
+        the rows that are appended last.
         """
         at = self.schedule.evaluations(record)
         if not self.extractors:
-            return {fraction: [] for fraction in (at.values() if self.measured.kind == "images" else self.evaluate_at)}
+            drawn = {row["step"] for row in record.samples if row["kind"] == "grid"}
+            fractions = [fraction for step, fraction in at.items() if step in drawn]
+            return {fraction: [] for fraction in (fractions if self.measured.kind == "images" else self.evaluate_at)}
         found: dict[float, dict[str, Row]] = {}
         for row in record.metrics:
             name = row["extractor"]

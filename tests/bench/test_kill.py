@@ -89,6 +89,24 @@ def test_a_cell_whose_process_is_killed_is_an_error_and_the_others_go_on(bench, 
     assert [len(kinds(cell, "end")) for cell in dead] == [1, 1], "a killed cell is not tried again in the same run"
 
 
+LATE = """
+
+import os
+
+from gan_zoo.bench import worker
+
+worker._Teller.end = lambda *_: os._exit(3)
+"""
+
+
+def test_a_run_that_has_ended_is_no_error_if_its_process_dies_before_reporting_it(bench, toys, tmp_path):
+    toys.write_text(toys.read_text() + LATE, encoding="utf-8")
+    outcome = bench("out", ('"by_heart", "sibling"', '"by_heart"'), jobs=2)
+    assert outcome.errors == ()
+    assert set(outcome.results.runs["status"]) == {"ok"}
+    assert [len(kinds(cell, "end")) for cell in rows(tmp_path / "out").values()] == [1] * 4
+
+
 def test_what_a_worker_cannot_do_is_said_in_one_line(bench, toys):
     """A variant that is another one in every process."""
     text = toys.read_text().replace("import torch\n", "import os\n\nimport torch\n", 1)

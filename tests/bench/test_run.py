@@ -72,7 +72,7 @@ def test_every_cell_is_on_record(bench, tmp_path):
         if cell.begin["variant"] != "real":
             assert [row["step"] for row in cell.metrics] == [4, 10]
             kinds = [(row["kind"], row["step"]) for row in cell.samples]
-            assert kinds == [("grid", 4), ("grid", 10), ("neighbors", 10)]
+            assert kinds == [("grid", 4), ("neighbors", 10), ("grid", 10)]
             assert [row["discriminator_steps"] for row in cell.metrics] == [4, 10]
             assert all((tmp_path / "out" / row["file"]).is_file() for row in cell.samples)
             assert cell.history[-1]["step"] == 10

@@ -1,0 +1,31 @@
+"""The measured cost of checkpoints: shares of a run, and what is written beside them."""
+
+import json
+
+import checkpoint_cost
+import pandas as pd
+import pytest
+
+
+def test_shares_follow_from_the_times_of_saves_and_steps(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(checkpoint_cost, "VARIANTS", {"small": ("dcgan", {"width": 4})})
+    words = ["--saves", "2", "--seconds", "0.01", "--out", str(tmp_path / "out")]
+    assert checkpoint_cost.main(words) == 0
+    assert "small" in capsys.readouterr().out
+    row = pd.read_csv(tmp_path / "out" / "cost.csv").iloc[0]
+    assert row["bytes"] > 10_000
+    assert 0 < row["save_ms"] <= row["save_ms_max"]
+    save, training = row["save_ms"] / 1e3, 240_000 / 64 * row["step_ms"] / 1e3
+    assert row["share_by_time"] == pytest.approx(save / (60 + save), rel=1e-2)
+    # 12,800 images, five doublings and the end: six evaluations, and a save every minute.
+    saves = (6 + training // 60) * save
+    assert row["share_of_quick"] == pytest.approx(saves / (saves + training), rel=1e-2)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["settings"]["saves"] == 2
+    assert {"machine", "commit", "load_average"} <= set(manifest)
+    assert [path.name for path in sorted((tmp_path / "out").iterdir())] == ["cost.csv", "manifest.json"]
+
+
+def test_bad_numbers_are_one_line(capsys):
+    assert checkpoint_cost.main(["--saves", "0"]) == 2
+    assert "--saves" in capsys.readouterr().err
