@@ -71,10 +71,14 @@ class Schedule:
 
 
 def select(cell: "Cell", manifest: Mapping[str, Any]) -> "Cell":
-    """The run with the evaluations alone that the manifest's budget and measurements ask for.
+    """The run with the evaluations alone that the manifest's budget and measurements ask for, and with its preset.
 
-    Results of earlier versions, whose manifest does not tell them, are returned as they are.
+    The records of an extended run begin with the facts of an earlier preset. Results of earlier versions, whose
+    manifest does not tell them, are returned as they are.
     """
+    facts = {"preset": manifest.get("preset"), "budget": manifest.get("budget")}
+    facts["departures"] = (manifest.get("departures") or {}).get(cell.begin.get("variant", ""))
+    cell.begin |= {key: value for key, value in facts.items() if key in cell.begin and value is not None}
     measurements = {name: facts.get("measurement") for name, facts in (manifest.get("extractors") or {}).items()}
     cell.metrics = [row for row in cell.metrics if _is_measured_by(row, measurements)]
     budget, epoch = manifest.get("budget"), manifest["data"].get("train")
