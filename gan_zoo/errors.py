@@ -4,6 +4,9 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+PLUGIN_FAILURES = (Exception, SystemExit, GeneratorExit)
+"""What a variant's own code may raise without ending a command; a real Ctrl-C still does."""
+
 
 class GanZooError(Exception):
     """Bad input or a missing thing: one line that names the thing, the value and the fix.

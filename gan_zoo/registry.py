@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from gan_zoo import latent, variants
-from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.errors import PLUGIN_FAILURES, GanZooError, unknown
 from gan_zoo.networks.backbones import backbone
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.variant import Variant
@@ -33,8 +33,6 @@ _PACKAGE = "gan_zoo"
 _Factory = Callable[..., Variant]
 _factories: dict[str, _Factory] = {}
 _revisions: dict[str, int] = {}
-_FAILURES = (Exception, SystemExit, GeneratorExit)
-"""What an untrusted file may raise without ending the process; a real Ctrl-C still does."""
 _asked: contextvars.ContextVar[set[str] | None] = contextvars.ContextVar("asked", default=None)
 
 
@@ -111,7 +109,7 @@ def get(name: str, /, **options: Any) -> Variant:
         return dataclasses.replace(variant, **replaced, name=name, options=dict(options))
     except GanZooError:
         raise
-    except _FAILURES as error:
+    except PLUGIN_FAILURES as error:
         # The function is untrusted code: whatever it raises becomes one line, with the file to fix.
         given = ", ".join(f"{key}={value!r}" for key, value in options.items())
         why = f"{error}" if isinstance(error, (TypeError, ValueError)) else f"{type(error).__name__}: {error}"
@@ -256,7 +254,7 @@ def _discover() -> None:
     for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
         try:
             point.load()
-        except _FAILURES as error:
+        except PLUGIN_FAILURES as error:
             raise GanZooError(
                 f"the plugin {point.value!r} (entry point {ENTRY_POINTS}) cannot be loaded: "
                 f"{type(error).__name__}: {error}; fix or uninstall it"
@@ -302,7 +300,7 @@ def _execute(module: ModuleType, path: Path) -> None:
         exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
     except GanZooError:
         raise
-    except _FAILURES as error:
+    except PLUGIN_FAILURES as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise GanZooError(f"plugin {str(path)!r} cannot be run: {said}") from error
 

@@ -21,7 +21,7 @@ from gan_zoo.data import resize
 from gan_zoo.engine import Sampler, State, checkpoint, failure, init, pending_row, train_to
 from gan_zoo.engine.device import peak_memory, reset_peak_memory
 from gan_zoo.errors import GanZooError, Interrupted, StorageError
-from gan_zoo.io import atomic_path
+from gan_zoo.io import atomic_path, writing
 
 CHECKPOINTS = "checkpoints"
 COLUMNS, ROWS, CLASS_COLUMNS, CLASS_ROWS = 5, 4, 10, 10
@@ -50,7 +50,8 @@ def run_cell(
         Interrupted: a stop was requested; a checkpoint was written.
     """
     path = records_path(folder, cell)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     listener.begin(cell)
     reset_peak_memory(plan.device)
     if cell.variant is None:
@@ -110,8 +111,17 @@ def _start(plan: Plan, cell: CellPlan, folder: Path, listener: Listener) -> tupl
         if record.end is not None:
             listener.notice(f"{cell.title}: it has no checkpoint to resume from, and is trained again from the start")
     state = _init(plan, cell)
-    append(path, begin_row(plan, cell, state))
+    _begin(plan, cell, folder, state)
     return state, plan.evaluate_at
+
+
+def _begin(plan: Plan, cell: CellPlan, folder: Path, state: State | None) -> None:
+    """Begin the records, without the checkpoints of records that they replace: nothing may resume from those."""
+    saved = checkpoint_path(folder, cell)
+    for file in (saved, checkpoint.previous(saved)):
+        with writing(file):
+            file.unlink(missing_ok=True)
+    append(records_path(folder, cell), begin_row(plan, cell, state))
 
 
 def _init(plan: Plan, cell: CellPlan) -> State:
@@ -269,7 +279,7 @@ def begin_anyhow(plan: Plan, cell: CellPlan, folder: Path) -> None:
     path = records_path(folder, cell)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.is_file() or not read_cell(path).begin:
-        append(path, begin_row(plan, cell, None))
+        _begin(plan, cell, folder, None)
 
 
 def begin_row(plan: Plan, cell: CellPlan, state: State | None) -> Row:

@@ -12,6 +12,7 @@ from scipy import stats
 from gan_zoo.bench.alike import Folder, full_name, read_alike
 from gan_zoo.bench.fingerprint import UNKNOWN, Protocol
 from gan_zoo.bench.pairs import Pair, notes_on, pairs_of
+from gan_zoo.bench.records import damages
 from gan_zoo.bench.tables import FLOOR
 from gan_zoo.metric_catalogue import Metric
 from gan_zoo.statistics import GEOMETRIC, Contrast, Sample, contrasts, shared_alpha, tied_with_best
@@ -84,6 +85,7 @@ def compare(paths: Sequence[Path], allow: Sequence[str] = ()) -> Comparison:
             *_notes(folders),
             *(note for pair in pairs for note in notes_on(pair)),
             *_waiting(folders),
+            *(line for path in paths for line in damages(path)),
         ),
     )
 

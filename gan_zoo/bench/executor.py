@@ -120,7 +120,7 @@ class _Crew:
         done = read_cell(path)
         if done.end is not None and is_finished(self.plan, self.folder, cell):
             return done.end
-        last = done.history[-1] if done.history else {}
+        last = max([*done.history, *done.metrics], key=lambda row: int(row["step"]), default={})
         row: Row = {"row": "end", "status": status, "message": message, "ended": now(), "steps": last.get("step", 0)}
         counts = ("images", "discriminator_steps", "generator_steps", "seconds")
         row |= {name: last.get(name, 0) for name in counts} | {"images_per_second": None, "peak_memory_bytes": None}

@@ -1,7 +1,7 @@
 """What a results folder already holds of a plan: runs that are finished, and runs that must not be overwritten."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ def check_folder(plan: Plan, folder: Path, *, force: bool) -> list[str]:
         manifest = read_manifest(folder)
     except GanZooError:
         return []
-    held = _records(folder, manifest)
+    held = _records(folder, [*manifest["cells"], *(cell.name for cell in plan.cells())])
     refused = list(_other_folder(plan, manifest)) if held else []
     affected = set(held) if refused else set()
     again: dict[str, list[str]] = {}
@@ -77,9 +77,9 @@ def check_folder(plan: Plan, folder: Path, *, force: bool) -> list[str]:
     return notices + damages(folder) + (_delete(folder, {name: held[name] for name in affected}) if affected else [])
 
 
-def _records(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Cell]:
-    """The runs that the manifest names and that were trained, if only in part, as they are on disk."""
-    paths = [folder / CELLS / f"{name}.jsonl" for name in manifest["cells"]]
+def _records(folder: Path, names: Iterable[str]) -> dict[str, Cell]:
+    """The runs of these names that were trained, if only in part, as they are on disk."""
+    paths = [folder / CELLS / f"{name}.jsonl" for name in dict.fromkeys(names)]
     found = {path.stem: read_cell(path) for path in paths if path.is_file()}
     return {
         name: record

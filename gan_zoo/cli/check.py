@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from gan_zoo import contract, registry
-from gan_zoo.errors import GanZooError
+from gan_zoo.errors import PLUGIN_FAILURES, GanZooError
 
 
 def check_variant(name: str, console: Console) -> None:
@@ -17,7 +17,7 @@ def check_variant(name: str, console: Console) -> None:
     for check_name, check in contract.CHECKS.items():
         try:
             check(variant)
-        except Exception as error:
+        except PLUGIN_FAILURES as error:
             why = (
                 str(error) if isinstance(error, (contract.Broken, GanZooError)) else f"{type(error).__name__}: {error}"
             )

@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from gan_zoo import registry
 from gan_zoo.cli.table import Columns, fitted
 from gan_zoo.description import describe
-from gan_zoo.errors import GanZooError
+from gan_zoo.errors import PLUGIN_FAILURES, GanZooError
 from gan_zoo.networks import backbones
 from gan_zoo.variant import GROUPS, Networks, Variant
 
@@ -116,13 +116,13 @@ def _networks(variant: Variant) -> Networks:
     shape = (1, variant.image_side, variant.image_side)
     # A network may compute with its first weights, which a shape alone has not; spectral norm does.
     if variant.norm != "spectral":
-        with contextlib.suppress(Exception), torch.device("meta"), _Undrawn():
+        with contextlib.suppress(*PLUGIN_FAILURES), torch.device("meta"), _Undrawn():
             return variant.build(shape, 10)
     try:
         return variant.build(shape, 10)
     except GanZooError:
         raise
-    except Exception as error:
+    except PLUGIN_FAILURES as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())
         file = ", ".join(str(path) for path in registry.sources(variant.name))
         raise GanZooError(f"the networks of variant {variant.name!r} ({file}) cannot be made: {why}") from error

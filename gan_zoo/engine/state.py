@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gan_zoo.data import Dataset, Split
 from gan_zoo.engine.device import prepare
-from gan_zoo.errors import GanZooError
+from gan_zoo.errors import PLUGIN_FAILURES, GanZooError
 from gan_zoo.precision import EXACT
 from gan_zoo.variant import Networks, Variant
 
@@ -155,7 +155,7 @@ def check(variant: Variant, data: Dataset) -> None:
             variant.build(data.shape, data.classes)
     except GanZooError:
         raise
-    except Exception as error:
+    except PLUGIN_FAILURES as error:
         given = ", ".join(f"{key}={value}" for key, value in variant.options.items())
         why = " ".join(f"{type(error).__name__}: {error}".split())
         raise GanZooError(f"variant {variant.name!r} cannot be made{given and f' with {given}'}: {why}") from error

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-FAILURES = ("diverged", "collapsed", "out_of_memory", "error")
+FAILURES = ("diverged", "collapsed", "out_of_memory", "error", "timeout")
 CONFIDENCE = 0.95
 GEOMETRIC = ("fid", "jsd")
 """Metrics whose mean over seeds is geometric, as is their interval."""

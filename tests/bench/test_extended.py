@@ -7,8 +7,6 @@ import pytest
 import torch
 
 import gan_zoo
-from gan_zoo.bench.listener import Listener
-from gan_zoo.bench.records import read_cells
 from gan_zoo.engine import checkpoint
 
 BATCH = {"batch_size": 16}
@@ -82,31 +80,3 @@ def test_a_checkpoint_file_continues_as_a_folder_does(name, tmp_path):
     gan_zoo.train(resume=tmp_path / "saved.safetensors", steps=110).save(tmp_path / "a" / "checkpoints" / "a")
     gan_zoo.train(variant, "digits", steps=110).save(tmp_path / "b" / "checkpoints" / "b")
     assert_equal_to_the_bit(tmp_path / "a", tmp_path / "b")
-
-
-LONGER = ("[presets.full]\nseeds = 1\nbudget = { images = 320 }\nn = 140\n", """
-[presets.full]
-seeds = 2
-budget = { images = 1200 }
-evaluate_at = [0.05, 0.5, 1.0]
-n = 140
-batch_size = 16
-""")  # fmt: skip
-
-
-def test_a_longer_preset_of_the_same_settings_extends_every_run(bench, tmp_path):
-    """Its evaluation at 60 images was passed by the shorter one, which has 64 images there: the same step."""
-    notices = []
-
-    class Notices(Listener):
-        def notice(self, text):
-            notices.append(text)
-
-    bench("extended", LONGER)
-    bench("extended", LONGER, preset="full", listener=Notices())
-    bench("whole", LONGER, preset="full")
-    assert_equal_tables(tmp_path / "extended", tmp_path / "whole")
-    for cell in read_cells(tmp_path / "extended"):
-        if cell.begin["variant"] != "real":
-            assert [row["images"] for row in cell.metrics] == [64, 608, 1200]
-    assert notices == ["embedded 8x8 digits: for trying the suite, figures are not comparable with MNIST's"]

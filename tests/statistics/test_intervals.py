@@ -100,7 +100,7 @@ def test_interval_is_cut_at_the_metric_s_bounds():
 
 def test_failures():
     assert not any(map(is_failure, ("ok", "unfinished")))
-    assert all(map(is_failure, ("diverged", "collapsed", "out_of_memory", "error")))
+    assert all(map(is_failure, ("diverged", "collapsed", "out_of_memory", "error", "timeout")))
 
 
 def test_overlap():

@@ -1,0 +1,156 @@
+"""Damaged records and checkpoints: reported, never used, and the same command gives the numbers of an undamaged run."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from gan_zoo.bench.compare import compare
+from gan_zoo.bench.listener import Listener
+from gan_zoo.bench.records import damages
+from gan_zoo.bench.tables import write_tables
+
+TIMES = ["seconds", "images_per_second", "peak_memory_bytes", "evaluation_seconds"]
+ALONE = {"seeds": [0], "variants": ["by_heart", "sibling"]}
+
+
+class Notices(Listener):
+    """Keeps the notices."""
+
+    def __init__(self):
+        self.texts = []
+
+    def notice(self, text):
+        self.texts.append(text)
+
+
+def tables(folder, *names):
+    frames = {name: pd.read_csv(folder / f"{name}.csv") for name in names or ("runs", "history", "metrics", "summary")}
+    return {name: frame.drop(columns=TIMES, errors="ignore") for name, frame in frames.items()}
+
+
+def assert_same_tables(one, other):
+    for name, frame in tables(one).items():
+        pd.testing.assert_frame_equal(frame, tables(other)[name])
+
+
+def records(folder, variant):
+    (path,) = (folder / "cells").glob(f"{variant}-seed0-*.jsonl")
+    return path
+
+
+def damage(path, line):
+    """Change one digit or letter of a line's content."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[line - 1] = lines[line - 1].replace(b'"row"', b'"raw"', 1)
+    path.write_bytes(b"".join(lines))
+
+
+@pytest.fixture
+def whole(bench, tmp_path):
+    """The folder of an undamaged run, and a copy of it to damage."""
+    bench("whole", **ALONE)
+    shutil.copytree(tmp_path / "whole", tmp_path / "out")
+    return tmp_path / "whole"
+
+
+@pytest.mark.parametrize("kind", ["begin", "history", "metrics", "samples", "end"])
+def test_a_damaged_line_of_a_finished_run_has_it_trained_again(bench, whole, tmp_path, kind):
+    path = records(tmp_path / "out", "sibling")
+    kinds = [json.loads(line)["row"] for line in path.read_text().splitlines()]
+    line = 1 + kinds.index(kind)
+    damage(path, line)
+    (note,) = damages(tmp_path / "out")
+    assert note.startswith(f"{path} is damaged in line {line}: the run counts as unfinished")
+    before = {name: (tmp_path / "out" / "cells" / name).stat().st_mtime_ns for name in kept(tmp_path / "out")}
+    notices = Notices()
+    bench("out", listener=notices, **ALONE)
+    assert [text for text in notices.texts if "damaged" in text] == [note]
+    assert_same_tables(whole, tmp_path / "out")
+    assert damages(tmp_path / "out") == []
+    assert before == {name: (tmp_path / "out" / "cells" / name).stat().st_mtime_ns for name in kept(tmp_path / "out")}
+
+
+def kept(folder):
+    return [path.name for path in (folder / "cells").glob("*.jsonl") if not path.name.startswith("sibling")]
+
+
+def test_a_damaged_run_is_unfinished_in_the_tables_and_in_no_mean(whole, tmp_path):
+    damage(records(tmp_path / "out", "sibling"), 2)
+    results = write_tables(tmp_path / "out")
+    assert results.runs.set_index("variant")["status"].to_dict() == {
+        "real": "ok", "by_heart": "ok", "sibling": "unfinished",
+    }  # fmt: skip
+    assert set(results.summary.set_index("variant").loc[["sibling"], "seeds"]) == {0}
+
+
+@pytest.mark.parametrize("line", [1, 2])
+@pytest.mark.parametrize("part", ["init", "train_to"])
+def test_a_run_that_is_trained_again_never_resumes_from_what_it_replaces(
+    bench, whole, tmp_path, monkeypatch, line, part
+):
+    """It fails before its first checkpoint: those of the damaged records are of another beginning."""
+    damage(records(tmp_path / "out", "sibling"), line)
+
+    def fail(*_args, **_kwargs):
+        raise RuntimeError("planned")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"gan_zoo.bench.cell.{part}", fail)
+        assert bench("out", **ALONE).errors == ("sibling seed 0: RuntimeError: planned",)
+    bench("out", **ALONE)
+    assert_same_tables(whole, tmp_path / "out")
+
+
+def test_a_torn_last_line_is_no_damage(bench, whole, tmp_path):
+    path = records(tmp_path / "out", "sibling")
+    path.write_bytes(path.read_bytes()[:-9])
+    notices = Notices()
+    bench("out", listener=notices, **ALONE)
+    assert not [text for text in notices.texts if "damaged" in text]
+    assert_same_tables(whole, tmp_path / "out")
+
+
+def test_compare_reports_damage(whole, tmp_path):
+    bench_of = shutil.copytree(whole, tmp_path / "later")
+    path = records(bench_of, "sibling")
+    damage(path, 3)
+    notes = compare([whole, bench_of]).notes
+    assert [note for note in notes if f"{path} is damaged in line 3" in note]
+    assert not [note for note in compare([whole, tmp_path / "out"]).notes if "damaged" in note]
+
+
+@pytest.mark.parametrize(
+    ("how", "which"),
+    [
+        ("flipped", ["last"]),
+        ("empty", ["last"]),
+        ("missing", ["last"]),
+        ("truncated", ["last", "previous"]),
+        ("missing", ["last", "previous"]),
+        ("flipped", ["previous"]),
+    ],
+)
+def test_checkpoints_that_are_damaged_or_missing(bench, tmp_path, how, which):
+    """Of a run that is extended: it resumes from the one before, or is trained from the start, to the same numbers."""
+    longer = ("images = 160", "images = 352")
+    points = ("[0.4, 1.0]", "[0.5, 1.0]")
+    bench("out", **ALONE)
+    for path in (tmp_path / "out" / "checkpoints").glob("sibling-*"):
+        if ("previous" if "previous" in path.name else "last") in which:
+            content = bytearray(path.read_bytes())
+            content[len(content) // 2] ^= 4
+            if how == "missing":
+                path.unlink()
+            else:
+                path.write_bytes({"flipped": bytes(content), "truncated": content[:-50], "empty": b""}[how])
+    notices = Notices()
+    bench("out", longer, points, listener=notices, **ALONE)
+    bench("whole", longer, points, **ALONE)
+    assert_same_tables(tmp_path / "whole", tmp_path / "out")
+    assert any("sibling" in text for text in notices.texts) == (
+        "last" in which and (how != "missing" or len(which) == 2)
+    )
+    rows = [json.loads(line)["row"] for line in records(tmp_path / "out", "sibling").read_text().splitlines()]
+    assert rows.count("begin") == 1 + (len(which) == 2)
