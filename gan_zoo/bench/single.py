@@ -65,6 +65,7 @@ def resumed_recipe(folder: Path, budget: Budget | None, **changes: Any) -> Recip
     recipe = single_recipe(variant, held.data, budget, seed=manifest["seeds"][0], channels=held.channels)
     fallback = manifest["data"]["name"] if manifest["data"].get("stands_in") else None
     settings = {"precision": manifest["precision"], "evaluate": bool(manifest["extractors"]), "fallback": fallback}
+    settings["threads"] = manifest["threads"]
     return Recipe(**{**vars(recipe), **settings, **changes})
 
 

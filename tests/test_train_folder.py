@@ -1,0 +1,129 @@
+"""`gan_zoo.train` with a folder or a checkpoint: extended and resumed to the bit, and what is refused."""
+
+import pytest
+import torch
+
+import gan_zoo
+from gan_zoo import GanZooError
+
+SMALL = {"batch_size": 8, "ema": 0.9}
+
+
+def small(**options):
+    return gan_zoo.get("gan", **SMALL, **options)
+
+
+def weights(run):
+    return {
+        f"{side}.{name}": value
+        for side, network in [*run.state.networks._asdict().items(), ("ema", run.state.ema)]
+        for name, value in network.state_dict().items()
+    }
+
+
+def assert_same(one, other):
+    assert one.state.rounds == other.state.rounds
+    assert all(torch.equal(value, weights(other)[name]) for name, value in weights(one).items())
+    columns = one.history.columns.drop("seconds")
+    assert one.history[columns].equals(other.history[columns])
+
+
+@pytest.fixture
+def whole():
+    """A run of 70 steps in one go, grey digits drawn in three channels."""
+    return gan_zoo.train(small(), "digits", steps=70, seed=3, channels=3)
+
+
+def test_a_saved_run_is_continued_to_the_bit(whole, tmp_path):
+    """Options, channels, seed and precision come from the checkpoint."""
+    run = gan_zoo.train(small(), "digits", steps=40, seed=3, channels=3)
+    run.save(tmp_path / "run.safetensors")
+    assert_same(gan_zoo.train(resume=tmp_path / "run.safetensors", steps=70), whole)
+
+
+def test_a_folder_is_extended_to_the_bit(whole, no_report, tmp_path):
+    options = {"seed": 3, "channels": 3, "evaluate": False, "out": tmp_path / "out"}
+    first = gan_zoo.train(small(), "digits", steps=40, **options)
+    assert (first.status, first.state.rounds) == ("ok", 40)
+    assert_same(gan_zoo.train(small(), "digits", steps=40, **options), first)
+    assert_same(gan_zoo.train(small(), "digits", steps=70, **options), whole)
+
+
+def test_a_folder_is_resumed_by_its_path_alone(whole, no_report, tmp_path):
+    gan_zoo.train(small(), "digits", steps=40, seed=3, channels=3, evaluate=False, out=tmp_path / "out")
+    run = gan_zoo.train(resume=tmp_path / "out", steps=70)
+    assert_same(run, whole)
+    assert_same(gan_zoo.train(resume=next((tmp_path / "out" / "checkpoints").glob("gan-*.safetensors")), steps=75),
+                gan_zoo.train(small(), "digits", steps=75, seed=3, channels=3))  # fmt: skip
+
+
+def test_a_folder_keeps_the_precision_and_the_threads_of_its_run(no_report, tmp_path):
+    """Other threads would be another run, trained from the start."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        options = {"precision": "bf16", "evaluate": False, "out": tmp_path / "out"}
+        gan_zoo.train(small(), "digits", steps=4, **options)
+        torch.set_num_threads(2)
+        run = gan_zoo.train(resume=tmp_path / "out", steps=6)
+    finally:
+        torch.set_num_threads(before)
+    assert (run.state.precision, run.state.rounds) == ("bf16", 6)
+    (records,) = (tmp_path / "out" / "cells").glob("gan-*.jsonl")
+    assert records.read_text().count('"row":"begin"') == 1
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A checkpoint of 4 steps."""
+    gan_zoo.train(small(), "digits", steps=4).save(tmp_path / "run.safetensors")
+    return tmp_path / "run.safetensors"
+
+
+@pytest.mark.parametrize("budget", [{"steps": 3}, {"steps": 4}, {"images": 30}])
+def test_a_budget_that_is_used_up_is_one_line(saved, budget):
+    with pytest.raises(GanZooError, match=r"has 4 steps, which the budget of .* does not exceed"):
+        gan_zoo.train(resume=saved, **budget)
+
+
+def test_what_cannot_be_resumed_is_one_line(saved, bench, tmp_path, monkeypatch):
+    bench(seeds=[0], variants=["by_heart"])
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(saved.read_bytes()[:-1] + b"x")
+    for path, words in (
+        (tmp_path / "out", "holds a comparison"),
+        (tmp_path / "nowhere", "is not a file"),
+        (damaged, "is damaged"),
+        (tmp_path, "is not a results folder"),
+    ):
+        with pytest.raises(GanZooError, match=words) as error:
+            gan_zoo.train(resume=path, steps=9)
+        assert str(path) in str(error.value)
+        assert "\n" not in str(error.value)
+    with pytest.raises(GanZooError, match="leave out variant and out"):
+        gan_zoo.train("gan", resume=saved, steps=9)
+
+
+def test_a_variant_that_is_not_registered_here_is_one_line(toys, tmp_path):
+    from gan_zoo import registry
+
+    gan_zoo.load_plugin(toys)
+    gan_zoo.train("sibling", "digits", steps=2).save(tmp_path / "run.safetensors")
+    del registry._factories["sibling"]
+    with pytest.raises(GanZooError, match="'sibling', which is not registered here"):
+        gan_zoo.train(resume=tmp_path / "run.safetensors", steps=4)
+
+
+def test_data_that_has_changed_is_one_line(tmp_path):
+    from PIL import Image
+
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for number in range(40):
+        Image.new("L", (32, 32), 5 * number).save(folder / f"{number}.png")
+    run = gan_zoo.train(small(), f"folder:{folder}", steps=4)
+    run.save(tmp_path / "run.safetensors")
+    assert gan_zoo.train(resume=tmp_path / "run.safetensors", steps=6).state.rounds == 6
+    Image.new("L", (32, 32), 7).save(folder / "3.png")
+    with pytest.raises(GanZooError, match="fingerprint"):
+        gan_zoo.train(resume=tmp_path / "run.safetensors", steps=6)
