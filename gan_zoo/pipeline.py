@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gan_zoo import data as data_sets
 from gan_zoo import registry
 from gan_zoo.bench.evaluation import Evaluator, Measuring
-from gan_zoo.bench.listener import Listener
+from gan_zoo.bench.listener import Listener, WarningListener
 from gan_zoo.bench.plan import EVALUATION_SIDE, Plan, Recipe, make_plan
 from gan_zoo.bench.points import PointEvaluator
 from gan_zoo.bench.run import default_folder, run_plan
@@ -93,7 +93,7 @@ def run_suite(
         run_timeout: seconds after which a run is ended with status ``timeout``; it has a process of its own then.
         checkpoint_every: seconds between two checkpoints of a run, beside those at every evaluation.
         force: whether runs in the folder that have other settings, or a larger budget, are deleted.
-        listener: what is notified of the progress.
+        listener: what is notified of the progress; by default notices are issued as Python warnings.
 
     Raises:
         GanZooError: anything in the suite or the arguments that does not fit, before anything is trained.
@@ -126,7 +126,7 @@ def run_recipe(
     recipe: Recipe, out: Path | str | None = None, *, force: bool = False, listener: Listener | None = None
 ) -> Outcome:
     """Run what a recipe asks for into a folder, as ``run_suite`` does; the same errors."""
-    return _run_plan(make_plan(recipe), out, force=force, listener=listener or Listener())
+    return _run_plan(make_plan(recipe), out, force=force, listener=listener or WarningListener())
 
 
 def _run_plan(plan: Plan, out: Path | str | None, *, force: bool, listener: Listener) -> Outcome:
@@ -217,22 +217,22 @@ def train(
     given = _budget(budget, {"epochs": epochs, "images": images, "steps": steps, "seconds": seconds})
     spent = given or Budget("epochs", 200)
     shared: dict[str, Any] = {"device": device, "data_root": data_root}
+    calls: dict[str, Any] = {"fractions": tuple(fractions), "on_milestone": on_milestone, "on_block": on_block}
     if resume is not None:
         if variant is not None or out is not None:
             raise GanZooError("resume continues the variant and the folder of a checkpoint; leave out variant and out")
         if Path(resume).is_dir():
+            _check_no_calls(calls)
             recipe = resumed_recipe(Path(resume), given, checkpoint_every=checkpoint_every, **shared)
             return _train_in_folder(recipe, Path(resume), force=force)
         if given is None:
             raise GanZooError(f"name the total budget to resume {str(resume)!r} to, e.g. epochs=20")
-        state = resumed_state(Path(resume), spent, fallback=fallback, **shared)
-        return train_run(state, spent, fractions=fractions, on_milestone=on_milestone, on_block=on_block)
+        return train_run(resumed_state(Path(resume), spent, fallback=fallback, **shared), spent, **calls)
     if variant is None:
         raise GanZooError("name a variant, e.g. train('gan', 'mnist', epochs=5), or a checkpoint to resume")
     made = registry.get(variant) if isinstance(variant, str) else variant
     if out is not None:
-        if isinstance(data, Dataset) or on_milestone is not None or on_block is not None or tuple(fractions) != (1.0,):
-            raise GanZooError("a run with out= takes a data set's name, and no fractions, on_milestone or on_block")
+        _check_no_calls(calls)
         recipe = single_recipe(made, data, spent, seed=seed, channels=channels)
         recipe = replace(recipe, fallback=fallback, precision=precision, evaluate=evaluate, **shared)
         return _train_in_folder(replace(recipe, checkpoint_every=checkpoint_every), Path(out), force=force)
@@ -240,8 +240,14 @@ def train(
         data = data_sets.load(
             data, side=made.image_side, channels=channels, root=data_root, fallback=fallback, device=pick(device)
         )
-    state = init(made, data, seed, precision=precision)
-    return train_run(state, spent, fractions=fractions, on_milestone=on_milestone, on_block=on_block)
+    return train_run(init(made, data, seed, precision=precision), spent, **calls)
+
+
+def _check_no_calls(calls: Mapping[str, Any]) -> None:
+    if calls != {"fractions": (1.0,), "on_milestone": None, "on_block": None}:
+        raise GanZooError(
+            "a run in a folder takes no fractions, on_milestone or on_block; its records have what they see"
+        )
 
 
 def _budget(budget: Mapping[str, float] | Budget | None, units: Mapping[str, float | None]) -> Budget | None:
@@ -254,7 +260,7 @@ def _budget(budget: Mapping[str, float] | Budget | None, units: Mapping[str, flo
 
 def _train_in_folder(recipe: Recipe, folder: Path, *, force: bool) -> Run:
     plan = make_plan(recipe)
-    _run_plan(plan, folder, force=force, listener=Listener())
+    _run_plan(plan, folder, force=force, listener=WarningListener())
     return trained_run(plan, folder)
 
 

@@ -290,6 +290,7 @@ def load_plugin(path: Path) -> list[str]:
     except GanZooError:
         _factories.clear()
         _factories.update(factories)
+        _revisions.clear()
         _revisions.update(revisions)
         raise
 

@@ -16,7 +16,7 @@ from gan_zoo.bench.interrupts import Stop
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import CellPlan, Plan
 from gan_zoo.bench.points import PointEvaluator, judge_of
-from gan_zoo.bench.records import CELLS, Cell, Row, append, read_cell
+from gan_zoo.bench.records import CELLS, Cell, Row, append, flush, read_cell
 from gan_zoo.data import resize
 from gan_zoo.engine import Sampler, State, checkpoint, failure, init, pending_row, train_to
 from gan_zoo.engine.device import peak_memory, reset_peak_memory
@@ -55,11 +55,7 @@ def run_cell(
     listener.begin(cell)
     reset_peak_memory(plan.device)
     if cell.variant is None:
-        append(path, begin_row(plan, cell, None))
-        at = {"step": 0, "images": 0, "seconds": 0.0, "fraction": 1.0}
-        for row in _metrics_rows(plan, at, evaluator, lambda: evaluator.floor(cell.seed)):
-            append(path, row)
-        end = _end(plan, None, "ok", "")
+        end = _measure_real(plan, cell, evaluator, path)
     else:
         end = _train(plan, cell, evaluator, folder, listener, stop or Stop())
     # From the records, as the seconds of training: what an earlier session did counts, what is done again does not.
@@ -67,6 +63,19 @@ def run_cell(
     append(path, end)
     listener.end(cell, end)
     return end
+
+
+def _measure_real(plan: Plan, cell: CellPlan, evaluator: Measuring, path: Path) -> Row:
+    append(path, begin_row(plan, cell, None))
+    at = {"step": 0, "images": 0, "seconds": 0.0, "fraction": 1.0}
+    try:
+        for row in _metrics_rows(plan, at, evaluator, lambda: evaluator.floor(cell.seed)):
+            append(path, row)
+    except StorageError:
+        raise
+    except Exception as error:
+        return _end(plan, None, *_failure(error))
+    return _end(plan, None, "ok", "")
 
 
 def _train(plan: Plan, cell: CellPlan, evaluator: Measuring, folder: Path, listener: Listener, stop: Stop) -> Row:
@@ -83,7 +92,8 @@ def _train(plan: Plan, cell: CellPlan, evaluator: Measuring, folder: Path, liste
     except (StorageError, Interrupted):
         raise
     except BaseException as error:
-        if stop.requested:
+        # A second Ctrl-C; anything else is the variant's own, also while a stop is requested.
+        if stop.requested and isinstance(error, KeyboardInterrupt):
             raise
         begin_anyhow(plan, cell, folder)
         if state is not None:
@@ -104,7 +114,7 @@ def _start(plan: Plan, cell: CellPlan, folder: Path, listener: Listener) -> tupl
     path = records_path(folder, cell)
     record = read_cell(path) if path.is_file() else Cell(cell.name)
     if record.begin and not record.damage:
-        state = _restored(plan, cell, folder, listener)
+        state = restored(plan, cell, folder, listener)
         if state is not None:
             append(path, {"row": "resume", "step": state.rounds})
             return state, _left(plan, cell, state, read_cell(path), listener)
@@ -129,7 +139,7 @@ def _init(plan: Plan, cell: CellPlan) -> State:
     return init(cell.variant, plan.data[cell.variant.image_side], cell.seed, precision=plan.precision)
 
 
-def _restored(plan: Plan, cell: CellPlan, folder: Path, listener: Listener) -> State | None:
+def restored(plan: Plan, cell: CellPlan, folder: Path, listener: Listener) -> State | None:
     """The state of the last checkpoint, or of the one before it if the last is damaged; None without either."""
     path = checkpoint_path(folder, cell)
     for saved in (path, checkpoint.previous(path)):
@@ -143,9 +153,10 @@ def _restored(plan: Plan, cell: CellPlan, folder: Path, listener: Listener) -> S
 
 def _left(plan: Plan, cell: CellPlan, state: State, record: Cell, listener: Listener) -> list[float]:
     """The evaluations that are not on record: those ahead, and one at this very step."""
-    here = {"row": "metrics", "step": state.rounds, **_counts(state)}
+    here = {"row": "metrics", "step": state.rounds, **_counts(state), "fraction": 1.0}
+    here["budget"] = _budget(plan)
     evaluated = plan.evaluated(record)
-    due = plan.schedule.evaluations(Cell(cell.name, record.begin, metrics=[here])).values()
+    due = plan.schedule.evaluations(Cell(cell.name, record.begin, metrics=[here]))
     passed = [f for f in plan.evaluate_at if plan.budget.rounds_left(state, f) == 0 and f not in evaluated]
     if missed := [f for f in passed if f not in due]:
         amounts = ", ".join(f"{plan.schedule.amount * fraction:,.10g}" for fraction in missed)
@@ -176,12 +187,16 @@ def _on_chunk(plan: Plan, cell: CellPlan, folder: Path, listener: Listener, stop
         rate = state.images / state.seconds if state.seconds else 0.0
         listener.block(cell, plan.budget.spent(state) / plan.budget.amount, rate, row["values"])
         if stop.requested or time.monotonic() - saved >= plan.recipe.checkpoint_every:
-            checkpoint.save(state, checkpoint_path(folder, cell), keep_previous=True)
+            _save(cell, folder, state)
             saved = time.monotonic()
         if stop.requested:
             raise stop.interrupted(f"{cell.title}: stopped at step {state.rounds:,}")
 
     return on_chunk
+
+
+def _budget(plan: Plan) -> dict[str, float]:
+    return {plan.schedule.unit: plan.schedule.amount}
 
 
 def _counts(state: State) -> Row:
@@ -195,7 +210,7 @@ def _milestone(plan: Plan, cell: CellPlan, state: State, fraction: float, evalua
     The row that makes the evaluation count (``Plan.evaluated``) is appended last: a kill before it has it repeated.
     """
     sampler, path = Sampler.of(state), records_path(folder, cell)
-    at = {"step": state.rounds, **_counts(state), "fraction": fraction}
+    at = {"step": state.rounds, **_counts(state), "fraction": fraction, "budget": _budget(plan)}
     measured: list[Row] = []
     if plan.extractors:
         measured = _metrics_rows(
@@ -213,6 +228,11 @@ def _milestone(plan: Plan, cell: CellPlan, state: State, fraction: float, evalua
             append(path, {"row": "samples", **at, **picture})
     for row in measured:
         append(path, row)
+    _save(cell, folder, state)
+
+
+def _save(cell: CellPlan, folder: Path, state: State) -> None:
+    flush(records_path(folder, cell))
     checkpoint.save(state, checkpoint_path(folder, cell), keep_previous=True)
 
 
@@ -319,7 +339,7 @@ def _end(plan: Plan, state: State | None, status: str, message: str) -> Row:
     row: Row = {"row": "end", "status": status, "message": message, "ended": now()}
     row |= _counts(state) if state else none
     row["steps"] = state.rounds if state else 0
-    row["budget"] = {plan.schedule.unit: plan.schedule.amount}
+    row["budget"] = _budget(plan)
     row["execution"] = state.execution if state else ""
     row["images_per_second"] = state.images / state.seconds if state and state.seconds else None
     row["peak_memory_bytes"] = peak_memory(plan.device)

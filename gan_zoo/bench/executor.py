@@ -45,6 +45,8 @@ def run_cells(plan: Plan, cells: list[CellPlan], folder: Path, listener: Listene
     evaluator = plan.evaluator()
     for cell in cells:
         yield cell, run_cell(plan, cell, evaluator, folder, listener, stop)
+        if stop.requested:
+            raise stop.interrupted(f"stopped after {cell.title}")
 
 
 class _Crew:
@@ -93,7 +95,7 @@ class _Crew:
         if row is GONE:
             self.workers.remove(one)
             status = one.ended()
-            return None if self.stopping else self._record_death(cell, "error", _death(status))
+            return None if self.stop.requested else self._record_death(cell, "error", _death(status))
         if self.waiting:
             one.give(self.waiting.popleft())
         else:
@@ -130,8 +132,8 @@ class _Crew:
 
 
 def _death(status: int) -> str:
-    how = "was killed, probably for memory" if status == -signal.SIGKILL else f"died (exit status {status})"
-    return f"its process {how}; run again, or with --jobs 1"
+    how = "was killed, probably for memory" if status == -signal.SIGKILL else f"ended with exit status {status}"
+    return f"its process {how} before the run did; the same command runs it again"
 
 
 def _heard(crew: list["_Worker"]) -> list["_Worker"]:

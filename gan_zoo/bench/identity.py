@@ -27,9 +27,14 @@ _DIGITS = 8
 def trajectory(
     variant: Variant, data: Dataset, seed: int, precision: str, machine: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The identity of a training run, as JSON, on a data set at the variant's image side."""
+    """The identity of a training run, as JSON, on a data set at the variant's image side.
+
+    The variant is the resolved one, so that an option at its default value is the same variant.
+    """
+    own = {key: value for key, value in variant.options.items() if key in registry.hyperparameters(variant.name)}
     return {
         "variant": less_prose(describe(variant)),
+        "hyperparameters": describe({**registry.hyperparameters(variant.name), **own}),
         "data": {
             "name": data.name,
             "fingerprint": data.fingerprint,
@@ -68,21 +73,28 @@ def machine(device: torch.device, threads: int) -> dict[str, Any]:
     }
 
 
-def decisive(identity: Any) -> Any:
-    """An identity without what changes no number: a variant's group and label, and the modules of this package.
+def decisive(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """An identity without what changes no number: how a variant was made and is called, and where its functions are.
 
     A function of this package counts by its name alone, so that it may move to another module.
     """
-    if isinstance(identity, Mapping):
-        return {key: decisive(inner) for key, inner in identity.items() if key not in ("group", "label")}
-    if isinstance(identity, (list, tuple)):
-        return [decisive(inner) for inner in identity]
-    if isinstance(identity, str) and identity.startswith("gan_zoo."):
-        module = identity.rpartition(".")[0]
+    apart = ("options", "group", "label")
+    variant = {key: value for key, value in identity.get("variant", {}).items() if key not in apart}
+    found: dict[str, Any] = _unqualified({**identity, "variant": variant})
+    return found
+
+
+def _unqualified(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _unqualified(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_unqualified(inner) for inner in value]
+    if isinstance(value, str) and value.startswith("gan_zoo."):
+        module = value.rpartition(".")[0]
         while module and module not in sys.modules:
             module = module.rpartition(".")[0]
-        return identity.removeprefix(f"{module}.")
-    return identity
+        return value.removeprefix(f"{module}.")
+    return value
 
 
 def digest(identity: Any) -> str:

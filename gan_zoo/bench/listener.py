@@ -1,5 +1,6 @@
-"""Who is told of a run's progress."""
+"""What is notified of the progress of runs."""
 
+import warnings
 from collections.abc import Mapping
 
 from gan_zoo.bench.plan import CellPlan, Plan
@@ -23,3 +24,10 @@ class Listener:
 
     def end(self, cell: CellPlan, row: Row) -> None:
         """A cell has ended with this row."""
+
+
+class WarningListener(Listener):
+    """Issues notices as Python warnings, for callers in Python."""
+
+    def notice(self, text: str) -> None:
+        warnings.warn(text, stacklevel=2)

@@ -20,7 +20,7 @@ from gan_zoo.bench.schedule import Schedule
 from gan_zoo.bench.suite import Preset, Suite
 from gan_zoo.data import Dataset
 from gan_zoo.engine import Budget, check
-from gan_zoo.engine.device import cores, pick, prepare
+from gan_zoo.engine.device import cores, default_threads, pick, prepare
 from gan_zoo.errors import GanZooError, unknown
 from gan_zoo.metrics import Extractor, ExtractorUnavailable, load_extractor
 from gan_zoo.metrics.classifier import MEASURES
@@ -143,13 +143,13 @@ class Plan:
         at = self.schedule.evaluations(record)
         if not self.extractors:
             drawn = {row["step"] for row in record.samples if row["kind"] == "grid"}
-            fractions = [fraction for step, fraction in at.items() if step in drawn]
+            fractions = [fraction for fraction, step in at.items() if step in drawn]
             return {fraction: [] for fraction in (fractions if self.measured.kind == "images" else self.evaluate_at)}
-        found: dict[float, dict[str, Row]] = {}
-        for row in record.metrics:
-            name = row["extractor"]
-            if row["step"] in at and row.get("measurement") == self.measurement_digests.get(name, ""):
-                found.setdefault(at[row["step"]], {})[name] = row
+        digests = self.measurement_digests
+        known = [row for row in record.metrics if row.get("measurement") == digests.get(row["extractor"], "")]
+        found = {
+            fraction: {row["extractor"]: row for row in known if row["step"] == step} for fraction, step in at.items()
+        }
         return {fraction: list(rows.values()) for fraction, rows in found.items() if len(rows) == len(self.extractors)}
 
     def cells(self) -> list["CellPlan"]:
@@ -205,7 +205,7 @@ def make_plan(recipe: Recipe) -> Plan:
     if preset_name == "auto":
         preset_name = "full" if device.type == "cuda" else "quick"
     preset = suite.preset(preset_name)
-    threads = recipe.threads or (torch.get_num_threads() if recipe.single else 1)
+    threads = recipe.threads or (default_threads() if recipe.single else 1)
     if device.type == "cpu":
         torch.set_num_threads(threads)
     precision = recipe.precision or preset.precision

@@ -88,8 +88,8 @@ def plain(value: Any) -> Any:
 def append(path: Path, row: Row) -> None:
     """Append one row to a run's file, after removing a torn last line.
 
-    It is flushed to the disk, except for a row of history: a kill of the process does not lose that either, and after a
-    power failure training resumes from its checkpoint, which is behind it.
+    It is flushed to the disk, except for a row of history: a kill of the process does not lose that, and ``flush`` is
+    called before every checkpoint.
 
     Raises:
         StorageError: the file cannot be written.
@@ -103,6 +103,16 @@ def append(path: Path, row: Row) -> None:
         file.flush()
         if row["row"] != "history":
             os.fsync(file.fileno())
+
+
+def flush(path: Path) -> None:
+    """Flush a run's file to the disk, so that no checkpoint is ahead of it after a power failure.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    with writing(path), path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _line(row: Row) -> bytes:

@@ -9,11 +9,10 @@ from gan_zoo.bench.cell import CHECKPOINTS, records_path
 from gan_zoo.bench.identity import decisive
 from gan_zoo.bench.plan import FLOOR, CellPlan, Plan
 from gan_zoo.bench.records import CELLS, MANIFEST, Cell, damages, read_cell, read_manifest
+from gan_zoo.bench.schedule import RESULTS
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import differences, writing
 
-FINISHED = ("ok", "collapsed", "diverged", "out_of_memory")
-"""The statuses that are results; a run with another one, ``error`` or ``timeout``, is run again."""
 _LONG = 40  # characters of a value in a message
 _MACHINE = ("numerics", "code", "torch", "device", "matmul", "threads", "data.revision")
 """Parts of a run's identity that its settings do not name."""
@@ -26,14 +25,12 @@ def is_finished(plan: Plan, folder: Path, cell: CellPlan) -> bool:
     if not path.is_file():
         return False
     record = read_cell(path)
-    if record.status not in FINISHED or record.end is None:
+    if record.status not in RESULTS or record.end is None:
         return False
     if cell.variant is None:
         return True
-    schedule = plan.schedule
-    if record.status in ("ok", "collapsed"):
-        return schedule.reached(record.end) and 1.0 in plan.evaluated(record)
-    return (record.end.get("budget") or {}).get(schedule.unit, 0) >= schedule.amount
+    measured = record.status not in ("ok", "collapsed") or 1.0 in plan.evaluated(record)
+    return measured and plan.schedule.is_end(record.end)
 
 
 def check_folder(plan: Plan, folder: Path, *, force: bool) -> list[str]:
@@ -105,7 +102,7 @@ def _other_folder(plan: Plan, manifest: Mapping[str, Any]) -> Iterator[str]:
         elif key == "suite" and theirs["single"] != mine["single"]:
             continue
         else:
-            yield f"{key} {_short(one)}, not {_short(other)}"
+            yield f"{key} {short(one)}, not {short(other)}"
 
 
 def _compare(plan: Plan, cell: CellPlan, name: str, record: Cell) -> tuple[list[str], list[str]]:
@@ -133,13 +130,14 @@ def _sorted_out(found: list[tuple[str, Any, Any]]) -> tuple[list[str], list[str]
     machine: list[str] = []
     for key, one, other in found:
         implied = (
-            (key.startswith("variant.options") and any(k.startswith("variant.") for k in keys - {key}))
+            (key.startswith("hyperparameters") and any(k.startswith("variant.") for k in keys))
             or (key == "data.fingerprint" and keys & {"data.name", "data.shape", "data.revision"})
-            or (code and key.startswith("variant."))
+            or (code and key.startswith(("variant.", "hyperparameters.")))
         )
         if not implied:
             is_machine = key.startswith(_MACHINE)
-            line = f"{_NAMES.get(key, key.removeprefix('variant.'))} {_short(one)}, not {_short(other)}"
+            name = key.removeprefix("variant.").removeprefix("hyperparameters.")
+            line = f"{_NAMES.get(key, name)} {short(one)}, not {short(other)}"
             (machine if is_machine else settings).append(line)
     return settings, machine
 
@@ -153,7 +151,8 @@ def _larger(plan: Plan, cell: CellPlan, record: Cell) -> Iterator[str]:
         yield f"{cell.title} trained for {spent:,.10g} {unit}, not {plan.schedule.amount:,.10g}"
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value as text of at most 40 characters, and three dots."""
     text = "none" if value is None else str(value)
     return text if len(text) <= _LONG else f"{text[:_LONG]}..."
 

@@ -18,7 +18,8 @@ from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.memory import PeakMemory
 from gan_zoo.bench.plan import Plan
 from gan_zoo.bench.records import MANIFEST, read_manifest, write_json
-from gan_zoo.bench.resume import FINISHED, check_folder, is_finished
+from gan_zoo.bench.resume import check_folder, is_finished
+from gan_zoo.bench.schedule import RESULTS
 from gan_zoo.engine.device import describe
 from gan_zoo.errors import GanZooError, Interrupted, StorageError
 from gan_zoo.io import check_writable, remove_temporary
@@ -91,7 +92,7 @@ def _run(plan: Plan, folder: Path, listener: Listener) -> list[str]:
         ):
             for cell, end in running:
                 keep()
-                if end["status"] not in FINISHED:
+                if end["status"] not in RESULTS:
                     failed.append(f"{cell.title}: {end['message']}")
     except BaseException as error:
         with contextlib.suppress(StorageError):

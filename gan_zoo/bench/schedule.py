@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gan_zoo.bench.records import Cell, Row
 
+RESULTS = ("ok", "collapsed", "diverged", "out_of_memory")
+"""The statuses that are results; a run with another one, ``error`` or ``timeout``, is run again."""
 _SLACK = 1e-6
-_SECONDS_SLACK = 0.05
 
 
 @dataclass(frozen=True)
@@ -41,31 +42,46 @@ class Schedule:
         """Whether the whole budget had been used at a row of records."""
         return self.spent(row) >= self.amount - _SLACK
 
-    def evaluations(self, cell: "Cell") -> dict[int, float]:
-        """The steps at which the run was evaluated for this budget, and the fraction of the budget of each.
+    def is_end(self, end: Mapping[str, Any]) -> bool:
+        """Whether the row that ended a run ended it for this budget, or a larger one that it failed within."""
+        if end["status"] in ("ok", "collapsed"):
+            return self.reached(end)
+        return self._asked(end) >= self.amount - _SLACK
+
+    def evaluations(self, cell: "Cell") -> dict[float, int]:
+        """The steps at which the run was evaluated for this budget, by the fraction of the budget.
 
         An evaluation belongs to the first step that reaches its amount.
         """
         rows = sorted([*cell.metrics, *cell.samples, *cell.points], key=lambda row: int(row["step"]))
         found = {}
         for fraction in self.fractions:
-            for row in rows:
-                beyond = self.spent(row) - self.amount * fraction
-                if -_SLACK <= beyond < self._one_step(row, cell.begin) - _SLACK:
-                    found[int(row["step"])] = fraction
-                    break
+            step = next((int(row["step"]) for row in rows if self._is_at(fraction, row, cell.begin)), None)
+            if step is not None:
+                found[fraction] = step
         return found
+
+    def _is_at(self, fraction: float, row: Mapping[str, Any], begin: Mapping[str, Any]) -> bool:
+        amount = self.amount * fraction
+        if self.unit == "seconds":
+            # No two runs share seconds, and a step may take many: the row tells what it was made for.
+            return abs(self._asked(row) * row["fraction"] - amount) < _SLACK
+        return -_SLACK <= self.spent(row) - amount < self._one_step(row, begin) - _SLACK
 
     def beyond(self, row: Mapping[str, Any], begin: Mapping[str, Any]) -> bool:
         """Whether training had gone at least a step beyond the budget at a row of records."""
+        if self.unit == "seconds":
+            return self.spent(row) > self.amount and self._asked(row) > self.amount
         return self.spent(row) >= self.amount + self._one_step(row, begin) - _SLACK
 
+    def _asked(self, row: Mapping[str, Any]) -> float:
+        """The budget that a row was made for, in this unit; 0 for another unit."""
+        return float((row.get("budget") or {}).get(self.unit, 0))
+
     def _one_step(self, row: Mapping[str, Any], begin: Mapping[str, Any]) -> float:
-        """The most that one step uses of the budget; of seconds, which no two runs share, a twentieth."""
+        """The most that one step uses of a budget of steps or images."""
         if self.unit == "steps":
             return 1.0
-        if self.unit == "seconds":
-            return max(1.0, _SECONDS_SLACK * self.spent(row))
         steps = row.get("step", row.get("steps", 0)) or 1
         return float(begin.get("batch_size", 0)) * row.get("discriminator_steps", steps) / steps
 
@@ -78,20 +94,19 @@ def select(cell: "Cell", manifest: Mapping[str, Any]) -> "Cell":
     if "measurements" in manifest and cell.begin:
         overrides = manifest["departures"].get(cell.begin["variant"], [])
         cell.begin |= {"preset": manifest["preset"], "budget": manifest["budget"], "departures": overrides}
-    measurements = {name: facts.get("measurement") for name, facts in (manifest.get("extractors") or {}).items()}
-    cell.metrics = [row for row in cell.metrics if _is_measured_by(row, measurements)]
+        measurements = {name: facts["measurement"] for name, facts in manifest["extractors"].items()}
+        cell.metrics = [row for row in cell.metrics if row.get("measurement") == measurements.get(row["extractor"], "")]
     budget, epoch = manifest.get("budget"), manifest["data"].get("train")
     if not budget or not manifest.get("evaluate_at") or epoch is None or cell.begin.get("batch_size") is None:
         return cell
-    fractions = Schedule.of(budget, manifest["evaluate_at"], epoch).evaluations(cell)
+    schedule = Schedule.of(budget, manifest["evaluate_at"], epoch)
+    # Of two evaluations at one step the later counts: the end is one.
+    fractions = {step: fraction for fraction, step in schedule.evaluations(cell).items()}
+    if "measurements" in manifest and cell.end and cell.end["status"] in RESULTS and not schedule.is_end(cell.end):
+        cell.end = None
 
     def selected(rows: list["Row"]) -> list["Row"]:
         return [{**row, "fraction": fractions[row["step"]]} for row in rows if row["step"] in fractions]
 
     cell.metrics, cell.samples, cell.points = map(selected, (cell.metrics, cell.samples, cell.points))
     return cell
-
-
-def _is_measured_by(row: Mapping[str, Any], measurements: Mapping[str, Any]) -> bool:
-    wanted = measurements.get(row.get("extractor", ""))
-    return wanted is None or row.get("measurement") == wanted

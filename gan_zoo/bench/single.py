@@ -9,6 +9,8 @@ from gan_zoo.bench.cell import CHECKPOINTS, checkpoint_path, records_path
 from gan_zoo.bench.plan import Plan, Recipe
 from gan_zoo.bench.records import read_cell, read_manifest
 from gan_zoo.bench.suite import Preset, Suite
+from gan_zoo.data import Dataset
+from gan_zoo.description import describe
 from gan_zoo.engine import Budget, Run, State, checkpoint, init
 from gan_zoo.engine.device import pick
 from gan_zoo.errors import GanZooError
@@ -22,15 +24,23 @@ _EVALUATE_FROM = {"images": 12_800, "epochs": 12_800, "steps": 200, "seconds": 6
 """The first evaluation by the budget's unit (of epochs: images); further ones follow at every doubling."""
 
 
-def single_recipe(variant: Variant, data: str, budget: Budget, *, seed: int, channels: int | None) -> Recipe:
+def single_recipe(variant: Variant, data: str | Dataset, budget: Budget, *, seed: int, channels: int | None) -> Recipe:
     """The recipe of one variant and one seed, evaluated with the data set's default extractor.
 
     Raises:
         GanZooError: the variant was not made by the registry, or images cannot have so many channels.
     """
     data_sets.check_channels(channels)
+    if not isinstance(data, str):
+        raise GanZooError(f"a run in a folder takes the name of a data set, not data set {data.name!r} itself")
     if not variant.name:
         raise GanZooError(f"variant {variant.title!r} has no name: register it to train it into a folder")
+    checkpoint.plain_options(variant)
+    if describe(registry.get(variant.name, **variant.options)) != describe(variant):
+        raise GanZooError(
+            f"variant {variant.name!r} was changed after the registry made it: register the change as a variant of its "
+            "own to train it into a folder"
+        )
     preset = Preset(
         seeds=[seed],
         budget={budget.unit: budget.amount},
@@ -110,11 +120,18 @@ def checkpoint_in(path: Path) -> Path:
 
 
 def trained_run(plan: Plan, folder: Path) -> Run:
-    """The run of a single plan, from its last checkpoint and the status on record."""
+    """The run of a single plan, from its last checkpoint and the status on record.
+
+    Raises:
+        GanZooError: the run has finished, and its checkpoint is missing or damaged.
+    """
     cell = next(cell for cell in plan.cells() if cell.variant is not None)
     record = read_cell(records_path(folder, cell))
     assert cell.variant is not None
     state = init(cell.variant, plan.data[cell.variant.image_side], cell.seed, precision=plan.precision)
-    if (path := checkpoint_path(folder, cell)).is_file():
+    path, finished = checkpoint_path(folder, cell), record.status in ("ok", "collapsed")
+    if finished and not path.is_file():
+        raise GanZooError(f"checkpoint {path} of the finished run is missing; delete {str(folder)!r} to train it again")
+    if path.is_file():
         checkpoint.restore(state, checkpoint.load(path))
     return Run(state, record.status, str((record.end or {}).get("message", "")))

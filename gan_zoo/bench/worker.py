@@ -67,19 +67,25 @@ def _die_with_parent() -> None:
 
 
 class _Teller(Listener):
-    """The listener of a worker: sends on what it is notified of."""
+    """The listener of a worker: sends on what it is notified of; with nobody to send it to, the process ends."""
 
     def __init__(self, pipe: Connection) -> None:
         self.pipe = pipe
 
+    def _send(self, *event: object) -> None:
+        try:
+            self.pipe.send(event)
+        except OSError:
+            os._exit(1)
+
     def notice(self, text: str) -> None:
-        self.pipe.send((NOTICE, text))
+        self._send(NOTICE, text)
 
     def begin(self, cell: CellPlan) -> None:
-        self.pipe.send(("begin",))
+        self._send("begin")
 
     def block(self, cell: CellPlan, share: float, rate: float, values: Mapping[str, float]) -> None:
-        self.pipe.send(("block", share, rate, dict(values)))
+        self._send("block", share, rate, dict(values))
 
     def end(self, cell: CellPlan, row: Row) -> None:
-        self.pipe.send(("end", row))
+        self._send("end", row)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gan_zoo import registry
+from gan_zoo.description import describe
 from gan_zoo.engine.device import pick
 from gan_zoo.engine.sample import Sampler
 from gan_zoo.engine.state import State
@@ -86,7 +87,7 @@ def save(state: State, path: Path, *, keep_previous: bool = False) -> None:
     facts = {
         "format": FORMAT,
         "variant": state.variant.name,
-        "options": _plain(state.variant),
+        "options": plain_options(state.variant),
         "data": state.data_name,
         "requested": state.data_requested,
         "fingerprint": state.fingerprint,
@@ -150,14 +151,19 @@ def restore(state: State, checkpoint: Checkpoint) -> State:
     facts, tensors = checkpoint.facts, checkpoint.tensors
     mine = {
         "variant": state.variant.name,
-        "options": _plain(state.variant),
+        "options": plain_options(state.variant),
         "data": state.data_name,
         "fingerprint": state.fingerprint,
         "seed": state.seed,
         "precision": state.precision,
     }
-    if other := [f"{key} {facts.get(key)!r}, not {value!r}" for key, value in mine.items() if facts.get(key) != value]:
-        raise GanZooError(f"{checkpoint.path} is of {', '.join(other)}")
+    other = {key: value for key, value in mine.items() if facts.get(key) != value}
+    # An option at its default value is the same variant.
+    if [*other] == ["options"] and _settings(checkpoint.variant) == _settings(state.variant):
+        other = {}
+    if other:
+        unlike = (f"{key} {facts.get(key)!r}, not {value!r}" for key, value in other.items())
+        raise GanZooError(f"{checkpoint.path} is of {', '.join(unlike)}")
     try:
         for name, module in _modules(state).items():
             module.load_state_dict(_under(tensors, name))
@@ -193,8 +199,18 @@ def _lay_out(optimizer: torch.optim.Optimizer) -> None:
             group["lr"] = group["lr"].to(group["params"][0].device)
 
 
-def _plain(variant: Variant) -> Any:
-    """The options as JSON has them, tuples as lists."""
+def _settings(variant: Variant) -> dict[str, Any]:
+    """What a variant is, without how it was made and what it is called."""
+    apart = ("options", "label", "title", "paper", "deviations", "group")
+    return {key: value for key, value in describe(variant).items() if key not in apart}
+
+
+def plain_options(variant: Variant) -> Any:
+    """The options as JSON has them, tuples as lists.
+
+    Raises:
+        GanZooError: a file cannot hold them.
+    """
     try:
         return json.loads(json.dumps(dict(variant.options)))
     except TypeError:

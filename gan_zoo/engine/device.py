@@ -108,6 +108,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def default_threads() -> int:
+    """CPU threads of a process by itself: what OMP_NUM_THREADS says, else one for every core that it may use."""
+    named = os.environ.get("OMP_NUM_THREADS", "")
+    return int(named) if named.isdecimal() and int(named) > 0 else cores()
+
+
 def synchronize(device: torch.device) -> None:
     """Wait for the device's queued work, so that a host clock reads true."""
     if device.type == "cuda":

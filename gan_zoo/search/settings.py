@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gan_zoo.bench.identity import decisive
 from gan_zoo.bench.plan import Plan
 from gan_zoo.bench.records import plain, write_json
 from gan_zoo.errors import GanZooError
@@ -27,7 +28,7 @@ def settings_of(plan: Plan, seed: int, ranges: Ranges, spaces: Mapping[str, Spac
         "evaluate_at": plan.evaluate_at,
         "ranges": ranges.model_dump(),
         "measured": plan.measurements,
-        "variants": {name: {**trained[name], "varied": space.words()} for name, space in spaces.items()},
+        "variants": {name: {**decisive(trained[name]), "varied": space.words()} for name, space in spaces.items()},
     }
     kept: dict[str, Any] = json.loads(json.dumps(plain(settings)))
     return kept

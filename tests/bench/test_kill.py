@@ -80,7 +80,7 @@ def deadly():
 def test_a_cell_whose_process_is_killed_is_an_error_and_the_others_go_on(bench, toys, tmp_path, part, after):
     toys.write_text(toys.read_text() + DEADLY.format(part=part, after=after), encoding="utf-8")
     outcome = bench("out", ('"by_heart"', '"deadly"'), jobs=2)
-    why = "its process was killed, probably for memory; run again, or with --jobs 1"
+    why = "its process was killed, probably for memory before the run did; the same command runs it again"
     assert sorted(outcome.errors) == [f"deadly seed {seed}: {why}" for seed in (0, 1)]
     runs = outcome.results.runs.set_index("variant")
     assert runs.loc["deadly", "status"].tolist() == ["error", "error"]

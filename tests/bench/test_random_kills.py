@@ -17,7 +17,7 @@ import torch
 from killing import Command, kinds
 
 from gan_zoo.bench.records import CELLS, MANIFEST
-from gan_zoo.bench.resume import FINISHED
+from gan_zoo.bench.schedule import RESULTS
 from gan_zoo.bench.tables import TABLES
 from gan_zoo.engine import checkpoint
 from gan_zoo.errors import GanZooError
@@ -72,7 +72,7 @@ class OnDisk:
 
     @property
     def is_finished(self) -> bool:
-        return bool(self.rows) and self.rows[-1]["row"] == "end" and self.rows[-1]["status"] in FINISHED
+        return bool(self.rows) and self.rows[-1]["row"] == "end" and self.rows[-1]["status"] in RESULTS
 
 
 def on_disk(folder: Path) -> dict[str, OnDisk]:

@@ -14,7 +14,7 @@ from gan_zoo.bench import run
 from gan_zoo.bench.cell import NEIGHBOR_ROWS, NEIGHBORS
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.records import read_cells
-from gan_zoo.bench.resume import FINISHED
+from gan_zoo.bench.schedule import RESULTS
 from gan_zoo.errors import Interrupted
 from gan_zoo.metrics import load_extractor
 
@@ -234,7 +234,7 @@ def test_collapse_is_a_status(bench):
 
 
 def test_every_status_but_an_error_is_a_result():
-    assert set(FINISHED) == {"ok", "collapsed", "diverged", "out_of_memory"}
+    assert set(RESULTS) == {"ok", "collapsed", "diverged", "out_of_memory"}
 
 
 def test_one_run_a_folder(bench, tmp_path):

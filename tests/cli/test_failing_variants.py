@@ -152,7 +152,7 @@ def test_bench_finishes_the_others_and_exits_2(gan_zoo, suite, failing, no_repor
     runs = assert_only_these_failed(tmp_path / "out", failed)
     for name in failed:
         if name.startswith("dies"):
-            assert f"its process died (exit status {name[5]})" in runs.loc[name, "message"]
+            assert f"its process ended with exit status {name[5]}" in runs.loc[name, "message"]
 
 
 @pytest.mark.parametrize("name", ["dies_0.loss", "exit_0.samples", "interrupt.loss", "missing_file.update"])
