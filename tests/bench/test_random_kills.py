@@ -127,7 +127,13 @@ def wait_for(kill: Kill, command: Command, folder: Path, span: float) -> None:
     instant = time.monotonic() + kill.share * spans[kill.event]
     until(command, lambda: time.monotonic() >= instant)
     if kill.event == "writing":
-        until(command, lambda: any(is_temporary(file) for file in scan(folder / "checkpoints")), pause=0.0)
+        # A file of milliseconds may be missed: then the instant is as good as any other.
+        end = instant + span / 8
+        until(
+            command,
+            lambda: time.monotonic() >= end or any(map(is_temporary, scan(folder / "checkpoints"))),
+            pause=0.0,
+        )
 
 
 def until(command: Command, holds: Callable[[], bool], pause: float = 0.005) -> None:
