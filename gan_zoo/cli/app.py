@@ -4,6 +4,7 @@ torch and what needs it are imported inside the command that uses them: `--help`
 """
 
 import json
+import signal
 import sys
 from functools import cache
 from pathlib import Path
@@ -60,6 +61,9 @@ def main() -> None:
 
 
 def _fail(message: str, status: int) -> None:
+    if status >= _INTERRUPTED:
+        # A second Ctrl-C would end the interpreter's own shutdown with a traceback or another status.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     for line in message.splitlines():
         print(f"error: {line}", file=sys.stderr)
     raise SystemExit(status)
