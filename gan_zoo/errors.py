@@ -47,6 +47,12 @@ class DamagedFileError(GanZooError):
     """The content of a file is not what was written: its digest does not match, or it cannot be parsed."""
 
 
+def check_known(kind: str, name: object, known: Iterable[str]) -> None:
+    """Raise ``unknown`` if a name is not among the known ones."""
+    if name not in (known := tuple(known)):
+        raise unknown(kind, str(name), known)
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> GanZooError:
     """An error for a name that does not exist, with the nearest name and all known ones.
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.errors import GanZooError, check_known
 from gan_zoo.networks.common import make_discriminator, norm_1d, norm_2d, square_side
 from gan_zoo.networks.labels import LabelConcat, LabelPlane
 from gan_zoo.variant import Spec
@@ -67,8 +67,7 @@ def projected(
         ("activation", activation, ("leaky_relu", "relu")),
         ("head", head, _HEADS),
     ):
-        if given not in known:
-            raise unknown(what, str(given), known)
+        check_known(what, given, known)
 
     def decoder(spec: Spec) -> nn.Module:
         return ProjectGenerator(spec, generator, resampling, norm, norm_at_edges)

@@ -1,9 +1,12 @@
-"""DCGAN as its paper trained it (Radford et al. 2016), with each of its rules as a switch."""
+"""DCGAN as its paper trained it (Radford et al. 2016), with each of its rules as a switch.
+
+``batch_norm="everywhere"`` adds the discriminator's input and the generator's output.
+"""
 
 from functools import partial
 from typing import Literal
 
-from gan_zoo.errors import unknown
+from gan_zoo.errors import check_known
 from gan_zoo.latent import uniform
 from gan_zoo.networks.paper import projected
 from gan_zoo.objectives import cross_entropy
@@ -22,9 +25,7 @@ def dcgan_paper(
     batch_norm: Literal["inner", "none", "everywhere"] = "inner",
     head: Literal["flat", "dense"] = "flat",
 ) -> Variant:
-    """``batch_norm="everywhere"`` adds the discriminator's input and the generator's output."""
-    if batch_norm not in (known := ("inner", "none", "everywhere")):
-        raise unknown("batch_norm", str(batch_norm), known)
+    check_known("batch_norm", batch_norm, ("inner", "none", "everywhere"))
     return Variant(
         title="DCGAN (paper)",
         paper="arXiv 1511.06434",

@@ -1,7 +1,6 @@
 """Inception with a weights file of the right structure and random values: tiling, resizing, the check of the hash."""
 
 import hashlib
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,9 +13,8 @@ from torch import Tensor, nn
 from torch_fidelity import feature_extractor_inceptionv3
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from gan_zoo import data, metrics
-from gan_zoo.bench.tables import Results, own_extractor, read_results
-from gan_zoo.cli import app
+from gan_zoo import data, metrics, pipeline
+from gan_zoo.bench.tables import Results, own_extractor
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics import Extractor, inception, load_extractor, measure
 from gan_zoo.report.ranking import rank
@@ -154,27 +152,22 @@ def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def command(
-    tmp_path: Path, toys: Path, suite: Callable[..., Path], no_report: None, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Results]:
-    """`gan-zoo bench` on the suite of the toys with more words, in this process: its results."""
+def command(tmp_path: Path, toys: Path, suite: Callable[..., Path], no_report: None) -> Callable[[Path], Results]:
+    """A bench of the suite of the toys with these weights, in this process: its results."""
 
-    def run(*more: object) -> Results:
-        words = ["bench", suite(), "--preset", "smoke", "--plugin", toys, "--jobs", 1, "--out", tmp_path / "out", *more]
-        monkeypatch.setattr(sys, "argv", ["gan-zoo", *map(str, words)])
-        with pytest.raises(SystemExit, match=r"^0$"):
-            app.main()
-        return read_results(tmp_path / "out")
+    def run(weights: Path) -> Results:
+        options = {"preset": "smoke", "plugins": [toys], "jobs": 1, "inception_weights": weights}
+        return pipeline.run_suite(suite(), tmp_path / "out", **options).results
 
     return run
 
 
 def test_bench_gives_inception_columns_of_its_own_and_ranks_by_the_sets_own_extractor(
-    command: Callable[..., Results], named: Path, monkeypatch: pytest.MonkeyPatch
+    command: Callable[[Path], Results], named: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The 360 test images of the digits are fewer than it takes; its 16 features need no more than the 140 of the suite.
     monkeypatch.setattr(inception, "InceptionExtractor", partial(inception.InceptionExtractor, minimum_n=129))
-    results = command("--inception-weights", named)
+    results = command(named)
     assert list(results.manifest["extractors"]) == ["digits-cnn", "inception"]
     assert own_extractor(results.manifest) == "digits-cnn"
     seen = results.metrics[results.metrics["extractor"] == "inception"]
@@ -191,9 +184,9 @@ def test_bench_gives_inception_columns_of_its_own_and_ranks_by_the_sets_own_extr
 
 
 def test_bench_with_fewer_images_than_features_leaves_inception_out_and_says_so(
-    command: Callable[..., Results], named: Path
+    command: Callable[[Path], Results], named: Path
 ) -> None:
-    results = command("--inception-weights", named)
+    results = command(named)
     assert list(results.manifest["extractors"]) == ["digits-cnn"]
     assert "inception is left out: its figures need N of at least 2048, and N is 140" in results.manifest["notices"]
     assert set(results.metrics["extractor"]) == {"digits-cnn"}

@@ -5,18 +5,19 @@ from killing import kill_when, kinds, rows
 
 from gan_zoo.search import search_suite
 
-LONG = ("images = 160", "images = 3200")
+LONG = (("images = 160", "images = 3200"), ("[0.4, 1.0]", "[0.2, 0.4, 0.6, 0.8, 1.0]"))
 
 
 def a_trial_is_done_and_one_is_half_way(cells):
     trials = {name: cell for name, cell in cells.items() if "_trial" in name}
     done = any(kinds(cell, "end") for cell in trials.values())
-    return done and any(kinds(cell, "metrics") and not kinds(cell, "end") for cell in trials.values())
+    # The first checkpoint is written between the first two evaluations.
+    return done and any(len(kinds(cell, "metrics")) > 1 and not kinds(cell, "end") for cell in trials.values())
 
 
 def test_a_killed_search_goes_on(suite, toys, tmp_path):
     out, settings = tmp_path / "out", {"trials": 2, "preset": "smoke", "plugins": [toys], "threads": 1}
-    words = ["search", suite(LONG), "--preset", "smoke", "--plugin", toys, "--out", out, "--threads", "1"]
+    words = ["search", suite(*LONG), "--preset", "smoke", "--plugin", toys, "--out", out, "--threads", "1"]
     kill_when(a_trial_is_done_and_one_is_half_way, out / "trials", [*words, "--trials", "2", "--jobs", "2"])
     before = rows(out / "trials")
     finished = {name for name, cell in before.items() if kinds(cell, "end")}
@@ -24,8 +25,8 @@ def test_a_killed_search_goes_on(suite, toys, tmp_path):
     assert begun & finished
     assert begun - finished
 
-    search_suite(suite(LONG), out, jobs=1, **settings)
-    search_suite(suite(LONG), tmp_path / "whole", jobs=1, **settings)
+    search_suite(suite(*LONG), out, jobs=1, **settings)
+    search_suite(suite(*LONG), tmp_path / "whole", jobs=1, **settings)
     after = rows(out / "trials")
     assert set(after) == set(rows(tmp_path / "whole" / "trials")), "the same settings, and so the same cells"
     for name in finished:
