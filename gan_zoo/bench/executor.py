@@ -44,9 +44,9 @@ def run_cells(plan: Plan, cells: list[CellPlan], folder: Path, listener: Listene
         return
     evaluator = plan.evaluator()
     for cell in cells:
-        yield cell, run_cell(plan, cell, evaluator, folder, listener, stop)
         if stop.requested:
-            raise stop.interrupted(f"stopped after {cell.title}")
+            raise stop.interrupted(f"stopped before {cell.title}")
+        yield cell, run_cell(plan, cell, evaluator, folder, listener, stop)
 
 
 class _Crew:

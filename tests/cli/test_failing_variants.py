@@ -165,12 +165,21 @@ def test_train_reports_a_failed_run_and_exits_2(gan_zoo, failing, no_report, tmp
 
 
 @pytest.mark.parametrize("kind", ["exit_0", "exit_3", "generator_exit", "missing_file"])
-@pytest.mark.parametrize("place", ["function", "networks"])
-def test_train_refuses_what_cannot_be_made_before_anything_is_written(gan_zoo, failing, tmp_path, kind, place):
-    name = f"{kind}.{place}"
+def test_train_refuses_what_cannot_be_made_before_anything_is_written(gan_zoo, failing, tmp_path, kind):
+    name = f"{kind}.function"
     error = gan_zoo("train", name, "--plugin", failing, "--data", "digits", "--steps", "9", "--out", "run").error
     assert error.startswith(f"variant {name!r} cannot be made")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("kind", ["exit_0", "exit_3", "generator_exit", "missing_file"])
+def test_networks_of_a_plugin_are_built_in_the_process_of_their_run(gan_zoo, failing, tmp_path, kind):
+    """There os._exit costs the run alone as well; a run in which nothing was trained does not hold the folder."""
+    words = ["--plugin", failing, "--data", "digits", "--steps", "9", "--out", "run", "--no-evaluate"]
+    error = gan_zoo("train", f"{kind}.networks", *words).error
+    assert error.startswith(f"a run failed: {kind}.networks seed 0: ")
+    assert statuses(tmp_path / "run").loc[f"{kind}.networks", "status"] == "error"
+    assert gan_zoo("train", "by_heart", *words).status == 0
 
 
 @pytest.mark.parametrize("name", ["exit_0.loss", "exit_0.networks", "generator_exit.update"])
