@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 
-.PHONY: help setup lint test test-slow golden lock bench bench-mnist bench-fashion bench-digits bench-stacked bench-toy gpu \
+.PHONY: help setup lint test test-slow test-kills golden lock bench bench-mnist bench-fashion bench-digits bench-stacked bench-toy gpu \
 	report speed verify trust
 
 help:
@@ -26,7 +26,8 @@ help:
 	@echo "                     measures, which need MNIST: ARGS='--data-root DIR')"
 	@echo "make speed           time the engine against the tutorial loop and the machine's limit (ARGS=--help for options)"
 	@echo "make test            run the tests (ARGS=... goes to pytest)"
-	@echo "make test-slow       run the tests that take minutes, e.g. of commands that are killed at random instants"
+	@echo "make test-slow       run the tests that take minutes"
+	@echo "make test-kills      kill commands at random instants, again and again: a quarter of an hour or more"
 	@echo "make golden          store the numbers that guard the versions again, where NUMERICS_VERSION, METRICS_VERSION or a"
 	@echo "                     revision was raised (needs MNIST and Fashion-MNIST in GAN_ZOO_DATA for their fingerprints)"
 	@echo "make lint            ruff, mypy and the import contracts"
@@ -54,7 +55,10 @@ test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto -m "not slow" $(ARGS)
 
 test-slow: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto -m slow $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto -m "slow and not kills" $(ARGS)
+
+test-kills: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto -m kills $(ARGS)
 
 golden: $(STAMP)
 	OMP_NUM_THREADS=1 PYTHONPATH="$(CURDIR)" $(BIN)/python tests/golden/regenerate.py

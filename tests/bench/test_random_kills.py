@@ -22,7 +22,7 @@ from gan_zoo.bench.tables import TABLES
 from gan_zoo.engine import checkpoint
 from gan_zoo.errors import GanZooError
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.usefixtures("own_registry")]
+pytestmark = [pytest.mark.slow, pytest.mark.kills, pytest.mark.timeout(1800), pytest.mark.usefixtures("own_registry")]
 
 EVERY = 1.0
 """Seconds between two checkpoints."""

@@ -8,6 +8,8 @@ import pytest
 from gan_zoo.bench.listener import Listener
 from gan_zoo.engine import checkpoint
 
+pytestmark = pytest.mark.slow
+
 SLEEPER = """
 
 import pathlib

@@ -18,6 +18,8 @@ from gan_zoo.bench.listener import Listener
 from gan_zoo.engine import checkpoint
 from gan_zoo.errors import Interrupted
 
+pytestmark = pytest.mark.slow
+
 TIMES = ["seconds", "images_per_second", "peak_memory_bytes", "evaluation_seconds"]
 LONG = (("images = 160", "images = 9600"), ("[0.4, 1.0]", "[1.0]"))
 
