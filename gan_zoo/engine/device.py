@@ -114,6 +114,20 @@ def default_threads() -> int:
     return int(named) if named.isdecimal() and int(named) > 0 else cores()
 
 
+def is_fatal(error: BaseException, device: torch.device) -> bool:
+    """Whether an error leaves CUDA unusable in this process, so that only another process can train on.
+
+    After such an error every further call fails; an error of a capture, or of one call, leaves the device working.
+    """
+    if not isinstance(error, torch.AcceleratorError):
+        return False
+    try:
+        torch.cuda.synchronize(device)
+    except (RuntimeError, AssertionError, ValueError):
+        return True
+    return False
+
+
 def synchronize(device: torch.device) -> None:
     """Wait for the device's queued work, so that a host clock reads true."""
     if device.type == "cuda":

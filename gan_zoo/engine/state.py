@@ -47,7 +47,9 @@ class State:
     permutation and the place in it; ``data_requested`` is the name that the data set was
     asked for by, ``fingerprint`` its own; ``default_random`` is the state of torch's
     default generator (for dropout). ``graphs`` says whether CUDA graphs may be used, ``recorded`` holds them,
-    ``execution`` tells how rounds are run.
+    ``execution`` tells how rounds are run. ``warmup_seconds`` counts what is done once and trains nothing: loading
+    libraries, trials of kernels, recording graphs. ``peak_memory`` is the most memory in bytes that training has taken.
+    ``notices`` are for the user, one line each.
     """
 
     variant: Variant
@@ -76,6 +78,9 @@ class State:
     graphs: bool = True
     recorded: Any = None
     execution: str = "eager"
+    warmup_seconds: float = 0.0
+    peak_memory: int | None = None
+    notices: list[str] = field(default_factory=list)
 
     @property
     def device(self) -> torch.device:
