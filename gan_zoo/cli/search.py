@@ -9,6 +9,7 @@ from gan_zoo.cli.options import (
     DataRoot,
     Device,
     Fallback,
+    Graphs,
     Jobs,
     Plugin,
     Precision,
@@ -42,6 +43,7 @@ def search(
     fallback: Fallback = None,
     device: Device = None,
     precision: Precision = None,
+    graphs: Graphs = True,
     threads: Threads = None,
     jobs: Jobs = None,
 ) -> None:
@@ -70,6 +72,7 @@ def search(
             fallback=fallback,
             device=device,
             precision=precision,
+            graphs=graphs,
             threads=threads,
             jobs=jobs,
             isolate=True,

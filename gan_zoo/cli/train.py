@@ -12,6 +12,7 @@ from gan_zoo.cli.options import (
     Device,
     Fallback,
     Force,
+    Graphs,
     Inception,
     Plugin,
     Precision,
@@ -56,6 +57,7 @@ def train(
     inception_weights: Inception = None,
     device: Device = None,
     precision: Precision = None,
+    graphs: Graphs = True,
 ) -> None:
     """Train one variant with one seed: checkpoints, tables, samples and a report in a folder.
 
@@ -89,6 +91,7 @@ def train(
         inception_weights=inception_weights,
         device=device,
         precision=precision,
+        graphs=graphs,
     )
 
 
