@@ -134,6 +134,12 @@ def default_threads() -> int:
     return int(named) if named.isdecimal() and int(named) > 0 else cores()
 
 
+def reason(error: BaseException) -> str:
+    """An error in one line: its first, and of that two sentences, after which torch's are on its settings."""
+    line = str(error).partition("\n")[0] or type(error).__name__
+    return ". ".join(line.split(". ")[:2]).removesuffix(".")
+
+
 def is_fatal(error: BaseException, device: torch.device) -> bool:
     """Whether an error leaves CUDA unusable in this process, so that only another process can train on.
 

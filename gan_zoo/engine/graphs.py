@@ -20,7 +20,7 @@ from torch import Tensor
 
 from gan_zoo.data import StreamedSplit
 from gan_zoo.engine.batches import Batch, Draw, batch_at, begin_epoch, draw, draw_index, next_size
-from gan_zoo.engine.device import is_fatal, synchronize
+from gan_zoo.engine.device import is_fatal, reason, synchronize
 from gan_zoo.engine.snapshot import ROWS, Snapshot, mismatch
 from gan_zoo.engine.state import State
 from gan_zoo.engine.step import count, run_round, train_round
@@ -101,10 +101,10 @@ def _renewed(generator: torch.Generator) -> torch.Generator:
 
 
 def _first_cause(error: BaseException) -> str:
-    """The first line of the error that the others followed: the end of a broken capture fails in its turn."""
+    """The error that the others followed, in one line: the end of a broken capture fails in its turn."""
     while error.__context__ is not None:
         error = error.__context__
-    return str(error).partition("\n")[0] or type(error).__name__
+    return reason(error)
 
 
 class Graphs:

@@ -14,7 +14,7 @@ import torch
 from gan_zoo.engine import checkpoint
 from gan_zoo.engine.advance import advance
 from gan_zoo.engine.batches import Draw, draw
-from gan_zoo.engine.device import peak_memory, reset_peak_memory, synchronize
+from gan_zoo.engine.device import peak_memory, reason, reset_peak_memory, synchronize
 from gan_zoo.engine.sample import NotFinite, Sampler
 from gan_zoo.engine.state import State
 from gan_zoo.engine.step import flush, pending_row
@@ -236,16 +236,10 @@ def failure(error: BaseException, variant: Variant | None = None) -> tuple[str, 
     if isinstance(error, (Diverged, NotFinite)):
         return "diverged", str(error)
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error):
-        why = str(error).partition("\n")[0] or "no memory is left"
-        return "out_of_memory", why if variant is None else _out_of_memory(why, variant.batch_size)
+        return "out_of_memory", reason(error) if variant is None else _out_of_memory(error, variant.batch_size)
     raise error
 
 
-def _out_of_memory(why: str, batch: int) -> str:
-    # After its second sentence torch's message is on its allocator's settings.
-    why = ". ".join(why.split(". ")[:2]).removesuffix(".")
-    lower = max(1, batch // 2)
-    return (
-        f"batch of {batch}: {why}; lower it, e.g. with --set batch_size={lower} or in a suite's preset with "
-        f"batch_size = {lower}"
-    )
+def _out_of_memory(error: BaseException, batch: int) -> str:
+    lower = f"--set batch_size={max(1, batch // 2)} or in a suite's preset with batch_size = {max(1, batch // 2)}"
+    return f"batch of {batch}: {reason(error)}; lower it, e.g. with {lower}"
