@@ -70,12 +70,11 @@ bench-mnist: SUITE := mnist
 bench-fashion: SUITE := fashion_mnist
 bench-digits: SUITE := digits
 bench-stacked: SUITE := stacked_mnist
-bench-mnist bench-fashion: FALLBACK := --fallback digits
 
 bench: SUITE ?= $(error name a suite of benchmarks/, e.g. make bench SUITE=losses)
 
 bench bench-mnist bench-fashion bench-digits bench-stacked: $(STAMP)
-	$(BIN)/gan-zoo bench benchmarks/$(SUITE).toml --preset $(PRESET) $(if $(OUT),--out $(OUT)) $(FALLBACK) $(ARGS)
+	$(BIN)/gan-zoo bench benchmarks/$(SUITE).toml --preset $(PRESET) $(if $(OUT),--out $(OUT)) $(ARGS)
 
 bench-toy: PRESET := quick
 bench-toy: OUT := runs/toy

@@ -155,7 +155,6 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
             "title": measured.title,
             "note": measured.note,
             "requested": plan.recipe.suite.data,
-            "stands_in": measured.stands_in,
             "fingerprint": measured.fingerprint,
             "train": len(measured.train),
             "test": len(measured.test),

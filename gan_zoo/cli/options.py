@@ -19,10 +19,6 @@ DataRoot = Annotated[
     Path | None,
     typer.Option(help="Folder that holds the data sets; else GAN_ZOO_DATA, else the cache.", show_default=False),
 ]
-Fallback = Annotated[
-    str | None,
-    typer.Option(help="Data set that may stand in where the wanted one is not to be had.", show_default=False),
-]
 Device = Annotated[
     str | None, typer.Option(help="cuda, cuda:1 ... or cpu; by default CUDA if it is there.", show_default=False)
 ]

@@ -179,13 +179,3 @@ def test_help_names_the_exit_statuses(gan_zoo):
         text = " ".join(gan_zoo(command, "--help").out.split())
         assert "0 if" in text
         assert all(word in text for word in ("diverged, collapsed or out_of_memory", "error or timeout", "130"))
-
-
-def test_the_default_folder_names_the_data_that_was_used(gan_zoo, suite, toys, nothing_here, no_report, tmp_path):
-    """Also where it is the fallback."""
-    words = ["--plugin", toys, "--fallback", "digits"]
-    assert gan_zoo("train", "by_heart", *words, "--data", "mnist", "--steps", "2").status == 0
-    mnist = suite(('"digits"\n', '"mnist"\n'), ("digits-cnn", "mnist-cnn"))
-    assert gan_zoo("bench", mnist, *words, "--preset", "smoke", "--seeds", "0", "--jobs", "1").status == 0
-    names = {path.name for path in (tmp_path / "runs").iterdir()}
-    assert names == {"by_heart-digits-seed0", "toys-digits-smoke"}
