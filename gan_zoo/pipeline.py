@@ -22,6 +22,7 @@ from gan_zoo.metrics import load_extractor
 from gan_zoo.metrics.density import COUNTED
 from gan_zoo.metrics.extractors import OWN, resolve
 from gan_zoo.precision import EXACT
+from gan_zoo.report.live import LiveReport
 from gan_zoo.variant import Variant
 
 # pandas and seaborn take seconds to import, and are not needed before something was trained.
@@ -131,7 +132,9 @@ def _run_plan(plan: Plan, out: Path | str | None, *, force: bool, listener: List
         if notice:
             listener.notice(notice)
     folder = default_folder(plan) if out is None else Path(out)
-    errors = run_plan(plan, folder, listener, force=force)
+    # A single run has nothing to report before it ends, and a caller without processes of its own gets none.
+    is_live = not plan.recipe.single and (plan.recipe.isolate or plan.jobs > 1)
+    errors = run_plan(plan, folder, LiveReport(listener) if is_live else listener, force=force)
     report = write_report(folder)
     from gan_zoo.bench.tables import read_results
 
@@ -140,9 +143,9 @@ def _run_plan(plan: Plan, out: Path | str | None, *, force: bool, listener: List
 
 def write_report(folder: Path) -> Path:
     """Write the tables, figures and report of a results folder, and give back the report's path."""
-    from gan_zoo import report
+    from gan_zoo.report import write
 
-    return report.write_report(folder)
+    return write.write_report(folder)
 
 
 def _check_seeds(seeds: Sequence[int]) -> None:

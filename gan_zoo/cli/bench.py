@@ -89,6 +89,6 @@ def report(
 ) -> None:
     """Write the tables, plots and report of a results folder again, from its records."""
     from gan_zoo.cli import ranking
-    from gan_zoo.report import write_report
+    from gan_zoo.report.write import write_report
 
     ranking.print_report(folder, write_report(folder), context.obj())

@@ -31,7 +31,7 @@ def checkpoint_of(folder, variant):
 def test_train_and_sample(train, gan_zoo, tmp_path):
     said = train("cgan", "--images", "64", "--set", "initialization=normal 0.02", "--seed", "3", "--out", "runs/mine")
     assert said.status == 0, said.err
-    assert "NOTE embedded 8x8 digits" in said.out
+    assert "note: embedded 8x8 digits" in said.out
     assert "64 images, seed 3" in said.out
     assert "FID" in said.out
     folder = tmp_path / "runs" / "mine"
@@ -102,7 +102,7 @@ def test_a_smaller_budget_is_refused(train, tmp_path):
         assert content(tmp_path / "run") == before
     said = train("gan", "--steps", "4", "--out", "run", "--force")
     assert said.status == 0, said.err
-    assert "NOTE --force deleted records, samples and checkpoints of gan seed 0 (6 steps) in 'run'" in said.out
+    assert "note: --force deleted records, samples and checkpoints of gan seed 0 (6 steps) in 'run'" in said.out
     assert pd.read_csv(tmp_path / "run" / "history.csv")["step"].tolist() == [4]
 
 
@@ -148,7 +148,7 @@ def test_what_trains_otherwise_here_is_trained_again_and_named(train, gan_zoo, t
     words = ("--steps", "4", "--out", "run", "--no-evaluate", "--data", "digits", "--set", "batch_size=8")
     said = gan_zoo("train", "gan", *words, "--threads", "2")
     assert said.status == 0, said.err
-    assert "NOTE gan seed 0: trained again (threads 1, not 2)" in said.out
+    assert "note: gan seed 0: trained again (threads 1, not 2)" in said.out
     assert before.items() <= content(tmp_path / "run").items()
 
 

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.report import ranking_table, write_report
+from gan_zoo.report.ranking import ranking_table
+from gan_zoo.report.write import write_report
 
 FIGURES = ("fid_images", "fid_discriminator_steps", "fid_seconds", "pareto", "is", "bars", "losses", "scores")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
