@@ -77,7 +77,7 @@ def run_suite(
     Args:
         suite: the suite file.
         out: the results folder; by default ``runs/SUITE-DATA-PRESET``.
-        preset: how much of the suite is run; ``auto``: ``full`` on CUDA, ``quick`` on a CPU.
+        preset: how much of the suite is run; ``auto``: ``standard`` on CUDA, ``quick`` on a CPU.
         variants: in place of the suite's.
         seeds: in place of the preset's.
         plugins: files that register variants.

@@ -35,7 +35,7 @@ SuiteFile = Annotated[Path, typer.Argument(metavar="SUITE", help="A suite file; 
 Out = Annotated[
     Path | None, typer.Option(help="Folder to write to; by default runs/SUITE-DATA-PRESET.", show_default=False)
 ]
-Preset = Annotated[str, typer.Option(help="smoke, quick, full, or auto: full on CUDA, quick on a CPU.")]
+Preset = Annotated[str, typer.Option(help="smoke, quick, standard, full, or auto: standard on CUDA, quick on a CPU.")]
 Variants = Annotated[
     str | None, typer.Option(help="Variants in place of the suite's, with commas between.", show_default=False)
 ]

@@ -167,7 +167,7 @@ def test_bench_ends_with_the_ranking_and_the_report(finished):
     assert shown[-1].endswith("report.html")
     assert any(line.startswith("note:") and "not comparable with MNIST" in line for line in shown)
     assert any(line.startswith("[5/6] cgan seed 1: ") for line in shown)
-    assert any(line.split()[:2] == ["1", "by_heart"] for line in shown)
+    assert any(line.split()[:1] == ["1"] and "by_heart" in line for line in shown)
     assert "2 seeds: no significance test" in shown
 
 
