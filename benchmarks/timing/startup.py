@@ -19,7 +19,7 @@ TRIES, POLL_SECONDS = 3, 0.02
 _COMMAND = "import sys; from gan_zoo.cli import main; sys.exit(main())"
 
 
-def measured(device: str, data_root: Path | None, limit: float) -> dict[str, Any]:
+def measured(device: str, limit: float) -> dict[str, Any]:
     """Seconds of ``gan-zoo --help``, of importing torch, and from starting a bench to its first rows of history.
 
     The bench is given up after ``limit`` seconds.
@@ -28,7 +28,7 @@ def measured(device: str, data_root: Path | None, limit: float) -> dict[str, Any
         "help_seconds": _median([*gan_zoo(), "--help"]),
         "import_torch_seconds": _median([sys.executable, "-c", "import torch"]),
         "python_seconds": _median([sys.executable, "-c", "pass"]),
-        "bench_to_first_step_seconds": first_step(device, data_root, limit),
+        "bench_to_first_step_seconds": first_step(device, limit),
     }
 
 
@@ -50,12 +50,11 @@ def _median(command: Sequence[str]) -> float | None:
     return statistics.median(times)
 
 
-def first_step(device: str, data_root: Path | None, limit: float) -> float | None:
+def first_step(device: str, limit: float) -> float | None:
     """Seconds from starting ``gan-zoo bench mnist.toml --preset smoke`` until a cell has trained; None if none does."""
     out = Path(tempfile.mkdtemp(prefix="gan-zoo-speed-"))
-    where = ["--data-root", str(data_root)] if data_root else []
     suite = str(BENCHMARKS / "mnist.toml")
-    command = [*gan_zoo(), "bench", suite, "--preset", "smoke", "--device", device, "--out", str(out), *where]
+    command = [*gan_zoo(), "bench", suite, "--preset", "smoke", "--device", device, "--out", str(out)]
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:

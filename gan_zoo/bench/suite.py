@@ -25,6 +25,8 @@ class _Table(BaseModel):
 class Preset(_Table):
     """How much of a suite is run.
 
+    In a suite file, ``extends = "quick"`` takes over all settings of another preset that the table does not set itself.
+
     Attributes:
         seeds: how many seeds (0, 1, ...), or the seeds themselves.
         budget: one unit and its amount, e.g. ``{images = 256_000}``.
@@ -191,11 +193,34 @@ def read_suite(path: Path) -> Suite:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise GanZooError(f"suite {str(path)!r} cannot be read: {error}") from None
     try:
-        suite = Suite.model_validate(table)
+        suite = Suite.model_validate(_extended(table, path))
     except ValidationError as errors:
         raise GanZooError("\n".join(f"{path}: {line}" for line in _lines(errors.errors()))) from None
     suite._file = str(path)
     return suite
+
+
+def _extended(table: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The table with each preset that extends another one completed from it.
+
+    Raises:
+        GanZooError: a preset extends one that does not exist, or that extends another one itself.
+    """
+    presets = table.get("presets")
+    if not isinstance(presets, dict):
+        return table
+    made = {}
+    for name, preset in presets.items():
+        made[name] = preset
+        if isinstance(preset, dict) and "extends" in preset:
+            parent = preset["extends"]
+            known = [each for each, other in presets.items() if isinstance(other, dict) and "extends" not in other]
+            if parent not in known:
+                error = unknown("preset", str(parent), known)
+                raise GanZooError(f"{path}: key 'presets.{name}.extends': {error}")
+            made[name] = {**presets[parent], **preset}
+            del made[name]["extends"]
+    return {**table, "presets": made}
 
 
 def _lines(errors: Sequence[Any]) -> Iterator[str]:

@@ -88,7 +88,7 @@ def list_variants(
 def show_variant(
     name: Annotated[str, typer.Argument(help="A variant; `gan-zoo list` names them.")], plugin: Plugin = None
 ) -> None:
-    """Show all that makes a variant: its settings, its networks, and how it departs from its paper."""
+    """Show the settings of a variant, its networks, and its deviations from the paper."""
     from gan_zoo.cli import show
 
     load_plugins(plugin)
@@ -148,7 +148,7 @@ def data(
 
 @app.command(epilog="Example: gan-zoo doctor")
 def doctor(data_root: DataRoot = None, inception_weights: Inception = None) -> None:
-    """Tell what is here: device, versions, data sets, extractors and plugins."""
+    """Print the device, versions, data sets, extractors and plugins."""
     from gan_zoo.cli import here
 
     here.print_doctor(data_root, inception_weights, _console())

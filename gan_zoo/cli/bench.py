@@ -9,7 +9,6 @@ from gan_zoo.cli.options import (
     CheckpointEvery,
     DataRoot,
     Device,
-    Fallback,
     Force,
     Graphs,
     Inception,
@@ -41,7 +40,6 @@ def bench(
     run_timeout: RunTimeout = None,
     plugin: Plugin = None,
     data_root: DataRoot = None,
-    fallback: Fallback = None,
     inception_weights: Inception = None,
     device: Device = None,
     precision: Precision = None,
@@ -74,7 +72,6 @@ def bench(
             seeds=seed_numbers(seeds),
             plugins=plugin or [],
             data_root=data_root,
-            fallback=fallback,
             inception_weights=inception_weights,
             device=device,
             precision=precision,
@@ -95,6 +92,6 @@ def report(
 ) -> None:
     """Write the tables, plots and report of a results folder again, from its records."""
     from gan_zoo.cli import ranking
-    from gan_zoo.report import write_report
+    from gan_zoo.report.write import write_report
 
     ranking.print_report(folder, write_report(folder), context.obj())
