@@ -58,7 +58,7 @@ def bench(
 
     if not (device or "").startswith("cuda"):
         launch.begin_early()
-    from gan_zoo.cli import progress, ranking
+    from gan_zoo.cli import progress
     from gan_zoo.pipeline import run_suite
 
     with progress.BenchListener(context.obj()) as listener:
@@ -81,6 +81,9 @@ def bench(
             force=force,
             listener=listener,
         )
+    # pandas and scipy, which it needs, are imported while nothing waits for them.
+    from gan_zoo.cli import ranking
+
     ranking.print_outcome(outcome, context.obj())
 
 
