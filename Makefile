@@ -16,7 +16,7 @@ help:
 	@echo "make bench-mnist     train and compare the founding variants on MNIST (PRESET=smoke|quick|full|auto OUT=dir ARGS=...)"
 	@echo "make bench-fashion   the same on Fashion-MNIST"
 	@echo "make bench-digits    the same on the embedded digits, without any download"
-	@echo "make bench SUITE=losses   any suite of benchmarks/: losses, conditioning, architectures, dcgan_rules, least_squares ..."
+	@echo "make bench SUITE=losses   any suite of gan_zoo/suites: losses, conditioning, architectures, dcgan_rules, least_squares ..."
 	@echo "make bench-toy       which objectives lose modes of known mixtures in the plane: minutes on a CPU (OUT=runs/toy)"
 	@echo "make bench-stacked   which objectives lose modes: three MNIST digits in three channels, 1,000 modes to find"
 	@echo "make gpu MINUTES=9   with python3 and its own torch: all that only a CUDA device can tell, in that time"
@@ -72,10 +72,10 @@ bench-digits: SUITE := digits
 bench-stacked: SUITE := stacked_mnist
 bench-mnist bench-fashion: FALLBACK := --fallback digits
 
-bench: SUITE ?= $(error name a suite of benchmarks/, e.g. make bench SUITE=losses)
+bench: SUITE ?= $(error name a suite of gan_zoo/suites, e.g. make bench SUITE=losses)
 
 bench bench-mnist bench-fashion bench-digits bench-stacked: $(STAMP)
-	$(BIN)/gan-zoo bench benchmarks/$(SUITE).toml --preset $(PRESET) $(if $(OUT),--out $(OUT)) $(FALLBACK) $(ARGS)
+	$(BIN)/gan-zoo bench $(SUITE) --preset $(PRESET) $(if $(OUT),--out $(OUT)) $(FALLBACK) $(ARGS)
 
 bench-toy: PRESET := quick
 bench-toy: OUT := runs/toy

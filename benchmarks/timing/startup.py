@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from gan_zoo.bench.records import read_cell
-from timing.machine import BENCHMARKS
 
 TRIES, POLL_SECONDS = 3, 0.02
 _COMMAND = "import sys; from gan_zoo.cli import main; sys.exit(main())"
@@ -51,11 +50,10 @@ def _median(command: Sequence[str]) -> float | None:
 
 
 def first_step(device: str, data_root: Path | None, limit: float) -> float | None:
-    """Seconds from starting ``gan-zoo bench mnist.toml --preset smoke`` until a cell has trained; None if none does."""
+    """Seconds from starting ``gan-zoo bench mnist --preset smoke`` until a cell has trained; None if none does."""
     out = Path(tempfile.mkdtemp(prefix="gan-zoo-speed-"))
     where = ["--data-root", str(data_root)] if data_root else []
-    suite = str(BENCHMARKS / "mnist.toml")
-    command = [*gan_zoo(), "bench", suite, "--preset", "smoke", "--device", device, "--out", str(out), *where]
+    command = [*gan_zoo(), "bench", "mnist", "--preset", "smoke", "--device", device, "--out", str(out), *where]
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:

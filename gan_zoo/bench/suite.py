@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from gan_zoo.errors import GanZooError, unknown
 from gan_zoo.precision import EXACT, PRECISIONS
 
+SHIPPED = Path(__file__).parents[1] / "suites"
+"""The folder of the suites that are part of this package."""
+
 _Count = Annotated[int, Field(ge=1)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Share = Annotated[float, Field(gt=0, le=1)]
@@ -176,26 +179,41 @@ class Suite(_Table):
         return self.presets[name]
 
 
-def read_suite(path: Path) -> Suite:
-    """Read and check a suite file.
+def find_suite(suite: Path | str) -> Path:
+    """The file of a suite: a path, or the name of a suite that is shipped, e.g. ``mnist``; a file goes before a name.
 
     Raises:
-        GanZooError: no such file, no TOML, or keys and values that do not fit: one line each, with the file, the key
+        GanZooError: no such file, and no such name (the nearest is named).
+    """
+    path, shipped = Path(suite), sorted(file.stem for file in SHIPPED.glob("*.toml"))
+    if path.exists() and not path.is_dir():
+        return path
+    if str(suite) in shipped:
+        return SHIPPED / f"{suite}.toml"
+    if path.name == str(suite) and not path.suffix:
+        raise unknown("suite", path.name, shipped)
+    why = "is a folder" if path.is_dir() else "does not exist"
+    raise GanZooError(f"suite {str(path)!r} {why}; name a file, or a suite of this package: {', '.join(shipped)}")
+
+
+def read_suite(suite: Path | str) -> Suite:
+    """Read and check a suite, named by its path or by the name of a suite that is shipped.
+
+    Raises:
+        GanZooError: no such suite, no TOML, or keys and values that do not fit: one line each, with the file, the key
             and what is allowed.
     """
-    path = Path(path)
+    path = find_suite(suite)
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise GanZooError(f"suite {str(path)!r} does not exist; the suites are in benchmarks/") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise GanZooError(f"suite {str(path)!r} cannot be read: {error}") from None
     try:
-        suite = Suite.model_validate(table)
+        read = Suite.model_validate(table)
     except ValidationError as errors:
         raise GanZooError("\n".join(f"{path}: {line}" for line in _lines(errors.errors()))) from None
-    suite._file = str(path)
-    return suite
+    read._file = str(path)
+    return read
 
 
 def _lines(errors: Sequence[Any]) -> Iterator[str]:

@@ -96,8 +96,8 @@ def show_variant(
 
 
 app.command(epilog="Example: gan-zoo train cgan --epochs 5 --out runs/cgan")(train)
-app.command(epilog="Example: gan-zoo bench benchmarks/mnist.toml --preset quick --out results/mine")(bench)
-app.command(epilog="Example: gan-zoo search benchmarks/mnist.toml --trials 8 --variants gan,cgan")(search)
+app.command(epilog="Example: gan-zoo bench mnist --preset quick --out results/mine")(bench)
+app.command(epilog="Example: gan-zoo search mnist --trials 8 --variants gan,cgan")(search)
 app.command(epilog="Example: gan-zoo report results/mnist-quick")(report)
 app.command(epilog=COMPARE_EPILOG)(compare)
 app.command(epilog="Example: gan-zoo sample runs/cgan-mnist-seed0 --class 7 --n 25")(sample)
@@ -112,7 +112,7 @@ def new(
     from gan_zoo.cli import scaffold
 
     path = scaffold.write_variant(name, out or Path(f"{name}.py"))
-    check, smoke = f"gan-zoo check {name}", "gan-zoo bench benchmarks/digits.toml --preset smoke"
+    check, smoke = f"gan-zoo check {name}", "gan-zoo bench digits --preset smoke"
     for line in (
         f"wrote {path}; next:",
         f"  {check} --plugin {path}",

@@ -35,7 +35,9 @@ Precision = Annotated[
     typer.Option(help=f"{', '.join(PRECISIONS)}; by default {EXACT}, or the suite's own.", show_default=False),
 ]
 
-SuiteFile = Annotated[Path, typer.Argument(metavar="SUITE", help="A suite file; see benchmarks/.")]
+SuiteFile = Annotated[
+    str, typer.Argument(metavar="SUITE", help="A suite file, or the name of a suite of this package, e.g. mnist.")
+]
 Out = Annotated[
     Path | None, typer.Option(help="Folder to write to; by default runs/SUITE-DATA-PRESET.", show_default=False)
 ]

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
+import gan_zoo
 from gan_zoo import data
 from gan_zoo.bench import entries
 from gan_zoo.bench.plan import Recipe, make_plan
-from gan_zoo.bench.suite import read_suite
+from gan_zoo.bench.suite import SHIPPED, read_suite
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.extractors import EXTRACTORS
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-SUITES = sorted(set(BENCHMARKS.glob("*.toml")) - {BENCHMARKS / "expected.toml"})
+SUITES = sorted(SHIPPED.glob("*.toml"))
 POINTS = {"ring8": (2,), "grid25": (2,), "mixture1d": (1,)}
 GOOD = """
 title = "Toys"
@@ -45,6 +45,7 @@ def message(tmp_path):
 
 def test_the_suites_are_found():
     assert {"mnist", "fashion_mnist", "digits"} <= {path.stem for path in SUITES}
+    assert all(path.is_relative_to(Path(gan_zoo.__file__).parent) for path in SUITES), "not in the wheel"
 
 
 @pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
@@ -146,3 +147,11 @@ def test_a_file_that_cannot_be_read(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(GanZooError, match=r"^suite '"):
         read_suite(Path(path))
+
+
+def test_a_shipped_suite_by_its_name_and_a_file_before_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    assert read_suite("digits").file == str(SHIPPED / "digits.toml")
+    (tmp_path / "mnist").write_text(GOOD, encoding="utf-8")
+    assert read_suite("mnist").title == "Toys"
