@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 
+from gan_zoo.budget import UNITS
 from gan_zoo.errors import GanZooError, unknown
 from gan_zoo.precision import EXACT, PRECISIONS
 
@@ -18,7 +19,6 @@ _Count = Annotated[int, Field(ge=1)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Share = Annotated[float, Field(gt=0, le=1)]
 _Backbone = str | dict[str, Any]
-_BUDGETS = ("images", "epochs", "steps", "seconds")
 
 
 class _Table(BaseModel):
@@ -64,8 +64,10 @@ class Preset(_Table):
     @field_validator("budget")
     @classmethod
     def _one_unit(cls, budget: dict[str, float]) -> dict[str, float]:
-        if len(budget) != 1 or next(iter(budget)) not in _BUDGETS:
-            raise ValueError(f"must name exactly one of {', '.join(_BUDGETS)}, not {', '.join(budget) or 'nothing'}")
+        if len(budget) != 1 or next(iter(budget)) not in UNITS:
+            raise ValueError(f"must name exactly one of {', '.join(UNITS)}, not {', '.join(budget) or 'nothing'}")
+        if not budget.get("steps", 0.0).is_integer():
+            raise ValueError("steps are whole numbers")
         return budget
 
     @field_validator("evaluate_at")

@@ -88,6 +88,7 @@ def test_the_good_one_is_read(tmp_path):
         ("seeds = 2", "seeds = [-1]", ["key 'presets.smoke.seeds' is [-1]"]),
         ("images = 256", "epoch = 1", ["key 'presets.smoke.budget'", "images, epochs, steps, seconds, not epoch"]),
         ("images = 256", "epochs = 1, steps = 1", ["exactly one of", "not epochs, steps"]),
+        ("images = 256", "steps = 2.5", ["key 'presets.smoke.budget' is {'steps': 2.5}", "steps are whole numbers"]),
         ("images = 256", "images = 0", ["key 'presets.smoke.budget.images' is 0", "greater than 0"]),
         ("images = 256", "images = inf", ["key 'presets.smoke.budget.images' is inf", "finite"]),
         ("images = 256", 'images = "lots"', ["key 'presets.smoke.budget.images' is 'lots'", "number"]),

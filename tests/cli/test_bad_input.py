@@ -52,6 +52,7 @@ def _suite(suite, toys):
         (("train", "gna"), ["unknown variant 'gna'; did you mean 'gan'?"]),
         (("train", "gan", "--data", "digit"), ["unknown data set 'digit'"]),
         (("train", "gan", "--data", "digits", "--epochs", "0"), ["budget of 0.0 epochs"]),
+        (("train", "gan", "--data", "digits", "--steps", "2.5"), ["budget of 2.5 steps", "whole numbers"]),
         (("train", "gan", "--data", "digits", "--epochs", "nan"), ["budget of nan epochs"]),
         (("train", "gan", "--data", "digits", "--epochs", "1", "--steps", "1"), ["must name exactly one of images,"]),
         (("train", "dcgan", "--data", "digits", "--set", "width"), ["--set 'width' is not of the form NAME=VALUE"]),
