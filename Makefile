@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 
-.PHONY: help setup lint test test-slow test-kills golden lock bench bench-mnist bench-fashion bench-digits bench-stacked bench-toy gpu \
+.PHONY: help setup lint test test-slow test-kills golden index lock bench bench-mnist bench-fashion bench-digits bench-stacked bench-toy gpu \
 	report speed verify trust
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo "make test-kills      kill commands at random instants, again and again: a quarter of an hour or more"
 	@echo "make golden          store the numbers that guard the versions again, where NUMERICS_VERSION, METRICS_VERSION or a"
 	@echo "                     revision was raised (needs MNIST and Fashion-MNIST in GAN_ZOO_DATA for their fingerprints)"
+	@echo "make index           write the index of variants and data sets, and the README's table of variants, again"
 	@echo "make lint            ruff, mypy and the import contracts"
 	@echo "make lock            renew requirements.lock"
 
@@ -62,6 +63,9 @@ test-kills: $(STAMP)
 
 golden: $(STAMP)
 	OMP_NUM_THREADS=1 PYTHONPATH="$(CURDIR)" $(BIN)/python tests/golden/regenerate.py
+
+index: $(STAMP)
+	$(BIN)/python -m gan_zoo.cli.facts
 
 lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 --quiet --upgrade --output-file requirements.lock

@@ -129,6 +129,11 @@ def hyperparameters(name: str) -> dict[str, Any]:
     return {key: parameter.default for key, parameter in inspect.signature(_factory(name)).parameters.items()}
 
 
+def is_own(name: str) -> bool:
+    """Whether a variant is part of this package."""
+    return _package(_factory(name)) == _PACKAGE
+
+
 def sources(name: str) -> list[Path]:
     """The files whose text decides the variant: its own, and those of the variants it is made from.
 

@@ -5,17 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gan_zoo import overrides, registry
-from gan_zoo.bench.suite import Preset, Suite
+from gan_zoo.bench.suite import Preset, Suite, check_names
 from gan_zoo.engine import Budget
-from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.errors import GanZooError
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.precision import EXACT
 from gan_zoo.variant import Variant
-
-
-def known(suite: Suite) -> list[str]:
-    """All names that may stand in the suite's list of variants."""
-    return [*registry.names(), *suite.named]
 
 
 def make(name: str, suite: Suite, preset: Preset) -> Variant:
@@ -68,35 +63,21 @@ def check(suite: Suite, preset_name: str, preset: Preset) -> None:
     Raises:
         GanZooError: a name that is not there, a named entry that takes a registered name, or options that do not fit.
     """
-    where = f"presets.{preset_name}."
-    for name, entry in suite.named.items():
+    for name in suite.named:
         try:
             registry.check_name(name)
         except GanZooError as error:
             raise GanZooError(f"{suite.file}: key 'named.{name}': {error}") from None
         if name in registry.names():
             raise GanZooError(f"{suite.file}: key 'named.{name}': a variant of that name is registered; choose another")
-        _check(suite, f"named.{name}.variant", [entry.variant], registry.names())
-        _try(suite, f"named.{name}.options", name, dict(entry.options))
-    _check(suite, "variants", suite.variants, known(suite))
-    _check(suite, "baseline", [suite.baseline] if suite.baseline else [], known(suite))
-    _check(suite, "contrasts", [name for pair in suite.contrasts for name in pair], known(suite))
-    if same := [first for first, second in suite.contrasts if first == second]:
-        raise GanZooError(f"{suite.file}: key 'contrasts': {same[0]!r} is compared with itself; name two variants")
-    _check(suite, f"{where}variants", preset.variants or [], known(suite))
-    _check(suite, f"{where}notes", preset.notes, known(suite))
-    for key, options in (("options", suite.options), (f"{where}options", preset.options)):
-        _check(suite, key, options, known(suite))
+    check_names(suite, preset_name, preset, registry.names())
+    for name, entry in suite.named.items():
+        _try(suite, f"named.{name}.options", name, entry.options)
+    for key, options in (("options", suite.options), (f"presets.{preset_name}.options", preset.options)):
         for name in options:
             _try(suite, f"{key}.{name}", name, _own(name, suite), options[name])
     for name in preset.variants or suite.variants:
         _try(suite, "shared", name, *_layers(name, suite, preset))
-
-
-def _check(suite: Suite, key: str, names: Iterable[str], allowed: Iterable[str]) -> None:
-    for name in names:
-        if name not in allowed:
-            raise GanZooError(f"{suite.file}: key {key!r}: {unknown('variant', name, allowed)}")
 
 
 def _try(suite: Suite, key: str, name: str, *layers: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import difflib
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -216,6 +216,35 @@ def read_suite(suite: Path | str) -> Suite:
         raise GanZooError("\n".join(f"{path}: {line}" for line in _lines(errors.errors()))) from None
     read._file = str(path)
     return read
+
+
+def check_names(suite: Suite, preset_name: str, preset: Preset | None, registered: Collection[str]) -> None:
+    """Check the names of variants that a suite's file gives; without a preset, those of no preset.
+
+    Raises:
+        GanZooError: an unknown name, with its file and key, or a variant that is compared with itself.
+    """
+    for name, entry in suite.named.items():
+        _check(suite, f"named.{name}.variant", [entry.variant], registered)
+    given: dict[str, Iterable[str]] = {
+        "variants": suite.variants,
+        "baseline": [suite.baseline] if suite.baseline else [],
+        "contrasts": [name for pair in suite.contrasts for name in pair],
+        "options": suite.options,
+    }
+    if preset is not None:
+        named = {"variants": preset.variants or [], "notes": preset.notes, "options": preset.options}
+        given |= {f"presets.{preset_name}.{key}": names for key, names in named.items()}
+    for key, names in given.items():
+        _check(suite, key, names, [*registered, *suite.named])
+    if same := [first for first, second in suite.contrasts if first == second]:
+        raise GanZooError(f"{suite.file}: key 'contrasts': {same[0]!r} is compared with itself; name two variants")
+
+
+def _check(suite: Suite, key: str, names: Iterable[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise GanZooError(f"{suite.file}: key {key!r}: {unknown('variant', name, known)}")
 
 
 def _lines(errors: Sequence[Any]) -> Iterator[str]:
