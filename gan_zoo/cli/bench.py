@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from gan_zoo.cli import index
 from gan_zoo.cli.options import (
     CheckpointEvery,
     DataRoot,
@@ -54,6 +55,7 @@ def bench(
     a run ends in error or timeout, with the others finished and the report written; 130 after Ctrl-C, 143 after
     SIGTERM.
     """
+    index.check_suite(suite, preset, variant_names(variants), precision, plugin)
     from gan_zoo.bench import launch
 
     if not (device or "").startswith("cuda"):

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,11 +9,11 @@ import pytest
 from gan_zoo.bench import entries
 from gan_zoo.bench.plan import Recipe, make_plan
 from gan_zoo.bench.records import read_manifest
-from gan_zoo.bench.suite import Preset, Suite, read_suite
+from gan_zoo.bench.suite import SHIPPED, Preset, Suite, read_suite
 from gan_zoo.description import describe
 from gan_zoo.engine import Budget
 
-SUITES = sorted(path for path in (Path(__file__).parents[2] / "benchmarks").glob("*.toml") if path.stem != "expected")
+SUITES = sorted(SHIPPED.glob("*.toml"))
 IMAGES = 12_800
 STEPS = {"losses": 200, "ring8": 1_750, "grid25": 1_750, "mixture1d": 1_750}
 EPOCH = {"digits": 1_297}
