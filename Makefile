@@ -9,14 +9,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 
-.PHONY: help setup lint test test-slow test-kills golden lock bench bench-mnist bench-fashion bench-digits bench-stacked bench-toy gpu \
+.PHONY: help setup lint test test-slow test-kills golden index lock bench bench-mnist bench-fashion bench-digits bench-stacked bench-toy gpu \
 	report speed verify trust
 
 help:
 	@echo "make bench-mnist     train and compare gan, cgan, dcgan, lsgan on MNIST (PRESET=smoke|quick|standard|full OUT=dir ARGS=...)"
 	@echo "make bench-fashion   the same on Fashion-MNIST"
 	@echo "make bench-digits    the same on the 8x8 digits of scikit-learn, for tests"
-	@echo "make bench SUITE=losses   any suite of benchmarks/: losses, conditioning, architectures, dcgan_rules, least_squares ..."
+	@echo "make bench SUITE=losses   any shipped suite: losses, conditioning, architectures, dcgan_rules, least_squares ..."
 	@echo "make bench-toy       mode coverage of each loss on mixtures in the plane: minutes on a CPU (OUT=runs/toy)"
 	@echo "make bench-stacked   mode coverage of each loss on stacked MNIST: 1,000 modes"
 	@echo "make gpu MINUTES=9   everything that needs a CUDA device, in that time, with python3 and its own torch"
@@ -30,6 +30,7 @@ help:
 	@echo "make test-kills      stop commands at random times: 15 minutes or more"
 	@echo "make golden          store the golden values again after NUMERICS_VERSION, METRICS_VERSION or a revision was raised"
 	@echo "                     (needs the files of Fashion-MNIST in GAN_ZOO_DATA)"
+	@echo "make index           write the index of variants and data sets, and the README's table of variants, again"
 	@echo "make lint            ruff, mypy and the import contracts"
 	@echo "make lock            update requirements.lock"
 
@@ -63,6 +64,9 @@ test-kills: $(STAMP)
 golden: $(STAMP)
 	OMP_NUM_THREADS=1 PYTHONPATH="$(CURDIR)" $(BIN)/python tests/golden/regenerate.py
 
+index: $(STAMP)
+	$(BIN)/python -m gan_zoo.cli.facts
+
 lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 --quiet --upgrade --output-file requirements.lock
 
@@ -71,10 +75,10 @@ bench-fashion: SUITE := fashion_mnist
 bench-digits: SUITE := digits
 bench-stacked: SUITE := stacked_mnist
 
-bench: SUITE ?= $(error name a suite of benchmarks/, e.g. make bench SUITE=losses)
+bench: SUITE ?= $(error name a suite of gan_zoo/suites, e.g. make bench SUITE=losses)
 
 bench bench-mnist bench-fashion bench-digits bench-stacked: $(STAMP)
-	$(BIN)/gan-zoo bench benchmarks/$(SUITE).toml --preset $(PRESET) $(if $(OUT),--out $(OUT)) $(ARGS)
+	$(BIN)/gan-zoo bench $(SUITE) --preset $(PRESET) $(if $(OUT),--out $(OUT)) $(ARGS)
 
 bench-toy: PRESET := quick
 bench-toy: OUT := runs/toy

@@ -4,7 +4,7 @@ Example: GAN_ZOO_DATA=DIR python benchmarks/checkpoint_cost.py --data mnist --ou
 
 Saves alternate with training of batches of 64 in one process, so that both see the same load. The share is that of the
 saves every 60 seconds (the default of --checkpoint-every), and of these with those at the evaluations of the preset
-`quick` of benchmarks/mnist.toml, in the time that the preset's budget takes. Seconds are medians. Writes cost.csv and
+`quick` of the suite `mnist`, in the time that the preset's budget takes. Seconds are medians. Writes cost.csv and
 manifest.json (machine, its load, commit and settings) to --out.
 """
 
@@ -136,10 +136,10 @@ def measure(name: str, options: argparse.Namespace) -> Cost:
 
 
 def quick() -> tuple[float, int]:
-    """Images and evaluations of the preset ``quick`` of benchmarks/mnist.toml."""
+    """Images and evaluations of the preset ``quick`` of the suite ``mnist``."""
     from gan_zoo.bench.suite import read_suite
 
-    preset = read_suite(Path(__file__).parent / "mnist.toml").preset("quick")
+    preset = read_suite("mnist").preset("quick")
     return preset.budget["images"], len(preset.evaluation_points(60_000))
 
 

@@ -148,7 +148,7 @@ def _plan(options: argparse.Namespace, end: float) -> Iterator[Work]:
     yield Work("speed", (python, *speed, "--out", str(folder / "speed")), 1.0, folder / "speed")
     for suite in SUITES:
         out = folder / f"{suite.replace('_', '-')}-full-{options.precision}"
-        bench = ("-m", "gan_zoo", "bench", f"benchmarks/{suite}.toml", "--preset", "full", "--device", "cuda")
+        bench = ("-m", "gan_zoo", "bench", suite, "--preset", "full", "--device", "cuda")
         more = ("--precision", options.precision, "--data-root", data, "--out", str(out))
         yield Work(f"{suite} full", (python, *bench, *more), 1.0, out)
 

@@ -1,7 +1,7 @@
 """How hard cross-entropy and least squares pull at a fake, by how real the discriminator takes it for.
 
 Example: python benchmarks/least_squares.py --data-root DIR
-         gan-zoo bench benchmarks/least_squares.toml --preset quick --out FOLDER
+         gan-zoo bench least_squares --preset quick --out FOLDER
          python benchmarks/least_squares.py --contrast FOLDER
 
 The first trains `cgan`, `lsgan` and `lsgan_linear` and writes gradients.csv, fakes.csv, gradients.png, manifest.json
@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     add("--seeds", type=int, default=3, help="how many seeds, from 0 on (3)")
     add("--n", type=int, default=4096, help="fakes drawn at each point of training, in whole batches (4096)")
     add("--smoke", action="store_true", help="seconds: the embedded digits, two seeds, a few steps and fakes")
-    add("--contrast", type=Path, metavar="FOLDER", help="results of benchmarks/least_squares.toml to add to the report")
+    add("--contrast", type=Path, metavar="FOLDER", help="results of the suite `least_squares` to add to the report")
     add("--device", help="cpu, cuda, cuda:1 ...; by default CUDA if there is one")
     add("--data-root", type=Path, help="folder that holds MNIST")
     add("--out", type=Path, default=Path("results/least_squares"), help="folder to write to (results/least_squares)")

@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         nargs=2,
         metavar=("EXACT", "FAST"),
-        help="folders of benchmarks/precision.toml in fp32 and in a fast precision: what the latter costs in FID",
+        help="folders of the suite `precision` in fp32 and in a fast precision: what the latter costs in FID",
     )
     add("--out", type=Path, default=Path("results/speed"), help="folder for the report (results/speed)")
     return made

@@ -25,7 +25,6 @@ from gan_zoo.report import text
 from gan_zoo.report.ranking import summary_lines
 from gan_zoo.report.style import INK, Look, figure
 
-HERE = Path(__file__).parent
 SUITES = ("ring8", "grid25", "mixture1d")
 COUNTED = {"ring8": 8, "grid25": 25}
 MEASURES = {"modes_found": "modes found", "high_quality": "high quality", "jsd": "JSD"}
@@ -56,8 +55,7 @@ def run(out: Path, preset: str, jobs: int | None, console: Console) -> dict[str,
     for name in SUITES:
         console.print(f"{name}:", highlight=False)
         with BenchListener(console) as listener:
-            suite = HERE / f"{name}.toml"
-            outcome = run_suite(suite, out / name, preset=preset, jobs=jobs, device="cpu", listener=listener)
+            outcome = run_suite(name, out / name, preset=preset, jobs=jobs, device="cpu", listener=listener)
         for error in outcome.errors:
             console.print(f"a cell failed: {error}", style="red", highlight=False, markup=False)
         results[name] = outcome.results

@@ -1,7 +1,7 @@
 """How far the suite's statistics can be believed: coverage of its intervals, differences declared where there is none.
 
 Example: python benchmarks/trust.py coverage
-         gan-zoo bench benchmarks/aa.toml --preset quick --out results/trust/aa
+         gan-zoo bench aa --preset quick --out results/trust/aa
          python benchmarks/trust.py aa results/trust/aa
          python benchmarks/trust.py same runs/first runs/second
 

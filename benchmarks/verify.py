@@ -22,7 +22,7 @@ from gan_zoo.bench.cell import begin_row
 from gan_zoo.bench.fingerprint import TITLES, Protocol, differences, fingerprint_of, settings_digest
 from gan_zoo.bench.plan import FLOOR, Plan, Recipe, make_plan
 from gan_zoo.bench.run import manifest_of, run_plan
-from gan_zoo.bench.suite import Suite, read_suite
+from gan_zoo.bench.suite import SHIPPED, Suite, read_suite
 from gan_zoo.bench.tables import write_tables
 from gan_zoo.cli.progress import BenchListener
 from gan_zoo.cli.table import fitted
@@ -30,8 +30,7 @@ from gan_zoo.engine import Budget
 from gan_zoo.errors import GanZooError
 from gan_zoo.report import text
 
-HERE = Path(__file__).parent
-EXPECTED = HERE / "expected.toml"
+EXPECTED = Path(__file__).parent / "expected.toml"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--suite", type=Path, default=HERE / "mnist.toml", help="suite file (default: mnist.toml here)")
+    parser.add_argument("--suite", type=Path, default=SHIPPED / "mnist.toml", help="suite file (default: mnist.toml)")
     parser.add_argument("--preset", default="quick", help="preset of the suite (default: quick)")
     parser.add_argument("--whole", action="store_true", help="train for the preset's whole budget")
     parser.add_argument("--seed", type=int, help="seed (default: the first that the ranges were not made from)")

@@ -1,7 +1,7 @@
 """Latent vectors: what a generator draws its samples from."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -82,6 +82,18 @@ class Latent:
     def size(self) -> int:
         """Number of values in the whole vector."""
         return sum(part.size for part in self.parts)
+
+    def resized(self, size: int) -> "Latent":
+        """The same distributions with ``size`` values in all: the first part is resized, the others stay.
+
+        Raises:
+            GanZooError: the other parts leave no value for the first.
+        """
+        others = self.size - self.parts[0].size
+        if size <= others:
+            kept = f", as {others} values are {' + '.join(map(str, self.parts[1:]))}" if others else ""
+            raise GanZooError(f"latent size {size} is too small; it must be at least {others + 1}{kept}")
+        return Latent((replace(self.parts[0], size=size - others), *self.parts[1:]))
 
     def __add__(self, other: "Latent") -> "Latent":
         return Latent(self.parts + other.parts)

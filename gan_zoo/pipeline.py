@@ -70,13 +70,13 @@ def run_suite(
     force: bool = False,
     listener: Listener | None = None,
 ) -> Outcome:
-    """Run a suite file into a folder: the runs that are missing, then tables, plots and the report.
+    """Run a suite into a folder: the runs that are missing, then tables, plots and the report.
 
     Calling it again resumes runs that were interrupted, and with a longer preset of the same settings extends those
     that are finished.
 
     Args:
-        suite: the suite file.
+        suite: a suite file, or the name of a suite of this package, e.g. ``mnist``.
         out: the results folder; by default ``runs/SUITE-DATA-PRESET``.
         preset: how much of the suite is run; ``auto``: ``standard`` on CUDA, ``quick`` on a CPU.
         variants: in place of the suite's.
@@ -104,7 +104,7 @@ def run_suite(
     if seeds is not None:
         _check_seeds(seeds)
     recipe = Recipe(
-        suite=read_suite(Path(suite)),
+        suite=read_suite(suite),
         preset=preset,
         variants=variants,
         seeds=seeds,

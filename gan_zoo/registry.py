@@ -12,19 +12,15 @@ import linecache
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import torch
-
-from gan_zoo import latent, variants
+from gan_zoo import overrides, variants
 from gan_zoo.errors import PLUGIN_FAILURES, GanZooError, unknown
-from gan_zoo.networks.backbones import backbone
-from gan_zoo.optimizer import Optimizer
 from gan_zoo.variant import Variant
 
 ENTRY_POINTS = "gan_zoo.variants"
@@ -84,10 +80,16 @@ def names() -> list[str]:
 def get(name: str, /, **options: Any) -> Variant:
     """The variant of that name.
 
-    ``options`` are the hyperparameters of its function, or fields of ``Variant`` that take a plain value
-    (``batch_size``, ``image_side``, ``ema``, ``latent="100 normal"``, ``initialization="normal 0.02"``,
-    ``generator_optimizer={"name": "Adam", "lr": 1e-4, "betas": [0, 0.9]}`` ...), or ``backbone``: the networks that it
-    is put on, ``"dcgan"`` or ``{"name": "dcgan", "width": 16, "norm": "none"}`` (``gan_zoo.networks.backbones``).
+    ``options`` are the hyperparameters of its function, or options that every variant takes as plain values:
+
+    - fields of ``Variant``: ``batch_size``, ``image_side``, ``ema``, ``latent="100 normal"``,
+      ``initialization="normal 0.02"`` ...;
+    - ``latent=64``: another size of the variant's own latent;
+    - ``lr=1e-5``: the learning rate of both optimizers;
+    - ``generator_optimizer={"lr": 1e-5}``, or the key ``"generator_optimizer.lr"``: settings in place of the variant's
+      own; with a name, ``{"name": "Adam", "lr": 1e-4, "betas": [0, 0.9]}``, another optimizer;
+    - ``backbone``: other networks, ``"dcgan"`` or ``{"name": "dcgan", "width": 16, "norm": "none"}``
+      (``gan_zoo.networks.backbones``).
 
     Raises:
         GanZooError: no variant or no option of that name (the nearest is named), or a value that does not fit.
@@ -96,17 +98,14 @@ def get(name: str, /, **options: Any) -> Variant:
     if (asked := _asked.get()) is not None:
         asked.add(name)
     own = inspect.signature(factory).parameters
-    fields = {f.name for f in dataclasses.fields(Variant)} - {"name", "options", "label"} | {"backbone"}
+    options = overrides.nested(options, own)
     for option in options:
-        if option not in own and option not in fields:
-            raise unknown(f"option of variant {name!r}:", option, [*own, *fields])
+        if option not in own and option not in overrides.known():
+            raise unknown(f"option of variant {name!r}:", option, [*own, *overrides.known()])
     try:
         variant = factory(**{key: value for key, value in options.items() if key in own})
-        replaced: dict[str, Any] = {}
-        for key, value in options.items():
-            if key not in own:
-                replaced |= _fields(key, value)
-        return dataclasses.replace(variant, **replaced, name=name, options=dict(options))
+        fields = overrides.replaced(variant, {key: value for key, value in options.items() if key not in own})
+        return dataclasses.replace(variant, **fields, name=name, options=options)
     except GanZooError:
         raise
     except PLUGIN_FAILURES as error:
@@ -116,26 +115,6 @@ def get(name: str, /, **options: Any) -> Variant:
         raise GanZooError(
             f"variant {name!r} cannot be made with ({given}): {' '.join(why.split())} (in {inspect.getfile(factory)})"
         ) from error
-
-
-def _fields(name: str, value: Any) -> dict[str, Any]:
-    """The fields of ``Variant`` that an option sets, from its plain value."""
-    if name == "latent" and isinstance(value, str):
-        return {name: latent.parse(value)}
-    if name.endswith("_optimizer") and isinstance(value, Mapping):
-        return {name: _optimizer(value)}
-    if name == "backbone":
-        sizes = {"name": value} if isinstance(value, str) else dict(value)
-        norm = {"norm": sizes.pop("norm")} if "norm" in sizes else {}
-        return {"networks": backbone(sizes)} | norm
-    return {name: value}
-
-
-def _optimizer(value: Mapping[str, Any]) -> Optimizer:
-    settings: dict[str, Any] = {key: tuple(inner) if isinstance(inner, list) else inner for key, inner in value.items()}
-    made = Optimizer(settings.pop("name", "Adam"), decay=settings.pop("decay", 0.0), settings=settings)
-    made.build([torch.nn.Parameter(torch.zeros(1))])
-    return made
 
 
 def _factory(name: str) -> _Factory:
@@ -148,6 +127,11 @@ def _factory(name: str) -> _Factory:
 def hyperparameters(name: str) -> dict[str, Any]:
     """The hyperparameters of a variant's function with their default values."""
     return {key: parameter.default for key, parameter in inspect.signature(_factory(name)).parameters.items()}
+
+
+def is_own(name: str) -> bool:
+    """Whether a variant is part of this package."""
+    return _package(_factory(name)) == _PACKAGE
 
 
 def sources(name: str) -> list[Path]:

@@ -74,7 +74,7 @@ def test_a_backbone_is_an_option_of_every_variant():
 
 def test_optimizers_are_options_as_plain_values():
     settings = {"name": "AdamW", "lr": 1e-3, "betas": [0.0, 0.9], "decay": 0.5}
-    variant = registry.get("gan", generator_optimizer=settings, discriminator_optimizer={"lr": 0.1})
+    variant = registry.get("gan", generator_optimizer=settings, discriminator_optimizer={"name": "Adam", "lr": 0.1})
     assert variant.generator_optimizer == Optimizer("AdamW", {"lr": 1e-3, "betas": (0.0, 0.9)}, 0.5)
     assert variant.discriminator_optimizer == Optimizer("Adam", {"lr": 0.1}, 0.0)
 
@@ -108,7 +108,14 @@ def test_a_variant_is_a_small_file_without_a_loop(path):
         ("gan", {"batch_size": 0}, "batch_size is 0"),
         ("gan", {"latent": "100 normla"}, "did you mean 'normal'"),
         ("gan", {"latent": "normal"}, "not of the form"),
-        ("gan", {"latent": 100}, "latent is 100"),
+        ("gan", {"latent": 100.0}, "latent is 100.0"),
+        ("gan", {"latent": 0}, "latent size 0 is too small; it must be at least 1"),
+        ("infogan", {"latent": 12}, r"latent size 12 .* at least 13, as 12 values are 10 categorical \+ 2 uniform"),
+        ("gan", {"generator_optimzer.lr": 0.1}, "'generator_optimzer'; did you mean 'generator_optimizer'"),
+        ("gan", {"generator_optimizer.beta": 0.1}, "Adam cannot be made with .*beta"),
+        ("gan", {"batch_size.x": 8}, "batch_size is {'x': 8}"),
+        ("gan", {"lr": -0.1}, "Invalid learning rate"),
+        ("gan", {"lr": "high"}, "Adam cannot be made with .*high"),
         ("gan", {"ema": "much"}, r"'gan' cannot be made with \(ema='much'\)"),
         ("gan", {"objective": "hinge"}, "objective is 'hinge'"),
         ("gan", {"backbone": "dcgna"}, "unknown backbone 'dcgna'; did you mean 'dcgan'"),
@@ -118,7 +125,7 @@ def test_a_variant_is_a_small_file_without_a_loop(path):
         ("gan", {"generator_optimizer": {"name": "Adamm", "lr": 0.1}}, "did you mean 'Adam'"),
         ("gan", {"generator_optimizer": {"name": "SGD", "lr": 0.1, "betas": [0, 0.9]}}, "SGD cannot be made with"),
         ("gan", {"generator_optimizer": {"lr": -1.0}}, "Invalid learning rate"),
-        ("gan", {"generator_optimizer": {"decay": 0.1}}, "cannot be made.*lr"),
+        ("gan", {"generator_optimizer": {"name": "Adam", "decay": 0.1}}, "cannot be made.*lr"),
         ("gan", {"generator_optimizer": {"name": "SGD", "lr": 0.1, "decay": 0.1}}, "SGD cannot decay"),
         ("gan", {"generator_optimizer": {"lr": 0.1, "decay": "much"}}, "decay of optimizer Adam is 'much'"),
         ("gan", {"generator_optimizer": {"lr": 0.1, "decay": -1}}, "decay of optimizer Adam is -1"),

@@ -136,7 +136,7 @@ def _distances(fakes: pd.DataFrame) -> str:
 def _contrast(contrast: dict[str, Any] | None) -> str:
     """The end-to-end contrast, where it was measured."""
     if contrast is None:
-        return "End to end: not measured (`--contrast` with a results folder of `benchmarks/least_squares.toml`)."
+        return "End to end: not measured (`--contrast` with a results folder of the suite `least_squares`)."
     first = contrast["rows"][0]
     told = "; ".join(_one_contrast(row) for row in contrast["rows"])
     return (

@@ -43,7 +43,7 @@ def recorded(folder: Path) -> Runs:
     extractor = own_extractor(manifest)
     column = f"final_{METRIC}_{extractor}"
     if column not in runs:
-        raise GanZooError(f"{folder} has no final FID; name a folder of `gan-zoo bench benchmarks/aa.toml`")
+        raise GanZooError(f"{folder} has no final FID; name a folder of `gan-zoo bench aa`")
     failed = runs["status"].map(is_failure)
     runs = runs.assign(failed=failed)[(runs["variant"] != FLOOR) & (failed | (runs["status"] == "ok"))]
     runs = runs[runs["failed"] | runs[column].notna()]

@@ -70,9 +70,7 @@ def contrasts(folder: Path, variant: str, others: Sequence[str]) -> list[dict[st
     results = read_results(folder)
     manifest, extractor = results.manifest, own_extractor(results.manifest)
     if missing := [name for name in (variant, *others) if name not in manifest.get("variants", [])]:
-        raise GanZooError(
-            f"{folder} holds no run of {', '.join(missing)}; name a folder of benchmarks/least_squares.toml"
-        )
+        raise GanZooError(f"{folder} holds no run of {', '.join(missing)}; name a folder of the suite least_squares")
     column = f"final_fid_{extractor}"
     if column not in results.runs:
         raise GanZooError(f"{folder} holds no final FID; finish its run first")

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from gan_zoo.bench.records import read_cell
-from timing.machine import BENCHMARKS
 
 TRIES, POLL_SECONDS = 3, 0.02
 _COMMAND = "import sys; from gan_zoo.cli import main; sys.exit(main())"
@@ -51,10 +50,9 @@ def _median(command: Sequence[str]) -> float | None:
 
 
 def first_step(device: str, limit: float) -> float | None:
-    """Seconds from starting ``gan-zoo bench mnist.toml --preset smoke`` until a cell has trained; None if none does."""
+    """Seconds from starting ``gan-zoo bench mnist --preset smoke`` until a cell has trained; None if none does."""
     out = Path(tempfile.mkdtemp(prefix="gan-zoo-speed-"))
-    suite = str(BENCHMARKS / "mnist.toml")
-    command = [*gan_zoo(), "bench", suite, "--preset", "smoke", "--device", device, "--out", str(out)]
+    command = [*gan_zoo(), "bench", "mnist", "--preset", "smoke", "--device", device, "--out", str(out)]
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:

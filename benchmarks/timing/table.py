@@ -96,7 +96,7 @@ def _quality(rows: list[Report]) -> str:
     head = ("variant", "exact", "fast", "difference", "95% interval", "seeds")
     first = rows[0]
     said = (
-        f"FID ({first['extractor']}, N = {first['n']:,}) at the end of the budget of `benchmarks/precision.toml`, mean "
+        f"FID ({first['extractor']}, N = {first['n']:,}) at the end of the budget of the suite `precision`, mean "
         f"over the seeds that survived, in fp32 and in {first['precision']}; the interval is Welch's, of the "
         "difference of means."
     )
@@ -183,7 +183,7 @@ def _startup(times: Report) -> str:
         "python_seconds": "`python -c pass`",
         "help_seconds": "`gan-zoo --help`",
         "import_torch_seconds": "`import torch`",
-        "bench_to_first_step_seconds": "`gan-zoo bench benchmarks/mnist.toml --preset smoke` until it has trained",
+        "bench_to_first_step_seconds": "`gan-zoo bench mnist --preset smoke` until it has trained",
     }
     return grid(("from the start of the process", "s"), ([name, _number(times[key])] for key, name in names.items()))
 

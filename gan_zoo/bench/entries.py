@@ -4,18 +4,13 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gan_zoo import registry
-from gan_zoo.bench.suite import Preset, Suite
+from gan_zoo import overrides, registry
+from gan_zoo.bench.suite import Preset, Suite, check_names
 from gan_zoo.engine import Budget
-from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.errors import GanZooError
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.precision import EXACT
 from gan_zoo.variant import Variant
-
-
-def known(suite: Suite) -> list[str]:
-    """All names that may stand in the suite's list of variants."""
-    return [*registry.names(), *suite.named]
 
 
 def make(name: str, suite: Suite, preset: Preset) -> Variant:
@@ -26,17 +21,20 @@ def make(name: str, suite: Suite, preset: Preset) -> Variant:
     Raises:
         GanZooError: no such variant, or options that do not fit.
     """
-    return _made(name, suite, _shared(suite, preset) | _own(name, suite) | _said(name, suite, preset))
+    return _made(name, suite, _combined(name, suite, *_layers(name, suite, preset)))
 
 
 def departures(name: str, suite: Suite, preset: Preset, precision: str) -> Iterable[str]:
     """How the preset departs from the entry as it is registered, and from the suite's full budget; and its note."""
-    plain = _made(name, suite, _own(name, suite))
-    defaults = registry.hyperparameters(_base(name, suite)) | _own(name, suite)
-    said = _said(name, suite, preset)
-    shared = {key: value for key, value in _shared(suite, preset).items() if key not in _own(name, suite)}
-    for option, value in (shared | said).items():
-        default = defaults.get(option, getattr(plain, option, "its own"))
+    shared, own, *said = _layers(name, suite, preset)
+    plain, made = _made(name, suite, own), make(name, suite, preset)
+    hyperparameters = registry.hyperparameters(_base(name, suite))
+    defaults = hyperparameters | _combined(name, suite, own)
+    resolved = _combined(name, suite, shared, own, *said)
+    for option in _combined(name, suite, shared, *said):
+        value, default = resolved[option], defaults.get(option, "its own")
+        if option not in hyperparameters:
+            value, default = getattr(made, option, value), getattr(plain, option, default)
         if _words(value) != _words(default):
             yield f"{option} {_words(value)}, not {_words(default)}"
     full = suite.presets.get("full", preset).budget
@@ -65,40 +63,26 @@ def check(suite: Suite, preset_name: str, preset: Preset) -> None:
     Raises:
         GanZooError: a name that is not there, a named entry that takes a registered name, or options that do not fit.
     """
-    where = f"presets.{preset_name}."
-    for name, entry in suite.named.items():
+    for name in suite.named:
         try:
             registry.check_name(name)
         except GanZooError as error:
             raise GanZooError(f"{suite.file}: key 'named.{name}': {error}") from None
         if name in registry.names():
             raise GanZooError(f"{suite.file}: key 'named.{name}': a variant of that name is registered; choose another")
-        _check(suite, f"named.{name}.variant", [entry.variant], registry.names())
-        _try(suite, f"named.{name}.options", name, dict(entry.options))
-    _check(suite, "variants", suite.variants, known(suite))
-    _check(suite, "baseline", [suite.baseline] if suite.baseline else [], known(suite))
-    _check(suite, "contrasts", [name for pair in suite.contrasts for name in pair], known(suite))
-    if same := [first for first, second in suite.contrasts if first == second]:
-        raise GanZooError(f"{suite.file}: key 'contrasts': {same[0]!r} is compared with itself; name two variants")
-    _check(suite, f"{where}variants", preset.variants or [], known(suite))
-    _check(suite, f"{where}notes", preset.notes, known(suite))
-    for key, options in (("options", suite.options), (f"{where}options", preset.options)):
-        _check(suite, key, options, known(suite))
+    check_names(suite, preset_name, preset, registry.names())
+    for name, entry in suite.named.items():
+        _try(suite, f"named.{name}.options", name, entry.options)
+    for key, options in (("options", suite.options), (f"presets.{preset_name}.options", preset.options)):
         for name in options:
-            _try(suite, f"{key}.{name}", name, _own(name, suite) | options[name])
+            _try(suite, f"{key}.{name}", name, _own(name, suite), options[name])
     for name in preset.variants or suite.variants:
-        _try(suite, "shared", name, _shared(suite, preset) | _own(name, suite) | _said(name, suite, preset))
+        _try(suite, "shared", name, *_layers(name, suite, preset))
 
 
-def _check(suite: Suite, key: str, names: Iterable[str], allowed: Iterable[str]) -> None:
-    for name in names:
-        if name not in allowed:
-            raise GanZooError(f"{suite.file}: key {key!r}: {unknown('variant', name, allowed)}")
-
-
-def _try(suite: Suite, key: str, name: str, options: dict[str, Any]) -> None:
+def _try(suite: Suite, key: str, name: str, *layers: Mapping[str, Any]) -> None:
     try:
-        _made(name, suite, options)
+        _made(name, suite, _combined(name, suite, *layers))
     except GanZooError as error:
         raise GanZooError(f"{suite.file}: key {key!r}: {error}") from None
 
@@ -111,8 +95,14 @@ def _own(name: str, suite: Suite) -> dict[str, Any]:
     return dict(suite.named[name].options) if name in suite.named else {}
 
 
-def _said(name: str, suite: Suite, preset: Preset) -> dict[str, Any]:
-    return suite.options.get(name, {}) | preset.options.get(name, {})
+def _layers(name: str, suite: Suite, preset: Preset) -> list[dict[str, Any]]:
+    """The options of an entry, the nearest last: those that all share, its own, the suite's and the preset's for it."""
+    said = (suite.options.get(name, {}), preset.options.get(name, {}))
+    return [_shared(suite, preset), _own(name, suite), *said]
+
+
+def _combined(name: str, suite: Suite, *layers: Mapping[str, Any]) -> dict[str, Any]:
+    return overrides.combined(registry.hyperparameters(_base(name, suite)), *layers)
 
 
 def _shared(suite: Suite, preset: Preset) -> dict[str, Any]:

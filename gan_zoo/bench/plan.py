@@ -204,7 +204,8 @@ def make_plan(recipe: Recipe) -> Plan:
         registry.load_plugin(plugin)
     preset_name = recipe.preset
     if preset_name == "auto":
-        preset_name = "standard" if device.type == "cuda" else "quick"
+        larger = "standard" if "standard" in suite.presets else "full"
+        preset_name = larger if device.type == "cuda" else "quick"
     preset = suite.preset(preset_name)
     threads = recipe.threads or (default_threads() if recipe.single else 1)
     if device.type == "cpu":

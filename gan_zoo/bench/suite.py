@@ -2,20 +2,23 @@
 
 import difflib
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 
+from gan_zoo.budget import UNITS
 from gan_zoo.errors import GanZooError, unknown
 from gan_zoo.precision import EXACT, PRECISIONS
+
+SHIPPED = Path(__file__).parents[1] / "suites"
+"""The folder of the suites that are part of this package."""
 
 _Count = Annotated[int, Field(ge=1)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Share = Annotated[float, Field(gt=0, le=1)]
 _Backbone = str | dict[str, Any]
-_BUDGETS = ("images", "epochs", "steps", "seconds")
 
 
 class _Table(BaseModel):
@@ -63,8 +66,10 @@ class Preset(_Table):
     @field_validator("budget")
     @classmethod
     def _one_unit(cls, budget: dict[str, float]) -> dict[str, float]:
-        if len(budget) != 1 or next(iter(budget)) not in _BUDGETS:
-            raise ValueError(f"must name exactly one of {', '.join(_BUDGETS)}, not {', '.join(budget) or 'nothing'}")
+        if len(budget) != 1 or next(iter(budget)) not in UNITS:
+            raise ValueError(f"must name exactly one of {', '.join(UNITS)}, not {', '.join(budget) or 'nothing'}")
+        if not budget.get("steps", 0.0).is_integer():
+            raise ValueError("steps are whole numbers")
         return budget
 
     @field_validator("evaluate_at")
@@ -178,26 +183,70 @@ class Suite(_Table):
         return self.presets[name]
 
 
-def read_suite(path: Path) -> Suite:
-    """Read and check a suite file.
+def find_suite(suite: Path | str) -> Path:
+    """The file of a suite: a path, or the name of a suite that is shipped, e.g. ``mnist``; a file goes before a name.
 
     Raises:
-        GanZooError: no such file, no TOML, or keys and values that do not fit: one line each, with the file, the key
+        GanZooError: no such file, and no such name (the nearest is named).
+    """
+    path, shipped = Path(suite), sorted(file.stem for file in SHIPPED.glob("*.toml"))
+    if path.exists() and not path.is_dir():
+        return path
+    if str(suite) in shipped:
+        return SHIPPED / f"{suite}.toml"
+    if path.name == str(suite) and not path.suffix:
+        raise unknown("suite", path.name, shipped)
+    why = "is a folder" if path.is_dir() else "does not exist"
+    raise GanZooError(f"suite {str(path)!r} {why}; name a file, or a suite of this package: {', '.join(shipped)}")
+
+
+def read_suite(suite: Path | str) -> Suite:
+    """Read and check a suite, named by its path or by the name of a suite that is shipped.
+
+    Raises:
+        GanZooError: no such suite, no TOML, or keys and values that do not fit: one line each, with the file, the key
             and what is allowed.
     """
-    path = Path(path)
+    path = find_suite(suite)
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise GanZooError(f"suite {str(path)!r} does not exist; the suites are in benchmarks/") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise GanZooError(f"suite {str(path)!r} cannot be read: {error}") from None
     try:
-        suite = Suite.model_validate(_extended(table, path))
+        read = Suite.model_validate(_extended(table, path))
     except ValidationError as errors:
         raise GanZooError("\n".join(f"{path}: {line}" for line in _lines(errors.errors()))) from None
-    suite._file = str(path)
-    return suite
+    read._file = str(path)
+    return read
+
+
+def check_names(suite: Suite, preset_name: str, preset: Preset | None, registered: Collection[str]) -> None:
+    """Check the names of variants that a suite's file gives; without a preset, those of no preset.
+
+    Raises:
+        GanZooError: an unknown name, with its file and key, or a variant that is compared with itself.
+    """
+    for name, entry in suite.named.items():
+        _check(suite, f"named.{name}.variant", [entry.variant], registered)
+    given: dict[str, Iterable[str]] = {
+        "variants": suite.variants,
+        "baseline": [suite.baseline] if suite.baseline else [],
+        "contrasts": [name for pair in suite.contrasts for name in pair],
+        "options": suite.options,
+    }
+    if preset is not None:
+        named = {"variants": preset.variants or [], "notes": preset.notes, "options": preset.options}
+        given |= {f"presets.{preset_name}.{key}": names for key, names in named.items()}
+    for key, names in given.items():
+        _check(suite, key, names, [*registered, *suite.named])
+    if same := [first for first, second in suite.contrasts if first == second]:
+        raise GanZooError(f"{suite.file}: key 'contrasts': {same[0]!r} is compared with itself; name two variants")
+
+
+def _check(suite: Suite, key: str, names: Iterable[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise GanZooError(f"{suite.file}: key {key!r}: {unknown('variant', name, known)}")
 
 
 def _extended(table: dict[str, Any], path: Path) -> dict[str, Any]:

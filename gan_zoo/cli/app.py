@@ -3,7 +3,9 @@
 torch and what needs it are imported inside the command that uses them: `--help` must answer at once.
 """
 
+import io
 import json
+import shutil
 import signal
 import sys
 from functools import cache
@@ -12,10 +14,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gan_zoo import __version__
 from gan_zoo.cli.bench import bench, report
 from gan_zoo.cli.compare import EPILOG as COMPARE_EPILOG
 from gan_zoo.cli.compare import compare
-from gan_zoo.cli.options import DataRoot, Inception, Plugin, load_plugins
+from gan_zoo.cli.options import DataRoot, Inception, Plugin
 from gan_zoo.cli.search import search
 from gan_zoo.cli.train import sample, train
 from gan_zoo.errors import GanZooError, Interrupted
@@ -36,6 +39,21 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"gan-zoo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global_options(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
 @cache
 def _console() -> "Console":
     from rich.console import Console
@@ -43,8 +61,17 @@ def _console() -> "Console":
     return Console()
 
 
+def _width() -> int:
+    """Characters in a line of the terminal, 80 without one."""
+    return shutil.get_terminal_size().columns
+
+
 def main() -> None:
     """Run the command line; an error that a person can mend is one line, and exit status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Not every console can show what is printed: an arrow becomes a question mark there.
+            stream.reconfigure(errors="replace")
     try:
         app(prog_name="gan-zoo", obj=_console)
     except Interrupted as stop:
@@ -69,19 +96,20 @@ def _fail(message: str, status: int) -> None:
     raise SystemExit(status)
 
 
-@app.command("list", epilog="Example: gan-zoo list --json | python -m json.tool")
+@app.command("list", epilog="Example: gan-zoo list --filter 'wgan*' --long")
 def list_variants(
-    plugin: Plugin = None, as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False
+    pattern: Annotated[
+        str | None, typer.Option("--filter", help="Only names that match, e.g. 'wgan*'.", show_default=False)
+    ] = None,
+    long: Annotated[bool, typer.Option("--long", help="With latent, parameters, batch size and paper.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with all that `show` prints.")] = False,
+    plugin: Plugin = None,
 ) -> None:
-    """List the variants: title, paper, loss, conditioning and size."""
-    from gan_zoo.cli import show
+    """List the variants: loss, networks, which networks get the labels (G, D), and the year of the paper."""
+    from gan_zoo.cli import index, show
 
-    load_plugins(plugin)
-    rows = show.variant_rows()
-    if as_json:
-        print(json.dumps(rows, indent=2))
-    else:
-        show.print_variants(rows, _console())
+    found = show.matching(index.records(plugin), pattern)
+    print(json.dumps(found, indent=2, default=str) if as_json else show.listed(found, _width(), long=long))
 
 
 @app.command("show", epilog="Example: gan-zoo show lsgan")
@@ -89,15 +117,14 @@ def show_variant(
     name: Annotated[str, typer.Argument(help="A variant; `gan-zoo list` names them.")], plugin: Plugin = None
 ) -> None:
     """Show the settings of a variant, its networks, and its deviations from the paper."""
-    from gan_zoo.cli import show
+    from gan_zoo.cli import index, show
 
-    load_plugins(plugin)
-    show.print_variant(name, _console())
+    print(show.shown(index.record(name, plugin), _width()))
 
 
 app.command(epilog="Example: gan-zoo train cgan --epochs 5 --out runs/cgan")(train)
-app.command(epilog="Example: gan-zoo bench benchmarks/mnist.toml --preset quick --out results/mine")(bench)
-app.command(epilog="Example: gan-zoo search benchmarks/mnist.toml --trials 8 --variants gan,cgan")(search)
+app.command(epilog="Example: gan-zoo bench mnist --preset quick --out results/mine")(bench)
+app.command(epilog="Example: gan-zoo search mnist --trials 8 --variants gan,cgan")(search)
 app.command(epilog="Example: gan-zoo report results/mnist-quick")(report)
 app.command(epilog=COMPARE_EPILOG)(compare)
 app.command(epilog="Example: gan-zoo sample runs/cgan-mnist-seed0 --class 7 --n 25")(sample)
@@ -112,13 +139,13 @@ def new(
     from gan_zoo.cli import scaffold
 
     path = scaffold.write_variant(name, out or Path(f"{name}.py"))
-    check, smoke = f"gan-zoo check {name}", "gan-zoo bench benchmarks/digits.toml --preset smoke"
+    check, smoke = f"gan-zoo check {name}", "gan-zoo bench digits --preset smoke"
     for line in (
         f"wrote {path}; next:",
         f"  {check} --plugin {path}",
         f"  {smoke} --variants {name},gan --plugin {path}",
     ):
-        _console().print(line, highlight=False, markup=False, soft_wrap=True)
+        print(line)
 
 
 @app.command(epilog="Example: gan-zoo check my_gan --plugin my_gan.py")
@@ -126,9 +153,11 @@ def check(
     name: Annotated[str, typer.Argument(help="A variant; `gan-zoo list` names them.")], plugin: Plugin = None
 ) -> None:
     """Run the contract tests over one variant."""
+    from gan_zoo.cli import index
+
+    index.check_variants([name], plugin)
     from gan_zoo.cli import check as checks
 
-    load_plugins(plugin)
     checks.check_variant(name, _console())
 
 
@@ -141,9 +170,16 @@ def data(
     data_root: DataRoot = None,
 ) -> None:
     """List the data sets, or fetch and check those named."""
+    from gan_zoo.cli import index, show
+
+    if not names:
+        print(show.data_sets(index.read()["data"], _width()))
+        return
+    for name in names:
+        index.check_data(name)
     from gan_zoo.cli import here
 
-    here.print_data(names, data_root, _console())
+    here.print_named(names, data_root, _console())
 
 
 @app.command(epilog="Example: gan-zoo doctor")

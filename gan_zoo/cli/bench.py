@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from gan_zoo.cli import index
 from gan_zoo.cli.options import (
     CheckpointEvery,
     DataRoot,
@@ -56,11 +57,12 @@ def bench(
     a run ends in error or timeout, with the others finished and the report written; 130 after Ctrl-C, 143 after
     SIGTERM.
     """
+    index.check_suite(suite, preset, variant_names(variants), precision, plugin)
     from gan_zoo.bench import launch
 
     if not (device or "").startswith("cuda"):
         launch.begin_early()
-    from gan_zoo.cli import progress, ranking
+    from gan_zoo.cli import progress
     from gan_zoo.pipeline import run_suite
 
     with progress.BenchListener(context.obj()) as listener:
@@ -84,6 +86,9 @@ def bench(
             force=force,
             listener=listener,
         )
+    # pandas and scipy, which it needs, are imported while nothing waits for them.
+    from gan_zoo.cli import ranking
+
     ranking.print_outcome(outcome, context.obj())
 
 

@@ -15,45 +15,15 @@ from gan_zoo.engine.device import describe, pick, unused_gpu
 from gan_zoo.errors import GanZooError
 
 
-def print_data(names: list[str] | None, root: Path | None, console: Console) -> None:
-    """The data sets: those named, fetched and checked; or all, with whether they are here."""
-    if names:
-        _print_named(names, root, console)
-        return
-    rows, absent, notes = [], [], []
-    for name in data.names():
-        try:
-            loaded = _as_it_lies(name, root)
-        except data.DataMissing:
-            rows.append((name, *["-"] * 4, "not here"))
-            absent.append(name)
-            continue
-        rows.append((name, *_facts(loaded), "here"))
-        notes += [f"{name}: {loaded.note}"] if loaded.note else []
-    if absent:
-        notes.append(
-            f"not here: {', '.join(absent)}; `gan-zoo data NAME` downloads one, or name the folder of its files with "
-            f"{data.DATA_ENV} or --data-root"
-        )
-    notes.append("folder:PATH is a data set of your own images: one sub-folder a class, or none")
-    _print_rows(rows, (), notes, console)
-
-
-def _print_named(names: list[str], root: Path | None, console: Console) -> None:
+def print_named(names: list[str], root: Path | None, console: Console) -> None:
+    """Data sets, fetched and checked, with their sizes and fingerprints."""
     rows, notes = [], []
     for name in names:
         loaded = data.load(name, root=root if data.needs_root(name) else None)
-        rows.append((name, *_facts(loaded), loaded.fingerprint[:12], "here"))
+        sizes = f"{len(loaded.train):,}", f"{len(loaded.test):,}", f"{loaded.classes:,}"
+        rows.append((name, *sizes, loaded.extractor or "-", loaded.fingerprint[:12]))
         notes += [f"{name}: {loaded.note}"] if loaded.note else []
-    _print_rows(rows, ("fingerprint",), notes, console)
-
-
-def _facts(loaded: data.Dataset) -> tuple[str, ...]:
-    return f"{len(loaded.train):,}", f"{len(loaded.test):,}", f"{loaded.classes:,}", loaded.extractor or "-"
-
-
-def _print_rows(rows: list[tuple[str, ...]], more: tuple[str, ...], notes: list[str], console: Console) -> None:
-    heads = ("data set", "train", "test", "classes", "extractor", *more, "")
+    heads = ("data set", "train", "test", "classes", "extractor", "fingerprint")
     console.print(fitted(dict(zip(heads, map(list, zip(*rows, strict=True)), strict=True)), console.width))
     for note in notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)

@@ -1,7 +1,8 @@
 """Options that several verbs share, and how the texts given to them are read."""
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,7 +32,9 @@ Precision = Annotated[
     typer.Option(help=f"{', '.join(PRECISIONS)}; by default {EXACT}, or the suite's own.", show_default=False),
 ]
 
-SuiteFile = Annotated[Path, typer.Argument(metavar="SUITE", help="A suite file; see benchmarks/.")]
+SuiteFile = Annotated[
+    str, typer.Argument(metavar="SUITE", help="A suite file, or the name of a suite of this package, e.g. mnist.")
+]
 Out = Annotated[
     Path | None, typer.Option(help="Folder to write to; by default runs/SUITE-DATA-PRESET.", show_default=False)
 ]
@@ -65,6 +68,20 @@ def load_plugins(paths: list[Path] | None) -> None:
 
     for path in paths or []:
         registry.load_plugin(path)
+
+
+def settings(texts: list[str] | None) -> dict[str, Any]:
+    """The options of a variant from ``--set NAME=VALUE``, values as JSON, or as text if they are none."""
+    found: dict[str, Any] = {}
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise GanZooError(f"--set {text!r} is not of the form NAME=VALUE")
+        try:
+            found[name] = json.loads(value)
+        except json.JSONDecodeError:
+            found[name] = value
+    return found
 
 
 def _split(names: str | None) -> list[str] | None:

@@ -3,7 +3,7 @@
 import keyword
 from pathlib import Path
 
-from gan_zoo import registry
+from gan_zoo.cli import index
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
 
@@ -69,7 +69,7 @@ def write_variant(name: str, path: Path) -> Path:
     """
     if not name.isidentifier() or keyword.iskeyword(name) or not name.isascii() or name in _USED:
         raise GanZooError(f"{name!r} cannot name a variant: use letters, digits and underscores, e.g. my_gan")
-    if name in (*registry.names(), "real"):
+    if name in {*index.names(None), "real"}:
         raise GanZooError(f"variant {name!r} is there already; choose another name (`gan-zoo list` shows those taken)")
     if path.exists():
         raise GanZooError(f"{str(path)!r} exists already; nothing was written. Name another file with --out")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gan_zoo.cli import index
 from gan_zoo.cli.options import (
     DataRoot,
     Device,
@@ -49,6 +50,7 @@ def search(
 
     The same command again resumes what was interrupted; with more trials it adds them.
     """
+    index.check_suite(suite, preset, variant_names(variants), precision, plugin)
     from gan_zoo.bench import launch
 
     if not (device or "").startswith("cuda"):

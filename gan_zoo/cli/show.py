@@ -1,158 +1,165 @@
-"""The variants: all in a table, and each in full."""
+"""The variants and data sets in tables, and a variant in full: text alone, without torch and rich."""
 
-import contextlib
-from dataclasses import fields
-from typing import Any
+import fnmatch
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 
-import torch
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-from torch.overrides import TorchFunctionMode
+from gan_zoo.cli.index import Record
+from gan_zoo.cli.table import Columns, plain
+from gan_zoo.errors import GanZooError
 
-from gan_zoo import registry
-from gan_zoo.cli.table import Columns, fitted
-from gan_zoo.description import describe
-from gan_zoo.errors import PLUGIN_FAILURES, GanZooError
-from gan_zoo.networks import backbones
-from gan_zoo.variant import GROUPS, Networks, Variant
-
-
-def variant_rows() -> list[dict[str, Any]]:
-    """One record a variant, with the parameters of its networks for grey images and ten classes."""
-    rows = []
-    for name in registry.names():
-        variant = registry.get(name)
-        networks = _networks(variant)
-        rows.append(
-            {
-                "name": name,
-                "title": variant.title,
-                "paper": variant.paper,
-                "group": variant.group,
-                "objective": variant.objective.title,
-                "backbone": backbones.describe(variant.networks),
-                "conditioning": variant.conditioning,
-                "latent": str(variant.latent),
-                "side": variant.image_side,
-                "batch_size": variant.batch_size,
-                "parameters": {
-                    k: sum(p.numel() for p in network.parameters()) for k, network in networks._asdict().items()
-                },
-                "hyperparameters": registry.hyperparameters(name),
-                "deviations": list(variant.deviations),
-            }
-        )
-    return rows
-
-
-def print_variants(rows: list[dict[str, Any]], console: Console) -> None:
-    """The variants, a table a group, with how each departs from its paper below it."""
-    groups = dict.fromkeys([*GROUPS, *(row["group"] for row in rows)])
-    for group in groups:
-        if mine := [row for row in rows if row["group"] == group]:
-            console.print(f"[bold]{escape(group)}[/]")
-            _print_group(mine, console)
-            for row in (row for row in mine if row["deviations"]):
-                text = Text(f"{row['name']} departs: {'; '.join(row['deviations'])}", style="dim")
-                console.print(Padding(text, (0, 0, 0, 1)))
-            console.print()
+_SHORTER = {
+    "non-saturating cross-entropy + ": "non-sat. + ",
+    "non-saturating cross-entropy": "non-saturating",
+    "minimax cross-entropy": "minimax",
+    "cross-entropy with noisy targets": "noisy targets",
+    "least squares on the probability": "least sq. of sigmoid",
+    "least squares on the raw score": "least squares",
+    "relativistic pairs + ": "rel. pairs + ",
+    "boundary equilibrium, diversity 0.5": "boundary equilibrium",
+    "energy with": "energy,",
+    "mutual information": "info",
+    "gradient penalty": "GP",
+    " penalty": "",
+}
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+_LABELS = {"none": "-", "generator": "G", "both": "G, D", "projection": "G, proj"}
+EXPLAINED = {
+    "heads": "further outputs of the discriminator",
+    "autoencoder": "the discriminator is an autoencoder, its score the mean of its errors to this power",
+    "norm": "normalization in the discriminator",
+    "generator_norm": "normalization in the generator",
+    "shared_step_count": "one count of optimizer steps for both players, as with one Adam object in Keras 2",
+    "generator_trains": "parameters that the generator's optimizer steps",
+    "discriminator_trains": "parameters that the discriminator's optimizer steps",
+    "discriminator_steps": "discriminator steps in each iteration",
+    "generator_steps": "generator steps in each iteration",
+    "fake_batch_size": "fakes in a discriminator step",
+    "generator_batch_size": "new fakes in a generator step, which otherwise uses the discriminator's again",
+    "sampling": "how real samples are drawn",
+    "packing": "samples that the discriminator judges together",
+    "joint": "real and fake samples pass through the discriminator as one batch",
+    "fakes_in_eval": "the discriminator's fakes are made by the generator in evaluation mode",
+    "after_discriminator_step": "called after each discriminator step",
+    "initialization": "initialization of the weights",
+    "ema": "decay of the moving average of the generator's weights, from which samples are drawn",
+}
+"""What the settings of a variant mean that ``show`` lists if they differ from the default."""
+_NOTES = """
+labels: networks that get them; proj: projected on the discriminator's features
+`gan-zoo show NAME` shows a variant in full; --long writes the words out"""
 
 
-def _print_group(rows: list[dict[str, Any]], console: Console) -> None:
-    columns: Columns = {
-        "name": [row["name"] for row in rows],
-        "title": [row["title"] for row in rows],
-        "paper": [row["paper"] for row in rows],
-        "loss": [row["objective"] for row in rows],
-        "backbone": [row["backbone"] for row in rows],
-        "labels to": [row["conditioning"] for row in rows],
-        "parameters G + D": [" + ".join(f"{count / 1e6:.2f}M" for count in row["parameters"].values()) for row in rows],
-        "side": [str(row["side"]) for row in rows],
-        "batch": [str(row["batch_size"]) for row in rows],
-    }
-    console.print(fitted(columns, console.width, wrapped=("title", "loss", "backbone")))
-
-
-def print_variant(name: str, console: Console) -> None:
-    """A variant's settings, networks and deviations."""
-    variant = registry.get(name)
-    settings = describe(variant)
-    deviations, defaults = settings.pop("deviations"), {field.name: field.default for field in fields(variant)}
-    table = Table("setting", "value", title=escape(f"{name}: {variant.title}"), box=box.SIMPLE_HEAD)
-    for key, value in settings.items():
-        if key not in ("name", "title", "options"):
-            default = callable(defaults[key]) and getattr(variant, key) is defaults[key]
-            table.add_row(key.replace("_", " "), "default" if default else escape(_words(value)))
-    hyperparameters = registry.hyperparameters(name)
-    table.add_row("hyperparameters", escape(_words(hyperparameters)) if hyperparameters else "none")
-    console.print(table)
-    for network in _networks(variant):
-        console.print(str(network), highlight=False, markup=False, soft_wrap=True)
-    console.print("departs from its paper:" if deviations else "no deviations from its paper are listed")
-    for line in deviations:
-        console.print(f"  - {line}", highlight=False, markup=False, soft_wrap=True)
-
-
-class _Undrawn(TorchFunctionMode):
-    """Leaves normal weights undrawn: for a tensor without values torch would import its compiler, for seconds."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if getattr(func, "__name__", "") == "normal_":
-            return kwargs["tensor"] if "tensor" in kwargs else args[0]
-        return func(*args, **kwargs)
-
-
-def _networks(variant: Variant) -> Networks:
-    """Networks for grey images and ten classes: their shapes alone where they can be made so, which takes no time.
+def matching(records: list[Record], pattern: str | None) -> list[Record]:
+    """The records whose name matches a pattern with ``*``, ``?`` and ``[]``; without a pattern, all.
 
     Raises:
-        GanZooError: they cannot be made.
+        GanZooError: no name matches.
     """
-    shape = (1, variant.image_side, variant.image_side)
-    # A network may compute with its first weights, which a shape alone has not; spectral norm does.
-    if variant.norm != "spectral":
-        with contextlib.suppress(*PLUGIN_FAILURES), torch.device("meta"), _Undrawn():
-            return variant.build(shape, 10)
-    try:
-        return variant.build(shape, 10)
-    except GanZooError:
-        raise
-    except PLUGIN_FAILURES as error:
-        why = " ".join(f"{type(error).__name__}: {error}".split())
-        file = ", ".join(str(path) for path in registry.sources(variant.name))
-        raise GanZooError(f"the networks of variant {variant.name!r} ({file}) cannot be made: {why}") from error
+    found = [record for record in records if pattern is None or fnmatch.fnmatchcase(record["name"], pattern)]
+    if not found:
+        names = ", ".join(record["name"] for record in records)
+        raise GanZooError(f"--filter {pattern!r} matches no variant; use a pattern such as 'wgan*'. Known: {names}")
+    return found
 
 
-def _words(value: Any) -> str:
-    """A setting of ``describe`` in words: ``Adam, lr 0.0002, betas 0.5, 0.999``; a function by its name."""
-    if isinstance(value, dict):
-        if "function" in value:
-            return _call(value)
-        if "title" in value:
-            return str(value["title"])
-        named = {key: inner for key, inner in value.items() if key not in ("name", "settings")}
-        parts = [str(value["name"])] if "name" in value else []
-        parts += [_words(value["settings"])] if value.get("settings") else []
-        return ", ".join(parts + [f"{key} {_words(inner)}" for key, inner in named.items()])
-    if isinstance(value, list):
-        return ", ".join(map(_words, value)) or "none"
-    plain = {None: "none", True: "yes", False: "no"}
-    if value is None or isinstance(value, bool):
-        return plain[value]
-    return str(value).removeprefix("gan_zoo.").replace(".<locals>.", ".")
+def listed(records: Sequence[Record], width: int, *, long: bool = False) -> str:
+    """The variants as a table of lines that fit into ``width``, one a variant from 80 characters on.
+
+    Args:
+        records: the variants.
+        width: characters of a line.
+        long: whether the words are written out, with latent, parameters, batch and paper.
+    """
+    columns: Columns = {
+        "name": [record["name"] for record in records],
+        "title": [record["title"] if long else record["title"].partition(" (")[0] for record in records],
+        "loss": [_loss(record) if long else _shorter(_loss(record)) for record in records],
+        "networks": [record["backbone"] if long else record["backbone"].partition(",")[0] for record in records],
+        "labels": [record["conditioning"] if long else _LABELS[record["conditioning"]] for record in records],
+        "year": [record["year"] for record in records],
+    }
+    if long:
+        columns |= {
+            "latent": [record["latent"] for record in records],
+            "parameters": [" + ".join(map(_millions, record["parameters"].values())) for record in records],
+            "batch": [str(record["batch_size"]) for record in records],
+            "paper": [record["paper"] for record in records],
+        }
+    return plain(columns, width) + ("" if long else f"\n{_NOTES}")
 
 
-def _call(made: dict[str, Any]) -> str:
-    """A function by its name, with the values that it was made with."""
-    inner, values = made["function"], {**made.get("with", {}), **made.get("keywords", {})}
-    if isinstance(inner, dict):
-        inner, values = inner["function"], {**inner.get("with", {}), **values}
-    given = [_words(value) for value in made.get("args", [])] + [
-        f"{key} {_words(value)}" for key, value in values.items()
-    ]
-    return ", ".join([_words(inner), *given])
+def _loss(record: Record) -> str:
+    return " + ".join([record["objective"], *record["penalties"]])
+
+
+def _shorter(loss: str) -> str:
+    loss = " + ".join(part.partition(", weight")[0] for part in loss.split(" + "))
+    for words, fewer in _SHORTER.items():
+        loss = loss.replace(words, fewer)
+    return loss
+
+
+def _millions(parameters: int) -> str:
+    return f"{parameters / 1e6:.2f}M"
+
+
+def shown(record: Record, width: int) -> str:
+    """A variant in full: its paper, its parts, the settings that differ from the default, and its deviations."""
+    year = f" ({record['year']})" if record["year"] else ""
+    lines = [f"{record['name']}: {record['title']}{year}", ""]
+    for name, value in _parts(record):
+        lines += _wrapped(f"{name:<14}", value, width)
+    shape = f"images of {record['side']}x{record['side']}, 1 channel, 10 classes"
+    lines += ["", f"networks: {record['backbone']}; for {shape}:"]
+    for player, layers in record["networks"].items():
+        # A line breaks between layers, never within one.
+        text = ", ".join(layer.replace(" ", _NO_BREAK) for layer in layers)
+        found = _wrapped(f"  {player:<15}", f"{record['parameters'][player]:,} parameters: {text}", width)
+        lines += (line.replace(_NO_BREAK, " ") for line in found)
+    if record["settings"]:
+        lines += ["", "settings other than the default:"]
+        for name, value in record["settings"].items():
+            lines += _wrapped("  ", f"{name} = {value}: {EXPLAINED[name]}", width, indent=4)
+    lines += ["", "deviations from the paper:" if record["deviations"] else "deviations from the paper: none listed"]
+    for deviation in record["deviations"]:
+        lines += _wrapped("  - ", deviation, width)
+    return "\n".join(lines)
+
+
+def data_sets(about: Mapping[str, str], width: int) -> str:
+    """The data sets as a table, and where their files come from."""
+    lines = [plain({"data set": [*about], "": [*about.values()]}, width), ""]
+    note = (
+        "`gan-zoo data NAME` downloads a data set if needed, and checks it; name a folder that holds it with "
+        "GAN_ZOO_DATA or --data-root. `gan-zoo doctor` tells which are on this machine."
+    )
+    return "\n".join(lines + _wrapped("", note, width))
+
+
+def _parts(record: Record) -> Iterator[tuple[str, str]]:
+    yield "paper", record["url"] or record["paper"]
+    yield "loss", _loss(record)
+    yield (
+        "labels",
+        {"none": "not used", "generator": "to the generator", "both": "to both networks"}.get(
+            record["conditioning"], "to the generator; projected on the discriminator's features"
+        ),
+    )
+    yield "latent", record["latent"]
+    yield "batch size", str(record["batch_size"])
+    optimizers = record["generator_optimizer"], record["discriminator_optimizer"]
+    if optimizers[0] == optimizers[1]:
+        yield "optimizers", optimizers[0]
+    else:
+        yield from zip(("G optimizer", "D optimizer"), optimizers, strict=True)
+    options = ", ".join(f"{name}={value}" for name, value in record["hyperparameters"].items())
+    yield "options", f"{options or 'none of its own'} (--set NAME=VALUE)"
+
+
+def _wrapped(head: str, text: str, width: int, indent: int | None = None) -> list[str]:
+    below = " " * (len(head) if indent is None else indent)
+    return textwrap.wrap(
+        text, max(width, 40), initial_indent=head, subsequent_indent=below, break_on_hyphens=False,
+        break_long_words=False,
+    )  # fmt: skip

@@ -1,6 +1,5 @@
 """One variant by itself: train it, and sample from it."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +15,8 @@ from gan_zoo import pipeline, registry
 from gan_zoo.bench import launch
 from gan_zoo.bench.cell import CLASS_COLUMNS, COLUMNS, tile
 from gan_zoo.bench.single import single_recipe
+from gan_zoo.budget import Budget
 from gan_zoo.cli.progress import BenchListener
-from gan_zoo.cli.ranking import print_outcome
-from gan_zoo.engine import Budget
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import check_writable
 
@@ -30,9 +28,9 @@ def train(
     *,
     data: str,
     channels: int | None,
-    budget: Mapping[str, float],
+    budget: Budget,
     seed: int,
-    settings: list[str],
+    settings: Mapping[str, Any],
     force: bool,
     device: str | None,
     **options: Any,
@@ -43,27 +41,17 @@ def train(
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
         GanZooError: bad input, another run in ``out``, or a run that ends in an error or timeout.
     """
-    if seed < 0:
-        raise GanZooError(f"--seed {seed} must be a whole number from 0 on")
     if not (device or "").startswith("cuda"):
         launch.begin_early()
-    variant = registry.get(name, **dict(_setting(text) for text in settings))
-    recipe = single_recipe(variant, data, Budget.of(budget), seed=seed, channels=channels)
+    variant = registry.get(name, **settings)
+    recipe = single_recipe(variant, data, budget, seed=seed, channels=channels)
     with BenchListener(console) as listener:
         outcome = pipeline.run_recipe(
             replace(recipe, isolate=True, device=device, **options), out, force=force, listener=listener
         )
+    from gan_zoo.cli.ranking import print_outcome
+
     print_outcome(outcome, console)
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise GanZooError(f"--set {text!r} is not of the form NAME=VALUE")
-    try:
-        return key, json.loads(value)
-    except json.JSONDecodeError:
-        return key, value
 
 
 def sample(

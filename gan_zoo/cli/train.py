@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from gan_zoo.budget import Budget
+from gan_zoo.cli import index
 from gan_zoo.cli.options import (
     Channels,
     CheckpointEvery,
@@ -17,7 +19,9 @@ from gan_zoo.cli.options import (
     Precision,
     RunTimeout,
     load_plugins,
+    settings,
 )
+from gan_zoo.errors import GanZooError
 
 
 def train(
@@ -40,7 +44,7 @@ def train(
     setting: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", help="A hyperparameter, e.g. --set batch_size=128. May be given again.", show_default=False
+            "--set", help="An option of the variant, e.g. --set lr=1e-4. May be given again.", show_default=False
         ),
     ] = None,
     evaluate: Annotated[bool, typer.Option(help="Compute the metrics of the data set's default extractor.")] = True,
@@ -65,19 +69,28 @@ def train(
     Exit status: 0 if the run is ok, diverged, collapsed or out_of_memory, which are results; 2 for bad input, and for
     a run that ends in error or timeout; 130 after Ctrl-C, 143 after SIGTERM.
     """
+    if seed < 0:
+        raise GanZooError(f"--seed {seed} must be a whole number from 0 on")
+    units = {"epochs": epochs, "images": images, "steps": steps, "seconds": seconds}
+    budget = Budget.of({unit: amount for unit, amount in units.items() if amount is not None} or {"epochs": 200.0})
+    options = settings(setting)
+    index.check_precision(precision)
+    index.check_variants([name], plugin)
+    index.check_options(name, options)
+    if not plugin:
+        index.check_data(data)
+    # torch takes seconds to import.
     from gan_zoo.cli import single
 
-    load_plugins(plugin)
-    units = {"epochs": epochs, "images": images, "steps": steps, "seconds": seconds}
     single.train(
         name,
         out,
         context.obj(),
         data=data,
         channels=channels,
-        budget={unit: amount for unit, amount in units.items() if amount is not None} or {"epochs": 200.0},
+        budget=budget,
         seed=seed,
-        settings=setting or [],
+        settings=options,
         force=force,
         evaluate=evaluate,
         checkpoint_every=checkpoint_every,

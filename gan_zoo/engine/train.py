@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gan_zoo.budget import Budget
 from gan_zoo.engine import checkpoint
 from gan_zoo.engine.advance import advance
 from gan_zoo.engine.batches import Draw, draw
@@ -18,13 +19,11 @@ from gan_zoo.engine.device import peak_memory, reason, reset_peak_memory, synchr
 from gan_zoo.engine.sample import NotFinite, Sampler
 from gan_zoo.engine.state import State
 from gan_zoo.engine.step import flush, pending_row
-from gan_zoo.errors import GanZooError, unknown
 from gan_zoo.variant import Variant
 
 if TYPE_CHECKING:
     import pandas as pd
 
-UNITS = ("images", "epochs", "steps", "seconds")
 HISTORY_INTERVAL = 50
 """Steps that a row of history is the mean of. It is fixed, so that an extended run has the rows of one in one go."""
 _CHUNK_SECONDS = 0.2
@@ -35,47 +34,6 @@ _CLOCK = 1e-6
 
 class Diverged(Exception):
     """A recorded value is no longer finite."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How long to train: real images judged, epochs of the training split, rounds (``steps``), or seconds."""
-
-    unit: str
-    amount: float
-
-    def __post_init__(self) -> None:
-        if self.unit not in UNITS:
-            raise unknown("budget unit", self.unit, UNITS)
-        if not self.amount > 0 or not math.isfinite(self.amount):
-            raise GanZooError(f"budget of {self.amount} {self.unit} is no budget; it must be above 0")
-
-    def __str__(self) -> str:
-        return f"{self.amount:,.10g} {self.unit}"
-
-    @classmethod
-    def of(cls, setting: Mapping[str, float]) -> "Budget":
-        """From a suite's ``{images = 256000}``."""
-        if len(setting) != 1:
-            raise GanZooError(f"budget {dict(setting)} must name exactly one of {', '.join(UNITS)}")
-        ((unit, amount),) = setting.items()
-        return cls(unit, amount)
-
-    def in_images(self, samples: int) -> "Budget":
-        """The same budget for a training split of so many samples, epochs as images."""
-        return Budget("images", self.amount * samples) if self.unit == "epochs" else self
-
-    def spent(self, state: State) -> float:
-        """How much of it a state has used, in its unit."""
-        used = {"images": state.images, "steps": state.rounds, "seconds": state.seconds}
-        return state.images / len(state.data) if self.unit == "epochs" else used[self.unit]
-
-    def rounds_left(self, state: State, fraction: float) -> int:
-        """Rounds to a fraction of it, never too many (an epoch's last batch is smaller); for seconds, a large bound."""
-        left = self.amount * fraction - self.spent(state)
-        images = state.variant.batch_size * state.variant.discriminator_steps
-        a_round = {"images": images, "epochs": images / len(state.data), "steps": 1, "seconds": 1e-3}[self.unit]
-        return max(0, math.ceil(left / a_round - 1e-9))
 
 
 OnBlock = Callable[[State, Mapping[str, float]], None]

@@ -71,7 +71,7 @@ def search_suite(
             another search, or something else. Nothing is trained then.
     """
     _check(trials, seed)
-    source = read_suite(Path(suite))
+    source = read_suite(suite)
     ranges = read_ranges(source)
     recipe = Recipe(
         suite=source,

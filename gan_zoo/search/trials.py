@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gan_zoo import registry
+from gan_zoo import overrides, registry
 from gan_zoo.bench import tables
 from gan_zoo.bench.cell import records_path
 from gan_zoo.bench.plan import CellPlan, Plan
@@ -77,7 +77,12 @@ def base_of(name: str, suite: Suite) -> str:
 def own_options(name: str, suite: Suite) -> dict[str, Any]:
     """What the suite says of a variant alone, under every preset."""
     own = suite.named[name].options if name in suite.named else {}
-    return {**own, **suite.options.get(name, {})}
+    return combined_for(name, suite, own, suite.options.get(name, {}))
+
+
+def combined_for(name: str, suite: Suite, *layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of an entry of the suite, each layer overriding those before it."""
+    return overrides.combined(registry.hyperparameters(base_of(name, suite)), *layers)
 
 
 def backbone_of(suite: Suite, preset: Preset, options: Mapping[str, Any]) -> Any:
@@ -97,9 +102,9 @@ def trial_suite(suite: Suite, preset: str, variants: Mapping[str, Variant], draw
     """The suite with an entry a trial: the variant as the suite and the preset have it, with the trial's settings."""
     named = {}
     for name, settings in drawn.items():
-        said = own_options(name, suite) | suite.presets[preset].options.get(name, {})
+        said = (own_options(name, suite), suite.presets[preset].options.get(name, {}))
         for number, params in enumerate(settings):
-            options = said | options_of(params, variants[name])
+            options = combined_for(name, suite, *said, options_of(params, variants[name]))
             if "norm" in params:
                 options |= freed(backbone_of(suite, suite.presets[preset], options))
             named[entry_name(name, number)] = Named(

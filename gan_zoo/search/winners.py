@@ -6,7 +6,7 @@ from typing import Any
 
 from gan_zoo.bench.suite import Named, Preset, Suite
 from gan_zoo.search.space import options_of
-from gan_zoo.search.trials import Trial, backbone_of, base_of, freed, own_options, with_named
+from gan_zoo.search.trials import Trial, backbone_of, base_of, combined_for, freed, own_options, with_named
 from gan_zoo.variant import Variant
 
 _SEEDS = 5  # fewer hardly show a difference, and fewer than three none
@@ -48,13 +48,14 @@ def winners_suite(
         if trial is None:
             continue
         tuned, found = tuned_name(name), options_of(trial.params, variants[name])
-        options = own_options(name, suite) | found
+        options = combined_for(name, suite, own_options(name, suite), found)
         if "norm" in found:
             options |= freed(options.get("backbone"))
         title = f"{variants[name].title}, tuned"
         named[tuned] = Named(variant=base_of(name, suite), options=options, title=title)
         for key, preset in presets.items():
-            said = {key: value for key, value in preset.get("options", {}).get(name, {}).items() if key not in found}
+            given = combined_for(name, suite, preset.get("options", {}).get(name, {}))
+            said = {key: value for key, value in given.items() if key not in found}
             if "norm" in found:
                 said |= freed(backbone_of(suite, suite.presets[key], options | said))
             _say_again(preset, name, tuned, said)

@@ -119,6 +119,21 @@ def test_optimizers_are_named_by_suites(entry):
     assert variant.discriminator_optimizer == Optimizer()
 
 
+def test_settings_of_an_optimizer_go_beside_those_of_layers_below(entry, told):
+    lines = {"suite": 'shared = { generator_optimizer = { name = "RMSprop", lr = 0.001 }, latent = 64 }'}
+    near = {"preset": "options = { gan = { lr = 0.1 } }"}
+    variant = entry("gan", **lines, **near)
+    assert variant.generator_optimizer == Optimizer("RMSprop", {"lr": 0.1})
+    assert variant.discriminator_optimizer == Optimizer("Adam", {"lr": 0.1, "betas": (0.5, 0.999)})
+    assert told("gan", **lines, **near) == [
+        "generator_optimizer RMSprop, lr 0.1, not Adam, lr 0.0002, betas [0.5, 0.999]",
+        "latent 64 uniform [0, 1), not 100 uniform [0, 1)",
+        "discriminator_optimizer Adam, lr 0.1, betas [0.5, 0.999], not Adam, lr 0.0002, betas [0.5, 0.999]",
+    ]
+    dotted = entry("gan", preset="shared = { discriminator_optimizer.lr = 0.1 }")
+    assert (dotted.generator_optimizer.rate, dotted.discriminator_optimizer.rate) == (2e-4, 0.1)
+
+
 def test_departures_are_told(told):
     lines = {"suite": 'backbone = { name = "dcgan", width = 4 }\nshared = { latent = "100 normal", ema = 0.9 }'}
     assert told("gan") == []

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
+import gan_zoo
 from gan_zoo import data
 from gan_zoo.bench import entries
 from gan_zoo.bench.plan import Recipe, make_plan
-from gan_zoo.bench.suite import read_suite
+from gan_zoo.bench.suite import SHIPPED, read_suite
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.extractors import EXTRACTORS
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-SUITES = sorted(set(BENCHMARKS.glob("*.toml")) - {BENCHMARKS / "expected.toml"})
+SUITES = sorted(SHIPPED.glob("*.toml"))
 POINTS = {"ring8": (2,), "grid25": (2,), "mixture1d": (1,)}
 GOOD = """
 title = "Toys"
@@ -45,6 +45,7 @@ def message(tmp_path):
 
 def test_the_suites_are_found():
     assert {"mnist", "fashion_mnist", "digits"} <= {path.stem for path in SUITES}
+    assert all(path.is_relative_to(Path(gan_zoo.__file__).parent) for path in SUITES), "not in the wheel"
 
 
 @pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
@@ -87,6 +88,7 @@ def test_the_good_one_is_read(tmp_path):
         ("seeds = 2", "seeds = [-1]", ["key 'presets.smoke.seeds' is [-1]"]),
         ("images = 256", "epoch = 1", ["key 'presets.smoke.budget'", "images, epochs, steps, seconds, not epoch"]),
         ("images = 256", "epochs = 1, steps = 1", ["exactly one of", "not epochs, steps"]),
+        ("images = 256", "steps = 2.5", ["key 'presets.smoke.budget' is {'steps': 2.5}", "steps are whole numbers"]),
         ("images = 256", "images = 0", ["key 'presets.smoke.budget.images' is 0", "greater than 0"]),
         ("images = 256", "images = inf", ["key 'presets.smoke.budget.images' is inf", "finite"]),
         ("images = 256", 'images = "lots"', ["key 'presets.smoke.budget.images' is 'lots'", "number"]),
@@ -163,3 +165,11 @@ def test_a_preset_that_cannot_be_extended_is_named(suite, parent):
     made = '[presets.half]\nextends = "smoke"\n\n[presets.more]\nextends = "' + parent + '"\n\n[presets.full]'
     with pytest.raises(GanZooError, match=rf"presets\.more\.extends.*unknown preset '{parent}'"):
         read_suite(suite(("[presets.full]", made)))
+
+
+def test_a_shipped_suite_by_its_name_and_a_file_before_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    assert read_suite("digits").file == str(SHIPPED / "digits.toml")
+    (tmp_path / "mnist").write_text(GOOD, encoding="utf-8")
+    assert read_suite("mnist").title == "Toys"

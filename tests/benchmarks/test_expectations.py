@@ -2,7 +2,6 @@
 
 import math
 import tomllib
-from pathlib import Path
 
 import expectations
 import numpy as np
@@ -14,7 +13,6 @@ from scipy import stats
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.statistics import prediction_interval
 
-HERE = Path(verify.__file__).parent
 KEPT = tomllib.loads(verify.EXPECTED.read_text(encoding="utf-8"))
 
 
@@ -25,7 +23,7 @@ def test_ranges_of_the_quick_preset_are_kept():
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize(("suite", "preset"), [(suite, preset) for suite in KEPT for preset in KEPT[suite]])
 def test_the_ranges_that_are_kept_follow_from_their_values_and_are_of_the_suite_as_it_is(suite, preset, whole):
-    whole_suite = read_suite(HERE / f"{suite}.toml")
+    whole_suite = read_suite(suite)
     asked = whole_suite.preset(preset)
     kept = read(verify.EXPECTED, suite, preset, whole=whole)
     assert tuple(kept.variants) == expectations.FOUNDING

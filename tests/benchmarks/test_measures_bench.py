@@ -1,7 +1,6 @@
 """What the measures see: the faults, the verdicts, the script from end to end, and the published protocol's suite."""
 
 import json
-from pathlib import Path
 
 import measures
 import pandas as pd
@@ -229,7 +228,7 @@ def test_bad_input_is_one_line(tmp_path, capsys):
 
 def test_the_published_suite_is_the_studys_protocol():
     """Lucic et al. 2018: 10,000 fakes, Inception, 20 epochs of MNIST in batches of 64, seven models."""
-    suite = read_suite(Path(measures.__file__).parent / "published.toml")
+    suite = read_suite("published")
     full = suite.preset("full")
     assert (full.n, full.budget, suite.shared["batch_size"]) == (10_000, {"epochs": 20}, 64)
     assert suite.data == "mnist"

@@ -74,9 +74,9 @@ def test_a_damaged_journal_is_one_line(gan_zoo, suite, tmp_path):
     assert "optuna.journal is damaged" in said.error
 
 
-def test_without_optuna_one_line_names_the_extra(gan_zoo, monkeypatch, tmp_path):
+def test_without_optuna_one_line_names_the_extra(gan_zoo, monkeypatch, tmp_path, toys):
     monkeypatch.setitem(sys.modules, "optuna", None)
-    said = gan_zoo(*WORDS, "--trials", "1")
+    said = gan_zoo(*WORDS, "--trials", "1", "--plugin", toys)
     assert said.error == 'a search needs optuna, which is not installed; pip install "gan-zoo[search]"'
     assert not (tmp_path / "out").exists()
 

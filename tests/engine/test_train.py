@@ -92,6 +92,7 @@ def test_milestones_are_called_with_the_state_as_it_stands(tiny, pixels):
         (lambda: Budget("image", 5), "unknown budget unit 'image'; did you mean 'images'"),
         (lambda: Budget("images", 0), "budget of 0 images"),
         (lambda: Budget("steps", -1), "must be above 0"),
+        (lambda: Budget("steps", 2.5), "2.5 steps: steps are whole numbers; use 3"),
         (lambda: Budget("steps", math.nan), "must be above 0"),
         (lambda: Budget("steps", math.inf), "must be above 0"),
         (lambda: Budget.of({}), "exactly one of images, epochs, steps, seconds"),

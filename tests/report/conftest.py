@@ -138,7 +138,7 @@ def make_folder(tmp_path_factory: pytest.TempPathFactory) -> MakeFolder:
             "data": {"name": "mnist", "title": "MNIST", "note": "", "fingerprint": "cd" * 32, "train": 60_000,
                      "test": 10_000, "requested": "mnist"},
             "device_kind": "cpu", "precision": "fp32", "versions": {"torch": "2.9.0", "gan_zoo": "0.1.0"},
-            "git_commit": "0123abcd", "command": "gan-zoo bench benchmarks/mnist.toml --out results/mnist-quick",
+            "git_commit": "0123abcd", "command": "gan-zoo bench mnist --out results/mnist-quick",
             "started": "2026-01-01T00:00:00+00:00", "wall_seconds": 812.4, "n": N, "seeds": list(range(seeds)),
             "budget": {"images": BUDGET}, "extractors": extractors | ({"inception": {}} if inception else {}),
             "notices": [] if inception else ["inception left out: its weights are not here"],

@@ -92,13 +92,24 @@ SHARED = ('["by_heart", "sibling"]', '["wgan_gp"]\nshared = { norm = "none" }')
 OPTIONS = ('["by_heart", "sibling"]', '["wgan_gp"]\noptions = { wgan_gp = { norm = "none" } }')
 OWN = ("extractors = [", f"options = {{ wgan_gp = {{ {NORMLESS} }} }}\nextractors = [")
 PRESET = ("batch_size = 16\n", f"batch_size = 16\noptions = {{ wgan_gp = {{ {NORMLESS} }} }}\n")
+RATE = ('["by_heart", "sibling"]', '["wgan_gp"]\noptions = { wgan_gp = { lr = 0.5 } }')
+PRESET_RATE = ("batch_size = 16\n", "batch_size = 16\noptions = { wgan_gp = { generator_optimizer.lr = 0.5 } }\n")
 PRESETS_ALL = ("batch_size = 16\n", f"batch_size = 16\nshared = {{ {NORMLESS} }}\n")
 
 
 @pytest.mark.parametrize(
     "changes",
-    [(SUITE,), (OWN,), (PRESET,), (OPTIONS, PRESET), (SHARED, PRESETS_ALL), (SHARED, OWN)],
-    ids=["suite", "own", "preset", "preset beside a norm", "shared beside a norm", "own beside a shared norm"],
+    [(SUITE,), (OWN,), (PRESET,), (OPTIONS, PRESET), (SHARED, PRESETS_ALL), (SHARED, OWN), (RATE,), (PRESET_RATE,)],
+    ids=[
+        "suite",
+        "own",
+        "preset",
+        "preset beside a norm",
+        "shared beside a norm",
+        "own beside a shared norm",
+        "lr",
+        "preset's lr",
+    ],
 )
 def test_the_tuned_variant_is_what_the_trial_trained(suite, tmp_path, changes):
     """A backbone's norm gives way to the trial's in both."""
@@ -112,6 +123,7 @@ def test_the_tuned_variant_is_what_the_trial_trained(suite, tmp_path, changes):
     winners = read_suite(tmp_path / "winners.toml")
     tuned = entries.make("wgan_gp_tuned", winners, winners.presets["smoke"])
     assert tuned.norm == "layer"
+    assert (tuned.generator_optimizer.rate, tuned.discriminator_optimizer.rate) == (PARAMS["lr"], PARAMS["lr"])
     named = {"label": "", "title": ""}
     assert describe(dataclasses.replace(tuned, **named)) == describe(dataclasses.replace(trained, **named))
     assert entries.make("wgan_gp_tuned", winners, winners.presets["full"]).norm == "layer"

@@ -1,0 +1,212 @@
+"""What `gan-zoo list` and `gan-zoo show` tell of a variant, taken from the registry.
+
+Run as ``python -m gan_zoo.cli.facts`` (``make index``), it writes the index of this package's variants and data sets,
+and their table in the README.
+"""
+
+import contextlib
+import inspect
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+from torch.overrides import TorchFunctionMode
+
+from gan_zoo import data as data_sets
+from gan_zoo import overrides, registry
+from gan_zoo.cli.index import FILE, PATH, Record
+from gan_zoo.data import registry as data_registry
+from gan_zoo.errors import PLUGIN_FAILURES, GanZooError
+from gan_zoo.io import atomic_write
+from gan_zoo.networks import backbones
+from gan_zoo.optimizer import Optimizer
+from gan_zoo.variant import GROUPS, Networks, Variant
+
+_TOLD = (
+    *("title", "paper", "networks", "objective", "penalties", "latent", "conditioning", "batch_size", "image_side"),
+    *("generator_optimizer", "discriminator_optimizer", "deviations", "group", "name", "options", "label"),
+)
+"""Fields of a variant that a record has by name; of the others it has those that differ from the default."""
+README = FILE.parents[2] / "README.md"
+BEGIN, END = "<!-- variants:begin -->", "<!-- variants:end -->"
+
+
+def record(name: str) -> Record:
+    """A variant as JSON, its networks for grey images and ten classes.
+
+    Raises:
+        GanZooError: the variant or its networks cannot be made.
+    """
+    variant = registry.get(name)
+    networks = build(variant)._asdict()
+    arxiv = re.search(r"\b(\d\d)\d\d\.\d{4,5}\b", variant.paper)
+    year = f"20{arxiv[1]}" if arxiv else next(iter(re.findall(r"\b(?:19|20)\d\d\b", variant.paper)), "")
+    return {
+        "name": name,
+        "title": variant.title,
+        "paper": variant.paper,
+        "url": f"https://arxiv.org/abs/{arxiv[0]}" if arxiv else "",
+        "year": year,
+        "group": variant.group,
+        "objective": variant.objective.title,
+        "penalties": [penalty.title for penalty in variant.penalties],
+        "backbone": backbones.describe(variant.networks),
+        "conditioning": variant.conditioning,
+        "latent": str(variant.latent),
+        "side": variant.image_side,
+        "batch_size": variant.batch_size,
+        "generator_optimizer": _words(variant.generator_optimizer),
+        "discriminator_optimizer": _words(variant.discriminator_optimizer),
+        "parameters": {key: sum(p.numel() for p in network.parameters()) for key, network in networks.items()},
+        "networks": {key: list(_merged(_layers(network))) for key, network in networks.items()},
+        "hyperparameters": registry.hyperparameters(name),
+        "settings": dict(_changed(variant)),
+        "deviations": list(variant.deviations),
+    }
+
+
+def ordered(records: Iterable[Record]) -> list[Record]:
+    """Records by group, and within a group by year, paper and name."""
+
+    def place(record: Record) -> tuple[Any, ...]:
+        group = record["group"]
+        known = GROUPS.index(group) if group in GROUPS else len(GROUPS)
+        return known, group, record["year"], record["paper"], record["name"]
+
+    return sorted(records, key=place)
+
+
+def _changed(variant: Variant) -> Iterator[tuple[str, str]]:
+    """The settings that differ from the default, by the field's name."""
+    for field in fields(variant):
+        value = getattr(variant, field.name)
+        if field.name not in _TOLD and value != field.default:
+            yield field.name, _words(value)
+
+
+def _words(value: Any) -> str:
+    """A setting as it is written in Python, without what every reader knows."""
+    if isinstance(value, Optimizer):
+        settings = dict(value.settings) | ({"decay": value.decay} if value.decay else {})
+        return ", ".join([value.name, *(f"{key} {inner}" for key, inner in settings.items())])
+    if isinstance(value, tuple):
+        return ", ".join(map(_words, value))
+    if callable(value) and not is_dataclass(value):
+        return str(getattr(value, "__qualname__", type(value).__name__))
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leaves normal weights undrawn: for a tensor without values torch would import its compiler, for seconds."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__name__", "") == "normal_":
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return func(*args, **kwargs)
+
+
+def build(variant: Variant) -> Networks:
+    """Networks for grey images and ten classes: their shapes alone where they can be made so, which takes no time.
+
+    Raises:
+        GanZooError: they cannot be made.
+    """
+    shape = (1, variant.image_side, variant.image_side)
+    # A network may compute with its first weights, which a shape alone has not; spectral norm does.
+    if variant.norm != "spectral":
+        with contextlib.suppress(*PLUGIN_FAILURES), torch.device("meta"), _Undrawn():
+            return variant.build(shape, 10)
+    try:
+        return variant.build(shape, 10)
+    except GanZooError:
+        raise
+    except PLUGIN_FAILURES as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        file = ", ".join(str(path) for path in registry.sources(variant.name))
+        raise GanZooError(f"the networks of variant {variant.name!r} ({file}) cannot be made: {why}") from error
+
+
+def _layers(network: nn.Module) -> Iterator[nn.Module]:
+    """The layers of a network: those of torch but for changes of shape, and blocks of several layers as one."""
+    for child in network.children():
+        if isinstance(child, (nn.Flatten, nn.Unflatten, nn.ZeroPad2d)):
+            continue
+        if isinstance(child, (nn.Sequential, nn.ModuleList, nn.ModuleDict)):
+            yield from _layers(child)
+        else:
+            inner = list(_layers(child))
+            is_layer = type(child).__module__.startswith(("torch.nn.modules", "torch.nn.utils"))
+            is_alone = not inner and any(True for _ in child.parameters())
+            yield from [child] if is_layer or is_alone or len(inner) > 1 else inner
+
+
+def _merged(layers: Iterable[nn.Module]) -> Iterator[str]:
+    """Layers as text: ``Conv2d(1, 64, 3, stride=2)``; equal ones in a row as ``2 x Block``."""
+    for _, same in itertools.groupby(layers, key=repr):
+        layer, *others = same
+        yield f"{len(others) + 1} x {_layer(layer)}" if others else _layer(layer)
+
+
+def _layer(layer: nn.Module) -> str:
+    text = type(layer).__name__.removeprefix("Parametrized")
+    if isinstance(layer, nn.Linear):
+        text += f"({layer.in_features}, {layer.out_features})"
+    elif isinstance(layer, nn.Embedding):
+        text += f"({layer.num_embeddings}, {layer.embedding_dim})"
+    elif isinstance(layer, nn.modules.conv._ConvNd):
+        stride = f", stride={layer.stride[0]}" if layer.stride[0] != 1 else ""
+        text += f"({layer.in_channels}, {layer.out_channels}, {layer.kernel_size[0]}{stride})"
+    return f"{text} with spectral norm" if parametrize.is_parametrized(layer) else text
+
+
+def index() -> dict[str, Any]:
+    """The index of this package's variants and data sets."""
+    own = [name for name in registry.names() if registry.is_own(name)]
+    loaders: dict[str, Callable[..., Any]] = {name: data_registry._LOADERS[name] for name in data_sets.names()}
+    loaders |= {prefix + PATH: loader for prefix, loader in data_registry._PREFIXES.items()}
+    about = {name: (inspect.getdoc(loader) or "").partition("\n\n")[0] for name, loader in loaders.items()}
+    return {
+        "variants": ordered(map(record, own)),
+        "options": overrides.known(),
+        "data": {name: " ".join(text.split()) for name, text in about.items()},
+    }
+
+
+def readme_table(records: Sequence[Record]) -> str:
+    """The table of the variants in Markdown, a heading a group."""
+    lines = ["| name | title | loss | networks | labels | paper |", "|---|---|---|---|---|---|"]
+    for group, members in itertools.groupby(records, key=lambda record: record["group"]):
+        lines.append(f"| **{group[0].upper()}{group[1:]}** | | | | | |")
+        for record in members:
+            loss = " + ".join([record["objective"], *record["penalties"]])
+            paper = f"[{record['year']}]({record['url']})" if record["url"] else record["paper"]
+            cells = (f"`{record['name']}`", record["title"], loss, record["backbone"], record["conditioning"], paper)
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def with_table(readme: str, table: str) -> str:
+    """A README with the table between its markers; without markers, unchanged."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    return f"{before}{begin}\n{table}\n{end}{after}" if begin and end else readme
+
+
+def main(readme: Path = README) -> None:
+    """Write the index, and the README's table if this is a checkout."""
+    content = index()
+    atomic_write(FILE, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    if readme.is_file():
+        atomic_write(readme, with_table(readme.read_text(encoding="utf-8"), readme_table(content["variants"])))
+
+
+if __name__ == "__main__":
+    main()
