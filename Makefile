@@ -13,26 +13,26 @@ STAMP := $(VENV)/.made
 	report speed verify trust
 
 help:
-	@echo "make bench-mnist     train and compare the founding variants on MNIST (PRESET=smoke|quick|full|auto OUT=dir ARGS=...)"
+	@echo "make bench-mnist     train and compare gan, cgan, dcgan, lsgan on MNIST (PRESET=smoke|quick|standard|full OUT=dir ARGS=...)"
 	@echo "make bench-fashion   the same on Fashion-MNIST"
-	@echo "make bench-digits    the same on the embedded digits, without any download"
-	@echo "make bench SUITE=losses   any suite of gan_zoo/suites: losses, conditioning, architectures, dcgan_rules, least_squares ..."
-	@echo "make bench-toy       which objectives lose modes of known mixtures in the plane: minutes on a CPU (OUT=runs/toy)"
-	@echo "make bench-stacked   which objectives lose modes: three MNIST digits in three channels, 1,000 modes to find"
-	@echo "make gpu MINUTES=9   with python3 and its own torch: all that only a CUDA device can tell, in that time"
-	@echo "make report OUT=dir  write a results folder's report anew"
-	@echo "make verify          rerun a small part, and say whether this machine gives what benchmarks/expected.toml expects"
-	@echo "make trust           how far the measures and the statistics can be believed, minutes (OUT=runs/trust; ARGS for the"
-	@echo "                     measures, which need MNIST: ARGS='--data-root DIR')"
-	@echo "make speed           time the engine against the tutorial loop and the machine's limit (ARGS=--help for options)"
+	@echo "make bench-digits    the same on the 8x8 digits of scikit-learn, for tests"
+	@echo "make bench SUITE=losses   any shipped suite: losses, conditioning, architectures, dcgan_rules, least_squares ..."
+	@echo "make bench-toy       mode coverage of each loss on mixtures in the plane: minutes on a CPU (OUT=runs/toy)"
+	@echo "make bench-stacked   mode coverage of each loss on stacked MNIST: 1,000 modes"
+	@echo "make gpu MINUTES=9   everything that needs a CUDA device, in that time, with python3 and its own torch"
+	@echo "make report OUT=dir  write the report of a results folder again"
+	@echo "make verify          train a small part, and check the results against benchmarks/expected.toml"
+	@echo "make trust           sensitivity of the metrics, validity of the statistics: minutes (OUT=runs/trust)"
+	@echo "make speed           time the engine, a tutorial loop and the peak of the machine (ARGS=--help for options)"
+	@echo "make setup           install everything into .venv, which every other command does if needed"
 	@echo "make test            run the tests (ARGS=... goes to pytest)"
-	@echo "make test-slow       run the tests that take minutes"
-	@echo "make test-kills      kill commands at random instants, again and again: a quarter of an hour or more"
-	@echo "make golden          store the numbers that guard the versions again, where NUMERICS_VERSION, METRICS_VERSION or a"
-	@echo "                     revision was raised (needs MNIST and Fashion-MNIST in GAN_ZOO_DATA for their fingerprints)"
+	@echo "make test-slow       run the slow tests"
+	@echo "make test-kills      stop commands at random times: 15 minutes or more"
+	@echo "make golden          store the golden values again after NUMERICS_VERSION, METRICS_VERSION or a revision was raised"
+	@echo "                     (needs the files of Fashion-MNIST in GAN_ZOO_DATA)"
 	@echo "make index           write the index of variants and data sets, and the README's table of variants, again"
 	@echo "make lint            ruff, mypy and the import contracts"
-	@echo "make lock            renew requirements.lock"
+	@echo "make lock            update requirements.lock"
 
 setup: $(STAMP)
 
@@ -74,12 +74,11 @@ bench-mnist: SUITE := mnist
 bench-fashion: SUITE := fashion_mnist
 bench-digits: SUITE := digits
 bench-stacked: SUITE := stacked_mnist
-bench-mnist bench-fashion: FALLBACK := --fallback digits
 
 bench: SUITE ?= $(error name a suite of gan_zoo/suites, e.g. make bench SUITE=losses)
 
 bench bench-mnist bench-fashion bench-digits bench-stacked: $(STAMP)
-	$(BIN)/gan-zoo bench $(SUITE) --preset $(PRESET) $(if $(OUT),--out $(OUT)) $(FALLBACK) $(ARGS)
+	$(BIN)/gan-zoo bench $(SUITE) --preset $(PRESET) $(if $(OUT),--out $(OUT)) $(ARGS)
 
 bench-toy: PRESET := quick
 bench-toy: OUT := runs/toy

@@ -83,14 +83,13 @@ def made_from(folder: Path, suites: Path) -> list[Expectation]:
     The suite file is that of the run's title in the folder ``suites``.
 
     Raises:
-        GanZooError: no results folder, one that is unfinished or lacks a founding variant, one whose data stand in for
-            others or are not of a named set, one whose suite is not there, or a variant with fewer than three surviving
-            seeds.
+        GanZooError: no results folder, one that is unfinished or lacks a founding variant, one whose data are not of a
+            named set, one whose suite is not there, or a variant with fewer than three successful seeds.
     """
     manifest = read_manifest(folder)
     data, own, name = manifest["data"], own_extractor(manifest), str(folder)
-    if data.get("stands_in") or not str(data["requested"]).isidentifier():
-        raise GanZooError(f"{name!r} is of {data['name']} in place of {data['requested']!r}: it gives no range")
+    if not str(data["requested"]).isidentifier():
+        raise GanZooError(f"{name!r} is of {data['requested']!r}, not of a named data set: it gives no range")
     cells = [cell for cell in read_cells(folder) if cell.begin]
     if len(cells) < len(manifest["cells"]) or any(cell.end is None for cell in cells):
         raise GanZooError(f"{name!r} is unfinished; run its bench again to go on with it")

@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = made.add_argument
     add("--minutes", type=float, default=9.0, help="time for everything (9)")
-    add("--data-root", type=Path, default=os.environ.get("GAN_ZOO_DATA"), help="folder that holds MNIST")
+    add("--data-root", type=Path, default=os.environ.get("GAN_ZOO_DATA"), help="folder that holds Fashion-MNIST")
     add("--results", type=Path, default=ROOT / "results", help="where records go (results)")
     add("--precision", default="tf32", help="of the reference suites: fp32, tf32 or bf16 (tf32)")
     add("--pack", type=Path, help="a folder that gets the results as one file, without checkpoints")
@@ -115,7 +115,7 @@ def _refusal(options: argparse.Namespace) -> str:
     if options.minutes * 60 <= 3 * GRACE:
         return f"--minutes {options.minutes:g} is too few; give it {3 * GRACE / 60 + 1:g} or more"
     if options.data_root is None or not Path(options.data_root).is_dir():
-        return f"data root {str(options.data_root)!r} is not a folder; name the one that holds MNIST with --data-root"
+        return f"data root {str(options.data_root)!r} is not a folder; name that of Fashion-MNIST with --data-root"
     return ""
 
 
@@ -136,7 +136,7 @@ def _plan(options: argparse.Namespace, end: float) -> Iterator[Work]:
     tests = folder / "cuda" / "tests.json"
     yield Work("tests", ("tests", str(tests)), 0.4, _read(tests).get("code") == _code())
     minutes = f"{max(0.5, 0.5 * (end - time.monotonic()) / 60):.2f}"
-    speed = ("benchmarks/speed.py", "--device", "cuda", "--resume", "--minutes", minutes, "--data-root", data)
+    speed = ("benchmarks/speed.py", "--device", "cuda", "--resume", "--minutes", minutes)
     yield Work("speed", (python, *speed, "--out", str(folder / "speed")), 1.0, done=False)
     for suite in SUITES:
         out = folder / f"{suite.replace('_', '-')}-full-{options.precision}"

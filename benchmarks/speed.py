@@ -1,6 +1,6 @@
 """Time the engine against the loop that tutorials write, and against what the machine can do.
 
-Example: python benchmarks/speed.py --variants gan,cgan,dcgan,lsgan --rounds 7 --data-root DIR
+Example: python benchmarks/speed.py --variants gan,cgan,dcgan,lsgan --rounds 7
 
 Writes DEVICE.json, DEVICE.md and DEVICE.png to --out, anew after every variant.
 """
@@ -44,7 +44,6 @@ def parser() -> argparse.ArgumentParser:
         metavar=("EXACT", "FAST"),
         help="folders of the suite `precision` in fp32 and in a fast precision: what the latter costs in FID",
     )
-    add("--data-root", type=Path, help="folder that holds MNIST")
     add("--out", type=Path, default=Path("results/speed"), help="folder for the report (results/speed)")
     return made
 

@@ -33,8 +33,8 @@ def _run(options: argparse.Namespace) -> Path:
     commands = {f"gan-zoo {words}": [*startup.gan_zoo(), *words.split()] for words in startup.COMMANDS}
     commands |= {TORCH: startup.PYTHON["import_torch_seconds"], "python -c pass": startup.PYTHON["python_seconds"]}
     times = startup.interleaved(commands, options.rounds)
-    steps = [startup.first_step("cpu", None, 120.0, "digits") for _ in range(options.rounds)]
-    times["gan-zoo bench digits --preset smoke, until its first row of history"] = [
+    steps = [startup.first_step("cpu", 120.0) for _ in range(options.rounds)]
+    times["gan-zoo bench mnist --preset smoke, until its first row of history"] = [
         step for step in steps if step is not None
     ]
     # torch, which this imports, would take memory from what is timed.

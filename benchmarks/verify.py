@@ -26,13 +26,11 @@ from gan_zoo.bench.suite import SHIPPED, Suite, read_suite
 from gan_zoo.bench.tables import write_tables
 from gan_zoo.cli.progress import BenchListener
 from gan_zoo.cli.table import fitted
-from gan_zoo.data import DataMissing
 from gan_zoo.engine import Budget
 from gan_zoo.errors import GanZooError
 from gan_zoo.report import text
 
 EXPECTED = Path(__file__).parent / "expected.toml"
-STAND_IN = "digits"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,12 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 def _verify(options: argparse.Namespace, console: Console) -> int:
     if options.jobs != 1 and not (options.device or "").startswith("cuda"):
         launch.begin_early()
-    try:
-        expected, plan = _planned(options, options.suite)
-    except DataMissing as missing:
-        console.print(f"[bold red]NOT {options.suite.stem.upper()}[/]: {missing.problem}; the digits stand in, against "
-                      "ranges of their own", highlight=False, soft_wrap=True)  # fmt: skip
-        expected, plan = _planned(options, options.suite.with_name(f"{STAND_IN}.toml"))
+    expected, plan = _planned(options, options.suite)
     for line in _unlike(expected, plan):
         console.print(f"note: {line}", highlight=False, markup=False, soft_wrap=True)
     with tempfile.TemporaryDirectory() as temporary:

@@ -34,8 +34,9 @@ _ALL = (
         title="FID",
         better="lower",
         range="0 to infinity",
-        meaning="Distance between two Gaussians fitted to the features of generated and of real images.",
-        misleads="When N or the extractor differs between figures: its bias grows as 1/N, its scale is the features'.",
+        meaning="Fréchet distance between two Gaussians fitted to the features of generated and of real images.",
+        misleads="Not comparable between different num_samples (the bias is proportional to 1 / num_samples) or "
+        "different extractors (the scale is that of the features).",
         source="Heusel et al. 2017, arXiv 1706.08500",
     ),
     Metric(
@@ -43,20 +44,21 @@ _ALL = (
         title="Inception Score",
         better="higher",
         range="1 to the number of classes of the extractor",
-        meaning="How surely the classifier names a class for each image and how evenly it uses all classes.",
-        misleads="When a generator makes one perfect image per class, or unrecognizable images that the classifier is "
-        "sure of: it never looks at the real data.",
+        meaning="Exponential of the mean KL divergence of the class distribution predicted for one image from the "
+        "mean over all images.",
+        misleads="Ignores the real data. One perfect image per class scores the maximum, and so do unrecognizable "
+        "images with confident predictions.",
         source="Salimans et al. 2016, arXiv 1606.03498",
     ),
     Metric(
         name="kid",
         title="KID",
         better="lower",
-        range="about 0 to infinity (an unbiased estimate, so it can fall slightly below 0)",
-        meaning="Squared maximum mean discrepancy between the features of generated and of real images under a cubic "
-        "kernel.",
-        misleads="When two values differ by less than their spread over draws of samples, or extractors differ: it is "
-        "unbiased in N but noisy, and its scale is that of the features.",
+        range="about 0 to infinity (an unbiased estimate can be slightly negative)",
+        meaning="Squared maximum mean discrepancy, with a cubic polynomial kernel, between the features of generated "
+        "and of real images.",
+        misleads="Unbiased but noisy: a difference smaller than the spread over draws of samples means nothing. The "
+        "scale is that of the features.",
         source="Bińkowski et al. 2018, arXiv 1801.01401",
     ),
     Metric(
@@ -64,10 +66,9 @@ _ALL = (
         title="Precision",
         better="higher",
         range="0 to 1",
-        meaning="Share of generated images that lie within the estimated manifold of real images: how believable they "
-        "are.",
-        misleads="When outliers among the real images inflate the manifold, or a generator repeats one good image, "
-        "which scores 1.",
+        meaning="Share of generated images inside the estimated manifold of real images: fidelity.",
+        misleads="Outliers among the real images inflate the manifold. A generator that repeats one good image "
+        "scores 1.",
         source="Kynkäänniemi et al. 2019, arXiv 1904.06991",
     ),
     Metric(
@@ -75,8 +76,9 @@ _ALL = (
         title="Recall",
         better="higher",
         range="0 to 1",
-        meaning="Share of real images that lie within the estimated manifold of generated images: how much is covered.",
-        misleads="When generated images scatter widely: a few outliers make large balls that seem to cover everything.",
+        meaning="Share of real images inside the estimated manifold of generated images: diversity.",
+        misleads="Outliers among the generated images inflate the manifold: a few of them can appear to cover "
+        "everything.",
         source="Kynkäänniemi et al. 2019, arXiv 1904.06991",
     ),
     Metric(
@@ -84,8 +86,9 @@ _ALL = (
         title="Density",
         better="higher",
         range="0 to infinity, about 1 for real data",
-        meaning="How many real neighborhoods hold an average generated image, relative to what real images would have.",
-        misleads="When a generator keeps to the densest region of the data: the value then rises above 1.",
+        meaning="Mean number of real neighborhoods that contain a generated image, relative to the number expected "
+        "of real images.",
+        misleads="Exceeds 1 if the generator concentrates on the densest region of the data.",
         source="Naeem et al. 2020, arXiv 2002.09797",
     ),
     Metric(
@@ -93,8 +96,9 @@ _ALL = (
         title="Coverage",
         better="higher",
         range="0 to 1, about 0.97 for real data with k = 5",
-        meaning="Share of real images whose neighborhood holds at least one generated image.",
-        misleads="When N differs, or when the real set has exact duplicates, whose neighborhoods shrink to a point.",
+        meaning="Share of real images whose neighborhood contains at least one generated image.",
+        misleads="Depends on num_samples. Exact duplicates among the real images shrink their neighborhoods to a "
+        "point.",
         source="Naeem et al. 2020, arXiv 2002.09797",
     ),
     Metric(
@@ -102,8 +106,8 @@ _ALL = (
         title="Modes",
         better="higher",
         range="0 to the number of classes",
-        meaning="Number of classes that the classifier finds in at least 1% of the generated images.",
-        misleads="When images are noise, as the classifier must still name a class, or all look alike within a class.",
+        meaning="Number of classes that the classifier assigns to at least 1% of the generated images.",
+        misleads="Noise is assigned to a class as well. A class counts even if all of its images look the same.",
         source="after Srivastava et al. 2017, arXiv 1705.07761",
     ),
     Metric(
@@ -111,9 +115,8 @@ _ALL = (
         title="Modes hit",
         better="higher",
         range="0 to the number of classes",
-        meaning="Number of classes that the classifier finds in at least one generated image.",
-        misleads="When N differs, as more images hit more classes, or when images are noise, which falls into many "
-        "classes by chance.",
+        meaning="Number of classes that the classifier assigns to at least one generated image.",
+        misleads="Increases with num_samples. Noise is assigned to many classes by chance.",
         source="Srivastava et al. 2017, arXiv 1705.07761",
     ),
     Metric(
@@ -121,8 +124,9 @@ _ALL = (
         title="Class KL",
         better="lower",
         range="0 to infinity, in nats",
-        meaning="Kullback-Leibler divergence of the classes found in generated images from those found in real images.",
-        misleads="When images are poor but spread evenly over classes: it counts classes and sees nothing else.",
+        meaning="KL divergence of the class distribution of generated images from that of real images.",
+        misleads="Measures the class distribution only: poor images that are spread evenly over the classes score "
+        "well.",
         source="after Srivastava et al. 2017, arXiv 1705.07761",
     ),
     Metric(
@@ -130,19 +134,19 @@ _ALL = (
         title="Label accuracy",
         better="higher",
         range="0 to 1",
-        meaning="Share of generated images in which the classifier finds the class that was asked for.",
-        misleads="When images are caricatures that please the classifier, or one good image per class is repeated.",
+        meaning="Share of generated images that the classifier assigns to the requested class.",
+        misleads="Caricatures of a class score well, and so does one good image per class that is repeated.",
         source="GAN-test, Shmelkov et al. 2018, arXiv 1807.09499",
     ),
     Metric(
         name="memorization",
         title="Memorization",
         better="half",
-        range="0 to 1, about 0.5 for fresh real data",
-        meaning="Share of pairs in which the generated image is nearer to its nearest training image than the test "
-        "image to its own; ties count half.",
-        misleads="When images are poor: those far from all data score 0, whatever they copy. Real training images, the "
-        "floor's, score 1 by definition.",
+        range="0 to 1, about 0.5 for unseen real data",
+        meaning="Share of pairs in which the generated image is closer to its nearest training image than the test "
+        "image is to its own; ties count one half.",
+        misleads="Poor images are far from all data and score 0, even if they are copies. Real training images (the "
+        "floor) score 1 by definition.",
         source="Meehan et al. 2020, arXiv 2004.05675",
     ),
     Metric(
@@ -150,10 +154,10 @@ _ALL = (
         title="JSD",
         better="lower",
         range="0 to ln 2 = 0.693, in nats",
-        meaning="Jensen-Shannon divergence of the histogram of generated points to the exact probabilities of the same "
-        "bins.",
-        misleads="When N differs between figures: points of the truth itself give about (occupied bins - 1) / (8 N). "
-        "Bins hide what happens within them.",
+        meaning="Jensen-Shannon divergence between the histogram of generated points and the exact probabilities of "
+        "the same bins.",
+        misleads="Depends on num_samples: points of the true density score about (occupied bins - 1) / (8 "
+        "num_samples). Differences inside a bin are invisible.",
         source="Lin 1991, IEEE Trans. Inf. Theory 37",
         kind="points",
     ),
@@ -162,8 +166,8 @@ _ALL = (
         title="Modes found",
         better="higher",
         range="0 to the number of modes",
-        meaning="Number of modes that are the nearest one of at least one high-quality point among the first 2,500.",
-        misleads="When one stray point counts as a whole mode: it says nothing about how evenly modes are used.",
+        meaning="Number of modes that are the nearest mode of at least one high-quality point among the first 2,500.",
+        misleads="One stray point counts as a mode. How evenly the modes are used is not measured.",
         source="Srivastava et al. 2017, arXiv 1705.07761; Lin et al. 2018, arXiv 1712.04086",
         kind="points",
     ),
@@ -171,9 +175,9 @@ _ALL = (
         name="high_quality",
         title="High quality",
         better="higher",
-        range="0 to 1; of the truth 0.997 in one dimension, 0.989 in two",
+        range="0 to 1; true density: 0.997 in one dimension, 0.989 in two",
         meaning="Share of generated points within three standard deviations of the nearest mode.",
-        misleads="When a generator sits on the center of one mode: it then scores 1, above the truth.",
+        misleads="A generator that collapses to the center of one mode scores 1, which is above the true density.",
         source="Srivastava et al. 2017, arXiv 1705.07761",
         kind="points",
     ),
@@ -181,11 +185,11 @@ _ALL = (
         name="d_gap",
         title="D gap",
         better="lower",
-        range="0 to 1; only where the best D is known: cross-entropy, samples judged one by one without labels",
-        meaning="Mean absolute difference of the learned D from the optimal D* = p_data / (p_data + p_g), where the "
-        "points are.",
-        misleads="When taken for quality: it tells how far the discriminator is behind its generator. p_g is a "
-        "histogram of N points, so a perfect D does not quite reach 0.",
+        range="0 to 1; only if the optimal D is known (cross-entropy, no packing, no labels)",
+        meaning="Mean absolute difference between the learned D and the optimal D* = p_data / (p_data + p_g) at the "
+        "points.",
+        misleads="Not a measure of quality: it shows how far the discriminator is from the optimum for its "
+        "generator. p_g is a histogram of num_samples points, so even a perfect D scores slightly above 0.",
         source="after Goodfellow et al. 2014, arXiv 1406.2661, proposition 1",
         kind="points",
     ),

@@ -22,6 +22,7 @@ from gan_zoo.metrics import load_extractor
 from gan_zoo.metrics.density import COUNTED
 from gan_zoo.metrics.extractors import OWN, resolve
 from gan_zoo.precision import EXACT
+from gan_zoo.report.live import LiveReport
 from gan_zoo.variant import Variant
 
 # pandas and seaborn take seconds to import, and are not needed before something was trained.
@@ -57,7 +58,6 @@ def run_suite(
     seeds: Sequence[int] | None = None,
     plugins: Sequence[Path | str] = (),
     data_root: Path | None = None,
-    fallback: str | None = None,
     inception_weights: Path | None = None,
     device: str | None = None,
     precision: str | None = None,
@@ -77,12 +77,11 @@ def run_suite(
     Args:
         suite: a suite file, or the name of a suite of this package, e.g. ``mnist``.
         out: the results folder; by default ``runs/SUITE-DATA-PRESET``.
-        preset: how much of the suite is run; ``auto``: ``full`` on CUDA, ``quick`` on a CPU.
+        preset: how much of the suite is run; ``auto``: ``standard`` on CUDA, ``quick`` on a CPU.
         variants: in place of the suite's.
         seeds: in place of the preset's.
         plugins: files that register variants.
         data_root: folder that holds the data sets.
-        fallback: the data set to use if the suite's own is not available.
         inception_weights: weights file of the extractor ``inception``.
         device: ``cuda``, ``cuda:1`` ... or ``cpu``; by default CUDA if there is one.
         precision: in place of the preset's.
@@ -109,7 +108,6 @@ def run_suite(
         seeds=seeds,
         plugins=tuple(Path(plugin) for plugin in plugins),
         data_root=data_root,
-        fallback=fallback,
         inception_weights=inception_weights,
         device=device,
         precision=precision,
@@ -134,7 +132,9 @@ def _run_plan(plan: Plan, out: Path | str | None, *, force: bool, listener: List
         if notice:
             listener.notice(notice)
     folder = default_folder(plan) if out is None else Path(out)
-    errors = run_plan(plan, folder, listener, force=force)
+    # A single run has nothing to report before it ends, and a caller without processes of its own gets none.
+    is_live = not plan.recipe.single and (plan.recipe.isolate or plan.jobs > 1)
+    errors = run_plan(plan, folder, LiveReport(listener) if is_live else listener, force=force)
     report = write_report(folder)
     from gan_zoo.bench.tables import read_results
 
@@ -143,9 +143,9 @@ def _run_plan(plan: Plan, out: Path | str | None, *, force: bool, listener: List
 
 def write_report(folder: Path) -> Path:
     """Write the tables, figures and report of a results folder, and give back the report's path."""
-    from gan_zoo import report
+    from gan_zoo.report import write
 
-    return report.write_report(folder)
+    return write.write_report(folder)
 
 
 def _check_seeds(seeds: Sequence[int]) -> None:
@@ -167,7 +167,6 @@ def train(
     device: str | None = None,
     precision: str = EXACT,
     data_root: Path | None = None,
-    fallback: str | None = None,
     channels: int | None = None,
     out: Path | str | None = None,
     resume: Path | str | None = None,
@@ -193,7 +192,6 @@ def train(
         device: ``cuda``, ``cuda:1`` ... or ``cpu``; by default CUDA if there is one.
         precision: a name of ``gan_zoo.precision.PRECISIONS``.
         data_root: folder that holds the data sets.
-        fallback: the data set to use if ``data`` is not available.
         channels: 1 (grey) or 3; by default the data set's own.
         out: a results folder, as ``gan-zoo train`` writes it: records, checkpoints, tables and a report. The same call
             again resumes an interrupted run or returns a finished one, and a larger budget extends it.
@@ -227,19 +225,17 @@ def train(
             return _train_in_folder(recipe, Path(resume), force=force)
         if given is None:
             raise GanZooError(f"name the total budget to resume {str(resume)!r} to, e.g. epochs=20")
-        return train_run(resumed_state(Path(resume), spent, fallback=fallback, **shared), spent, **calls)
+        return train_run(resumed_state(Path(resume), spent, **shared), spent, **calls)
     if variant is None:
         raise GanZooError("name a variant, e.g. train('gan', 'mnist', epochs=5), or a checkpoint to resume")
     made = registry.get(variant) if isinstance(variant, str) else variant
     if out is not None:
         _check_no_calls(calls)
         recipe = single_recipe(made, data, spent, seed=seed, channels=channels)
-        recipe = replace(recipe, fallback=fallback, precision=precision, evaluate=evaluate, **shared)
+        recipe = replace(recipe, precision=precision, evaluate=evaluate, **shared)
         return _train_in_folder(replace(recipe, checkpoint_every=checkpoint_every), Path(out), force=force)
     if isinstance(data, str):
-        data = data_sets.load(
-            data, side=made.image_side, channels=channels, root=data_root, fallback=fallback, device=pick(device)
-        )
+        data = data_sets.load(data, side=made.image_side, channels=channels, root=data_root, device=pick(device))
     return train_run(init(made, data, seed, precision=precision), spent, **calls)
 
 
@@ -288,7 +284,6 @@ def evaluate(
     extractors: Sequence[str] | None = None,
     channels: int | None = None,
     data_root: Path | None = None,
-    fallback: str | None = None,
     inception_weights: Path | None = None,
 ) -> "pd.DataFrame":
     """Measure a sampler's images against a data set's test split, beside the floor (training images at the same N).
@@ -301,9 +296,7 @@ def evaluate(
     """
     device = next(sampler.generator.parameters()).device
     prepare(device.type)
-    dataset = data_sets.load(
-        data, side=EVALUATION_SIDE, channels=channels, root=data_root, fallback=fallback, device=device
-    )
+    dataset = data_sets.load(data, side=EVALUATION_SIDE, channels=channels, root=data_root, device=device)
     if dataset.density is not None:
         if n < COUNTED:
             raise GanZooError(f"n is {n}; modes are looked for among {COUNTED:,} points: ask for that many or more")

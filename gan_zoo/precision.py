@@ -1,15 +1,15 @@
-"""How exactly the networks multiply, by name: the choices of ``--precision``, without torch."""
+"""Numerical precision of training, by name: the choices of ``--precision``, without torch."""
 
 PRECISIONS = {
-    "fp32": "float32 throughout, the mathematics as it is written",
+    "fp32": "float32 throughout",
     "tf32": (
-        "matrix products and convolutions round what they multiply to TF32 (10 bits of mantissa, not 23), as the "
-        "tensor cores of a CUDA device have it; all else is float32"
+        "tensor cores round the inputs of matrix products and convolutions to TF32 (10-bit mantissa instead of 23); "
+        "everything else is float32; CUDA only"
     ),
     "bf16": (
-        "the networks run in bfloat16 (7 bits of mantissa, not 23) under autocast; weights, optimizer, losses, and the "
-        "statistics of batch norm stay float32"
+        "the networks run in bfloat16 (7-bit mantissa instead of 23) under autocast; weights, optimizer, losses and "
+        "batch norm statistics are float32"
     ),
 }
-"""What each precision is; all but ``fp32`` change the numbers for speed. Samples are always drawn in float32."""
+"""Description of each precision. All but ``fp32`` change the numbers for speed. Samples are always drawn in float32."""
 EXACT = "fp32"

@@ -47,11 +47,11 @@ def own_cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def mnist_root():
-    """The folder of the real MNIST files, from GAN_ZOO_DATA."""
+def data_root():
+    """The folder of the real Fashion-MNIST files, from GAN_ZOO_DATA."""
     root = os.environ.get("GAN_ZOO_DATA")
     if not root:
-        pytest.skip("needs the real MNIST files: set GAN_ZOO_DATA")
+        pytest.skip("needs the real Fashion-MNIST files: set GAN_ZOO_DATA")
     return Path(root)
 
 

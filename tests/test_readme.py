@@ -1,55 +1,231 @@
-"""What the README says is so: its plugin works, its tables are those of the code, its results are those on disk."""
+"""README and docs: commands, snippets and links work, tables are those of the code, words are those of the field."""
 
+import ast
+import importlib
+import inspect
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+import typer
 
+import gan_zoo
 from gan_zoo import contract, registry
+from gan_zoo.bench import entries
+from gan_zoo.bench.suite import read_suite
+from gan_zoo.cli.app import app
 from gan_zoo.metric_catalogue import METRICS
 from gan_zoo.precision import PRECISIONS
+from gan_zoo.search.space import read_ranges
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = {page.stem: page.read_text(encoding="utf-8") for page in PAGES}
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+COMMANDS = typer.main.get_command(app)
+SLOW = ("train(", "run_suite(")
+"""Calls that a test does not run: their arguments are checked instead."""
+BASE = 'title = "Base"\ndata = "digits"\nvariants = ["gan"]\nextractors = ["own"]\n'
+PRESET = "[presets.quick]\nseeds = 1\nbudget = { steps = 1 }\nn = 500\n"
+NOT_OF_THE_FIELD = (
+    r"rooms?|house|gives? back|told|said|asked|held|kept|goes on|go on|mend|renews?|anew|departs?|departures?",
+    r"to be had|a cell|cells|a round|rounds|surviv\w+|tied|declared|not clean|how exactly|misleads?|believ\w+",
+    r"stranger|stands? in|own extractor|N|pictures?|tell apart|told apart|descends?|likeness|critique|flatters?",
+)
+"""Words that STYLE.md replaces."""
 
 
-def test_the_variant_in_ten_lines_holds_to_the_contract(tmp_path, monkeypatch):
-    registry.names()
-    monkeypatch.setattr(registry, "_factories", dict(registry._factories))
-    code = re.search(r"```python\n(.*?@register.*?)```", README, re.DOTALL).group(1)
+def blocks(language):
+    """The code blocks of a language: (page, block)."""
+    fence = re.compile(rf"^```{language}\n(.*?)^```", re.DOTALL | re.MULTILINE)
+    return [pytest.param(block, id=f"{page}-{n}") for page in DOCS for n, block in enumerate(fence.findall(DOCS[page]))]
+
+
+def generated(page, name):
+    """The table between two markers."""
+    return DOCS[page].partition(f"<!-- {name}:begin -->\n")[2].partition(f"<!-- {name}:end -->")[0]
+
+
+def metrics_table():
+    """The table of metrics, from the records of the metrics."""
+    rows = ["| metric | range | meaning | limitations | source |", "|---|---|---|---|---|"]
+    for metric in METRICS.values():
+        name = f"{metric.title} {metric.arrow} (`{metric.name}`)"
+        rows.append(f"| {name} | {metric.range} | {metric.meaning} | {metric.misleads} | {metric.source} |")
+    return "\n".join(rows) + "\n"
+
+
+def commands(block):
+    """The commands of a shell block, as words."""
+    lines = block.replace("\\\n", " ").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def check_gan_zoo(words):
+    """Parse a gan-zoo command without running it."""
+    verb, *rest = words
+    if verb.startswith("-"):
+        assert verb in {name for option in COMMANDS.params for name in option.opts}
+        return
+    COMMANDS.commands[verb].make_context(verb, [*rest])
+    if verb in ("bench", "search") and not rest[0].endswith(".toml"):
+        assert list(ROOT.glob(f"*/**/{rest[0]}.toml")), f"no suite {rest[0]}"
+
+
+def check_make(words):
+    """The target exists, the variables are used in the Makefile, and ARGS of a suite are options of `bench`."""
+    target, *settings = words
+    assert re.search(rf"^(?:[\w-]+ )*{target}(?: [\w-]+)*:", MAKEFILE, re.MULTILINE), f"no target {target}"
+    for name, value in (setting.split("=", 1) for setting in settings):
+        assert f"$({name})" in MAKEFILE, f"no variable {name}"
+        if name == "ARGS" and target.startswith("bench"):
+            COMMANDS.commands["bench"].make_context("bench", ["mnist", *shlex.split(value)])
+
+
+def check_script(words):
+    """The file exists and its source has the options."""
+    script = (ROOT / words[0]).read_text(encoding="utf-8")
+    assert [word for word in words[1:] if word.startswith("--") and f'"{word}"' not in script] == []
+
+
+def check_command(words):
+    """A command of a shell block that a reader may copy."""
+    checks = {"gan-zoo": check_gan_zoo, "make": check_make, "python": check_script}
+    if words[0] in checks:
+        checks[words[0]](words[1:])
+    else:
+        assert words[0] in ("pip", "source")
+
+
+def prose(text):
+    """The text without code, link targets, comments and the generated table of variants; the lines stay in place."""
+    for pattern in (
+        r"^```.*?^```",
+        r"<!-- variants:begin.*?variants:end -->",
+        r"<!--.*?-->",
+        r"`[^`]*`",
+        r"\]\([^)]*\)",
+    ):
+        blank = re.compile(pattern, re.DOTALL | re.MULTILINE)
+        text = blank.sub(lambda found: "\n" * found[0].count("\n"), text)
+    return text
+
+
+def anchors(page):
+    """The anchors of the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_readme_is_short():
+    assert len(DOCS["README"].splitlines()) <= 120
+
+
+def test_the_variant_of_the_readme_has_ten_lines():
+    code = re.search(r"```python\n([^`]*?@register.*?)```", DOCS["README"], re.DOTALL).group(1)
     assert len(code.strip().splitlines()) <= 10
-    (tmp_path / "my_gan.py").write_text(code, encoding="utf-8")
-    assert registry.load_plugin(tmp_path / "my_gan.py") == ["my_gan"]
-    for check in contract.CHECKS.values():
-        check(registry.get("my_gan"))
 
 
-def test_the_variants_are_all_listed():
-    listed = re.findall(r"^\| `(\w+)` \|", README.partition("## The variants")[2].partition("\n## ")[0], re.MULTILINE)
+def test_all_variants_are_listed():
+    listed = re.findall(r"^\| `(\w+)` \|", generated("README", "variants"), re.MULTILINE)
     own = [name for name in registry.names() if registry._factories[name].__module__.startswith("gan_zoo.variants.")]
     assert sorted(listed) == own
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_each_measure_is_explained(name):
-    assert f"(`{name}`)" in README
-    assert METRICS[name].meaning in README
-    assert METRICS[name].misleads in README
+def test_the_table_of_metrics_is_that_of_the_code():
+    assert generated("metrics", "metrics") == metrics_table()
 
 
 @pytest.mark.parametrize("name", PRECISIONS)
 def test_each_precision_is_explained(name):
-    assert f"| `{name}` | {PRECISIONS[name]}" in README
+    assert f"| `{name}` | {PRECISIONS[name]} |" in DOCS["precision-and-speed"]
 
 
 @pytest.mark.parametrize("card", sorted((ROOT / "gan_zoo/metrics/weights").glob("*.json")), ids=lambda card: card.stem)
-def test_the_extractors_accuracies_are_their_cards(card):
+def test_the_accuracy_of_each_extractor_is_that_of_its_card(card):
     facts = json.loads(card.read_text())
-    assert f"| `{facts['name']}` | {facts['dataset']} | {facts['test_accuracy']:.2%} |" in README
+    assert f"| `{facts['name']}` | {facts['dataset']} | {facts['test_accuracy']:.2%} |" in DOCS["metrics"]
 
 
-def test_pictures_and_folders_are_there():
-    linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
-    assert linked
-    assert [path for path in linked if not (ROOT / path).exists()] == []
+@pytest.mark.parametrize("block", blocks("sh"))
+def test_commands_parse(block):
+    for words in commands(block):
+        check_command(words)
+
+
+@pytest.mark.parametrize("page", DOCS)
+def test_commands_in_the_text_exist(page):
+    """Their arguments may be placeholders, so only the names of commands and options are checked."""
+    for words in map(str.split, re.findall(r"`((?:gan-zoo|make) [^`]+)`", DOCS[page])):
+        if words[0] == "make":
+            check_make(words[1:2])
+        elif words[1] in COMMANDS.commands:
+            known = {name for option in COMMANDS.commands[words[1]].params for name in option.opts}
+            assert {word for word in words if word.startswith("--")} <= known
+        else:
+            assert words[1].startswith("-"), words
+
+
+@pytest.mark.parametrize("page", DOCS)
+def test_options_in_the_text_exist(page):
+    known = {
+        name
+        for verb in COMMANDS.commands.values()
+        for option in verb.params
+        for name in option.opts + option.secondary_opts
+    }
+    named = re.findall(r"--[a-z][a-z-]+", " ".join(re.findall(r"`[^`\n]*`", DOCS[page])))
+    scripts = " ".join(script.read_text(encoding="utf-8") for script in (ROOT / "benchmarks").glob("**/*.py"))
+    assert [option for option in named if option not in known and f'"{option}"' not in scripts] == []
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_python_snippets_fit_the_api(block, tmp_path, monkeypatch, own_registry):
+    tree = ast.parse(block)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            module = importlib.import_module(node.module)
+            assert all(hasattr(module, name.name) for name in node.names)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("gan_zoo."):
+            function = getattr(gan_zoo, ast.unparse(node.func).removeprefix("gan_zoo."))
+            inspect.signature(function).bind(*node.args, **{keyword.arg: None for keyword in node.keywords})
+    if "@register" in block:
+        (tmp_path / "plugin.py").write_text(block, encoding="utf-8")
+        for name in registry.load_plugin(tmp_path / "plugin.py"):
+            for check in contract.CHECKS.values():
+                check(registry.get(name))
+    elif not any(call in block for call in SLOW):
+        monkeypatch.chdir(ROOT)
+        exec(compile(tree, "snippet", "exec"), {"__name__": "snippet"})
+
+
+@pytest.mark.parametrize("block", blocks("toml"))
+def test_toml_snippets_are_suites(block, tmp_path):
+    """A snippet without a title is a table of a suite."""
+    path = tmp_path / "suite.toml"
+    path.write_text(block if "title =" in block else BASE + PRESET + block, encoding="utf-8")
+    suite = read_suite(path)
+    read_ranges(suite)
+    for name, preset in suite.presets.items():
+        entries.check(suite, name, preset)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_exist(page):
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", DOCS[page.stem]):
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", DOCS)
+def test_words_are_those_of_the_field(page):
+    text = prose(DOCS[page])
+    words = re.compile(rf"\b(?:{'|'.join(NOT_OF_THE_FIELD)})\b".replace(" ", r"\s+"))
+    found = [(text.count("\n", 0, match.start()) + 1, match[0]) for match in words.finditer(text)]
+    assert found == []

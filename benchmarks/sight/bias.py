@@ -13,7 +13,8 @@ from gan_zoo import pipeline, registry
 from gan_zoo.data import Dataset
 from gan_zoo.engine import Sampler
 from gan_zoo.errors import GanZooError
-from gan_zoo.metrics import Extractor, Extrapolation, frechet_distance, frechet_infinity, load_extractor, moments
+from gan_zoo.metrics import Extractor, frechet_distance, load_extractor, moments
+from gan_zoo.metrics.extrapolation import Extrapolation, frechet_infinity
 
 SIDE = 32
 VARIANT = "cgan"

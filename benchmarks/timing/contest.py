@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from gan_zoo.errors import GanZooError
@@ -29,7 +28,6 @@ class Setting:
     threads: int
     seconds: float
     rounds: int
-    data_root: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -181,7 +179,6 @@ def worker(variant: str, mode: str, setting: Setting) -> Iterator[Worker]:
         "mode": mode,
         "variant": variant,
         "device": setting.device,
-        "data_root": str(setting.data_root) if setting.data_root else None,
     }
     with subprocess.Popen(
         [sys.executable, "-m", "timing.worker", json.dumps(spec)],

@@ -1,7 +1,6 @@
 """Who takes turns at training: the engine here, the tutorial loop in `timing.loops`."""
 
 import time
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from gan_zoo import data, registry
@@ -41,19 +40,19 @@ class Contestant(Protocol):
         ...
 
 
-def contestant(mode: str, variant: str, device: str, data_root: str | None) -> Contestant:
+def contestant(mode: str, variant: str, device: str) -> Contestant:
     """The one that trains in that mode, with its data loaded and its networks built.
 
     Raises:
         GanZooError: an unknown variant or device, or data that cannot be had.
     """
-    where, root = pick(device), Path(data_root) if data_root else None
+    where = pick(device)
     if mode not in ENGINE:
         from timing.loops import loop  # not for the engine, which does without torchvision
 
-        return loop(mode, variant, where, root)
+        return loop(mode, variant, where)
     made = registry.get(variant)
-    return Engine(made, data.load("mnist", side=made.image_side, root=root, device=where), ENGINE[mode])
+    return Engine(made, data.load("mnist", side=made.image_side, device=where), ENGINE[mode])
 
 
 class Engine:

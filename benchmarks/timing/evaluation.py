@@ -31,11 +31,11 @@ MEASURES = {
 }
 
 
-def measured(device: torch.device, variants: Sequence[str], root: Path | None) -> dict[str, Any]:
+def measured(device: torch.device, variants: Sequence[str]) -> dict[str, Any]:
     """Seconds of each part for N images: training images stand for generated, test images for real ones."""
-    mnist = data.load("mnist", root=root, device=device)
+    mnist = data.load("mnist", device=device)
     extractor = load_extractor(EXTRACTOR, device=device)
-    seconds = {f"generate, {name}": _seconds(_generation(name, mnist, root), device) for name in variants}
+    seconds = {f"generate, {name}": _seconds(_generation(name, mnist), device) for name in variants}
     fakes, real = mnist.train.images[:N], mnist.test.images[:N]
     seconds["encode"] = _seconds(lambda: extractor.encode(fakes), device)
     features, reference = extractor.encode(fakes), Reference(extractor.encode(real))
@@ -47,11 +47,11 @@ def measured(device: torch.device, variants: Sequence[str], root: Path | None) -
     return {"n": N, "extractor": EXTRACTOR, "seconds": seconds, "statistics_of_real_images_once": once}
 
 
-def _generation(name: str, mnist: data.Dataset, root: Path | None) -> Callable[[], Any]:
+def _generation(name: str, mnist: data.Dataset) -> Callable[[], Any]:
     """Draws N images from a fresh generator; what they look like costs nothing."""
     variant = registry.get(name)
     if variant.image_side != mnist.shape[-1]:
-        mnist = data.load("mnist", side=variant.image_side, root=root, device=mnist.train.images.device)
+        mnist = data.load("mnist", side=variant.image_side, device=mnist.train.images.device)
     sampler = Sampler.of(init(variant, mnist, 0))
     return lambda: sampler(N, labels=torch.arange(N) % sampler.classes if sampler.conditional else None)
 
@@ -90,5 +90,5 @@ def share_of_run(folder: Path) -> dict[str, Any] | None:
 
 
 if __name__ == "__main__":
-    _, where, names, folder = sys.argv
-    print(json.dumps(measured(torch.device(where), names.split(","), Path(folder) if folder else None)))
+    _, where, names = sys.argv
+    print(json.dumps(measured(torch.device(where), names.split(","))))

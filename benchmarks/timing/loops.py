@@ -1,6 +1,5 @@
 """The tutorial loop taking turns, with its DataLoader or with its data in memory."""
 
-import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -12,35 +11,23 @@ from torch.utils.data import DataLoader
 
 from gan_zoo import data
 from gan_zoo.engine.device import synchronize
-from gan_zoo.errors import GanZooError
 from timing import tutorial
 from timing.contestants import LEAST_STEPS, Turn
 
-_RAW = "MNIST/raw/train-images-idx3-ubyte"
 
-
-def loop(mode: str, variant: str, device: torch.device, root: Path | None) -> "Loop":
-    """The tutorial loop of a variant, ready to train.
-
-    Raises:
-        GanZooError: data that cannot be had.
-    """
+def loop(mode: str, variant: str, device: torch.device) -> "Loop":
+    """The tutorial loop of a variant, ready to train."""
     training = tutorial.Training(variant, device)
     if mode == "tutorial":
-        return Tutorial(training, mnist_folder(root))
-    train = data.load("mnist", root=root, device=device).train
+        return Tutorial(training, mnist_folder())
+    train = data.load("mnist", device=device).train
     return InMemory(training, *train.take(torch.arange(len(train), device=device)))
 
 
-def mnist_folder(root: Path | None) -> Path:
-    """The folder of MNIST's extracted files, for torchvision to read: ``root``, or where `gan_zoo.data` leaves them."""
-    named = Path(os.environ[data.DATA_ENV]) if root is None and os.environ.get(data.DATA_ENV) else root
-    if named is None or not (named / _RAW).is_file():
-        data.load("mnist", root=root)
-    for folder in (named, data.default_root()):
-        if folder is not None and (folder / _RAW).is_file():
-            return folder
-    raise GanZooError(f"MNIST's extracted files are neither in {named} nor in {data.default_root()}")
+def mnist_folder() -> Path:
+    """The folder of MNIST's extracted files, for torchvision to read."""
+    data.load("mnist")
+    return data.default_root()
 
 
 class Loop(ABC):

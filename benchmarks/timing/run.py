@@ -42,7 +42,7 @@ class Speed:
         torch.set_num_threads(threads)
         self.until = time.monotonic() + 60 * options.minutes if options.minutes else float("inf")
         seconds = options.seconds_per_round or {"cpu": 2.0, "cuda": 1.0}[self.device.type]
-        self.setting = Setting(str(self.device), threads, seconds, options.rounds, options.data_root)
+        self.setting = Setting(str(self.device), threads, seconds, options.rounds)
         slug = re.sub(r"[^a-z0-9]+", "-", describe(self.device).lower()).strip("-")
         self.path = options.out / f"{slug}.json"
         self.report = self._begin(slug)
@@ -85,7 +85,7 @@ class Speed:
         Raises:
             GanZooError: something could not be measured; what could be is written.
         """
-        data.load("mnist", root=self.options.data_root)
+        data.load("mnist")
         if "peaks" in self.options.parts and self.report["peaks"] is None:
             self._part("peaks", lambda: self._process("timing.peaks", str(self.device)))
         if "rows" in self.options.parts:
@@ -93,15 +93,11 @@ class Speed:
         if "evaluation" in self.options.parts and self.report["evaluation"] is None:
             self._part("evaluation", self._evaluation)
         if "together" in self.options.parts and self.device.type == "cuda" and self.report["together"] is None:
-            root = str(self.options.data_root or "")
-            self._part("together", lambda: self._process("timing.together", str(self.device), SMALL, root))
+            self._part("together", lambda: self._process("timing.together", str(self.device), SMALL))
         if self.options.results and self.report["evaluation"]:
             self.report["evaluation"]["share_of_run"] = evaluation.share_of_run(self.options.results)
         if "startup" in self.options.parts and self.report["startup"] is None:
-            root = self.options.data_root
-            self._part(
-                "startup", lambda: startup.measured(str(self.device), root, min(self._left(), 180.0)), STARTUP_SECONDS
-            )
+            self._part("startup", lambda: startup.measured(str(self.device), min(self._left(), 180.0)), STARTUP_SECONDS)
         if self.options.quality:
             self.report["quality"] = quality.differences(*self.options.quality)
         self.write()
@@ -135,8 +131,8 @@ class Speed:
         return found.least_seconds
 
     def _evaluation(self) -> dict[str, Any]:
-        names, root = ",".join(self.options.variants), str(self.options.data_root or "")
-        return {**self._process("timing.evaluation", str(self.device), names, root), "share_of_run": None}
+        names = ",".join(self.options.variants)
+        return {**self._process("timing.evaluation", str(self.device), names), "share_of_run": None}
 
     def _part(self, name: str, measure: Callable[[], Any], least: float = 0.0) -> None:
         say(f"{name} ...")

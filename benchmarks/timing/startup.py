@@ -24,7 +24,7 @@ COMMANDS = (
 _COMMAND = "import sys; from gan_zoo.cli import main; sys.exit(main())"
 
 
-def measured(device: str, data_root: Path | None, limit: float) -> dict[str, Any]:
+def measured(device: str, limit: float) -> dict[str, Any]:
     """Seconds of ``gan-zoo --help``, of importing torch, and from starting a bench to its first rows of history.
 
     The bench is given up after ``limit`` seconds.
@@ -32,7 +32,7 @@ def measured(device: str, data_root: Path | None, limit: float) -> dict[str, Any
     others = {"help_seconds": [*gan_zoo(), "--help"], **PYTHON}
     return {
         **{name: statistics.median(times) if times else None for name, times in interleaved(others, TRIES).items()},
-        "bench_to_first_step_seconds": first_step(device, data_root, limit),
+        "bench_to_first_step_seconds": first_step(device, limit),
     }
 
 
@@ -66,11 +66,10 @@ def interleaved(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str,
     return times
 
 
-def first_step(device: str, data_root: Path | None, limit: float, suite: str = "mnist") -> float | None:
-    """Seconds from starting ``gan-zoo bench SUITE --preset smoke`` until a run has trained; None if none does."""
+def first_step(device: str, limit: float) -> float | None:
+    """Seconds from starting ``gan-zoo bench mnist --preset smoke`` until a cell has trained; None if none does."""
     out = Path(tempfile.mkdtemp(prefix="gan-zoo-speed-"))
-    where = ["--data-root", str(data_root)] if data_root else []
-    command = [*gan_zoo(), "bench", suite, "--preset", "smoke", "--device", device, "--out", str(out), *where]
+    command = [*gan_zoo(), "bench", "mnist", "--preset", "smoke", "--device", device, "--out", str(out)]
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:

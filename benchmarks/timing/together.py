@@ -8,7 +8,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,13 +21,13 @@ SEEDS, ROUNDS, EPOCHS = 4, 5, 4
 """Seeds trained, rounds of measurement, and epochs that each seed trains in a turn."""
 
 
-def measured(device: torch.device, variant: str, root: Path | None, precision: str = "tf32") -> dict[str, Any]:
+def measured(device: torch.device, variant: str, precision: str = "tf32") -> dict[str, Any]:
     """A row: images a second of the seeds one after another and side by side, in turns, and the ratio of the two.
 
     The ratio is a median over rounds, with the least and the largest.
     """
     made = registry.get(variant)
-    dataset = data.load("mnist", side=made.image_side, root=root, device=device)
+    dataset = data.load("mnist", side=made.image_side, device=device)
     states = [init(made, dataset, seed, precision=precision) for seed in range(SEEDS)]
     streams = [torch.cuda.Stream(device) for _ in states]
     epoch = -(-len(dataset.train) // made.batch_size)
@@ -75,6 +74,6 @@ def _rate(work: Callable[[], None], states: list[State], device: torch.device) -
 
 
 if __name__ == "__main__":
-    _, where, names, folder = sys.argv
-    rows = [measured(torch.device(where), name, Path(folder) if folder else None) for name in names.split(",")]
+    _, where, names = sys.argv
+    rows = [measured(torch.device(where), name) for name in names.split(",")]
     print(json.dumps(rows))

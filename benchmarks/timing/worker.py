@@ -38,9 +38,7 @@ def main() -> None:
         replies.write(json.dumps({"error": " ".join(str(error).split()) or type(error).__name__}) + "\n")
 
 
-def _begin(
-    started: float, mode: str, variant: str, device: str, data_root: str | None
-) -> tuple[Reply, Callable[[Reply], Reply]]:
+def _begin(started: float, mode: str, variant: str, device: str) -> tuple[Reply, Callable[[Reply], Reply]]:
     """Load and train one step; gives the start-up times since ``started`` (Unix time), and what serves requests."""
     clock = time.perf_counter()
     import torch
@@ -49,7 +47,7 @@ def _begin(
     from gan_zoo.engine.device import peak_memory, pick, reset_peak_memory, synchronize
     from timing.contestants import contestant
 
-    one = contestant(mode, variant, device, data_root)
+    one = contestant(mode, variant, device)
     reset_peak_memory(pick(device))
     one.first_step()
     synchronize(pick(device))

@@ -1,7 +1,7 @@
 """Runs side by side in processes of their own: small networks gain more from a core each than from many threads."""
 
 import contextlib
-import os
+import multiprocessing
 import signal
 import time
 from collections import deque
@@ -10,7 +10,7 @@ from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from gan_zoo.bench import launch, worker
+from gan_zoo.bench import estimate, launch, worker
 from gan_zoo.bench.cell import begin_anyhow, now, records_path, run_cell
 from gan_zoo.bench.interrupts import NOTICE, Stop
 from gan_zoo.bench.listener import Listener
@@ -25,6 +25,8 @@ _ENDING = 10.0
 """Seconds that a process may take between closing its pipe and its end."""
 _LOOK = 0.2
 """Seconds between two looks at signals and time limits."""
+_ESTIMATE_AFTER = 2.0
+"""Seconds of running after which the time that is left is estimated."""
 GONE: Row = {}
 """In place of a row: the process of the run is gone."""
 
@@ -59,12 +61,16 @@ class _Crew:
         self.waiting = deque(cells)
         self.workers: list[_Worker] = []
         self.stopping = False
+        self.estimator: _Estimator | None = None
+        self.estimate_at = time.monotonic() + _ESTIMATE_AFTER
 
     def run(self) -> Rows:
         """Yield the runs with their last rows as they end; the processes end with the generator."""
         try:
             while self.waiting or self.workers:
                 self._obey()
+                self._estimate()
+                self.listener.tick()
                 while self.waiting and len(self.workers) < self.plan.jobs:
                     self.workers.append(_Worker(self.recipe, self.folder, self.waiting.popleft()))
                 for one in _heard(self.workers):
@@ -75,6 +81,8 @@ class _Crew:
         finally:
             for one in self.workers:
                 one.kill()
+            if self.estimator is not None:
+                self.estimator.kill()
         if self.stopping:
             raise self.stop.interrupted("stopped after a checkpoint of every run in training")
 
@@ -86,6 +94,13 @@ class _Crew:
             self.listener.notice(NOTICE)
             for one in self.workers:
                 one.process.terminate()
+
+    def _estimate(self) -> None:
+        """Pass on how long a run of each variant takes; commands of a few seconds end before it is measured."""
+        if self.estimator is not None:
+            self.estimator.hear(self.listener)
+        elif self.waiting and time.monotonic() > self.estimate_at and self.plan.device.type == "cpu":
+            self.estimator = _Estimator(self.recipe, [*self.waiting, *(one.cell for one in self.workers)])
 
     def _hear(self, one: "_Worker") -> Row | None:
         """The last row of the worker's run if it has ended; the worker then gets the next one, or is ended."""
@@ -142,16 +157,34 @@ def _heard(crew: list["_Worker"]) -> list["_Worker"]:
     return [one for one in crew if one.pipe in ready]
 
 
+class _Estimator:
+    """The process that measures how long a run of each variant takes."""
+
+    def __init__(self, recipe: Recipe, cells: list[CellPlan]) -> None:
+        self.pipe, theirs = multiprocessing.Pipe()
+        names = {cell.variant_name: cell.name for cell in cells if cell.variant is not None}
+        self.process = launch.start(estimate.serve, theirs, recipe, [*names.values()])
+        theirs.close()
+
+    def hear(self, listener: Listener) -> None:
+        """Pass on what it has measured since."""
+        with contextlib.suppress(EOFError, OSError):
+            while self.pipe.poll():
+                listener.estimate(*self.pipe.recv())
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self.pipe.close()
+        self.process.kill()
+        self.process.join()
+
+
 class _Worker:
     """A worker process as its parent sees it, and the run that it is at."""
 
     def __init__(self, recipe: Recipe, folder: Path, cell: CellPlan) -> None:
-        context = launch.context()
-        self.pipe, theirs = context.Pipe()
-        words = (theirs, recipe, folder, dict(os.environ))
-        self.process = context.Process(target=worker.serve, args=words, daemon=True)  # type: ignore[attr-defined]
-        with launch.deaf_to_interrupts():
-            self.process.start()
+        self.pipe, theirs = multiprocessing.Pipe()
+        self.process = launch.start(worker.serve, theirs, recipe, folder)
         # With this end closed here, a dead process is heard at once as the end of the pipe.
         theirs.close()
         self.ready = False

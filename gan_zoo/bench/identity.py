@@ -39,7 +39,7 @@ def trajectory(
             "name": data.name,
             "fingerprint": data.fingerprint,
             "shape": list(data.shape),
-            "revision": data_sets.revision(data.name if data.stands_in else data.requested),
+            "revision": data_sets.revision(data.requested),
         },
         "seed": seed,
         "precision": precision,

@@ -1,29 +1,42 @@
 """What is notified of the progress of runs."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gan_zoo.bench.plan import CellPlan, Plan
-from gan_zoo.bench.records import Row
+# The report follows a suite too, and never imports torch.
+if TYPE_CHECKING:
+    from gan_zoo.bench.plan import CellPlan, Plan
+    from gan_zoo.bench.records import Row
 
 
 class Listener:
-    """Told of a run's progress; this one keeps it to itself, and others override what they want to hear."""
+    """Notified of the progress of a suite; this one ignores everything, and others override methods."""
 
     def notice(self, text: str) -> None:
         """Something that a reader must know."""
 
-    def plan(self, plan: Plan, cells: int, finished: int) -> None:
-        """The run of a plan begins: so many cells, so many of them finished already."""
+    def plan(self, plan: "Plan", folder: Path, todo: "Sequence[CellPlan]") -> None:
+        """A plan begins to run into a folder; ``todo`` are the runs that are not finished, in their order."""
 
-    def begin(self, cell: CellPlan) -> None:
-        """A cell begins."""
+    def estimate(self, variant_name: str, seconds: float) -> None:
+        """A run of the variant takes so many seconds of training."""
 
-    def block(self, cell: CellPlan, share: float, rate: float, values: Mapping[str, float]) -> None:
-        """A block of rounds was trained: ``share`` of the cell's budget is spent, at ``rate`` images a second."""
+    def begin(self, cell: "CellPlan") -> None:
+        """A run begins."""
 
-    def end(self, cell: CellPlan, row: Row) -> None:
-        """A cell has ended with this row."""
+    def block(self, cell: "CellPlan", share: float, rate: float, values: Mapping[str, float]) -> None:
+        """A few steps were trained: ``share`` of the run's budget is spent, at ``rate`` images per second."""
+
+    def tick(self) -> None:
+        """Called a few times a second while worker processes train, also while none of them reports anything."""
+
+    def end(self, cell: "CellPlan", row: "Row") -> None:
+        """A run has ended with this row of its records."""
+
+    def close(self) -> None:
+        """No further run is trained by this command, which has the folder to itself until this returns."""
 
 
 class WarningListener(Listener):
@@ -31,3 +44,34 @@ class WarningListener(Listener):
 
     def notice(self, text: str) -> None:
         warnings.warn(text, stacklevel=2)
+
+
+class Relay(Listener):
+    """Passes everything on to another listener."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+
+    def notice(self, text: str) -> None:
+        self.listener.notice(text)
+
+    def plan(self, plan: "Plan", folder: Path, todo: "Sequence[CellPlan]") -> None:
+        self.listener.plan(plan, folder, todo)
+
+    def estimate(self, variant_name: str, seconds: float) -> None:
+        self.listener.estimate(variant_name, seconds)
+
+    def begin(self, cell: "CellPlan") -> None:
+        self.listener.begin(cell)
+
+    def block(self, cell: "CellPlan", share: float, rate: float, values: Mapping[str, float]) -> None:
+        self.listener.block(cell, share, rate, values)
+
+    def tick(self) -> None:
+        self.listener.tick()
+
+    def end(self, cell: "CellPlan", row: "Row") -> None:
+        self.listener.end(cell, row)
+
+    def close(self) -> None:
+        self.listener.close()

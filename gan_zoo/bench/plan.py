@@ -58,7 +58,6 @@ class Recipe:
     seeds: Sequence[int] | None = None
     plugins: Sequence[Path] = ()
     data_root: Path | None = None
-    fallback: str | None = None
     inception_weights: Path | None = None
     device: str | None = None
     precision: str | None = None
@@ -203,7 +202,8 @@ def make_plan(recipe: Recipe) -> Plan:
         registry.load_plugin(plugin)
     preset_name = recipe.preset
     if preset_name == "auto":
-        preset_name = "full" if device.type == "cuda" else "quick"
+        larger = "standard" if "standard" in suite.presets else "full"
+        preset_name = larger if device.type == "cuda" else "quick"
     preset = suite.preset(preset_name)
     threads = recipe.threads or (default_threads() if recipe.single else 1)
     if device.type == "cpu":
@@ -222,7 +222,6 @@ def make_plan(recipe: Recipe) -> Plan:
             channels=suite.channels,
             root=recipe.data_root,
             download=recipe.download,
-            fallback=recipe.fallback,
             device=device,
         )
         for side in sorted({EVALUATION_SIDE, *(variant.image_side for variant in variants)})
@@ -232,8 +231,6 @@ def make_plan(recipe: Recipe) -> Plan:
     if recipe.single and "plugins" not in registry.code_identity(variants[0].name, **variants[0].options):
         check(variants[0], data[variants[0].image_side])
     wanted = list(preset.extractors or suite.extractors)
-    if measured.stands_in:
-        wanted = [OWN, *(name for name in wanted if name == "inception")]
     if recipe.inception_weights is not None and "inception" not in wanted:
         wanted.append("inception")
     n = _num_samples(recipe, preset, measured)

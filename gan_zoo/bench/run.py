@@ -52,6 +52,7 @@ def run_plan(plan: Plan, folder: Path, listener: Listener | None = None, *, forc
             listener.notice(notice)
         return _run(plan, folder, listener)
     finally:
+        listener.close()
         lock.release()
 
 
@@ -67,7 +68,7 @@ def _run(plan: Plan, folder: Path, listener: Listener) -> list[str]:
     names = [cell.name for cell in cells]
     # The runs of real images are the same for every variant and budget: they do not make it the same manifest.
     before = _before(folder, {cell.name for cell in cells if cell.variant is not None})
-    listener.plan(plan, len(cells), len(cells) - len(todo))
+    listener.plan(plan, folder, todo)
     manifest = manifest_of(plan) | {"started": before.get("started", started), "cells": names}
     if not todo and all(before.get(key) == manifest[key] for key in ("cells", "budget", "evaluate_at")):
         return []
@@ -155,7 +156,6 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
             "title": measured.title,
             "note": measured.note,
             "requested": plan.recipe.suite.data,
-            "stands_in": measured.stands_in,
             "fingerprint": measured.fingerprint,
             "train": len(measured.train),
             "test": len(measured.test),

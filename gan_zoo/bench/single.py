@@ -73,8 +73,7 @@ def resumed_recipe(folder: Path, budget: Budget | None, **changes: Any) -> Recip
     variant = registry.get(name, **held.presets[PRESET].options.get(name, {}))
     budget = budget or Budget.of(manifest["budget"])
     recipe = single_recipe(variant, held.data, budget, seed=manifest["seeds"][0], channels=held.channels)
-    fallback = manifest["data"]["name"] if manifest["data"].get("stands_in") else None
-    settings = {"precision": manifest["precision"], "evaluate": bool(manifest["extractors"]), "fallback": fallback}
+    settings = {"precision": manifest["precision"], "evaluate": bool(manifest["extractors"])}
     settings["threads"] = manifest["threads"]
     return Recipe(**{**vars(recipe), **settings, **changes})
 
@@ -94,7 +93,6 @@ def resumed_state(path: Path, budget: Budget, *, device: str | None, **source: A
         side=variant.image_side,
         channels=channels,
         root=source["data_root"],
-        fallback=source["fallback"],
         device=pick(device),
     )
     state = checkpoint.restore(init(variant, dataset, facts["seed"], precision=facts["precision"]), saved)

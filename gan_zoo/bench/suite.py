@@ -28,6 +28,8 @@ class _Table(BaseModel):
 class Preset(_Table):
     """How much of a suite is run.
 
+    In a suite file, ``extends = "quick"`` takes over all settings of another preset that the table does not set itself.
+
     Attributes:
         seeds: how many seeds (0, 1, ...), or the seeds themselves.
         budget: one unit and its amount, e.g. ``{images = 256_000}``.
@@ -211,7 +213,7 @@ def read_suite(suite: Path | str) -> Suite:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise GanZooError(f"suite {str(path)!r} cannot be read: {error}") from None
     try:
-        read = Suite.model_validate(table)
+        read = Suite.model_validate(_extended(table, path))
     except ValidationError as errors:
         raise GanZooError("\n".join(f"{path}: {line}" for line in _lines(errors.errors()))) from None
     read._file = str(path)
@@ -245,6 +247,29 @@ def _check(suite: Suite, key: str, names: Iterable[str], known: Collection[str])
     for name in names:
         if name not in known:
             raise GanZooError(f"{suite.file}: key {key!r}: {unknown('variant', name, known)}")
+
+
+def _extended(table: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The table with each preset that extends another one completed from it.
+
+    Raises:
+        GanZooError: a preset extends one that does not exist, or that extends another one itself.
+    """
+    presets = table.get("presets")
+    if not isinstance(presets, dict):
+        return table
+    made = {}
+    for name, preset in presets.items():
+        made[name] = preset
+        if isinstance(preset, dict) and "extends" in preset:
+            parent = preset["extends"]
+            known = [each for each, other in presets.items() if isinstance(other, dict) and "extends" not in other]
+            if parent not in known:
+                error = unknown("preset", str(parent), known)
+                raise GanZooError(f"{path}: key 'presets.{name}.extends': {error}")
+            made[name] = {**presets[parent], **preset}
+            del made[name]["extends"]
+    return {**table, "presets": made}
 
 
 def _lines(errors: Sequence[Any]) -> Iterator[str]:

@@ -1,11 +1,9 @@
 """A process that trains runs: it receives their names, and sends its progress."""
 
-import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Mapping
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from gan_zoo.bench.cell import run_cell
@@ -19,18 +17,13 @@ READY, DONE, FAILED, NOTICE = "ready", "done", "failed", "notice"
 """What a worker sends: that it can begin; a run's last row; why no run can be run; something a reader must know."""
 
 
-def serve(pipe: Connection, recipe: Recipe, folder: Path, environment: Mapping[str, str]) -> None:
+def serve(pipe: Connection, recipe: Recipe, folder: Path) -> None:
     """Run the runs whose names come through the pipe, until it is closed; events are sent as tuples (event, ...).
 
     SIGTERM stops the run after a checkpoint, and then the process.
     """
     stop = Stop()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, stop.request)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    # A server process may have begun under another environment.
-    os.environ.clear()
-    os.environ.update(environment)
     try:
         _serve(pipe, recipe, folder, stop)
     except EOFError:
@@ -56,14 +49,6 @@ def _serve(pipe: Connection, recipe: Recipe, folder: Path, stop: Stop) -> None:
                 f"run {name!r} has another identity in a worker process: its variant changes from import to import"
             )
         pipe.send((DONE, run_cell(plan, cells[name], evaluator, folder, teller, stop)))
-
-
-def _die_with_parent() -> None:
-    """End at once with the parent: an orphan would go on writing to records that a new run has taken over."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
-    os._exit(1)
 
 
 class _Teller(Listener):

@@ -116,7 +116,7 @@ def list_variants(
 def show_variant(
     name: Annotated[str, typer.Argument(help="A variant; `gan-zoo list` names them.")], plugin: Plugin = None
 ) -> None:
-    """Show all that makes a variant: its paper, settings and networks, and its deviations from the paper."""
+    """Show the settings of a variant, its networks, and its deviations from the paper."""
     from gan_zoo.cli import index, show
 
     print(show.shown(index.record(name, plugin), _width()))
@@ -184,7 +184,7 @@ def data(
 
 @app.command(epilog="Example: gan-zoo doctor")
 def doctor(data_root: DataRoot = None, inception_weights: Inception = None) -> None:
-    """Tell what is here: device, versions, data sets, extractors and plugins."""
+    """Print the device, versions, data sets, extractors and plugins."""
     from gan_zoo.cli import here
 
     here.print_doctor(data_root, inception_weights, _console())

@@ -10,7 +10,6 @@ from gan_zoo.cli.options import (
     CheckpointEvery,
     DataRoot,
     Device,
-    Fallback,
     Force,
     Inception,
     Jobs,
@@ -41,7 +40,6 @@ def bench(
     run_timeout: RunTimeout = None,
     plugin: Plugin = None,
     data_root: DataRoot = None,
-    fallback: Fallback = None,
     inception_weights: Inception = None,
     device: Device = None,
     precision: Precision = None,
@@ -62,7 +60,7 @@ def bench(
 
     if not (device or "").startswith("cuda"):
         launch.begin_early()
-    from gan_zoo.cli import progress, ranking
+    from gan_zoo.cli import progress
     from gan_zoo.pipeline import run_suite
 
     with progress.BenchListener(context.obj()) as listener:
@@ -74,7 +72,6 @@ def bench(
             seeds=seed_numbers(seeds),
             plugins=plugin or [],
             data_root=data_root,
-            fallback=fallback,
             inception_weights=inception_weights,
             device=device,
             precision=precision,
@@ -86,6 +83,9 @@ def bench(
             force=force,
             listener=listener,
         )
+    # pandas and scipy, which it needs, are imported while nothing waits for them.
+    from gan_zoo.cli import ranking
+
     ranking.print_outcome(outcome, context.obj())
 
 
@@ -94,6 +94,6 @@ def report(
 ) -> None:
     """Write the tables, plots and report of a results folder again, from its records."""
     from gan_zoo.cli import ranking
-    from gan_zoo.report import write_report
+    from gan_zoo.report.write import write_report
 
     ranking.print_report(folder, write_report(folder), context.obj())

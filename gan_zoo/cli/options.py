@@ -20,10 +20,6 @@ DataRoot = Annotated[
     Path | None,
     typer.Option(help="Folder that holds the data sets; else GAN_ZOO_DATA, else the cache.", show_default=False),
 ]
-Fallback = Annotated[
-    str | None,
-    typer.Option(help="Data set that may stand in where the wanted one is not to be had.", show_default=False),
-]
 Device = Annotated[
     str | None, typer.Option(help="cuda, cuda:1 ... or cpu; by default CUDA if it is there.", show_default=False)
 ]
@@ -42,7 +38,7 @@ SuiteFile = Annotated[
 Out = Annotated[
     Path | None, typer.Option(help="Folder to write to; by default runs/SUITE-DATA-PRESET.", show_default=False)
 ]
-Preset = Annotated[str, typer.Option(help="smoke, quick, full, or auto: full on CUDA, quick on a CPU.")]
+Preset = Annotated[str, typer.Option(help="smoke, quick, standard, full, or auto: standard on CUDA, quick on a CPU.")]
 Variants = Annotated[
     str | None, typer.Option(help="Variants in place of the suite's, with commas between.", show_default=False)
 ]

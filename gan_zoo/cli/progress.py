@@ -1,37 +1,24 @@
-"""Progress of training on a terminal; without one, a plain line for each finished run."""
+"""Progress of training: bars on a terminal, and a plain line every 10 seconds without one."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from gan_zoo.bench.cell import records_path
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import CellPlan, Plan
-from gan_zoo.bench.records import Row
+from gan_zoo.bench.records import Row, read_cell
 from gan_zoo.engine.device import describe
+from gan_zoo.metric_catalogue import METRICS
+from gan_zoo.report import text
 
-
-def bars(console: Console) -> Progress:
-    """Progress bars with rate, losses and time left; nothing where the console is no terminal."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TextColumn("{task.fields[figures]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-
-
-def figures(rate: float, values: Mapping[str, float]) -> str:
-    """Rate and losses of a block, in a few words."""
-    return f"{rate:,.0f} images/s  D {values['discriminator_loss']:.3f}  G {values['generator_loss']:.3f}"
+_LOG_EVERY = 10.0
+"""Seconds between two lines without a terminal."""
 
 
 class BenchListener(Listener):
@@ -39,11 +26,17 @@ class BenchListener(Listener):
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.bars = bars(console)
-        self.grid = self.bars.add_task("runs", total=None, figures="", visible=False)
+        self.bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=16),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[facts]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.all = self.bars.add_task("all runs", total=None, facts="", visible=False)
         self.training: dict[str, TaskID] = {}
-        self.done = 0
-        self.total = 0
 
     def __enter__(self) -> "BenchListener":
         self.bars.start()
@@ -55,41 +48,108 @@ class BenchListener(Listener):
         self.bars.stop()
 
     def notice(self, text: str) -> None:
-        """Print what a reader must know."""
-        self.console.print(f"[bold yellow]NOTE[/] {escape(text)}", highlight=False, soft_wrap=True)
+        """Print something that a reader must know."""
+        self.console.print(f"[bold yellow]note:[/] {escape(text)}", highlight=False, soft_wrap=True)
 
-    def plan(self, plan: Plan, cells: int, finished: int) -> None:
+    def plan(self, plan: Plan, folder: Path, todo: Sequence[CellPlan]) -> None:
         """Print what is run, and show the bar over all runs."""
-        self.done, self.total = finished, cells
+        self.suite, self.folder, self.todo = plan, folder, list(todo)
+        self.ended: list[str] = []
+        self.shares: dict[str, float] = {}
+        self.seconds: dict[str, float] = {}
+        self.started = self.logged = time.monotonic()
+        runs = plan.cells()
         machine = f"{describe(plan.device)}, {plan.precision}"
         if plan.recipe.single:
-            title = f"{plan.variants[0].title} on {plan.measured.title}"
-            line = f"{title}, {plan.budget}, seed {plan.seeds[0]}, {machine}"
+            variant = plan.variants[0]
+            self._print(f"{variant.title} on {plan.measured.title}, {plan.budget}, seed {plan.seeds[0]}, {machine}")
         else:
-            line = f"{cells} runs, {plan.jobs} at a time, {machine}"
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
-        self.bars.update(self.grid, total=cells, completed=finished, visible=True)
-        if finished == cells:
-            self.console.print("already finished: nothing is trained", highlight=False)
-        elif finished:
-            self.console.print(f"{finished} of {cells} runs are finished already", highlight=False)
+            names, seeds = ", ".join(variant.shown for variant in plan.variants), text.plural(len(plan.seeds), "seed")
+            self._print(f"{plan.recipe.suite.title} (preset {plan.preset_name})")
+            self._print(f"variants: {names}")
+            jobs = f"{text.plural(plan.jobs, 'run')} at a time"
+            self._print(f"runs: {seeds} each, {plan.budget} a run, {jobs}, {machine}")
+            self._print(f"report: {folder / 'report.html'} (written again after every run)")
+        if not todo:
+            self._print("already finished: nothing is trained")
+        elif len(todo) < len(runs):
+            self._print(f"{len(runs) - len(todo)} of {len(runs)} runs are finished already")
+        self.bars.update(self.all, visible=bool(todo))
+
+    def estimate(self, variant_name: str, seconds: float) -> None:
+        """Collect how long the runs take, and print it when all variants are known."""
+        self.seconds[variant_name] = seconds
+        if len(self.seconds) == len({run.variant_name for run in self.todo if run.variant is not None}):
+            self._print(f"estimate: about {text.duration(self._left())} of training")
 
     def begin(self, cell: CellPlan) -> None:
         """Show a bar for a run."""
-        self.training[cell.name] = self.bars.add_task(f"{cell.variant_name} seed {cell.seed}", total=1.0, figures="")
+        self.shares[cell.name] = 0.0
+        self.training[cell.name] = self.bars.add_task(cell.title, total=1.0, facts="")
 
     def block(self, cell: CellPlan, share: float, rate: float, values: Mapping[str, float]) -> None:
         """Move a run's bar."""
-        self.bars.update(self.training[cell.name], completed=share, figures=figures(rate, values))
+        self.shares[cell.name] = min(1.0, share)
+        losses = f"D {values['discriminator_loss']:.2f}  G {values['generator_loss']:.2f}"
+        self.bars.update(self.training[cell.name], completed=share, facts=f"{rate:,.0f} images/s  {losses}")
+        self._show()
+
+    def tick(self) -> None:
+        """Print what is being trained and how far, if there is no terminal and the last line is 10 seconds old."""
+        if self.console.is_terminal or time.monotonic() - self.logged < _LOG_EVERY:
+            return
+        self.logged = time.monotonic()
+        running = [f"{run.title} {self.shares[run.name]:.0%}" for run in self.todo if run.name in self.training]
+        self._print("; ".join(filter(None, [", ".join(running), self._facts()])))
 
     def end(self, cell: CellPlan, row: Row) -> None:
         """Remove a run's bar, and print a line for it."""
-        self.done += 1
-        self.bars.update(self.grid, completed=self.done)
+        self.ended.append(cell.name)
+        self.shares[cell.name] = 1.0
         # A process may be killed before it reports that its run begins.
         if (bar := self.training.pop(cell.name, None)) is not None:
             self.bars.remove_task(bar)
-        took = "" if cell.variant is None else f" in {row['seconds']:.0f} s of training"
+        self._show()
+        parts = [row["status"], *self._result(cell)]
+        parts += [] if cell.variant is None else [f"{text.duration(row['seconds'])} of training"]
         why = f" ({row['message']})" if row["message"] else ""
-        line = f"[{self.done}/{self.total}] {cell.variant_name} seed {cell.seed}: {row['status']}{took}{why}"
+        self._print(f"[{len(self.ended)}/{len(self.todo)}] {cell.title}: {', '.join(parts)}{why}")
+
+    def _result(self, cell: CellPlan) -> list[str]:
+        """The final value of the metric that ranks, e.g. ``FID 23.1``."""
+        if not self.suite.extractors:
+            return []
+        record = read_cell(records_path(self.folder, cell))
+        rows = record.metrics if cell.variant is None else self.suite.evaluated(record).get(1.0, [])
+        first, metric = self.suite.extractors[0].name, self.suite.ranked_by
+        values = [row["values"].get(metric) for row in rows if row["extractor"] == first]
+        return [f"{METRICS[metric].title} {text.number(value)}" for value in values]
+
+    def _show(self) -> None:
+        """Move the bar over all runs, in which a run counts by the time that it takes."""
+        left = sum(self._length(run) * (1 - self.shares.get(run.name, 0.0)) for run in self.todo)
+        total = sum(map(self._length, self.todo))
+        self.bars.update(self.all, total=total, completed=total - left, facts=self._facts())
+
+    def _facts(self) -> str:
+        facts = f"{len(self.ended)} of {len(self.todo)} runs ended, {text.duration(time.monotonic() - self.started)}"
+        left = self._left()
+        return f"{facts}, about {text.duration(left)} left" if left else facts
+
+    def _length(self, run: CellPlan) -> float:
+        """Relative length of a run: its seconds of training if they are known, else as the mean of the others."""
+        if run.variant is None:
+            return 0.0
+        known = self.seconds.values()
+        return self.seconds.get(run.variant_name, sum(known) / len(known) if known else 1.0)
+
+    def _left(self) -> float:
+        """Seconds that are left: by the progress so far, or before there is enough by the estimate; 0 if unknown."""
+        total = sum(map(self._length, self.todo))
+        done = sum(self._length(run) * self.shares.get(run.name, 0.0) for run in self.todo)
+        if total and done / total > 0.05:
+            return (time.monotonic() - self.started) * (total - done) / done
+        return (total - done) / self.suite.jobs if self.seconds else 0.0
+
+    def _print(self, line: str) -> None:
         self.console.print(line, highlight=False, markup=False, soft_wrap=True)

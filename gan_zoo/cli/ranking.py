@@ -11,8 +11,10 @@ from gan_zoo.bench.tables import FLOOR, own_extractor, tables
 from gan_zoo.cli.table import fitted
 from gan_zoo.errors import GanZooError
 from gan_zoo.metric_catalogue import METRICS
-from gan_zoo.report import ranking_table, text
+from gan_zoo.report import text
+from gan_zoo.report.ranking import ranking_table
 from gan_zoo.report.style import data_title
+from gan_zoo.statistics.samples import MINIMUM_SEEDS
 
 if TYPE_CHECKING:
     from gan_zoo.pipeline import Outcome
@@ -34,18 +36,20 @@ RANKING = ("rank", "variant", "FID [95%]", "JSD [95%]", "modes", "KID", "label a
 
 
 def print_ranking(folder: Path, console: Console) -> None:
-    """The ranking of a results folder, with the data set, N and budget that it is of."""
+    """The ranking of a results folder, with the data set, the preset and what measured it."""
     manifest, frame = read_manifest(folder), ranking_table(folder)
-    known = [("preset", "preset"), ("N =", "n"), ("", "device"), ("", "precision")]
-    data_set = f"{data_title(manifest)} ({manifest['data']['name']})"
-    facts = [data_set, *(f"{name} {manifest[key]}".strip() for name, key in known if manifest.get(key))]
+    known = [("preset", "preset"), ("num_samples", "n"), ("", "device"), ("", "precision")]
+    facts = [data_title(manifest), *(f"{name} {manifest[key]}".strip() for name, key in known if manifest.get(key))]
     console.print(", ".join([*facts, own_extractor(manifest)]), highlight=False, markup=False, soft_wrap=True)
     frame = frame.rename(columns=SHORT)
     heads = [head for head in RANKING if head in frame.columns]
     heads += [head for head in frame.columns if head not in RANKING]
     console.print(fitted({head: frame[head].astype(str).tolist() for head in heads}, console.width))
     if frame["variant"].str.endswith("†").any():
-        console.print("† departs from the article: see the report", highlight=False, soft_wrap=True)
+        console.print("† with overrides of the preset, which the report lists", highlight=False, soft_wrap=True)
+    if len(manifest["seeds"]) < MINIMUM_SEEDS:
+        seeds = text.plural(len(manifest["seeds"]), "seed")
+        console.print(f"{seeds}: no significance test", highlight=False, soft_wrap=True)
 
 
 def print_run(folder: Path, console: Console) -> None:
@@ -76,7 +80,7 @@ def _kind(folder: Path) -> str:
 def print_report(folder: Path, report: Path, console: Console) -> None:
     """The ranking of a results folder, what of its records is damaged, and where its report is."""
     for line in damages(folder):
-        console.print(f"[bold yellow]NOTE[/] {escape(line)}", highlight=False, soft_wrap=True)
+        console.print(f"[bold yellow]note:[/] {escape(line)}", highlight=False, soft_wrap=True)
     if read_manifest(folder).get("single"):
         print_run(folder, console)
     else:

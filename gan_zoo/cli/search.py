@@ -9,7 +9,6 @@ from gan_zoo.cli import index
 from gan_zoo.cli.options import (
     DataRoot,
     Device,
-    Fallback,
     Jobs,
     Plugin,
     Precision,
@@ -40,7 +39,6 @@ def search(
     seed: Annotated[int, typer.Option(help="Seed of the trials' settings and of their training.")] = 0,
     plugin: Plugin = None,
     data_root: DataRoot = None,
-    fallback: Fallback = None,
     device: Device = None,
     precision: Precision = None,
     threads: Threads = None,
@@ -69,7 +67,6 @@ def search(
             seed=seed,
             plugins=plugin or [],
             data_root=data_root,
-            fallback=fallback,
             device=device,
             precision=precision,
             threads=threads,

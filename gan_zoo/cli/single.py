@@ -17,7 +17,6 @@ from gan_zoo.bench.cell import CLASS_COLUMNS, COLUMNS, tile
 from gan_zoo.bench.single import single_recipe
 from gan_zoo.budget import Budget
 from gan_zoo.cli.progress import BenchListener
-from gan_zoo.cli.ranking import print_outcome
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import check_writable
 
@@ -50,6 +49,8 @@ def train(
         outcome = pipeline.run_recipe(
             replace(recipe, isolate=True, device=device, **options), out, force=force, listener=listener
         )
+    from gan_zoo.cli.ranking import print_outcome
+
     print_outcome(outcome, console)
 
 

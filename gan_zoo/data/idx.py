@@ -29,12 +29,17 @@ def check(archive: Path, md5: str) -> None:
             f"data file {archive} is damaged (its MD5 is not {md5}): delete it to have it downloaded again, "
             "or put a good copy in its place"
         )
-    if extracted.is_file() and not _is_intact(extracted, archive if has_archive else None):
+    if extracted.is_file() and not is_intact(extracted, archive if has_archive else None):
         raise GanZooError(f"data file {extracted} is damaged: delete it to have it extracted or downloaded again")
 
 
-def _is_intact(extracted: Path, archive: Path | None) -> bool:
-    """Whether an idx file is what its gzip archive holds (RFC 1952: CRC-32 and size at its end), or its header says."""
+def is_intact(extracted: Path, archive: Path | None) -> bool:
+    """Whether an idx file exists and is what its gzip archive holds, or without an archive as long as its header says.
+
+    An archive ends with the CRC-32 and the size of what it holds (RFC 1952).
+    """
+    if not extracted.is_file():
+        return False
     content = extracted.read_bytes()
     if archive is not None:
         with archive.open("rb") as file:
@@ -47,9 +52,9 @@ def _is_intact(extracted: Path, archive: Path | None) -> bool:
     return len(content) == _header(shape) + int(np.prod(shape, dtype=np.int64))
 
 
-def extract(archive: Path) -> None:
-    """Extract a gzip archive beside itself, without its suffix."""
-    with gzip.open(archive, "rb") as source, archive.with_suffix("").open("wb") as target:
+def extract(archive: Path, path: Path) -> None:
+    """Extract a gzip archive into a file."""
+    with gzip.open(archive, "rb") as source, path.open("wb") as target:
         shutil.copyfileobj(source, target)
 
 

@@ -17,13 +17,12 @@ from gan_zoo.errors import GanZooError
 from gan_zoo.io import full_disk, writing
 
 _TIMEOUT_SECONDS = 20.0
-_LOCK = ".gan-zoo.lock"
+LOCK = ".gan-zoo.lock"
 
 
 def missing(title: str, why: str) -> DataMissing:
-    """The error for a set that is neither here nor to be had."""
-    remedy = f"name the folder of its files with {DATA_ENV} or --data-root, or allow --fallback digits"
-    return DataMissing(f"{title} is not here {why}", remedy)
+    """The error for a set whose files are neither here nor available for download."""
+    return DataMissing(f"{title} is not here {why}: name the folder of its files with {DATA_ENV} or --data-root")
 
 
 def damaged(path: Path, md5: str = "") -> GanZooError:
@@ -56,7 +55,7 @@ def locked(root: Path, title: str) -> Iterator[None]:
     """Hold the lock of a root, which is made where it is not there; DataMissing where it cannot be written to."""
     try:
         root.mkdir(parents=True, exist_ok=True)
-        held = FileLock(root / _LOCK).acquire()
+        held = FileLock(root / LOCK).acquire()
     except OSError as error:
         raise missing(title, f"and the folder {root} cannot be written to") from error
     with held:

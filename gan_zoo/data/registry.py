@@ -15,11 +15,7 @@ DATA_ENV = "GAN_ZOO_DATA"
 
 
 class DataMissing(GanZooError):
-    """The data set is not on this machine and cannot be had: the only error that a fallback answers."""
-
-    def __init__(self, problem: str, remedy: str) -> None:
-        super().__init__(f"{problem}: {remedy}")
-        self.problem = problem
+    """The files of a data set are not on this machine and cannot be downloaded."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +136,6 @@ def load(
     channels: int | None = None,
     root: Path | None = None,
     download: bool = True,
-    fallback: str | None = None,
     device: torch.device | str = "cpu",
 ) -> Dataset:
     """Load a data set, its images resized once and kept as one uint8 tensor a split on `device`.
@@ -151,31 +146,21 @@ def load(
         channels: 1 or 3; None keeps the set's own. Grey is repeated, color becomes luma.
         root: folder that holds the files; else the environment's GAN_ZOO_DATA, else `data` in the cache folder.
         download: whether missing files may be downloaded.
-        fallback: a set that stands in where `name` is neither here nor to be had; `Dataset.note` then says so.
         device: where the tensors go.
 
     Raises:
-        GanZooError: unknown name, impossible side or channels, a named root that is no directory, a damaged file
-            (none of these falls back), or a set that is missing without a fallback.
+        GanZooError: unknown name, impossible side or channels, a named root that is no directory, or a damaged file.
+        DataMissing: the files are neither here nor available for download.
     """
-    for asked in (name, fallback):
-        if asked is not None and not is_known(asked):
-            raise _unknown(asked)
+    if not is_known(name):
+        raise _unknown(name)
     if side < 1:
         raise GanZooError(f"image side {side} is impossible: it must be a positive number of pixels, e.g. 32")
     check_channels(channels)
     # What the environment names wrongly is no concern of an embedded set; what the caller names wrongly always is.
     named = _named_root(root) if root is not None or needs_root(name) else None
     request = Request(side=side, channels=channels, root=named, download=download)
-    try:
-        loaded = _call(name, request)
-    except DataMissing as missing:
-        if fallback is None or fallback == name:
-            raise
-        loaded = _call(fallback, request)
-        stand_in = f"{missing.problem}: the set '{fallback}' stands in for it"
-        loaded = replace(loaded, stands_in=True, note=f"{stand_in} ({loaded.note})" if loaded.note else stand_in)
-    return replace(loaded, requested=name).to(device)
+    return replace(_call(name, request), requested=name).to(device)
 
 
 def check_channels(channels: int | None) -> None:

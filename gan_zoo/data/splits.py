@@ -90,7 +90,6 @@ class Dataset:
         density: of points, the mixture that they were drawn from (None: of unknown density).
         note: what a reader of figures on this set must know; empty where there is nothing.
         requested: the name that was asked for, e.g. "folder:~/cats".
-        stands_in: whether this is a fallback, not the set that was asked for.
     """
 
     name: str
@@ -104,7 +103,6 @@ class Dataset:
     kind: str = "images"
     note: str = ""
     requested: str = ""
-    stands_in: bool = False
     density: Mixture | None = None
 
     @property

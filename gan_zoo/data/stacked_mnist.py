@@ -2,9 +2,9 @@
 
 import torch
 
-from gan_zoo.data import torchvision_sets
 from gan_zoo.data.registry import Request, dataset, image_dataset
 from gan_zoo.data.splits import Dataset, Split, resize
+from gan_zoo.data.torchvision_sets import mnist_splits
 from gan_zoo.errors import GanZooError
 
 TRAIN_SIZE = 60_000
@@ -13,7 +13,7 @@ TEST_SIZE = 26_000
 _TRAIN_SEED, _TEST_SEED = 0, 1
 
 
-@dataset("stacked_mnist")
+@dataset("stacked_mnist", files=False)
 def stacked_mnist(request: Request) -> Dataset:
     """60,000 training and 26,000 test images, RGB, composed at random with fixed seeds from MNIST's own splits.
 
@@ -21,12 +21,12 @@ def stacked_mnist(request: Request) -> Dataset:
     2017 (arXiv 1705.07761), Lin et al. 2018 (arXiv 1712.04086).
 
     Raises:
-        DataMissing: MNIST is neither here nor to be had.
-        GanZooError: one channel was asked for, in which the digits would be mixed.
+        GanZooError: one channel was requested, in which the digits would be mixed.
+        StorageError: MNIST cannot be unpacked into the cache folder.
     """
     if request.channels == 1:
         raise GanZooError("stacked_mnist has a digit in each of 3 channels and cannot be had in 1: ask for 3, or none")
-    train, test = torchvision_sets.native_splits(torchvision_sets.MNIST, request)
+    train, test = mnist_splits()
     return image_dataset(
         request,
         name="stacked_mnist",

@@ -1,17 +1,21 @@
-"""MNIST and its likes in torchvision's layout, from files that are checked first and never half-written."""
+"""MNIST, which is part of this package, and sets like it in torchvision's layout, from files that are checked first."""
 
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
 from torch import Tensor
 
 from gan_zoo.data import idx
-from gan_zoo.data.place import is_writable, locked, missing, network, staged
+from gan_zoo.data.place import LOCK, is_writable, locked, missing, network, staged
 from gan_zoo.data.registry import Request, dataset, default_root, image_dataset
 from gan_zoo.data.splits import Dataset, Split
 from gan_zoo.errors import GanZooError
+from gan_zoo.io import atomic_path, writing
 
+PACKAGED = Path(__file__).parent / "mnist"
+"""The folder of MNIST's archives in this package."""
 _PARTS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
@@ -93,26 +97,27 @@ KMNIST = Files(
 )
 
 
-@dataset("mnist")
+@dataset("mnist", files=False)
 def mnist(request: Request) -> Dataset:
     """Handwritten digits, 60,000 for training and 10,000 for the test, 28x28 grey (LeCun et al., 1998)."""
-    return _load(MNIST, request, name="mnist", extractor="mnist-cnn")
+    return _dataset(MNIST, request, mnist_splits(), name="mnist", extractor="mnist-cnn")
 
 
 @dataset("fashion_mnist")
 def fashion_mnist(request: Request) -> Dataset:
     """Pictures of clothing, 60,000 for training and 10,000 for the test, 28x28 grey (arXiv 1708.07747)."""
-    return _load(FASHION_MNIST, request, name="fashion_mnist", extractor="fashion-cnn")
+    splits = native_splits(FASHION_MNIST, request)
+    return _dataset(FASHION_MNIST, request, splits, name="fashion_mnist", extractor="fashion-cnn")
 
 
 @dataset("kmnist")
 def kmnist(request: Request) -> Dataset:
     """Cursive Japanese characters, 60,000 for training and 10,000 for the test, 28x28 grey (arXiv 1812.01718)."""
-    return _load(KMNIST, request, name="kmnist", extractor="trained")
+    return _dataset(KMNIST, request, native_splits(KMNIST, request), name="kmnist", extractor="trained")
 
 
-def _load(files: Files, request: Request, *, name: str, extractor: str) -> Dataset:
-    train, test = native_splits(files, request)
+def _dataset(files: Files, request: Request, splits: tuple[Split, Split], *, name: str, extractor: str) -> Dataset:
+    train, test = splits
     return image_dataset(
         request,
         name=name,
@@ -122,6 +127,30 @@ def _load(files: Files, request: Request, *, name: str, extractor: str) -> Datas
         class_names=files.classes,
         extractor=extractor,
     )
+
+
+def mnist_splits() -> tuple[Split, Split]:
+    """Both splits of MNIST at their native size, from this package's archives, which are unpacked once into the cache.
+
+    Raises:
+        GanZooError: an archive of the package is damaged.
+        StorageError: the cache folder cannot be written to.
+    """
+    root = default_root()
+    archives = [PACKAGED / f"{name}.gz" for name in MNIST.md5]
+    unpacked = [path.with_suffix("") for path in MNIST.archives(root)]
+    pairs = list(zip(archives, unpacked, MNIST.md5.values(), strict=True))
+    if not all(idx.is_intact(file, archive) for archive, file, _ in pairs):
+        with writing(root):
+            root.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(root / LOCK).acquire()
+        with lock:
+            for archive, file, md5 in pairs:
+                idx.check(archive, md5)
+                if not idx.is_intact(file, archive):
+                    with atomic_path(file) as part:
+                        idx.extract(archive, part)
+    return _read(MNIST, root)
 
 
 def native_splits(files: Files, request: Request) -> tuple[Split, Split]:
@@ -151,7 +180,7 @@ def _extract(files: Files, source: Path, target: Path, download: bool) -> None:
                 raise missing(files.title, "and was not to be downloaded")
             _download(files, staging)
         for archive in archives:
-            idx.extract(staging / archive)
+            idx.extract(staging / archive, (staging / archive).with_suffix(""))
 
 
 def _copy(archive: Path, roots: tuple[Path, ...], staging: Path) -> bool:

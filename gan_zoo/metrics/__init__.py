@@ -5,7 +5,6 @@ from gan_zoo.metrics.classes import class_kl, inception_score, label_accuracy, m
 from gan_zoo.metrics.copying import memorization, nearest
 from gan_zoo.metrics.distances import Moments, frechet_distance, kernel_distance, kernel_sum, moments
 from gan_zoo.metrics.extractors import load_extractor
-from gan_zoo.metrics.extrapolation import Extrapolation, frechet_infinity
 from gan_zoo.metrics.features import Extractor, ExtractorUnavailable, Features
 from gan_zoo.metrics.manifold import density_coverage, neighbor_radii, overlap, precision_recall
 from gan_zoo.metrics.measures import measure
@@ -15,7 +14,6 @@ __all__ = [
     "METRICS",
     "Extractor",
     "ExtractorUnavailable",
-    "Extrapolation",
     "Features",
     "Metric",
     "Moments",
@@ -23,7 +21,6 @@ __all__ = [
     "class_kl",
     "density_coverage",
     "frechet_distance",
-    "frechet_infinity",
     "inception_score",
     "kernel_distance",
     "kernel_sum",

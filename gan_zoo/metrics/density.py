@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
-from scipy.spatial.distance import jensenshannon
 
 from gan_zoo.errors import GanZooError
 from gan_zoo.metric_catalogue import METRICS
@@ -42,6 +40,9 @@ def high_quality(points: Array, mixture: Mixture) -> float:
 
 def _nearest(points: Array, mixture: Mixture) -> tuple[Whole, NDArray[np.bool_]]:
     """The mode nearest to each point (N,), and whether it is near enough (N,)."""
+    # scipy takes a second to import, which runs on images do not need.
+    from scipy.spatial import cKDTree
+
     distance, nearest = cKDTree(mixture.means).query(points)
     return nearest, distance <= DEVIATIONS * mixture.deviation
 
@@ -54,6 +55,8 @@ def jsd(counts: Whole, mixture: Mixture) -> float:
     Source: Lin 1991, "Divergence measures based on the Shannon entropy"; by `scipy.spatial.distance.jensenshannon`.
     """
     truth = mixture.cell_probabilities()
+    from scipy.spatial.distance import jensenshannon
+
     return float(jensenshannon(np.append(truth, max(0.0, 1 - truth.sum())), counts) ** 2)
 
 

@@ -1,9 +1,11 @@
 """Numbers as a reader wants them: three significant digits, thousands apart, a dash for what is not known."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gan_zoo.statistics import Proportion
+# scipy takes a second to import, and the progress of a suite needs number formats alone.
+if TYPE_CHECKING:
+    from gan_zoo.statistics import Proportion
 
 NOTHING = "\N{EN DASH}"  # what tables show in an empty cell
 
@@ -35,7 +37,7 @@ def estimate(mean: float, low: float, high: float) -> str:
     return f"{number(mean)} {interval(low, high)}".strip()
 
 
-def share(proportion: Proportion) -> str:
+def share(proportion: "Proportion") -> str:
     """``1 of 5``."""
     return f"{proportion.count} of {proportion.of}"
 

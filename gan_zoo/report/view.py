@@ -23,13 +23,10 @@ def view(results: Results, pictures: list[Picture], notices: list[str]) -> dict[
     """Everything that a template needs, as text or as plain values."""
     manifest, entries = results.manifest, rank(results)
     own = own_extractor(manifest)
-    data = manifest["data"]
     return {
         "title": data_title(manifest), "heading": heading(manifest), "preset": manifest.get("preset", ""),
         "precision": manifest.get("precision", ""), "device": manifest.get("device", ""),
-        "date": str(manifest.get("started", ""))[:10], "note": data.get("note", ""),
-        "stand_in": data.get("stands_in", data.get("stands_in", data.get("requested", data["name"]) != data["name"])),
-        "requested": data.get("requested", ""),
+        "date": str(manifest.get("started", ""))[:10], "note": manifest["data"].get("note", ""),
         "entries": entries, "findings": findings(results, entries) + comparisons.sentences(results),
         "contrasts": comparisons.rows(results), "contrasts_explained": comparisons.explanation(results),
         "leading": leading(results), "geometric": leading(results).name in GEOMETRIC,
@@ -50,10 +47,8 @@ def view(results: Results, pictures: list[Picture], notices: list[str]) -> dict[
 
 
 def heading(manifest: dict[str, Any]) -> str:
-    """The suite's title; where another data set stands in, which the title does not name, that set's."""
-    stands_in = manifest["data"].get("requested", manifest["data"]["name"]) != manifest["data"]["name"]
-    title = "" if stands_in else str(manifest.get("title", ""))
-    return title or f"GAN variants on {data_title(manifest)}"
+    """The suite's title, or one with the data set's."""
+    return str(manifest.get("title") or f"GAN variants on {data_title(manifest)}")
 
 
 def departures(entries: list[Entry]) -> list[tuple[str, str]]:

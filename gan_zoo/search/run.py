@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_zoo.bench.listener import Listener
+from gan_zoo.bench.listener import Listener, Relay
 from gan_zoo.bench.plan import CellPlan, Plan, Recipe, make_plan
 from gan_zoo.bench.records import MANIFEST, Row
 from gan_zoo.bench.run import default_folder, lock_folder, run_plan
@@ -49,7 +49,6 @@ def search_suite(
     seed: int = 0,
     plugins: Sequence[Path | str] = (),
     data_root: Path | None = None,
-    fallback: str | None = None,
     device: str | None = None,
     precision: str | None = None,
     threads: int | None = None,
@@ -80,7 +79,6 @@ def search_suite(
         seeds=(training_seed(source, seed),),
         plugins=tuple(Path(plugin) for plugin in plugins),
         data_root=data_root,
-        fallback=fallback,
         device=device,
         precision=precision,
         threads=threads,
@@ -148,27 +146,16 @@ def _tell(studies: "Studies", trial: Trial) -> None:
         studies.tell(trial.variant, trial.number, trial.value if trial.counts else None)
 
 
-class _Told(Listener):
-    """Passes on what it hears, and has optuna told of each cell that ends."""
+class _Told(Relay):
+    """Has optuna told of each run that ends."""
 
     def __init__(self, listener: Listener, tell: Callable[[CellPlan], None]) -> None:
-        self.listener, self.tell = listener, tell
-
-    def notice(self, text: str) -> None:
-        self.listener.notice(text)
-
-    def plan(self, plan: Plan, cells: int, finished: int) -> None:
-        self.listener.plan(plan, cells, finished)
-
-    def begin(self, cell: CellPlan) -> None:
-        self.listener.begin(cell)
-
-    def block(self, cell: CellPlan, share: float, rate: float, values: Mapping[str, float]) -> None:
-        self.listener.block(cell, share, rate, values)
+        super().__init__(listener)
+        self.tell = tell
 
     def end(self, cell: CellPlan, row: Row) -> None:
         self.tell(cell)
-        self.listener.end(cell, row)
+        super().end(cell, row)
 
 
 def _check_folder(folder: Path) -> None:

@@ -68,7 +68,6 @@ def bench_command(suite: str, plan: Plan, *, paths: bool) -> str:
         words += ["--plugin", str(plugin) if paths else plugin.name]
     given = {
         "--data-root": recipe.data_root if paths else None,
-        "--fallback": recipe.fallback,
         "--device": recipe.device,
         "--threads": recipe.threads,
         "--jobs": recipe.jobs,

@@ -17,7 +17,6 @@ SUITES = sorted(SHIPPED.glob("*.toml"))
 IMAGES = 12_800
 STEPS = {"losses": 200, "ring8": 1_750, "grid25": 1_750, "mixture1d": 1_750}
 EPOCH = {"digits": 1_297}
-EXTENDABLE = {"aa", "architectures", "digits", "grid25", "least_squares", "mixture1d", "ring8", "stacked_mnist"}
 
 
 def preset(**settings):
@@ -106,7 +105,7 @@ def test_shipped_presets_are_measured_on_one_grid_and_at_their_ends(path):
         unit, (*points, _end) = amounts(settings, EPOCH.get(suite.data, 60_000))
         assert settings.evaluate_at is None
         assert points == [(IMAGES if unit == "images" else STEPS[path.stem]) * 2**k for k in range(len(points))]
-        assert len(points) <= {"smoke": 1, "quick": 5, "full": 10}[name]
+        assert len(points) <= {"smoke": 1, "quick": 5, "standard": 7, "full": 10}[name]
 
 
 def pairs_of_equal_settings(suite):
@@ -123,8 +122,23 @@ def pairs_of_equal_settings(suite):
 def test_a_run_extended_to_a_longer_shipped_preset_has_passed_none_of_its_points_unmeasured(path):
     suite = read_suite(path)
     pairs = list(pairs_of_equal_settings(suite))
-    assert bool(pairs) == (path.stem in EXTENDABLE)
+    assert pairs or "standard" not in suite.presets
     for shorter, longer in pairs:
         (unit, had), (other, asked) = (amounts(each, EPOCH.get(suite.data, 60_000)) for each in (shorter, longer))
         assert unit == other
         assert {point for point in asked if point <= had[-1]} <= set(had)
+
+
+@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
+def test_the_standard_preset_is_the_quick_one_with_a_larger_budget(path):
+    suite = read_suite(path)
+    if "standard" not in suite.presets:
+        assert path.stem in ("aa", "precision", "published")
+        return
+    quick, standard = suite.preset("quick"), suite.preset("standard")
+    for name in quick.variants or suite.variants:
+        assert describe(entries.make(name, suite, quick)) == describe(entries.make(name, suite, standard))
+    assert (quick.n, quick.extractors, quick.precision) == (standard.n, standard.extractors, standard.precision)
+    assert set(quick.seed_list) <= set(standard.seed_list)
+    assert max(quick.budget.values()) < max(standard.budget.values())
+    assert quick.budget.keys() == standard.budget.keys()

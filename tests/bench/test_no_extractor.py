@@ -8,7 +8,8 @@ from gan_zoo import pipeline
 from gan_zoo.bench import plan as plan_module
 from gan_zoo.bench.records import read_cells
 from gan_zoo.bench.tables import write_tables
-from gan_zoo.report import ranking_table, write_report
+from gan_zoo.report.ranking import ranking_table
+from gan_zoo.report.write import write_report
 
 WHY = "every measure is left out: there are no labels and no Inception weights"
 

@@ -253,27 +253,15 @@ def nothing_here(tmp_path, monkeypatch):
 
 def test_missing_data_is_one_line_with_the_remedy(plan, nothing_here):
     with pytest.raises(GanZooError) as error:
-        plan(('"digits"\n', '"mnist"\n'))
-    assert str(error.value).startswith("MNIST is not here and could not be downloaded: ")
-    assert "--fallback digits" in str(error.value)
+        plan(('"digits"\n', '"fashion_mnist"\n'))
+    assert str(error.value).startswith("Fashion-MNIST is not here and could not be downloaded: ")
+    assert "--data-root" in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_the_digits_stand_in(plan, nothing_here):
-    made = plan(('"digits"\n', '"mnist"\n'), ("digits-cnn", "mnist-cnn"), fallback="digits")
-    assert (made.measured.name, made.measured.requested) == ("digits", "mnist")
-    assert [extractor.name for extractor in made.extractors] == ["digits-cnn"]
-    assert "the set 'digits' stands in for it" in made.measured.note
-
-
-def test_a_stand_in_shares_its_cells_with_the_set_itself(plan, nothing_here):
-    stand_in = plan(('"digits"\n', '"mnist"\n'), ("digits-cnn", "mnist-cnn"), fallback="digits")
-    assert names(stand_in) == names(plan())
-
-
-def test_damaged_data_never_falls_back(plan, nothing_here):
-    raw = nothing_here / "MNIST" / "raw"
+def test_damaged_data_is_refused(plan, nothing_here):
+    raw = nothing_here / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
     (raw / "train-images-idx3-ubyte.gz").write_bytes(b"\x1f\x8b cut short")
     with pytest.raises(GanZooError, match=r"train-images-idx3-ubyte\.gz is damaged"):
-        plan(('"digits"\n', '"mnist"\n'), fallback="digits")
+        plan(('"digits"\n', '"fashion_mnist"\n'))

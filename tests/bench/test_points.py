@@ -15,7 +15,8 @@ from gan_zoo.bench.tables import write_tables
 from gan_zoo.engine import Sampler, init
 from gan_zoo.errors import GanZooError
 from gan_zoo.registry import get, load_plugin
-from gan_zoo.report import ranking_table, write_report
+from gan_zoo.report.ranking import ranking_table
+from gan_zoo.report.write import write_report
 
 PLUGIN = Path(__file__).parent / "points_plugin.py"
 SUITE = """

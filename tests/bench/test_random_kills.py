@@ -22,7 +22,7 @@ from gan_zoo.bench.tables import TABLES
 from gan_zoo.engine import checkpoint
 from gan_zoo.errors import GanZooError
 
-pytestmark = [pytest.mark.slow, pytest.mark.kills, pytest.mark.timeout(1800), pytest.mark.usefixtures("own_registry")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.usefixtures("own_registry")]
 
 EVERY = 1.0
 """Seconds between two checkpoints."""
@@ -31,12 +31,10 @@ CHUNK = 1.0
 ENDING, IMPORTING = 5.0, 60.0
 """Seconds in which workers and the server process end after the command."""
 TIMES = ("seconds", "evaluation_seconds", "images_per_second", "peak_memory_bytes")
-KILLS = 9
-"""Of a scenario."""
 LONG = (("images = 160", "images = 16_000"), ("[0.4, 1.0]", "[0.25, 0.5, 0.75, 1.0]"))
 COMMANDS = ("bench, 2 jobs", "bench, 1 job", "train")
-SCENARIOS = 2
-"""Of a command."""
+FEW, MANY = 3, 9
+"""Kills of a scenario: in every run of the slow tests, and in `make test-kills`."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +46,11 @@ class Kill:
     share: float
 
 
-def kills(seed: int) -> list[Kill]:
+def kills(seed: int, count: int) -> list[Kill]:
     """The kills of a scenario, one after another; those after the last run come last."""
     chance = random.Random(seed)
     found = []
-    for number in range(KILLS):
+    for number in range(count):
         whom = ("group", "parent", "worker")[(seed + number) % 3]
         event = chance.choice(["start", "training", "training", "training", "writing", "writing", "closing"])
         share = chance.random()
@@ -247,13 +245,15 @@ def whole(_whole_runs, words, tmp_path_factory):
     return make
 
 
-@pytest.mark.parametrize("seed", range(SCENARIOS))
+@pytest.mark.parametrize(
+    ("seed", "number"), [(0, FEW), *(pytest.param(seed, MANY, marks=pytest.mark.kills) for seed in (1, 2))]
+)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_that_are_killed_again_and_again_leave_what_an_unbroken_one_does(
-    words, whole, tmp_path, command, seed
+    words, whole, tmp_path, command, seed, number
 ):
     unbroken, span = whole(command)
-    waiting, log = kills(SCENARIOS * COMMANDS.index(command) + seed), tmp_path / "log"
+    waiting, log = kills(3 * COMMANDS.index(command) + seed, number), tmp_path / "log"
     # A folder that is finished before the last kill is followed by another one.
     for folder in (tmp_path / f"out{number}" for number in count()):
         status = None

@@ -150,6 +150,23 @@ def test_a_file_that_cannot_be_read(path, tmp_path, monkeypatch):
         read_suite(Path(path))
 
 
+def test_a_preset_extends_another_one(suite):
+    added = '[presets.standard]\nextends = "smoke"\nseeds = 5\nbudget = { images = 640 }\n\n[presets.full]'
+    read = read_suite(suite(("[presets.full]", added)))
+    quick, standard = read.preset("smoke"), read.preset("standard")
+    assert (standard.seeds, standard.budget) == (5, {"images": 640})
+    rest = {key: value for key, value in standard.model_dump().items() if key not in ("seeds", "budget")}
+    assert rest == {key: value for key, value in quick.model_dump().items() if key not in ("seeds", "budget")}
+
+
+@pytest.mark.parametrize("parent", ["smok", "half", "more"])
+def test_a_preset_that_cannot_be_extended_is_named(suite, parent):
+    """It does not exist, or extends another one itself."""
+    made = '[presets.half]\nextends = "smoke"\n\n[presets.more]\nextends = "' + parent + '"\n\n[presets.full]'
+    with pytest.raises(GanZooError, match=rf"presets\.more\.extends.*unknown preset '{parent}'"):
+        read_suite(suite(("[presets.full]", made)))
+
+
 def test_a_shipped_suite_by_its_name_and_a_file_before_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "digits").mkdir()

@@ -9,7 +9,7 @@ from timing import run as run_module
 from timing.contest import Worker
 from timing.contestants import Engine
 from timing.evaluation import share_of_run
-from timing.loops import InMemory, mnist_folder
+from timing.loops import InMemory
 from timing.tutorial import Training
 
 from gan_zoo import data, registry
@@ -41,13 +41,13 @@ def test_bad_input_is_one_line(arguments, line, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_run_has_the_promised_rows_and_resumes(mnist_root, tmp_path, monkeypatch, capsys):
+def test_a_run_has_the_promised_rows_and_resumes(tmp_path, monkeypatch, capsys):
     """Two modes are enough to see processes, turns and files; the others differ in what they train."""
     monkeypatch.setattr("timing.contest.modes_of", lambda *_: ["tutorial", "exact"])
     monkeypatch.setattr("timing.contest.WORKERS", (0,))
     monkeypatch.setattr("timing.contest.CAP", 1)
     wanted = ["--variants", "gan", "--device", "cpu", "--threads", "1", "--rounds", "1", "--seconds-per-round", "0.01",
-              "--data-root", str(mnist_root), "--out", str(tmp_path), "--parts", "rows", "--profile"]  # fmt: skip
+              "--out", str(tmp_path), "--parts", "rows", "--profile"]  # fmt: skip
     threads = torch.get_num_threads()
     try:
         assert speed.main(wanted) == 0
@@ -76,7 +76,7 @@ def test_a_process_that_fails_says_why():
         Worker("fast", killed).await_first_step()
 
 
-def test_a_variant_that_fails_leaves_the_others(mnist_root, report, tmp_path, monkeypatch, capsys):
+def test_a_variant_that_fails_leaves_the_others(report, tmp_path, monkeypatch, capsys):
     def variant(run, name, _):
         if name == "cgan":
             raise GanZooError("mode fast: out of memory")
@@ -85,22 +85,15 @@ def test_a_variant_that_fails_leaves_the_others(mnist_root, report, tmp_path, mo
 
     monkeypatch.setattr(run_module.Speed, "_variant", variant)
     threads = torch.get_num_threads()
-    asked = ["--device", "cpu", "--parts", "rows", "--data-root", str(mnist_root), "--out", str(tmp_path)]
+    asked = ["--device", "cpu", "--parts", "rows", "--out", str(tmp_path)]
     assert speed.main([*asked, "--threads", str(threads), "--variants", "gan,cgan,dcgan"]) == 2
     assert capsys.readouterr().err == "error: cgan, mode fast: out of memory\n"
     (path,) = tmp_path.glob("*.json")
     assert {row["variant"] for row in json.loads(path.read_text())["rows"]} == {"gan", "dcgan"}
 
 
-def test_without_data_nothing_begins(tmp_path, capsys):
-    assert speed.main(["--device", "cpu", "--data-root", str(tmp_path / "missing"), "--out", str(tmp_path)]) == 2
-    assert "error: data root" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
-
-
-def test_where_the_time_is_up_the_rest_is_left_out(mnist_root, tmp_path, monkeypatch):
+def test_where_the_time_is_up_the_rest_is_left_out(tmp_path, monkeypatch):
     options = speed.parser().parse_args(["--variants", "gan,cgan", "--device", "cpu", "--out", str(tmp_path)])
-    options.data_root = mnist_root
     options.threads, options.minutes = torch.get_num_threads(), 1.0
     run = run_module.Speed(options)
     monkeypatch.setattr(run, "_left", lambda: -1.0)
@@ -135,10 +128,6 @@ def test_a_turn_of_the_loop_goes_on_over_epochs():
     loop.first_step()
     turn = loop.turn(1e-9, 0)
     assert (turn.steps, turn.images) == (3, 18)
-
-
-def test_torchvisions_files_are_found(mnist_root):
-    assert (mnist_folder(mnist_root) / "MNIST/raw/train-images-idx3-ubyte").is_file()
 
 
 def test_evaluations_share_is_that_of_the_cells_that_tell(tmp_path):

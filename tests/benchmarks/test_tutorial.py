@@ -4,6 +4,7 @@ from itertools import chain
 import pytest
 import torch
 from timing import tutorial
+from timing.loops import mnist_folder
 
 from gan_zoo import data, registry
 
@@ -35,8 +36,8 @@ def test_an_epoch_in_memory_has_every_image_once():
     assert all(torch.equal(one.flatten().long(), labels) for one, labels in batches)
 
 
-def test_its_data_are_the_engines(mnist_root):
-    theirs = tutorial.loader(mnist_root, 0).dataset
-    ours, labels = data.load("mnist", root=mnist_root).train.take(torch.arange(20))
+def test_its_data_are_the_engines():
+    theirs = tutorial.loader(mnist_folder(), 0).dataset
+    ours, labels = data.load("mnist").train.take(torch.arange(20))
     torch.testing.assert_close(torch.stack([theirs[i][0] for i in range(20)]), ours, atol=1e-6, rtol=0)
     assert [theirs[i][1] for i in range(20)] == labels.tolist()

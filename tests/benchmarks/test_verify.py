@@ -15,7 +15,6 @@ from gan_zoo import registry
 from gan_zoo.bench.fingerprint import Protocol
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.bench.tables import read_results
-from gan_zoo.data import DataMissing
 from gan_zoo.errors import GanZooError
 
 TOYS = ("by_heart", "sibling")
@@ -298,22 +297,6 @@ def test_other_versions_are_only_said(run, recorded):
     assert status == 0
     assert "note: versions: " in out
     assert "torch 0.1" in out
-
-
-def test_where_mnist_is_not_to_be_had_the_digits_stand_in_and_it_says_so(run, recorded, suite, monkeypatch):
-    write(recorded, [expectation()])
-    found = verify.make_plan
-
-    def without_mnist(recipe):
-        if recipe.suite.data == "mnist":
-            raise DataMissing("MNIST is not here", "fetch it")
-        return found(recipe)
-
-    monkeypatch.setattr(verify, "make_plan", without_mnist)
-    status, out, _ = run("--suite", suite(('data = "digits"', 'data = "mnist"'), name="mnist.toml"))
-    assert status == 0
-    assert "NOT MNIST: MNIST is not here; the digits stand in" in out
-    assert "This machine reproduces the expected ranges: Digits" in out
 
 
 def test_a_failed_run_is_not_reproduced(bench, tmp_path, toy_family):

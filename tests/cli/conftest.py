@@ -75,21 +75,18 @@ def nothing_here(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def _finished(tmp_path_factory):
-    """A suite that asks for MNIST and may fall back to the digits, run where there is no MNIST, report and all."""
+    """A finished suite on the digits, with its report."""
     folder = tmp_path_factory.mktemp("finished")
-    (folder / "empty").mkdir()
     suite = folder / "toys.toml"
     suite.write_text(
-        'title = "Toys"\ndata = "mnist"\nvariants = ["by_heart", "cgan"]\nextractors = ["mnist-cnn"]\n'
+        'title = "Toys"\ndata = "digits"\nvariants = ["by_heart", "cgan"]\nextractors = ["digits-cnn"]\n'
         "[presets.smoke]\nseeds = 2\nbudget = { images = 160 }\nevaluate_at = [0.4, 1.0]\nn = 140\nbatch_size = 16\n",
         encoding="utf-8",
     )
     words = ["bench", suite, "--preset", "smoke", "--plugin", TOYS, "--out", folder / "out", "--jobs", "1"]
-    words += ["--data-root", folder / "empty", "--fallback", "digits"]
     with pytest.MonkeyPatch.context() as patch, (folder / "said").open("w", encoding="utf-8") as said:
         registry.names()
         patch.setattr(registry, "_factories", dict(registry._factories))
-        patch.setattr(torchvision_utils, "_get_redirect_url", refuse)
         patch.setattr(sys, "argv", ["gan-zoo", *map(str, words)])
         patch.setattr(app, "_console", lambda: Console(width=80, file=said))
         with pytest.raises(SystemExit, match=r"^0$"):

@@ -78,21 +78,21 @@ def test_train_into_what_is_no_folder(gan_zoo, out):
 
 
 def test_missing_data_names_the_remedies(gan_zoo, nothing_here, suite):
-    suite(('"digits"\n', '"mnist"\n'), ('["by_heart", "sibling"]', '["gan"]'))
-    assert all(word in gan_zoo(*SUITE).error for word in ("MNIST is not here", "GAN_ZOO_DATA", "--fallback digits"))
+    suite(('"digits"\n', '"fashion_mnist"\n'), ('["by_heart", "sibling"]', '["gan"]'))
+    assert all(word in gan_zoo(*SUITE).error for word in ("Fashion-MNIST is not here", "GAN_ZOO_DATA", "--data-root"))
     assert "Fashion-MNIST is not here" in gan_zoo("data", "fashion_mnist").error
 
 
-def test_a_truncated_data_file(gan_zoo, tmp_path, monkeypatch, mnist_root):
-    raw = tmp_path / "root" / "MNIST" / "raw"
+def test_a_truncated_data_file(gan_zoo, tmp_path, monkeypatch, data_root):
+    raw = tmp_path / "root" / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
-    for archive, _ in torchvision.datasets.MNIST.resources:
-        shutil.copy(mnist_root / "MNIST" / "raw" / archive, raw / archive)
+    for archive, _ in torchvision.datasets.FashionMNIST.resources:
+        shutil.copy(data_root / "FashionMNIST" / "raw" / archive, raw / archive)
     cut = raw / "t10k-labels-idx1-ubyte.gz"
     cut.write_bytes(cut.read_bytes()[:-100])
     monkeypatch.setattr(torchvision_utils, "_get_redirect_url", lambda *_: pytest.fail("it is downloaded"))
     digest = hashlib.sha256(cut.read_bytes()).hexdigest()
-    said = gan_zoo("data", "mnist", "--data-root", tmp_path / "root")
+    said = gan_zoo("data", "fashion_mnist", "--data-root", tmp_path / "root")
     assert f"data file {cut} is damaged" in said.error
     assert hashlib.sha256(cut.read_bytes()).hexdigest() == digest
 

@@ -87,6 +87,8 @@ def test_the_commands_of_a_new_variant_can_be_copied(gan_zoo, tmp_path):
 
 def test_bench_says_early_what_it_runs(gan_zoo, suite, toys, no_report):
     words = ["bench", suite(), "--preset", "smoke", "--plugin", toys, "--seeds", "0", "--out", "out", "--jobs", "1"]
-    first = next(line for line in gan_zoo(*words).out.splitlines() if not line.startswith("NOTE"))
-    assert first.startswith("3 runs, 1 at a time, ")
-    assert first.endswith(", 1 thread, fp32")
+    lines = [line for line in gan_zoo(*words).out.splitlines() if not line.startswith("note:")]
+    assert lines[:2] == ["Toys (preset smoke)", "variants: by_heart, sibling"]
+    assert lines[2].startswith("runs: 1 seed each, 160 images a run, 1 run at a time, ")
+    assert lines[2].endswith(", 1 thread, fp32")
+    assert lines[3].startswith("report: out/report.html")

@@ -124,12 +124,6 @@ def test_data_sets_are_listed(gan_zoo):
     assert "60,000 for training" in next(line for line in shown if line.startswith("mnist"))
 
 
-def test_data_that_is_here(gan_zoo, mnist_root, monkeypatch):
-    said = gan_zoo("data", "mnist", columns=80)
-    assert said.status == 0
-    assert next(line for line in said.out.splitlines() if "mnist" in line).split()[1:4] == ["60,000", "10,000", "10"]
-
-
 def test_doctor_looks_and_downloads_nothing(gan_zoo, nothing_here, monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr("torch.hub.download_url_to_file", lambda *_a, **_k: pytest.fail("doctor downloads"))
@@ -137,7 +131,8 @@ def test_doctor_looks_and_downloads_nothing(gan_zoo, nothing_here, monkeypatch, 
     rows = {line.split("  ")[1].strip(): line for line in lines(said) if line.startswith("  ")}
     assert {"device", "torch", "data: mnist", "extractor: digits-cnn", "variants", "plugins installed"} <= set(rows)
     assert "1,297 + 500 images" in rows["data: digits"]
-    assert "not here" in rows["data: mnist"]
+    assert "60,000 + 10,000 images" in rows["data: mnist"]
+    assert "not here" in rows["data: fashion_mnist"]
     assert "verified, test accuracy 99" in rows["extractor: mnist-cnn"]
     assert "not here" in rows["extractor: inception"]
 
@@ -170,6 +165,7 @@ MANIFEST = {
     "n": 2000,
     "device": "a CPU",
     "extractors": {"inception": {}, "mnist-cnn": {}},
+    "seeds": [0, 1],
 }
 COLUMNS = [
     "rank",
@@ -196,11 +192,12 @@ def test_a_ranking_fits_the_terminal(monkeypatch, tmp_path, capsys, columns, las
     monkeypatch.setattr(ranking, "ranking_table", lambda _folder: RANKING)
     ranking.print_ranking(tmp_path, Console(width=columns))
     title, _, head, rule, first, second, *notes = capsys.readouterr().out.splitlines()
-    assert title == "MNIST (mnist), preset quick, N = 2000, a CPU, mnist-cnn"
+    assert title == "MNIST, preset quick, num_samples 2000, a CPU, mnist-cnn"
     assert [name.strip() for name in head.split("  ") if name.strip()] == COLUMNS[: COLUMNS.index(last) + 1]
     assert max(map(len, (head, rule, first, second))) <= columns
     assert first.split()[:2] == ["1", "lsgan_linear†"]
-    assert "departs from the article" in " ".join(notes)
+    assert "overrides of the preset" in " ".join(notes)
+    assert any("no significance test" in note for note in notes) == (len(MANIFEST["seeds"]) < 3)
 
 
 def test_report_writes_all_anew(gan_zoo, finished):
@@ -219,32 +216,17 @@ def test_bench_ends_with_the_ranking_and_the_report(finished):
     shown = (finished.parent / "said").read_text(encoding="utf-8").splitlines()
     assert shown[-1].startswith("report: ")
     assert shown[-1].endswith("report.html")
-    assert any(line.startswith("NOTE") and "the set 'digits' stands in for it" in line for line in shown)
+    assert any(line.startswith("note:") and "not comparable with MNIST" in line for line in shown)
     assert any(line.startswith("[5/6] cgan seed 1: ") for line in shown)
-    row = next(line.split() for line in shown if "by_heart" in line and "seed" not in line)
-    assert row[0] == "1"
-
-
-def test_a_stand_in_is_named_everywhere(finished):
-    for name in ("runs", "history", "metrics", "summary"):
-        assert set(pd.read_csv(finished / f"{name}.csv")["data"]) == {"digits"}
-    manifest = json.loads((finished / "manifest.json").read_text(encoding="utf-8"))
-    assert (manifest["data"]["name"], manifest["data"]["requested"]) == ("digits", "mnist")
-    assert list(manifest["extractors"]) == ["digits-cnn"]
-    pictures = [path.name for path in (finished / "samples").glob("*.png")]
-    assert pictures
-    assert all(name.startswith("digits-") for name in pictures)
-    for name in ("report.md", "report.html"):
-        text = (finished / name).read_text(encoding="utf-8")
-        assert "stands in" in text
-        assert "Digits 8x8" in text
+    assert any(line.split()[:1] == ["1"] and "by_heart" in line for line in shown)
+    assert "2 seeds: no significance test" in shown
 
 
 def test_doctor_says_of_a_missing_root_what_needs_it(gan_zoo, tmp_path):
     shown = lines(gan_zoo("doctor", "--data-root", tmp_path / "nowhere", columns=300))
     rows = {line.split("  ")[1].strip(): line for line in shown if line.startswith("  ")}
     assert "1,297 + 500 images" in rows["data: digits"]
-    assert "does not exist" in rows["data: mnist"]
+    assert "does not exist" in rows["data: fashion_mnist"]
 
 
 def test_list_counts_what_is_trained(gan_zoo):

@@ -31,7 +31,7 @@ def checkpoint_of(folder, variant):
 def test_train_and_sample(train, gan_zoo, tmp_path):
     said = train("cgan", "--images", "64", "--set", "initialization=normal 0.02", "--seed", "3", "--out", "runs/mine")
     assert said.status == 0, said.err
-    assert "NOTE embedded 8x8 digits" in said.out
+    assert "note: embedded 8x8 digits" in said.out
     assert "64 images, seed 3" in said.out
     assert "FID" in said.out
     folder = tmp_path / "runs" / "mine"
@@ -102,7 +102,7 @@ def test_a_smaller_budget_is_refused(train, tmp_path):
         assert content(tmp_path / "run") == before
     said = train("gan", "--steps", "4", "--out", "run", "--force")
     assert said.status == 0, said.err
-    assert "NOTE --force deleted records, samples and checkpoints of gan seed 0 (6 steps) in 'run'" in said.out
+    assert "note: --force deleted records, samples and checkpoints of gan seed 0 (6 steps) in 'run'" in said.out
     assert pd.read_csv(tmp_path / "run" / "history.csv")["step"].tolist() == [4]
 
 
@@ -148,7 +148,7 @@ def test_what_trains_otherwise_here_is_trained_again_and_named(train, gan_zoo, t
     words = ("--steps", "4", "--out", "run", "--no-evaluate", "--data", "digits", "--set", "batch_size=8")
     said = gan_zoo("train", "gan", *words, "--threads", "2")
     assert said.status == 0, said.err
-    assert "NOTE gan seed 0: trained again (threads 1, not 2)" in said.out
+    assert "note: gan seed 0: trained again (threads 1, not 2)" in said.out
     assert before.items() <= content(tmp_path / "run").items()
 
 
@@ -179,13 +179,3 @@ def test_help_names_the_exit_statuses(gan_zoo):
         text = " ".join(gan_zoo(command, "--help").out.split())
         assert "0 if" in text
         assert all(word in text for word in ("diverged, collapsed or out_of_memory", "error or timeout", "130"))
-
-
-def test_the_default_folder_names_the_data_that_was_used(gan_zoo, suite, toys, nothing_here, no_report, tmp_path):
-    """Also where it is the fallback."""
-    words = ["--plugin", toys, "--fallback", "digits"]
-    assert gan_zoo("train", "by_heart", *words, "--data", "mnist", "--steps", "2").status == 0
-    mnist = suite(('"digits"\n', '"mnist"\n'), ("digits-cnn", "mnist-cnn"))
-    assert gan_zoo("bench", mnist, *words, "--preset", "smoke", "--seeds", "0", "--jobs", "1").status == 0
-    names = {path.name for path in (tmp_path / "runs").iterdir()}
-    assert names == {"by_heart-digits-seed0", "toys-digits-smoke"}

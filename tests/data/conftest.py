@@ -40,7 +40,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def contents(monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
-    """The arrays of a small MNIST by file name, whose MD5s are expected here and in torchvision."""
+    """The arrays of a small Fashion-MNIST by file name, whose MD5s are expected here and in torchvision."""
     generator = np.random.default_rng(0)
     arrays, digests = {}, {}
     for split, size in SIZES.items():
@@ -49,18 +49,19 @@ def contents(monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
     for name, array in arrays.items():
         archive = gzip.compress(idx_bytes(array), mtime=0)
         digests[name] = hashlib.md5(archive).hexdigest()
-    mine = {name: digests[name] for name in torchvision_sets.MNIST.md5}
-    monkeypatch.setattr(torchvision_sets, "MNIST", replace(torchvision_sets.MNIST, md5=mine))
-    monkeypatch.setattr(torchvision.datasets.MNIST, "resources", [(f"{name}.gz", md5) for name, md5 in mine.items()])
+    mine = {name: digests[name] for name in torchvision_sets.FASHION_MNIST.md5}
+    monkeypatch.setattr(torchvision_sets, "FASHION_MNIST", replace(torchvision_sets.FASHION_MNIST, md5=mine))
+    resources = [(f"{name}.gz", md5) for name, md5 in mine.items()]
+    monkeypatch.setattr(torchvision.datasets.FashionMNIST, "resources", resources)
     return arrays
 
 
 @pytest.fixture
 def write_archives(contents: dict[str, np.ndarray]) -> Callable[[Path], Path]:
-    """A function that writes the small MNIST's archives below a root and returns their folder."""
+    """A function that writes the small Fashion-MNIST's archives below a root and returns their folder."""
 
     def write(root: Path) -> Path:
-        raw = root / "MNIST" / "raw"
+        raw = root / "FashionMNIST" / "raw"
         raw.mkdir(parents=True)
         for name, array in contents.items():
             (raw / f"{name}.gz").write_bytes(gzip.compress(idx_bytes(array), mtime=0))

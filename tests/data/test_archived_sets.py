@@ -198,7 +198,7 @@ def test_a_damaged_archive_is_named_and_left_alone(
     archive = make_small(name).write_archive(tmp_path / "root")
     archive.write_bytes(archive.read_bytes()[:-10])
     with pytest.raises(GanZooError, match="is damaged") as raised:
-        data.load(name, root=tmp_path / "root", fallback="digits")
+        data.load(name, root=tmp_path / "root")
     assert str(archive) in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -210,7 +210,7 @@ def test_a_damaged_file_is_one_clear_line(make_small: Callable[[str], Small], tm
     cut = root / next(iter(small.files))
     cut.write_bytes(cut.read_bytes()[:-10])
     with pytest.raises(GanZooError, match="damaged") as raised:
-        data.load(name, root=root, fallback="digits")
+        data.load(name, root=root)
     assert str(cut.parent if name == "emnist" else cut) in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -218,7 +218,7 @@ def test_a_damaged_file_is_one_clear_line(make_small: Callable[[str], Small], tm
 @pytest.mark.parametrize("name", NAMES)
 def test_a_set_that_cannot_be_had_is_missing_and_leaves_nothing(cache: Path, tmp_path: Path, name: str) -> None:
     for download, why in ((True, "could not be downloaded"), (False, "was not to be downloaded")):
-        with pytest.raises(data.DataMissing, match=f"is not here and {why}: .*--data-root.*--fallback digits"):
+        with pytest.raises(data.DataMissing, match=f"is not here and {why}: .*GAN_ZOO_DATA.*--data-root"):
             data.load(name, root=tmp_path, download=download)
     assert not [path for path in tmp_path.iterdir() if path.name not in (".gan-zoo.lock", "cache")]
 

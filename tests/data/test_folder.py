@@ -66,7 +66,7 @@ def test_names_are_safe_and_say_what_was_asked_for(root: Path, write: Write) -> 
     write("a", 4)
     loaded = load(root)
     assert (loaded.name, loaded.title) == ("folder-Katzchen-Hunde", "Kätzchen & Hunde")
-    assert (loaded.requested, loaded.stands_in) == (f"folder:{root}", False)
+    assert loaded.requested == f"folder:{root}"
     assert folder._safe("犬") == folder._safe("犬") != folder._safe("猫")
     assert folder._safe("犬").isascii()
     assert folder._safe("../..") not in ("", ".", "..")
@@ -165,13 +165,3 @@ def test_a_name_without_a_path_says_how_to_write_it(cache: Path) -> None:
         data.load("folder:")
     with pytest.raises(GanZooError, match="unknown data set 'folder'; did you mean 'folder:PATH'"):
         data.load("folder")
-
-
-def test_a_folder_may_stand_in_and_needs_no_root(
-    root: Path, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write("a", 4)
-    loaded = data.load("mnist", fallback=f"folder:{root}", side=16)
-    assert (loaded.stands_in, loaded.requested) == (True, "mnist")
-    monkeypatch.setenv(data.DATA_ENV, str(tmp_path / "nowhere"))
-    assert len(load(root).train) == 3

@@ -19,11 +19,6 @@ def test_unknown_set_names_the_nearest() -> None:
         data.load("mnits")
 
 
-def test_unknown_fallback_is_refused_before_anything_is_loaded() -> None:
-    with pytest.raises(GanZooError, match="unknown data set 'digit'"):
-        data.load("mnist", fallback="digit")
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [({"side": 0}, "image side 0"), ({"side": -4}, "image side -4"), ({"channels": 2}, "2 image channels")],
@@ -75,26 +70,17 @@ def test_a_set_joins_by_one_decorated_function(monkeypatch: pytest.MonkeyPatch) 
         data.dataset("blank")(blank)
 
 
-def test_missing_set_without_fallback_names_every_remedy(cache: Path) -> None:
+def test_missing_set_names_every_remedy(cache: Path) -> None:
     with pytest.raises(
         GanZooError,
-        match=r"MNIST is not here and could not be downloaded: .*GAN_ZOO_DATA.*--data-root.*--fallback digits",
+        match=r"Fashion-MNIST is not here and could not be downloaded: .*GAN_ZOO_DATA.*--data-root",
     ):
-        data.load("mnist")
-
-
-def test_missing_set_falls_back_and_says_so(cache: Path) -> None:
-    loaded = data.load("mnist", fallback="digits", side=28)
-    assert (loaded.name, loaded.requested, loaded.shape) == ("digits", "mnist", (1, 28, 28))
-    assert loaded.note.startswith("MNIST is not here and could not be downloaded: the set 'digits' stands in for it")
-    assert "not comparable" in loaded.note
-    assert loaded.stands_in
-    assert not data.load("digits").stands_in
+        data.load("fashion_mnist")
 
 
 @pytest.mark.parametrize("as_file", [True, False])
 @pytest.mark.parametrize("by_environment", [True, False])
-def test_named_root_that_is_no_directory_never_falls_back(
+def test_named_root_that_is_no_directory_is_refused(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_file: bool, by_environment: bool
 ) -> None:
     root = tmp_path / "nowhere"
@@ -104,7 +90,7 @@ def test_named_root_that_is_no_directory_never_falls_back(
         monkeypatch.setenv(data.DATA_ENV, str(root))
     expected = "is not a directory" if as_file else "does not exist"
     with pytest.raises(GanZooError, match=expected) as raised:
-        data.load("mnist", root=None if by_environment else root, fallback="digits")
+        data.load("fashion_mnist", root=None if by_environment else root)
     assert str(root) in str(raised.value)
 
 
@@ -115,8 +101,8 @@ def test_argument_goes_before_environment(
     (tmp_path / "environment").mkdir()
     monkeypatch.setenv(data.DATA_ENV, str(tmp_path / "environment"))
     with pytest.raises(GanZooError, match="MNIST is not here"):
-        data.load("mnist")
-    assert len(data.load("mnist", root=tmp_path / "argument").train) == 30
+        data.load("fashion_mnist")
+    assert len(data.load("fashion_mnist", root=tmp_path / "argument").train) == 30
 
 
 def test_digits_are_those_of_scikit_learn_in_the_order_of_its_split() -> None:
@@ -136,7 +122,7 @@ def test_an_embedded_set_needs_no_root(tmp_path: Path, monkeypatch: pytest.Monke
     assert len(data.load("digits").test) == 500
     assert {name: data.needs_root(name) for name in ("digits", "mnist", "cifar10", "folder:mine")} == {
         "digits": False,
-        "mnist": True,
+        "mnist": False,
         "cifar10": True,
         "folder:mine": False,
     }

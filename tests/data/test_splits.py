@@ -34,7 +34,7 @@ def test_shrinking_stays_within_one_level_of_pil(native: int, side: int) -> None
 
 
 @pytest.mark.parametrize("side", [32, 64])
-def test_resize_of_real_mnist_gives_the_pixels_of_pil(mnist_root: object, side: int) -> None:
+def test_resize_of_real_mnist_gives_the_pixels_of_pil(side: int) -> None:
     native = data.load("mnist", side=28).test.images[:300]
     assert torch.equal(data.resize(native, side), pil_resize(native, side))
 

@@ -33,7 +33,7 @@ def _registered(name: str) -> Values:
     try:
         return _fingerprints(name, channels=(None, 3) if name == "digits" else (None,))
     except data.DataMissing as missing:
-        raise Unavailable(f"{missing.problem}; name its folder with GAN_ZOO_DATA") from None
+        raise Unavailable(str(missing)) from None
 
 
 def _folder() -> Values:

@@ -69,7 +69,7 @@ def measured_accuracy(name: str, dataset: str) -> tuple[float, str]:
     ("name", "dataset"),
     [
         ("digits-cnn", "digits"),
-        pytest.param("mnist-cnn", "mnist", marks=needs_real_data),
+        ("mnist-cnn", "mnist"),
         pytest.param("fashion-cnn", "fashion_mnist", marks=needs_real_data),
     ],
 )

@@ -1,6 +1,5 @@
 """On real MNIST the measures must move the right way, and past the floor, for faults of a known kind and strength."""
 
-import os
 from collections.abc import Callable
 
 import pytest
@@ -15,7 +14,6 @@ from gan_zoo.metrics import Extractor, Features, Reference, load_extractor, meas
 
 N = 1000
 Score = Callable[[Tensor], dict[str, float]]
-pytestmark = pytest.mark.skipif("GAN_ZOO_DATA" not in os.environ, reason="needs the real MNIST: set GAN_ZOO_DATA")
 
 
 @pytest.fixture(scope="module")

@@ -75,9 +75,9 @@ def test_grey_images_are_refused() -> None:
 
 
 @pytest.fixture(scope="module")
-def digits(mnist_root) -> list[Tensor]:  # type: ignore[no-untyped-def]
+def digits() -> list[Tensor]:
     """Real MNIST test images (N, 32, 32) by digit, 300 of each."""
-    test = data.load("mnist", root=mnist_root).test
+    test = data.load("mnist").test
     return [test.images[test.labels == digit][:300, 0] for digit in range(10)]
 
 
@@ -106,8 +106,8 @@ def test_known_numbers_are_read_and_their_modes_counted(digits: list[Tensor]) ->
     assert measure(part, evens, names=["class_kl"])["class_kl"] == pytest.approx(math.log(10), abs=0.25)
 
 
-def test_the_test_split_of_the_data_set_is_read_rightly(mnist_root) -> None:  # type: ignore[no-untyped-def]
-    test = data.load("stacked_mnist", root=mnist_root).test
+def test_the_test_split_of_the_data_set_is_read_rightly() -> None:
+    test = data.load("stacked_mnist").test
     index = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))[:1000]
     predicted = logits_of(load_extractor("stacked-mnist-cnn").encode(test.images[index])).argmax(1)
     assert (predicted == test.labels[index]).double().mean() > 0.96

@@ -49,9 +49,9 @@ def test_our_inception_value_stands_there_only_at_their_n(make_folder, n):
     assert bool(table["rows"][0]["inception"]) == (n == 10_000)
 
 
-def test_nothing_for_other_data_nor_for_a_stand_in_nor_for_other_objectives(make_folder):
+def test_nothing_for_other_data_nor_for_other_objectives(make_folder):
     folder = make_folder(["gan", "cgan"], inception=False)
-    other = {"name": "digits", "title": "digits", "requested": "mnist"}
+    other = {"name": "digits", "title": "digits", "requested": "digits"}
     assert published_table(results_of(folder, suite=NAMED, data=other))["rows"] == []
     none = published_table(results_of(folder))
     assert (none["rows"], none["differences"]) == ([], [])

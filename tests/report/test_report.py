@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.report import ranking_table, write_report
+from gan_zoo.report.ranking import ranking_table
+from gan_zoo.report.write import write_report
 
 FIGURES = ("fid_images", "fid_discriminator_steps", "fid_seconds", "pareto", "is", "bars", "losses", "scores")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -109,16 +110,6 @@ def test_ranking_table(mixed_folder):
     dcgan = table.set_index("variant").loc["dcgan†"]
     assert (dcgan["seeds"], dcgan["failures"]) == ("2", "1")
     assert re.fullmatch(r"[\d.,]+ \[[\d.,]+, [\d.,]+\]", dcgan["FID"])
-
-
-def test_a_stand_in_is_announced_and_named_everywhere(make_folder):
-    data = {"name": "digits", "title": "digits", "requested": "mnist", "note": "MNIST is not here: digits stand in"}
-    folder = make_folder(["gan"], seeds=1, inception=False, data=data)
-    page = Page(write_report(folder).read_text())
-    assert page.text.index("digits, not mnist") < page.text.index("Ranking")
-    assert "MNIST" not in page.text.replace(data["note"], "")
-    assert "> **digits, not mnist.**" in (folder / "report.md").read_text()
-    assert all(path.name.startswith("digits-") for path in (folder / "samples").iterdir())
 
 
 def test_each_extractor_has_a_table_of_its_own(make_folder):

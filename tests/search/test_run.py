@@ -68,14 +68,14 @@ def test_the_value_is_the_last_measured_and_the_settings_are_what_was_trained(se
 
 
 def test_outputs_say_which_seeds_and_hold_no_path(search, tmp_path, toys):
-    found = search(device="cpu", data_root=tmp_path, fallback="digits", precision=EXACT)
+    found = search(device="cpu", data_root=tmp_path, precision=EXACT)
     assert found.written.report == tmp_path / "out" / "search.html"
     for name in OUTPUTS:
         assert str(tmp_path) not in (tmp_path / "out" / name).read_text(encoding="utf-8")
     text = (tmp_path / "out" / "search.md").read_text(encoding="utf-8")
     assert "each trained once, with seed 5" in text
     assert "fresh seeds decide" in text
-    options = "--fallback digits --device cpu --jobs 1`"
+    options = "--device cpu --jobs 1`"
     assert f"`gan-zoo bench winners.toml --preset smoke --plugin toys.py {options} runs each" in text
     assert f"--plugin {toys} --data-root {tmp_path} {options[:-1]}" in found.written.command
     assert f'precision = "{EXACT}"' in found.written.winners.read_text(encoding="utf-8")

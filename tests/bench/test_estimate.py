@@ -1,0 +1,50 @@
+"""How long a run takes is measured in steps of the variant itself."""
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from gan_zoo.bench import estimate
+from gan_zoo.bench.plan import Recipe, make_plan
+from gan_zoo.bench.suite import read_suite
+from gan_zoo.engine import Budget, init
+from gan_zoo.engine.advance import advance
+
+
+@pytest.fixture
+def plan(suite):
+    return make_plan(
+        Recipe(suite=read_suite(suite(('["by_heart", "sibling"]', '["gan"]'))), preset="smoke", device="cpu")
+    )
+
+
+def test_it_is_the_time_of_a_step_times_the_steps(plan):
+    run = plan.cells()[-1]
+    state = init(run.variant, plan.data[run.variant.image_side], 0)
+    advance(state, 3)
+    started = time.process_time()
+    advance(state, 10)
+    step = (time.process_time() - started) / 10
+    longer = replace(plan, budget=Budget("steps", 1000))
+    assert estimate.seconds_of(longer, run) == pytest.approx(1000 * step, rel=0.75)
+
+
+def test_a_budget_in_seconds_is_its_own_estimate(plan):
+    assert estimate.seconds_of(replace(plan, budget=Budget("seconds", 77.0)), plan.cells()[-1]) == 77.0
+
+
+class Pipe:
+    def __init__(self):
+        self.sent = []
+
+    def send(self, message):
+        self.sent.append(message)
+
+
+def test_every_named_run_is_sent(plan):
+    pipe, run = Pipe(), plan.cells()[-1]
+    estimate.serve(pipe, plan.recipe, [run.name])
+    ((name, seconds),) = pipe.sent
+    assert name == "gan"
+    assert seconds > 0
