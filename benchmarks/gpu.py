@@ -2,9 +2,10 @@
 
 Example: python3 benchmarks/gpu.py --minutes 9 --data-root DIR
 
-It stops in time and goes on where it stopped when it is run again: tests that passed on this very code are not run
-twice, timed variants stay in the table, finished cells stay finished. It needs this checkout, the data files, and a
-python3 with torch 2.9 or newer and torch-fidelity; no network and no installation.
+It stops in time and goes on where it stopped when it is run again: what is finished with the same code, torch and
+device is not run again, of tests that failed only those that did, timed variants stay in the table, and finished runs
+stay finished. It needs this checkout, the data files, and a python3 with torch 2.9 or newer and torch-fidelity; no
+network and no installation.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,12 +42,12 @@ CODE = ("gan_zoo", "tests", "benchmarks")
 
 @dataclass(frozen=True)
 class Work:
-    """One thing to do: ``share`` is the part of the time that is left which it may take, ``done`` tells if it is."""
+    """One thing to do: ``share`` is the part of the time that is left which it may take; results go to ``out``."""
 
     name: str
     command: tuple[str, ...]
     share: float
-    done: bool
+    out: Path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,13 +77,19 @@ def _run_all(options: argparse.Namespace) -> int:
     folder = options.results
     check_writable(folder)
     failed = []
+    done = Done(folder / "cuda" / "done.json")
     for work in _plan(options, end):
         left = end - time.monotonic()
-        if work.done:
+        if work in done:
             print(f"gpu: {work.name}: done before", flush=True)
-        elif left < GRACE:
+            continue
+        if left < GRACE:
             print(f"gpu: {work.name}: no time left; run the same command again", flush=True)
-        elif (status := _run(work, left)) not in (0, None):
+            continue
+        status = _run(work, left)
+        if status == 0 and _is_complete(work):
+            done.add(work)
+        elif status not in (0, None):
             failed.append(f"{work.name} (exit status {status})")
     if options.pack is not None:
         _pack(folder, options.pack)
@@ -134,15 +142,40 @@ def _plan(options: argparse.Namespace, end: float) -> Iterator[Work]:
     folder, python = options.results, sys.executable
     data = str(Path(options.data_root).resolve())
     tests = folder / "cuda" / "tests.json"
-    yield Work("tests", ("tests", str(tests)), 0.4, _read(tests).get("code") == _code())
+    yield Work("tests", ("tests", str(tests)), 0.4, tests)
     minutes = f"{max(0.5, 0.5 * (end - time.monotonic()) / 60):.2f}"
     speed = ("benchmarks/speed.py", "--device", "cuda", "--resume", "--minutes", minutes)
-    yield Work("speed", (python, *speed, "--out", str(folder / "speed")), 1.0, done=False)
+    yield Work("speed", (python, *speed, "--out", str(folder / "speed")), 1.0, folder / "speed")
     for suite in SUITES:
         out = folder / f"{suite.replace('_', '-')}-full-{options.precision}"
         bench = ("-m", "gan_zoo", "bench", suite, "--preset", "full", "--device", "cuda")
         more = ("--precision", options.precision, "--data-root", data, "--out", str(out))
-        yield Work(f"{suite} full", (python, *bench, *more), 1.0, done=False)
+        yield Work(f"{suite} full", (python, *bench, *more), 1.0, out)
+
+
+class Done:
+    """What is finished, by its results' name, each with the code, torch and device that it was done with."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.key, self.keys = path, _key(), _read(path)
+
+    def __contains__(self, work: Work) -> bool:
+        return work.out.exists() and self.keys.get(work.out.name) == self.key
+
+    def add(self, work: Work) -> None:
+        """Keep on the disk that it is finished."""
+        from gan_zoo.io import atomic_write
+
+        self.keys[work.out.name] = self.key
+        atomic_write(self.path, json.dumps(self.keys, indent=2))
+
+
+def _is_complete(work: Work) -> bool:
+    """Whether a work that ended well has left nothing out: the speed table ends in time with what it has."""
+    if work.name != "speed":
+        return True
+    newest = max(work.out.glob("*.json"), key=lambda path: path.stat().st_mtime, default=None)
+    return newest is not None and not _read(newest).get("left_out")
 
 
 def _run(work: Work, left: float) -> int | None:
@@ -171,14 +204,17 @@ def _child(command: Sequence[str], limit: float) -> int | None:
 
 
 def _test(path: Path, limit: float) -> int | None:
-    """Run the tests marked `cuda` and keep what they said, with the code that they ran on."""
+    """Run the tests marked `cuda` that have not passed yet, and keep what they said, with what they ran on."""
     path.parent.mkdir(parents=True, exist_ok=True)
     report = path.with_suffix(".xml")
     report.unlink(missing_ok=True)
+    key, before = _key(), _read(path)
+    passed = list(before.get("passed", [])) if before.get("key") == key else []
     # The machine may lack the plugins that pyproject.toml's own options are for.
     plain = ("-o", "addopts=--import-mode=importlib --strict-markers", "-m", "cuda", "-q", f"--junitxml={report}")
     files = [str(file) for file in sorted((ROOT / "tests").rglob("test_*.py")) if MARK in file.read_text("utf-8")]
-    status = _child((sys.executable, "-m", "pytest", *files, *plain), limit)
+    again = [f"--deselect={test}" for test in passed]
+    status = _child((sys.executable, "-m", "pytest", *files, *plain, *again), limit)
     if not report.is_file():
         return status
     suite = ElementTree.parse(report).getroot().find("testsuite")
@@ -189,25 +225,29 @@ def _test(path: Path, limit: float) -> int | None:
         for case in suite.iter("testcase")
         if any(child.tag in ("failure", "error") for child in case)
     ]
+    passed += [
+        f"{(case.get('classname') or '').replace('.', '/')}.py::{case.get('name')}"
+        for case in suite.iter("testcase")
+        if not any(child.tag in ("failure", "error", "skipped") for child in case)
+    ]
     report.unlink()
-    import torch
-
     from gan_zoo.io import atomic_write
 
-    facts = {"device": torch.cuda.get_device_name(), "torch": torch.__version__, "status": status}
-    code = _code() if status == 0 else ""
-    atomic_write(path, json.dumps({**facts, **counts, "failed": bad, "code": code}, indent=2))
+    facts = {"key": key, "status": status, **counts, "failed": bad, "passed": passed}
+    atomic_write(path, json.dumps(facts, indent=2))
     return status
 
 
-def _code() -> str:
-    """A digest of the code that the tests run on."""
+def _key() -> str:
+    """What results depend on: the device, torch, and a digest of the code."""
+    import torch
     from script import digest
 
-    return digest(file for part in CODE for file in (ROOT / part).rglob("*.py"))
+    code = digest(file for part in CODE for kind in ("*.py", "*.toml") for file in (ROOT / part).rglob(kind))
+    return f"{torch.cuda.get_device_name()}, torch {torch.__version__}, code {code[:16]}"
 
 
-def _read(path: Path) -> dict[str, object]:
+def _read(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

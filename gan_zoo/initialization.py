@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import _SpectralNorm
 
 
 def _default_weights(_module: nn.Module) -> None:
@@ -39,10 +41,22 @@ INITIALIZATIONS: dict[str, Callable[[nn.Module], None]] = {
 }
 
 
+class SpectralNorm(_SpectralNorm):
+    """torch's spectral normalization, in the weight's own precision: autocast would round its norm to bfloat16."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """The weight over its largest singular value."""
+        with torch.autocast(weight.device.type, enabled=False):
+            normalized: Tensor = super().forward(weight)
+        return normalized
+
+
 def spectral(network: nn.Module) -> None:
     """Spectral normalization of every layer's weight (Miyato et al. 2018, arXiv 1802.05957, algorithm 1)."""
     for module in list(network.modules()):
         if isinstance(module, (nn.Linear, nn.modules.conv._ConvNd, nn.Embedding)):
             if not module.weight.any():
                 module.reset_parameters()  # a weight of zero cannot be divided by its norm
-            nn.utils.parametrizations.spectral_norm(module)
+            outputs = 1 if isinstance(module, nn.modules.conv._ConvTransposeNd) else 0
+            norm = SpectralNorm(module.weight, dim=outputs)
+            nn.utils.parametrize.register_parametrization(module, "weight", norm)

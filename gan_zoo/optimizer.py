@@ -83,8 +83,8 @@ class Optimizer:
     def build(self, parameters: Iterable[nn.Parameter], **preferred: Any) -> torch.optim.Optimizer:
         """The optimizer over ``parameters``.
 
-        ``preferred`` are settings of its implementation (``fused``, ``capturable``), given where it knows them and its
-        own settings choose no implementation.
+        ``preferred`` are settings of its implementation (``fused``, ``capturable``), given where it knows them, torch
+        has such an implementation for the device, and its own settings choose none.
 
         Raises:
             GanZooError: torch has no optimizer of that name, or it does not take these settings.
@@ -96,6 +96,8 @@ class Optimizer:
         kind, trained = known[self.name], list(parameters)
         if not _IMPLEMENTATIONS.isdisjoint(self.settings):
             preferred = {}
+        if preferred.get("fused") and not _has_fused(self.name, trained[0].device):
+            preferred = {key: value for key, value in preferred.items() if key != "fused"}
         understood = inspect.signature(kind).parameters
         settings = {key: value for key, value in preferred.items() if key in understood} | dict(self.settings)
         if self.decay and not _counts_steps(kind):
@@ -107,6 +109,15 @@ class Optimizer:
             return kind(trained, **settings)
         except (TypeError, ValueError) as error:
             raise GanZooError(f"optimizer {self.name} cannot be made with {dict(self.settings)}: {error}") from None
+
+
+def _has_fused(name: str, device: torch.device) -> bool:
+    """Whether torch has a fused optimizer of that name on a device; of Adagrad not on CUDA up to torch 2.11."""
+    operator = f"aten::_fused_{name.lower()}_"
+    try:
+        return torch._C._dispatch_has_kernel_for_dispatch_key(operator, device.type.upper())
+    except RuntimeError:
+        return False
 
 
 def _counts_steps(kind: Callable[..., torch.optim.Optimizer]) -> bool:

@@ -15,7 +15,7 @@ from gan_zoo.bench.run import default_folder, run_plan
 from gan_zoo.bench.single import checkpoint_in, resumed_recipe, resumed_state, single_recipe, trained_run
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.data import Dataset
-from gan_zoo.engine import Budget, OnBlock, Run, Sampler, State, checkpoint, init, train_run
+from gan_zoo.engine import Budget, OnBlock, Run, Sampler, State, checkpoint, start, train_run
 from gan_zoo.engine.device import pick, prepare
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics import load_extractor
@@ -66,6 +66,7 @@ def run_suite(
     isolate: bool = False,
     run_timeout: float | None = None,
     checkpoint_every: float = 60.0,
+    graphs: bool = True,
     force: bool = False,
     listener: Listener | None = None,
 ) -> Outcome:
@@ -91,6 +92,7 @@ def run_suite(
         isolate: whether each run has a process of its own also with one job.
         run_timeout: seconds after which a run is ended with status ``timeout``; it has a process of its own then.
         checkpoint_every: seconds between two checkpoints of a run, beside those at every evaluation.
+        graphs: whether steps are recorded as CUDA graphs, on CUDA.
         force: whether runs in the folder that have other settings, or a larger budget, are deleted.
         listener: what is notified of the progress; by default notices are issued as Python warnings.
 
@@ -116,6 +118,7 @@ def run_suite(
         isolate=isolate,
         run_timeout=run_timeout,
         checkpoint_every=checkpoint_every,
+        graphs=graphs,
     )
     return run_recipe(recipe, out, force=force, listener=listener)
 
@@ -172,6 +175,7 @@ def train(
     resume: Path | str | None = None,
     evaluate: bool = True,
     checkpoint_every: float = 60.0,
+    graphs: bool = True,
     force: bool = False,
     fractions: Sequence[float] = (1.0,),
     on_milestone: Callable[[State, float], Any] | None = None,
@@ -199,6 +203,7 @@ def train(
             are those of the checkpoint or folder.
         evaluate: whether the metrics are computed, with ``out``.
         checkpoint_every: seconds between two checkpoints, with ``out``.
+        graphs: whether steps are recorded as CUDA graphs, on CUDA.
         force: whether another run in ``out`` is deleted.
         fractions, on_milestone: without ``out``, ``on_milestone(state, fraction)`` is called at each of these fractions
             of the budget, outside the clock.
@@ -221,22 +226,22 @@ def train(
             raise GanZooError("resume continues the variant and the folder of a checkpoint; leave out variant and out")
         if Path(resume).is_dir():
             _check_no_calls(calls)
-            recipe = resumed_recipe(Path(resume), given, checkpoint_every=checkpoint_every, **shared)
+            recipe = resumed_recipe(Path(resume), given, checkpoint_every=checkpoint_every, graphs=graphs, **shared)
             return _train_in_folder(recipe, Path(resume), force=force)
         if given is None:
             raise GanZooError(f"name the total budget to resume {str(resume)!r} to, e.g. epochs=20")
-        return train_run(resumed_state(Path(resume), spent, **shared), spent, **calls)
+        return train_run(resumed_state(Path(resume), spent, graphs=graphs, **shared), spent, **calls)
     if variant is None:
         raise GanZooError("name a variant, e.g. train('gan', 'mnist', epochs=5), or a checkpoint to resume")
     made = registry.get(variant) if isinstance(variant, str) else variant
     if out is not None:
         _check_no_calls(calls)
         recipe = single_recipe(made, data, spent, seed=seed, channels=channels)
-        recipe = replace(recipe, precision=precision, evaluate=evaluate, **shared)
+        recipe = replace(recipe, precision=precision, evaluate=evaluate, graphs=graphs, **shared)
         return _train_in_folder(replace(recipe, checkpoint_every=checkpoint_every), Path(out), force=force)
     if isinstance(data, str):
         data = data_sets.load(data, side=made.image_side, channels=channels, root=data_root, device=pick(device))
-    return train_run(init(made, data, seed, precision=precision), spent, **calls)
+    return train_run(start(made, data, seed, precision=precision, graphs=graphs), spent, **calls)
 
 
 def _check_no_calls(calls: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 from gan_zoo.bench.tables import tables
 from gan_zoo.errors import GanZooError
 
-TIMINGS = ("seconds", "evaluation_seconds", "images_per_second", "peak_memory_bytes")
+TIMINGS = ("seconds", "warmup_seconds", "evaluation_seconds", "images_per_second", "peak_memory_bytes")
 """Columns that a second run cannot repeat."""
 _KEYS = ["variant", "seed", "step", "metric", "extractor", "baseline"]
 

@@ -4,7 +4,7 @@ import time
 from typing import NamedTuple, Protocol
 
 from gan_zoo import data, registry
-from gan_zoo.engine import advance, flush, init
+from gan_zoo.engine import advance, flush, start
 from gan_zoo.engine.device import pick, synchronize
 from gan_zoo.engine.graphs import WARM_UP
 from gan_zoo.variant import Variant
@@ -59,7 +59,7 @@ class Engine:
     """`gan_zoo.engine`, in blocks of at most an epoch, with one wait for the device after each."""
 
     def __init__(self, variant: Variant, dataset: data.Dataset, precision: str) -> None:
-        self.state = init(variant, dataset, 0, precision=precision)
+        self.state = start(variant, dataset, 0, precision=precision)
         self.epoch = -(-len(dataset.train) // (variant.batch_size * variant.discriminator_steps))
         self.step_seconds = self.warm_up_seconds = self.first_seconds = 0.0
 
@@ -68,7 +68,7 @@ class Engine:
         return self.state.execution
 
     def first_step(self) -> None:
-        self.first_seconds = self._block(1).seconds
+        self.first_seconds = self.state.warmup_seconds + self._block(1).seconds
 
     def warm_up(self) -> None:
         """Everything that is prepared once: on CUDA, graphs of the full batch and of the last, met once an epoch."""

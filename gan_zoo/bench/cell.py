@@ -18,8 +18,8 @@ from gan_zoo.bench.plan import CellPlan, Plan
 from gan_zoo.bench.points import PointEvaluator, judge_of
 from gan_zoo.bench.records import CELLS, Cell, Row, append, flush, read_cell
 from gan_zoo.data import resize
-from gan_zoo.engine import Sampler, State, checkpoint, failure, init, pending_row, train_to
-from gan_zoo.engine.device import peak_memory, reset_peak_memory
+from gan_zoo.engine import Sampler, State, checkpoint, failure, pending_row, start, take_notices, train_to
+from gan_zoo.engine.device import is_fatal
 from gan_zoo.errors import GanZooError, Interrupted, StorageError
 from gan_zoo.io import atomic_path, writing
 
@@ -53,7 +53,6 @@ def run_cell(
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     listener.begin(cell)
-    reset_peak_memory(plan.device)
     if cell.variant is None:
         end = _measure_real(plan, cell, evaluator, path)
     else:
@@ -74,7 +73,7 @@ def _measure_real(plan: Plan, cell: CellPlan, evaluator: Measuring, path: Path) 
     except StorageError:
         raise
     except Exception as error:
-        return _end(plan, None, *_failure(error))
+        return _failed(plan, cell, None, error)
     return _end(plan, None, "ok", "")
 
 
@@ -96,17 +95,19 @@ def _train(plan: Plan, cell: CellPlan, evaluator: Measuring, folder: Path, liste
         if stop.requested and isinstance(error, KeyboardInterrupt):
             raise
         begin_anyhow(plan, cell, folder)
-        if state is not None:
+        if state is not None and not is_fatal(error, plan.device):
             _append_pending(path, state)
-        return _end(plan, state, *_failure(error))
+        return _failed(plan, cell, state, error)
 
 
-def _failure(error: BaseException) -> tuple[str, str]:
-    """The status of a run that raised, and one line on why."""
+def _failed(plan: Plan, cell: CellPlan, state: State | None, error: BaseException) -> Row:
+    """The last row of a run that raised; ``fatal`` where no other run can be run in this process."""
     try:
-        return failure(error)
+        status, message = failure(error, cell.variant)
     except BaseException:
-        return "error", " ".join(f"{type(error).__name__}: {error}".split())
+        status, message = "error", " ".join(f"{type(error).__name__}: {error}".split())
+    end = _end(plan, state, status, message)
+    return end | {"fatal": True} if is_fatal(error, plan.device) else end
 
 
 def _start(plan: Plan, cell: CellPlan, folder: Path, listener: Listener) -> tuple[State, Sequence[float]]:
@@ -136,7 +137,8 @@ def _begin(plan: Plan, cell: CellPlan, folder: Path, state: State | None) -> Non
 
 def _init(plan: Plan, cell: CellPlan) -> State:
     assert cell.variant is not None
-    return init(cell.variant, plan.data[cell.variant.image_side], cell.seed, precision=plan.precision)
+    data = plan.data[cell.variant.image_side]
+    return start(cell.variant, data, cell.seed, precision=plan.precision, graphs=plan.recipe.graphs)
 
 
 def restored(plan: Plan, cell: CellPlan, folder: Path, listener: Listener) -> State | None:
@@ -183,6 +185,8 @@ def _on_chunk(plan: Plan, cell: CellPlan, folder: Path, listener: Listener, stop
 
     def on_chunk(state: State) -> None:
         nonlocal saved
+        for text in take_notices(state):
+            listener.notice(f"{cell.title}: {text}")
         row = pending_row(state) or state.history.rows[-1]
         rate = state.images / state.seconds if state.seconds else 0.0
         listener.block(cell, plan.budget.spent(state) / plan.budget.amount, rate, row["values"])
@@ -342,7 +346,8 @@ def _end(plan: Plan, state: State | None, status: str, message: str) -> Row:
     row["budget"] = _budget(plan)
     row["execution"] = state.execution if state else ""
     row["images_per_second"] = state.images / state.seconds if state and state.seconds else None
-    row["peak_memory_bytes"] = peak_memory(plan.device)
+    row["warmup_seconds"] = state.warmup_seconds if state else 0.0
+    row["peak_memory_bytes"] = state.peak_memory if state else None
     return row
 
 

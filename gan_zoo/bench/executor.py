@@ -48,7 +48,10 @@ def run_cells(plan: Plan, cells: list[CellPlan], folder: Path, listener: Listene
     for cell in cells:
         if stop.requested:
             raise stop.interrupted(f"stopped before {cell.title}")
-        yield cell, run_cell(plan, cell, evaluator, folder, listener, stop)
+        end = run_cell(plan, cell, evaluator, folder, listener, stop)
+        yield cell, end
+        if end.get("fatal"):
+            raise GanZooError(f"{cell.title}: {end['message']}; run the same command again, in another process")
 
 
 class _Crew:
@@ -103,7 +106,10 @@ class _Crew:
             self.estimator = _Estimator(self.recipe, [*self.waiting, *(one.cell for one in self.workers)])
 
     def _hear(self, one: "_Worker") -> Row | None:
-        """The last row of the worker's run if it has ended; the worker then gets the next one, or is ended."""
+        """The last row of the worker's run if it has ended; the worker then gets the next one, or is ended.
+
+        It is ended too where the run has left it without a working device: the next run gets another process.
+        """
         cell, row = one.cell, one.hear(self.listener)
         if row is None:
             return None
@@ -111,7 +117,7 @@ class _Crew:
             self.workers.remove(one)
             status = one.ended()
             return None if self.stop.requested else self._record_death(cell, "error", _death(status))
-        if self.waiting:
+        if self.waiting and not row.get("fatal"):
             one.give(self.waiting.popleft())
         else:
             self.workers.remove(one)

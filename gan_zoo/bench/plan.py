@@ -20,7 +20,7 @@ from gan_zoo.bench.schedule import Schedule
 from gan_zoo.bench.suite import Preset, Suite
 from gan_zoo.data import Dataset
 from gan_zoo.engine import Budget, check
-from gan_zoo.engine.device import cores, default_threads, pick, prepare
+from gan_zoo.engine.device import cores, default_threads, pick, prepare, unused_gpu
 from gan_zoo.errors import GanZooError, unknown
 from gan_zoo.metrics import Extractor, ExtractorUnavailable, load_extractor
 from gan_zoo.metrics.classifier import MEASURES
@@ -50,6 +50,7 @@ class Recipe:
         run_timeout: seconds after which a run is ended with status ``timeout``; None: never.
         checkpoint_every: seconds between two checkpoints, beside those at every evaluation.
         download: whether missing data may be downloaded.
+        graphs: whether steps are recorded as CUDA graphs, on CUDA.
     """
 
     suite: Suite
@@ -69,6 +70,7 @@ class Recipe:
     run_timeout: float | None = None
     checkpoint_every: float = 60.0
     download: bool = True
+    graphs: bool = True
 
 
 @dataclass(frozen=True)
@@ -235,9 +237,10 @@ def make_plan(recipe: Recipe) -> Plan:
         wanted.append("inception")
     n = _num_samples(recipe, preset, measured)
     extractors: tuple[Extractor, ...] = ()
-    notices: list[str] = []
+    notices = [text for text in [unused_gpu()] if text and recipe.device is None]
     if recipe.evaluate:
-        extractors, notices = _extractors(wanted, n, measured, device, recipe.inception_weights)
+        extractors, more = _extractors(wanted, n, measured, device, recipe.inception_weights)
+        notices += more
     if n < preset.n and not recipe.single:
         notices.append(f"num_samples reduced from {preset.n} to {n}, the size of the test split of {measured.name}")
     return Plan(

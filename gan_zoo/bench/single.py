@@ -11,7 +11,7 @@ from gan_zoo.bench.records import read_cell, read_manifest
 from gan_zoo.bench.suite import Preset, Suite
 from gan_zoo.data import Dataset
 from gan_zoo.description import describe
-from gan_zoo.engine import Budget, Run, State, checkpoint, init
+from gan_zoo.engine import Budget, Run, State, checkpoint, init, start
 from gan_zoo.engine.device import pick
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.extractors import OWN
@@ -78,7 +78,7 @@ def resumed_recipe(folder: Path, budget: Budget | None, **changes: Any) -> Recip
     return Recipe(**{**vars(recipe), **settings, **changes})
 
 
-def resumed_state(path: Path, budget: Budget, *, device: str | None, **source: Any) -> State:
+def resumed_state(path: Path, budget: Budget, *, device: str | None, graphs: bool = True, **source: Any) -> State:
     """The state of a checkpoint file, its data loaded again from where ``source`` says.
 
     Raises:
@@ -95,7 +95,8 @@ def resumed_state(path: Path, budget: Budget, *, device: str | None, **source: A
         root=source["data_root"],
         device=pick(device),
     )
-    state = checkpoint.restore(init(variant, dataset, facts["seed"], precision=facts["precision"]), saved)
+    fresh = start(variant, dataset, facts["seed"], precision=facts["precision"], graphs=graphs)
+    state = checkpoint.restore(fresh, saved)
     if budget.spent(state) > 0 and not budget.rounds_left(state, 1.0):
         raise GanZooError(f"{path} has {state.rounds:,} steps, which the budget of {budget} does not exceed; raise it")
     return state

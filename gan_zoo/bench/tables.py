@@ -42,7 +42,7 @@ _METRICS = ["variant", "seed", "step", "images", "seconds", "discriminator_steps
             *STAMP]  # fmt: skip
 _RUN_AHEAD = ["variant", "seed", "status"]
 _RUN_BEHIND = ["best_step", "steps", "images", "discriminator_steps", "generator_steps", "seconds",
-               "evaluation_seconds", "images_per_second", "execution", "generator_parameters",
+               "warmup_seconds", "evaluation_seconds", "images_per_second", "execution", "generator_parameters",
                "discriminator_parameters", "parameters",
                "peak_memory_bytes", "message", "title", "paper", "conditioning", "objective", "score_kind", "latent",
                "batch_size", "deviations", "cell", *STAMP]  # fmt: skip

@@ -11,6 +11,7 @@ from gan_zoo.cli.options import (
     DataRoot,
     Device,
     Force,
+    Graphs,
     Inception,
     Jobs,
     Out,
@@ -43,6 +44,7 @@ def bench(
     inception_weights: Inception = None,
     device: Device = None,
     precision: Precision = None,
+    graphs: Graphs = True,
     threads: Threads = None,
     jobs: Jobs = None,
 ) -> None:
@@ -75,6 +77,7 @@ def bench(
             inception_weights=inception_weights,
             device=device,
             precision=precision,
+            graphs=graphs,
             threads=threads,
             jobs=jobs,
             isolate=True,

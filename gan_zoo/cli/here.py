@@ -11,7 +11,7 @@ from rich.table import Table
 
 from gan_zoo import data, registry
 from gan_zoo.cli.table import fitted
-from gan_zoo.engine.device import describe, pick
+from gan_zoo.engine.device import describe, pick, unused_gpu
 from gan_zoo.errors import GanZooError
 
 
@@ -40,6 +40,8 @@ def print_doctor(root: Path | None, inception_weights: Path | None, console: Con
     table = Table("what", "here", title="gan-zoo doctor", box=box.SIMPLE_HEAD)
     table.columns[1].overflow = "fold"
     table.add_row("device", escape(describe(pick())))
+    if unused := unused_gpu():
+        table.add_row("GPU", escape(unused))
     for package in ("gan-zoo", "torch", "torchvision", "torch-fidelity", "pandas", "seaborn"):
         table.add_row(package, importlib.metadata.version(package))
     for name in data.names():

@@ -54,6 +54,9 @@ RunTimeout = Annotated[
 CheckpointEvery = Annotated[
     float, typer.Option(min=1, help="Seconds between two checkpoints, beside those at every evaluation.")
 ]
+Graphs = Annotated[
+    bool, typer.Option("--graphs/--no-graphs", help="On CUDA, record steps as graphs, which launch faster.")
+]
 Force = Annotated[
     bool, typer.Option("--force", help="Delete runs in --out that have other settings or a larger budget.")
 ]

@@ -9,6 +9,7 @@ from gan_zoo.cli import index
 from gan_zoo.cli.options import (
     DataRoot,
     Device,
+    Graphs,
     Jobs,
     Plugin,
     Precision,
@@ -41,6 +42,7 @@ def search(
     data_root: DataRoot = None,
     device: Device = None,
     precision: Precision = None,
+    graphs: Graphs = True,
     threads: Threads = None,
     jobs: Jobs = None,
 ) -> None:
@@ -69,6 +71,7 @@ def search(
             data_root=data_root,
             device=device,
             precision=precision,
+            graphs=graphs,
             threads=threads,
             jobs=jobs,
             isolate=True,

@@ -13,6 +13,7 @@ from gan_zoo.cli.options import (
     DataRoot,
     Device,
     Force,
+    Graphs,
     Inception,
     Plugin,
     Precision,
@@ -58,6 +59,7 @@ def train(
     inception_weights: Inception = None,
     device: Device = None,
     precision: Precision = None,
+    graphs: Graphs = True,
 ) -> None:
     """Train one variant with one seed: checkpoints, tables, samples and a report in a folder.
 
@@ -99,6 +101,7 @@ def train(
         inception_weights=inception_weights,
         device=device,
         precision=precision,
+        graphs=graphs,
     )
 
 

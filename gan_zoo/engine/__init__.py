@@ -7,7 +7,8 @@ from gan_zoo.engine.batches import Batch, Fakes, draw
 from gan_zoo.engine.sample import Sampler
 from gan_zoo.engine.state import State, check, init
 from gan_zoo.engine.step import flush, pending_row
-from gan_zoo.engine.train import Diverged, OnBlock, Run, failure, train_run, train_to
+from gan_zoo.engine.train import Diverged, OnBlock, Run, failure, take_notices, train_run, train_to
+from gan_zoo.engine.trial import start
 
 __all__ = [
     "Batch",
@@ -26,6 +27,8 @@ __all__ = [
     "flush",
     "init",
     "pending_row",
+    "start",
+    "take_notices",
     "train_run",
     "train_to",
 ]

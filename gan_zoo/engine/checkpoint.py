@@ -96,6 +96,7 @@ def save(state: State, path: Path, *, keep_previous: bool = False) -> None:
         "seed": state.seed,
         "precision": state.precision,
         "counts": {name: getattr(state, name) for name in _COUNTS},
+        "warmup_seconds": state.warmup_seconds,
         "history": state.history.rows,
         "recorded": list(state.history.names),
         "optimizers": {
@@ -181,6 +182,7 @@ def restore(state: State, checkpoint: Checkpoint) -> State:
         raise _mismatch(checkpoint, error) from None
     for name in _COUNTS:
         setattr(state, name, facts["counts"][name])
+    state.warmup_seconds += facts.get("warmup_seconds", 0.0)
     state.history.rows = list(facts["history"])
     state.history.names = tuple(facts["recorded"])
     pending = tensors.get("history.pending")

@@ -16,6 +16,7 @@ from gan_zoo.precision import EXACT, PRECISIONS
 _EXACT_ERROR = 1e-5
 """Largest relative error of a product that still counts as float32 arithmetic (bf16 gives 3e-3)."""
 
+_GPU = Path("/dev/nvidia0")
 _CLEAR_REFS, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
@@ -35,8 +36,22 @@ def pick(name: str | None = None) -> torch.device:
     if device.type not in ("cuda", "cpu"):
         raise GanZooError(f"device {name!r} is not one that gan-zoo trains on; use cuda, cuda:1 ... or cpu")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise GanZooError(f"device {name!r} is not here ({torch.cuda.device_count()} CUDA devices); use --device cpu")
+        why = unused_gpu() or f"{torch.cuda.device_count()} CUDA devices"
+        raise GanZooError(f"device {name!r} is not here ({why}); use --device cpu")
     return device
+
+
+def unused_gpu() -> str:
+    """Why torch does not use the NVIDIA GPU of this machine, in one line; empty if it does, or there is none."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    if hidden or not _GPU.exists() or torch.cuda.is_available():
+        return ""
+    if torch.version.cuda is None:
+        return f"{_GPU} is not used: torch {torch.__version__} is built without CUDA; install a build with CUDA"
+    return (
+        f"{_GPU} is not used: torch {torch.__version__} finds no driver for CUDA {torch.version.cuda}; update the "
+        "NVIDIA driver, or install a torch for an older CUDA"
+    )
 
 
 def prepare(kind: str, precision: str = EXACT, *, small: bool = False) -> None:
@@ -78,12 +93,17 @@ def _product_error() -> float:
 
 
 @cache
+def _glibc() -> ctypes.CDLL | None:
+    name = ctypes.util.find_library("c") if platform.libc_ver()[0] == "glibc" else None
+    return ctypes.CDLL(name) if name else None
+
+
+@cache
 def _keep_freed_memory() -> None:
     """Let glibc keep freed blocks: mapping the activations afresh every step costs a tenth of it."""
-    if platform.libc_ver()[0] == "glibc" and (name := ctypes.util.find_library("c")):
-        mallopt = ctypes.CDLL(name).mallopt
-        mallopt(_M_MMAP_MAX, 0)
-        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+    if (glibc := _glibc()) is not None:
+        glibc.mallopt(_M_MMAP_MAX, 0)
+        glibc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def describe(device: torch.device) -> str:
@@ -114,6 +134,26 @@ def default_threads() -> int:
     return int(named) if named.isdecimal() and int(named) > 0 else cores()
 
 
+def reason(error: BaseException) -> str:
+    """An error in one line: its first, and of that two sentences, after which torch's are on its settings."""
+    line = str(error).partition("\n")[0] or type(error).__name__
+    return ". ".join(line.split(". ")[:2]).removesuffix(".")
+
+
+def is_fatal(error: BaseException, device: torch.device) -> bool:
+    """Whether an error leaves CUDA unusable in this process, so that only another process can train on.
+
+    After such an error every further call fails; an error of a capture, or of one call, leaves the device working.
+    """
+    if not isinstance(error, torch.AcceleratorError):
+        return False
+    try:
+        torch.cuda.synchronize(device)
+    except (RuntimeError, AssertionError, ValueError):
+        return True
+    return False
+
+
 def synchronize(device: torch.device) -> None:
     """Wait for the device's queued work, so that a host clock reads true."""
     if device.type == "cuda":
@@ -121,10 +161,12 @@ def synchronize(device: torch.device) -> None:
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Begin counting peak memory anew: on CUDA, and of a process where Linux lets it."""
+    """Begin counting peak memory again: on CUDA, and of a process on Linux, which returns what it has freed first."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif _CLEAR_REFS.exists():
+        if (glibc := _glibc()) is not None:
+            glibc.malloc_trim(0)
         with contextlib.suppress(OSError):
             _CLEAR_REFS.write_text("5")
 

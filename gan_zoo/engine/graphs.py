@@ -2,8 +2,13 @@
 
 A round's batches are gathered by a counter on the device from the epoch's order, which is drawn outside of any graph;
 its latents and noise come from generators registered with the graph; its record goes into a ring on the device.
+
+A new graph is checked before it is used: it is replayed once, the state is restored, the same rounds are run one by
+one, and everything that they have changed is compared. Training continues from the rounds that were run one by one.
 """
 
+import contextlib
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +20,8 @@ from torch import Tensor
 
 from gan_zoo.data import StreamedSplit
 from gan_zoo.engine.batches import Batch, Draw, batch_at, begin_epoch, draw, draw_index, next_size
+from gan_zoo.engine.device import is_fatal, reason, synchronize
+from gan_zoo.engine.snapshot import ROWS, Snapshot, mismatch
 from gan_zoo.engine.state import State
 from gan_zoo.engine.step import count, run_round, train_round
 
@@ -38,16 +45,34 @@ class Recorded(Protocol):
 Record = Callable[[Callable[[], None], State], Recorded]
 
 
+_BROKEN: list[torch.cuda.CUDAGraph] = []
+"""Before torch 2.12 an allocator keeps asking a graph whose capture broke off: it must not be freed."""
+
+
 def record_cuda(run: Callable[[], None], state: State) -> Recorded:
     """What ``run`` launches on the current stream, recorded and not executed."""
-    graph = torch.cuda.CUDAGraph()
+    graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # From torch 2.12 on generators register by themselves, and this call says so.
         for generator in state.random.values():
             graph.register_generator_state(generator)
-    with torch.cuda.graph(graph, stream=torch.cuda.current_stream(state.device), capture_error_mode="thread_local"):
-        run()
+    stream = torch.cuda.current_stream(state.device)
+    try:
+        with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
+            run()
+    except BaseException:
+        _close(graph, pool, stream.device_index)
+        raise
     return graph
+
+
+def _close(graph: torch.cuda.CUDAGraph, pool: tuple[int, int], device: int) -> None:
+    """Release the memory of a capture that broke off. From torch 2.12 on ``reset`` does, and the next call refuses."""
+    with contextlib.suppress(RuntimeError):
+        graph.reset()
+        torch._C._cuda_endAllocateToPool(device, pool)
+        _BROKEN.append(graph)
+        torch._C._cuda_releasePool(device, pool)
 
 
 def _counts_on_the_host(optimizer: torch.optim.Optimizer) -> bool:
@@ -73,6 +98,13 @@ def _renewed(generator: torch.Generator) -> torch.Generator:
     fresh = torch.Generator(generator.device)
     fresh.set_state(generator.get_state())
     return fresh
+
+
+def _first_cause(error: BaseException) -> str:
+    """The error that the others followed, in one line: the end of a broken capture fails in its turn."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return reason(error)
 
 
 class Graphs:
@@ -111,6 +143,7 @@ class Graphs:
 
     def _run(self, state: State) -> int:
         """One round without a graph; the last one before a recording is watched for what cannot be recorded."""
+        self._collect(state)
         sizes = self._sizes(state)
         if sizes and not self.refused:
             self.seen[sizes] += 1
@@ -122,33 +155,37 @@ class Graphs:
 
     def _watched(self, state: State) -> None:
         before = torch.cuda.get_sync_debug_mode()
-        torch.cuda.set_sync_debug_mode("warn")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # The first call in a process warns that the mode is a prototype.
+            torch.cuda.set_sync_debug_mode("warn")
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 run_round(state, draw)
         finally:
             torch.cuda.set_sync_debug_mode(before)
-        if any("synchronizing" in str(warning.message) for warning in caught):
+        if any("called a synchronizing" in str(warning.message) for warning in caught):
             self._refuse(state, "a round waits for the device")
         elif any(_counts_on_the_host(optimizer) for optimizer in state.optimizers):
             self._refuse(state, "an optimizer counts its steps on the host")
 
     def _refuse(self, state: State, reason: str) -> None:
-        self.refused, state.execution = True, f"eager: {reason}"
+        self.refused = True
+        self.recorded.clear()
+        state.execution = f"eager: {reason}"
 
     def _replay(self, state: State, limit: int) -> int:
-        """Replay a graph of the next rounds; gives back how many they were, 0 where there is none."""
+        """Replay a graph of the next rounds, recorded if needed; returns how many were trained, 0 without a graph."""
         sizes = self._sizes(state)
         if self.refused or not sizes or self.seen[sizes] < WARM_UP:
             return 0
         times = UNROLL if limit >= UNROLL and self._full_rounds(state, sizes) >= UNROLL else 1
-        if (graph := self._graph(state, sizes, times)) is None:
-            return 0
+        if (sizes, times) not in self.recorded:
+            return self._record(state, sizes, times)
         if self.rows + times > RING:
             self._collect(state)
         self.position.fill_(state.cursor)
-        graph.replay()
+        self.recorded[sizes, times].replay()
         self.rows += times
         for _ in range(times):
             count(state, sum(sizes))
@@ -174,19 +211,63 @@ class Graphs:
             return UNROLL
         return (len(state.data) - state.cursor) // sum(sizes) if len({*sizes, next_size(state)}) == 1 else 1
 
-    def _graph(self, state: State, sizes: Sizes, times: int) -> Recorded | None:
-        if (sizes, times) not in self.recorded:
-            if self.ring is None:
-                values = len(state.history.names)
-                self.ring = torch.zeros(RING, values, dtype=state.dtype, device=state.device)
-            try:
-                self.recorded[sizes, times] = self.record(lambda: self._rounds(state, sizes, times), state)
-            except RuntimeError as error:
-                self._refuse(state, str(error).partition("\n")[0])
-                _renew_generators(state)
-                return None
+    def _record(self, state: State, sizes: Sizes, times: int) -> int:
+        """Record a graph and check it; returns the rounds trained: ``times``, or 0 where nothing could be recorded."""
+        self._collect(state)
+        if self.ring is None:
+            self.ring = torch.zeros(RING, len(state.history.names), dtype=state.dtype, device=state.device)
+        started = time.perf_counter()
+        before = None
+        try:
+            before = Snapshot.of(state)
+            graph = self.record(lambda: self._rounds(state, sizes, times), state)
+            before.restore(state)  # Recording executes nothing on the device, but may have counted on the host.
+            replayed = self._replayed(state, graph, times)
+        except RuntimeError as error:
+            if is_fatal(error, state.device):
+                raise
+            _renew_generators(state)
+            if before is not None:
+                before.restore(state)
+            self._fall_back(state, f"a CUDA graph cannot be recorded: {_first_cause(error)}")
+            state.warmup_seconds += time.perf_counter() - started
+            return 0
+        began = time.perf_counter()
+        single = self._single_rounds(state, before, times)
+        trained = time.perf_counter() - began
+        if why := mismatch(replayed, single, lambda: self._single_rounds(state, before, times)):
+            self._fall_back(state, f"a replayed CUDA graph differs from single steps: {why}")
+        else:
+            self.recorded[sizes, times] = graph
             state.execution = "CUDA graphs"
-        return self.recorded[sizes, times]
+        single.restore(state)
+        state.history.pending.append(single.tensors[ROWS])
+        for _ in range(times):
+            count(state, sum(sizes))
+        state.warmup_seconds += time.perf_counter() - started - trained
+        return times
+
+    def _replayed(self, state: State, graph: Recorded, times: int) -> Snapshot:
+        """What a graph of so many rounds makes of the state."""
+        assert self.ring is not None
+        self.position.fill_(state.cursor)
+        graph.replay()
+        self.slot.zero_()
+        snapshot = Snapshot.of(state, self.ring[:times])
+        synchronize(state.device)
+        return snapshot
+
+    def _single_rounds(self, state: State, before: Snapshot, times: int) -> Snapshot:
+        """What the same rounds make of it when they are run one by one."""
+        before.restore(state)
+        rows = [train_round(state, draw)[0] for _ in range(times)]
+        snapshot = Snapshot.of(state, torch.cat(rows))
+        synchronize(state.device)
+        return snapshot
+
+    def _fall_back(self, state: State, reason: str) -> None:
+        self._refuse(state, reason)
+        state.notices.append(f"{reason}; it is trained step by step, without graphs")
 
     def _rounds(self, state: State, sizes: Sizes, times: int) -> None:
         """What a graph records."""

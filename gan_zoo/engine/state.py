@@ -47,7 +47,9 @@ class State:
     permutation and the place in it; ``data_requested`` is the name that the data set was
     asked for by, ``fingerprint`` its own; ``default_random`` is the state of torch's
     default generator (for dropout). ``graphs`` says whether CUDA graphs may be used, ``recorded`` holds them,
-    ``execution`` tells how rounds are run.
+    ``execution`` tells how rounds are run. ``warmup_seconds`` counts what is done once and trains nothing: loading
+    libraries, trials of kernels, recording graphs. ``peak_memory`` is the most memory in bytes that training has taken.
+    ``notices`` are for the user, one line each.
     """
 
     variant: Variant
@@ -76,6 +78,9 @@ class State:
     graphs: bool = True
     recorded: Any = None
     execution: str = "eager"
+    warmup_seconds: float = 0.0
+    peak_memory: int | None = None
+    notices: list[str] = field(default_factory=list)
 
     @property
     def device(self) -> torch.device:
@@ -94,12 +99,18 @@ def seeded(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch
 
 
 def init(
-    variant: Variant, data: Dataset, seed: int, *, dtype: torch.dtype = torch.float32, precision: str = EXACT
+    variant: Variant,
+    data: Dataset,
+    seed: int,
+    *,
+    dtype: torch.dtype = torch.float32,
+    precision: str = EXACT,
+    channels_last: bool = True,
 ) -> State:
     """The state before the first step, on the data's device; weights are drawn on the CPU, the same for every device.
 
-    In float64 (for tests) every operation is the plain one, in the plain order; below it the layout of convolutions and
-    the implementation of the optimizer are the fastest ones, which round in another order.
+    In float64 (for tests) every operation is the plain one, in the plain order; below it the layout of convolutions
+    (with ``channels_last``) and the implementation of the optimizer are faster ones, which round in another order.
 
     Raises:
         GanZooError: the networks cannot be built for this data, the data has too few samples for a batch, or the device
@@ -114,7 +125,7 @@ def init(
     plain = dtype == torch.float64
     for network in networks:
         network.to(device=device, dtype=dtype).train()
-        if not plain:
+        if channels_last and not plain:
             _channels_last(network)
     preferred = {} if plain else {"fused": True, "capturable": device.type == "cuda"}
     return State(
@@ -175,7 +186,7 @@ def _check_size(variant: Variant, data: Dataset) -> None:
 
 
 def _channels_last(network: nn.Module) -> None:
-    """Lay the weights of 2-d convolutions out channels last: half again as fast on CPU and CUDA."""
+    """Lay the weights of 2-d convolutions out channels last: half again as fast on a CPU."""
     for weight in network.parameters():
         if weight.dim() == 4:
             _, channels, height, width = weight.shape

@@ -2,7 +2,9 @@
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +15,11 @@ from gan_zoo.budget import Budget
 from gan_zoo.engine import checkpoint
 from gan_zoo.engine.advance import advance
 from gan_zoo.engine.batches import Draw, draw
-from gan_zoo.engine.device import synchronize
+from gan_zoo.engine.device import peak_memory, reason, reset_peak_memory, synchronize
 from gan_zoo.engine.sample import NotFinite, Sampler
 from gan_zoo.engine.state import State
 from gan_zoo.engine.step import flush, pending_row
+from gan_zoo.variant import Variant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +28,8 @@ HISTORY_INTERVAL = 50
 """Steps that a row of history is the mean of. It is fixed, so that an extended run has the rows of one in one go."""
 _CHUNK_SECONDS = 0.2
 """How long training runs between two looks at the clock and calls of ``on_chunk``, unless a single step is longer."""
+_CLOCK = 1e-6
+"""The shortest time in seconds that training can take."""
 
 
 class Diverged(Exception):
@@ -55,32 +60,51 @@ def train_to(
     """
     pace = 1
     for fraction in fractions:
-        while (left := budget.rounds_left(state, fraction)) > 0:
-            rounds = min(left, pace, HISTORY_INTERVAL - state.rounds % HISTORY_INTERVAL)
-            took = _timed_advance(state, rounds, draw)
-            pace = max(1, min(2 * rounds, int(rounds * _CHUNK_SECONDS / took)))
-            if state.rounds % HISTORY_INTERVAL == 0:
-                rounds_of_row = list(state.history.pending)
-                values = flush(state)
-                assert values is not None
-                if on_block is not None:
-                    on_block(state, values)
-                _check_finite(state, values, rounds_of_row)
-            if on_chunk is not None:
-                on_chunk(state)
-        if (row := pending_row(state)) is not None:
-            _check_finite(state, row["values"], state.history.pending)
+        with _measured_memory(state):
+            while (left := budget.rounds_left(state, fraction)) > 0:
+                rounds = min(left, pace, HISTORY_INTERVAL - state.rounds % HISTORY_INTERVAL)
+                took = _timed_advance(state, rounds, draw)
+                pace = max(1, min(2 * rounds, int(rounds * _CHUNK_SECONDS / took)))
+                if state.rounds % HISTORY_INTERVAL == 0:
+                    _end_interval(state, on_block)
+                if on_chunk is not None:
+                    on_chunk(state)
+            if (row := pending_row(state)) is not None:
+                _check_finite(state, row["values"], state.history.pending)
         yield fraction
 
 
+@contextmanager
+def _measured_memory(state: State) -> Iterator[None]:
+    """Measure the peak memory of a stretch of training, evaluations excluded."""
+    reset_peak_memory(state.device)
+    try:
+        yield
+    finally:
+        peak = peak_memory(state.device)
+        if peak is not None:
+            state.peak_memory = max(peak, state.peak_memory or 0)
+
+
+def _end_interval(state: State, on_block: OnBlock | None) -> None:
+    """Make the row of history of the steps since the last one; raises Diverged if a value is not finite."""
+    rounds_of_row = list(state.history.pending)
+    values = flush(state)
+    assert values is not None
+    if on_block is not None:
+        on_block(state, values)
+    _check_finite(state, values, rounds_of_row)
+
+
 def _timed_advance(state: State, rounds: int, draw: Draw) -> float:
-    """Train for so many rounds on the state's clock, and return the seconds that they took."""
-    started = time.perf_counter()
+    """Train for so many rounds on the state's clock, and return the seconds that they took, warm-up excluded."""
+    started, warmed_up = time.perf_counter(), state.warmup_seconds
     try:
         advance(state, rounds, draw=draw)
         synchronize(state.device)
     finally:
-        took = time.perf_counter() - started
+        warming_up = state.warmup_seconds - warmed_up
+        took = max(time.perf_counter() - started - warming_up, _CLOCK)
         state.seconds += took
     return took
 
@@ -145,18 +169,35 @@ def train_run(
     """
     status, message = "ok", ""
     try:
-        for fraction in train_to(state, budget, fractions, on_block=on_block):
+        for fraction in train_to(state, budget, fractions, on_block=on_block, on_chunk=_warn_of_notices):
             if on_milestone is not None:
                 on_milestone(state, fraction)
     except Exception as error:
-        status, message = failure(error)
+        status, message = failure(error, state.variant)
     return Run(state, status, message)
 
 
-def failure(error: BaseException) -> tuple[str, str]:
-    """Status and message of a failure that is a result; any other error is raised again."""
+def _warn_of_notices(state: State) -> None:
+    for text in take_notices(state):
+        warnings.warn(text, stacklevel=2)
+
+
+def take_notices(state: State) -> list[str]:
+    """The notices of a state that nobody has taken yet."""
+    taken = list(state.notices)
+    state.notices.clear()
+    return taken
+
+
+def failure(error: BaseException, variant: Variant | None = None) -> tuple[str, str]:
+    """Status and message of a failure that is a result, of a run of ``variant``; any other error is raised again."""
     if isinstance(error, (Diverged, NotFinite)):
         return "diverged", str(error)
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error):
-        return "out_of_memory", str(error).partition("\n")[0] or "no memory is left"
+        return "out_of_memory", reason(error) if variant is None else _out_of_memory(error, variant.batch_size)
     raise error
+
+
+def _out_of_memory(error: BaseException, batch: int) -> str:
+    lower = f"--set batch_size={max(1, batch // 2)} or in a suite's preset with batch_size = {max(1, batch // 2)}"
+    return f"batch of {batch}: {reason(error)}; lower it, e.g. with {lower}"

@@ -54,6 +54,7 @@ def search_suite(
     threads: int | None = None,
     jobs: int | None = None,
     isolate: bool = False,
+    graphs: bool = True,
     listener: Listener | None = None,
     say: Callable[[str], None] = lambda _line: None,
 ) -> Search:
@@ -84,6 +85,7 @@ def search_suite(
         threads=threads,
         jobs=jobs,
         isolate=isolate,
+        graphs=graphs,
     )
     plan, listener = make_plan(recipe), listener or Listener()
     folder = Path(f"{default_folder(plan)}-search") if out is None else Path(out)

@@ -86,7 +86,7 @@ def test_a_damaged_run_is_unfinished_in_the_tables_and_in_no_mean(whole, tmp_pat
 
 
 @pytest.mark.parametrize("line", [1, 2])
-@pytest.mark.parametrize("part", ["init", "train_to"])
+@pytest.mark.parametrize("part", ["start", "train_to"])
 def test_a_run_that_is_trained_again_never_resumes_from_what_it_replaces(
     bench, whole, tmp_path, monkeypatch, line, part
 ):

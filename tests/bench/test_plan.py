@@ -203,6 +203,12 @@ def test_n_is_no_more_than_the_test_split(plan):
     assert made.notices == ("num_samples reduced from 600 to 500, the size of the test split of digits",)
 
 
+def test_a_gpu_that_is_not_used_is_a_notice_unless_the_cpu_was_asked_for(plan, monkeypatch):
+    monkeypatch.setattr(plan_module, "unused_gpu", lambda: "no driver")
+    assert plan(device=None).notices == ("no driver",)
+    assert plan(device="cpu").notices == ()
+
+
 def test_an_extractor_that_needs_more_images_is_left_out(plan, monkeypatch):
     def load(name, **options):
         return (

@@ -15,6 +15,7 @@ from gan_zoo.bench.cell import NEIGHBOR_ROWS, NEIGHBORS
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.records import read_cells
 from gan_zoo.bench.schedule import RESULTS
+from gan_zoo.engine import advance, start
 from gan_zoo.errors import Interrupted
 from gan_zoo.metrics import load_extractor
 
@@ -314,3 +315,47 @@ def test_training_comes_first_and_a_seeds_floor_after_its_variants(bench):
     order = Order()
     bench(listener=order)
     assert order.names == [(seed, name) for seed in (0, 1) for name in ("by_heart", "sibling", "real")]
+
+
+class Notices(Listener):
+    def __init__(self):
+        self.texts = []
+
+    def notice(self, text):
+        self.texts.append(text)
+
+
+def test_a_run_whose_graphs_fail_says_so_once_and_on_record(bench, monkeypatch, tmp_path):
+    def fall_back(state, rounds, **options):
+        if state.execution == "eager":
+            state.execution = "eager: a graph differs"
+            state.notices.append("a graph differs")
+        return advance(state, rounds, **options)
+
+    monkeypatch.setattr("gan_zoo.engine.train.advance", fall_back)
+    listener = Notices()
+    bench("out", seeds=[0], variants=["sibling"], listener=listener)
+    assert [text for text in listener.texts if "a graph differs" in text] == ["sibling seed 0: a graph differs"]
+    runs = pd.read_csv(tmp_path / "out" / "runs.csv").set_index("variant")
+    assert runs.loc["sibling", "execution"] == "eager: a graph differs"
+    assert runs.loc["sibling", "warmup_seconds"] == 0
+
+
+@pytest.mark.parametrize("graphs", [True, False])
+def test_graphs_are_used_unless_they_are_switched_off(bench, monkeypatch, graphs):
+    seen = []
+
+    def watch(*words, **options):
+        seen.append(start(*words, **options).graphs)
+        return start(*words, **options)
+
+    monkeypatch.setattr("gan_zoo.bench.cell.start", watch)
+    bench("out", seeds=[0], variants=["sibling"], graphs=graphs)
+    assert seen == [graphs]
+
+
+def test_peak_memory_is_of_trained_runs(bench, tmp_path):
+    bench("out", seeds=[0], variants=["sibling"])
+    runs = pd.read_csv(tmp_path / "out" / "runs.csv").set_index("variant")
+    assert runs.loc["sibling", "peak_memory_bytes"] > 2**20
+    assert pd.isna(runs.loc["real", "peak_memory_bytes"])

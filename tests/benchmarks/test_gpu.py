@@ -48,19 +48,68 @@ def test_bad_input_is_refused(gpu, monkeypatch, tmp_path, changes, message):
     assert message in gpu._refusal(_options(tmp_path, **changes))
 
 
-def test_tests_are_run_once_on_the_same_code(gpu, tmp_path):
-    options, end = _options(tmp_path), time.monotonic() + 100
-    assert [work.name for work in gpu._plan(options, end)] == [
-        *("tests", "speed", "mnist full", "losses full", "conditioning full", "least_squares full"),
-        *("dcgan_rules full", "architectures full", "fashion_mnist full", "stacked_mnist full"),
-    ]
-    assert not next(gpu._plan(options, end)).done
-    record = tmp_path / "results" / "cuda" / "tests.json"
-    record.parent.mkdir(parents=True)
-    record.write_text(json.dumps({"code": gpu._code()}))
-    assert next(gpu._plan(options, end)).done
-    record.write_text(json.dumps({"code": "of another day"}))
-    assert not next(gpu._plan(options, end)).done
+WORKS = [
+    *("tests", "speed", "mnist full", "losses full", "conditioning full", "least_squares full"),
+    *("dcgan_rules full", "architectures full", "fashion_mnist full", "stacked_mnist full"),
+]
+
+
+@pytest.fixture
+def device(monkeypatch):
+    """A device by name, to be changed."""
+    name = ["a device"]
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: name[0])
+    return name
+
+
+@pytest.fixture
+def run(gpu, tmp_path, monkeypatch, device):
+    """Run what is left, each work ending with a status (0), or with those given; returns the names of what ran."""
+
+    def go(**statuses):
+        ran = []
+
+        def child(work, _left):
+            ran.append(work.name)
+            work.out.parent.mkdir(parents=True, exist_ok=True)
+            if work.name == "speed":
+                work.out.mkdir(exist_ok=True)
+                (work.out / "a.json").write_text(json.dumps({"left_out": statuses.get("left_out", [])}))
+            elif not work.out.exists():
+                work.out.mkdir()
+            return statuses.get(work.name.split()[0], 0)
+
+        monkeypatch.setattr(gpu, "_run", child)
+        gpu._run_all(_options(tmp_path, pack=None))
+        return ran
+
+    return go
+
+
+def test_what_is_finished_is_not_run_again(run, device):
+    assert run() == WORKS
+    assert run() == []
+    device[0] = "another"
+    assert run() == WORKS
+
+
+def test_what_failed_or_ran_out_of_time_or_left_something_out_is_run_again(run):
+    assert run(tests=1, losses=None, left_out=["startup"]) == WORKS
+    assert run() == ["tests", "speed", "losses full"]
+    assert run() == []
+
+
+def test_results_that_were_deleted_are_made_again(run, tmp_path):
+    run()
+    (tmp_path / "results" / "mnist-full-tf32").rmdir()
+    assert run() == ["mnist full"]
+
+
+def test_another_torch_is_another_run(gpu, device, monkeypatch):
+    before = gpu._key()
+    assert "a device" in before
+    monkeypatch.setattr(torch, "__version__", "2.99.0")
+    assert gpu._key() != before
 
 
 def test_a_child_ends_when_its_time_is_over(gpu):
@@ -70,23 +119,49 @@ def test_a_child_ends_when_its_time_is_over(gpu):
     assert gpu._child([sys.executable, "-c", "raise SystemExit(3)"], 30) == 3
 
 
-def test_failing_tests_are_named_and_tried_again(gpu, tmp_path, monkeypatch):
+def test_failing_tests_are_named_and_they_alone_are_run_again(gpu, tmp_path, monkeypatch, device):
     report = (
         '<testsuites><testsuite tests="2" failures="1" errors="0" skipped="0">'
-        '<testcase classname="a" name="b"><failure message="no&#10;more"/></testcase><testcase classname="a" name="c"/>'
-        "</testsuite></testsuites>"
+        '<testcase classname="tests.a" name="b"><failure message="no&#10;more"/></testcase>'
+        '<testcase classname="tests.a" name="c[1]"/></testsuite></testsuites>'
     )
     path = tmp_path / "cuda" / "tests.json"
+    commands = []
 
     def child(command, limit):
+        commands.append(command)
         path.with_suffix(".xml").write_text(report)
         return 1
 
     monkeypatch.setattr(gpu, "_child", child)
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a device")
     assert gpu._test(path, 10) == 1
     kept = json.loads(path.read_text())
-    assert (kept["failed"], kept["failures"], kept["tests"], kept["code"]) == (["a.b: ['no']"], 1, 2, "")
+    assert (kept["failed"], kept["failures"], kept["tests"]) == (["tests.a.b: ['no']"], 1, 2)
+    assert kept["passed"] == ["tests/a.py::c[1]"]
+    gpu._test(path, 10)
+    device[0] = "another"
+    gpu._test(path, 10)
+    deselected = ["--deselect=tests/a.py::c[1]" in command for command in commands]
+    assert deselected == [False, True, False]
+
+
+def test_names_of_tests_in_a_report_are_those_that_pytest_deselects(gpu, tmp_path, monkeypatch, device):
+    """A real session of pytest, on files in place of those marked `cuda`."""
+    folder = tmp_path / "tests" / "part"
+    folder.mkdir(parents=True)
+    (tmp_path / "pyproject.toml").write_text('[tool.pytest.ini_options]\nmarkers = ["cuda: CUDA"]\n')
+    (folder / "test_few.py").write_text(
+        "import pytest\npytestmark = pytest.mark.cuda\n"
+        "@pytest.mark.parametrize('name', ['a b', 'c'])\ndef test_good(name): pass\n"
+        "def test_bad(): assert False\n"
+    )
+    path = tmp_path / "tests.json"
+    monkeypatch.setattr(gpu, "ROOT", tmp_path)
+    counts = []
+    for _ in range(2):
+        assert gpu._test(path, 60) == 1
+        counts.append(json.loads(path.read_text())["tests"])
+    assert counts == [3, 1]
 
 
 def test_the_pack_has_no_checkpoints(gpu, tmp_path):

@@ -155,6 +155,46 @@ def test_bench_finishes_the_others_and_exits_2(gan_zoo, suite, failing, no_repor
             assert f"its process ended with exit status {name[5]}" in runs.loc[name, "message"]
 
 
+FATAL = """
+
+GONE = []
+
+
+def lose_the_device(_value):
+    GONE.append(True)
+    raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+
+def needs_the_device(value):
+    if GONE:
+        raise RuntimeError("CUDA is gone in this process")
+    return value
+
+
+register("loses_the_device")(lambda: toy(failing(lose_the_device)))
+register("needs_the_device")(lambda: toy(failing(needs_the_device)))
+"""
+LOST = ('"by_heart", "sibling"', '"loses_the_device", "needs_the_device"')
+
+
+def test_after_a_fatal_error_of_the_device_the_next_run_gets_another_process(bench, toys, tmp_path):
+    toys.write_text(toys.read_text() + FATAL, encoding="utf-8")
+    outcome = bench("out", LOST, seeds=[0, 1], isolate=True)
+    runs = statuses(tmp_path / "out")
+    assert runs.loc["loses_the_device", "status"].tolist() == ["error"] * 2
+    assert "illegal memory access" in runs.loc["loses_the_device", "message"].iloc[0]
+    assert runs.loc["needs_the_device", "status"].tolist() == ["ok"] * 2
+    assert len(outcome.errors) == 2
+
+
+def test_after_a_fatal_error_nothing_else_is_run_in_this_process(bench, toys, tmp_path):
+    toys.write_text(toys.read_text() + FATAL, encoding="utf-8")
+    with pytest.raises(GanZooError, match=r"illegal memory access.* in another process"):
+        bench("out", LOST, seeds=[0])
+    records = {path.name.split("-")[0] for path in (tmp_path / "out" / "cells").glob("*.jsonl")}
+    assert records == {"loses_the_device"}
+
+
 @pytest.mark.parametrize("name", ["dies_0.loss", "exit_0.samples", "interrupt.loss", "missing_file.update"])
 def test_train_reports_a_failed_run_and_exits_2(gan_zoo, failing, no_report, tmp_path, name):
     words = ["train", name, "--plugin", failing, "--data", "digits", "--steps", "9", "--out", "run"]

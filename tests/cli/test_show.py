@@ -137,6 +137,13 @@ def test_doctor_looks_and_downloads_nothing(gan_zoo, nothing_here, monkeypatch, 
     assert "not here" in rows["extractor: inception"]
 
 
+def test_doctor_reports_a_gpu_that_is_not_used(gan_zoo, nothing_here, monkeypatch, tmp_path):
+    monkeypatch.setattr("gan_zoo.engine.device._GPU", tmp_path)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert any("is not used: torch" in line for line in lines(gan_zoo("doctor", columns=300)))
+
+
 def test_doctor_on_wrong_inception_weights(gan_zoo, nothing_here, tmp_path):
     (tmp_path / "wrong.pth").write_bytes(b"no weights")
     said = gan_zoo("doctor", "--inception-weights", tmp_path / "wrong.pth", columns=300)

@@ -115,10 +115,13 @@ def test_what_a_continuation_needs_is_in_the_file(tmp_path):
 
 def test_history_and_seconds_are_carried(tmp_path):
     state = advance(_start(), 2)
-    state.seconds = 1.25
+    state.seconds, state.warmup_seconds = 1.25, 2.0
     flush(state)
-    restored = checkpoint.restore(_start(), checkpoint.load(_saved(state, tmp_path)))
+    begun = _start()
+    begun.warmup_seconds = 0.5
+    restored = checkpoint.restore(begun, checkpoint.load(_saved(state, tmp_path)))
     assert restored.seconds == 1.25
+    assert restored.warmup_seconds == 2.5
     assert restored.history.rows == state.history.rows
     assert restored.history.rows[0]["step"] == 2
 

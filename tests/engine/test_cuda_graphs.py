@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from gan_zoo.contract import random_data
-from gan_zoo.engine import advance, checkpoint, flush, init
-from gan_zoo.engine.graphs import Graphs, record_cuda
+from gan_zoo.engine import advance, checkpoint, flush, init, start
+from gan_zoo.engine.graphs import Graphs, _renew_generators, record_cuda
 from gan_zoo.networks.dcgan import linear_stem
 from gan_zoo.objectives import Result, cross_entropy
 from gan_zoo.optimizer import Optimizer
@@ -116,6 +116,56 @@ def test_a_recording_that_breaks_off_leaves_a_run_that_goes_on():
     advance(plain, ROUNDS)
     assert state.execution.startswith("eager: ")
     assert flush(state) == pytest.approx(flush(plain), rel=1e-3, abs=1e-4)
+
+
+def test_recordings_that_break_off_keep_no_memory():
+    """Each allocates 64 MiB; before torch 2.12 its pool would be kept for the rest of the process."""
+    state = advance(_start("gan", graphs=False), 3)
+
+    def broken():
+        torch.ones(2**24, device="cuda")
+        torch.cuda.synchronize()
+
+    reserved = []
+    with torch.cuda.stream(torch.cuda.Stream()):
+        for _ in range(4):
+            with pytest.raises(RuntimeError):
+                record_cuda(broken, state)
+            _renew_generators(state)
+            torch.cuda.empty_cache()
+            reserved.append(torch.cuda.memory_reserved())
+    assert reserved[-1] <= reserved[0]
+    assert torch.ones(3, device="cuda").sum().item() == 3
+
+
+def test_a_graph_that_replays_wrongly_is_not_used():
+    class Wrong:
+        def __init__(self, graph, state):
+            self.graph, self.state = graph, state
+
+        def replay(self):
+            self.graph.replay()
+            with torch.no_grad():
+                next(self.state.networks.discriminator.parameters()).view(-1)[0] += 1e-2
+
+    state, plain = _start("cgan"), _start("cgan", graphs=False)
+    state.recorded = Graphs(state, torch.cuda.Stream(), record=lambda run, state: Wrong(record_cuda(run, state), state))
+    advance(state, ROUNDS)
+    advance(plain, ROUNDS)
+    assert "differs from single steps" in state.execution
+    torch.testing.assert_close(_weights(state), _weights(plain), rtol=1e-3, atol=1e-4)
+    assert all(torch.equal(state.random[use].get_state(), plain.random[use].get_state()) for use in plain.random)
+
+
+@pytest.mark.parametrize("name", ["cgan", "dcgan"])
+def test_a_run_begins_warm_and_its_graphs_pass_their_check(name):
+    variant = get(name, batch_size=8)
+    outside = torch.cuda.get_rng_state()
+    state = start(variant, random_data(32, n=118).to("cuda"), seed=1)
+    assert state.warmup_seconds > 0
+    assert torch.equal(torch.cuda.get_rng_state(), outside)
+    advance(state, ROUNDS)
+    assert (state.execution, state.notices) == ("CUDA graphs", [])
 
 
 def test_an_optimizer_that_counts_on_the_host_is_not_recorded():

@@ -53,6 +53,25 @@ def test_bf16_judges_with_the_weights_as_they_are_after_the_step():
     assert losses[1] == pytest.approx(losses[0], abs=0.02)
 
 
+def test_bf16_divides_by_the_exact_spectral_norm():
+    state = init(get("sngan", width=4, batch_size=8), random_data(32, n=16), 0, precision="bf16")
+    critic = state.networks.discriminator.eval()
+    layers = [module for module in critic.modules() if hasattr(module, "parametrizations")]
+    exact = [layer.weight for layer in layers]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert all(torch.equal(layer.weight, weight) for layer, weight in zip(layers, exact, strict=True))
+    assert len(layers) > 3
+
+
+@pytest.mark.parametrize("name", ["Adagrad", "Adam", "SGD"])
+def test_an_optimizer_is_fused_where_torch_has_it_for_the_device(monkeypatch, name):
+    """Adagrad has no fused step on CUDA up to torch 2.11."""
+    weight = torch.nn.Parameter(torch.ones(2))
+    assert Optimizer(name, {"lr": 1e-3}).build([weight], fused=True).defaults["fused"] is True
+    monkeypatch.setattr(torch._C, "_dispatch_has_kernel_for_dispatch_key", lambda operator, key: False)
+    assert not Optimizer(name, {"lr": 1e-3}).build([weight], fused=True).defaults["fused"]
+
+
 def test_a_checkpoint_of_another_precision_is_refused(tmp_path):
     variant = get("cgan", batch_size=32)
     data = random_data(32, n=64)

@@ -9,6 +9,7 @@ import torch
 
 from gan_zoo import objectives
 from gan_zoo.engine import Budget, Diverged, advance, draw, flush, init, train_run, train_to
+from gan_zoo.engine.device import _CLEAR_REFS, peak_memory
 from gan_zoo.engine.sample import Sampler
 from gan_zoo.engine.train import HISTORY_INTERVAL
 from gan_zoo.errors import GanZooError
@@ -242,8 +243,51 @@ def _failing(error):
 def test_memory_that_runs_out_is_a_status(tiny, pixels, error):
     run = train_run(_begun(tiny(objective=_failing(error)), pixels()), Budget("steps", 3))
     assert run.status == "out_of_memory"
-    assert run.message == str(error).partition("\n")[0]
+    assert run.message.startswith(f"batch of 8: {str(error).partition(chr(10))[0].removesuffix('.')};")
+    assert "--set batch_size=4" in run.message
     assert run.state.rounds == 0
+
+
+def test_what_torch_says_of_its_allocator_is_left_out(tiny, pixels):
+    error = torch.OutOfMemoryError(
+        "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 79.10 GiB of which 1.00 GiB is "
+        "free. If reserved but unallocated memory is large try setting PYTORCH_ALLOC_CONF=expandable_segments:True"
+    )
+    run = train_run(_begun(tiny(objective=_failing(error)), pixels()), Budget("steps", 3))
+    assert run.message.startswith("batch of 8: CUDA out of memory. Tried to allocate 2.50 GiB; lower it")
+
+
+@pytest.mark.skipif(not _CLEAR_REFS.exists(), reason="peak memory of a process is Linux's")
+def test_peak_memory_is_that_of_training_alone(tiny, pixels):
+    size, seen = 200 * 2**20, []
+
+    def evaluate(state, _fraction):
+        block = torch.ones(size // 4)
+        seen.append(peak_memory(block.device))
+
+    run = train_run(_begun(tiny(), pixels()), Budget("steps", 20), fractions=(0.5, 1.0), on_milestone=evaluate)
+    assert len(seen) == 2
+    assert run.state.peak_memory < min(seen) - size / 2
+
+
+def test_warming_up_is_not_on_the_clock(tiny, pixels, monkeypatch):
+    def slow(state, rounds, **_options):
+        time.sleep(0.2)
+        state.warmup_seconds += 0.2
+        return advance(state, rounds)
+
+    monkeypatch.setattr("gan_zoo.engine.train.advance", slow)
+    state = _begun(tiny(), pixels())
+    train_run(state, Budget("steps", 1))
+    assert state.warmup_seconds == 0.2
+    assert 0 < state.seconds < 0.2
+
+
+def test_a_notice_of_the_engine_is_a_warning(tiny, pixels):
+    state = _begun(tiny(), pixels())
+    state.notices.append("no graphs")
+    with pytest.warns(UserWarning, match="no graphs"):
+        train_run(state, Budget("steps", 1))
 
 
 @pytest.mark.parametrize("error", [ValueError("of the variant"), RuntimeError("shapes"), GanZooError("bad input")])

@@ -1,0 +1,130 @@
+"""A copy of all that a step changes: to return to, and to compare with."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan_zoo.engine.state import State
+
+ROWS = "recorded values"
+SPREAD = 10.0
+"""How many times as much a replay may differ from single steps as these differ from their own repetition."""
+ROUNDING = 1e-5
+"""The same by a tensor's largest value, where single steps do not repeat to the bit; float32 rounds at 6e-8."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A state at one instant, but for its counts.
+
+    Attributes:
+        tensors: copies of the weights, buffers, moments, learning rates and the objective's state, by name.
+        random: the states of the generators, torch's default one included, by purpose.
+        numbers: the settings and counts that each optimizer keeps on the host.
+        cursor: the place in the epoch.
+    """
+
+    tensors: dict[str, Tensor]
+    random: dict[str, Tensor]
+    numbers: list[dict[str, Any]]
+    cursor: int
+
+    @classmethod
+    def of(cls, state: State, rows: Tensor | None = None) -> "Snapshot":
+        """A copy of a state as it is now, and of the values (steps, values) that its last steps recorded."""
+        live = _tensors(state) if rows is None else {**_tensors(state), ROWS: rows}
+        return cls(
+            tensors={name: value.detach().clone() for name, value in live.items()},
+            random={purpose: generator.get_state() for purpose, generator in _generators(state).items()},
+            numbers=[_numbers(kept) for kept in _kept_by_optimizers(state)],
+            cursor=state.cursor,
+        )
+
+    @torch.no_grad()
+    def restore(self, state: State) -> None:
+        """Put a state where it was, in place: a recorded graph knows the addresses of its tensors."""
+        for name, value in _tensors(state).items():
+            value.copy_(self.tensors[name])
+        for purpose, generator in _generators(state).items():
+            generator.set_state(self.random[purpose])
+        for kept, numbers in zip(_kept_by_optimizers(state), self.numbers, strict=True):
+            kept.update(numbers)
+        state.cursor = self.cursor
+
+    def differences(self, other: "Snapshot") -> dict[str, float]:
+        """The largest absolute difference of each tensor that is not the same to the bit.
+
+        It is infinite for generators, for numbers on the host, and where one value alone is finite.
+        """
+        found = {name: _largest_difference(value, other.tensors[name]) for name, value in self.tensors.items()}
+        for purpose, value in self.random.items():
+            found[f"random state {purpose!r}"] = 0.0 if torch.equal(value, other.random[purpose]) else math.inf
+        found["number that an optimizer keeps on the host"] = 0.0 if self.numbers == other.numbers else math.inf
+        return {name: difference for name, difference in found.items() if difference}
+
+
+def mismatch(replayed: Snapshot, single: Snapshot, repeat: Callable[[], Snapshot]) -> str:
+    """In what a replayed graph differs from single steps, in words; empty where it does not.
+
+    They must agree to the bit wherever single steps repeat to the bit. Kernels that add in no fixed order (atomics) do
+    not, and Adam amplifies rounding where a gradient is zero but for it; so where ``repeat`` gives other values than
+    ``single``, a tensor may differ by ``SPREAD`` times what it differs by there, and by ``ROUNDING``. Random states
+    and counts must agree in any case.
+    """
+    found = replayed.differences(single)
+    if not found:
+        return ""
+    spread = repeat().differences(single)
+    if spread:
+        found = {name: value for name, value in found.items() if value > _allowed(name, single, spread)}
+    if not found:
+        return ""
+    name = max(found, key=lambda name: found[name])
+    return f"{name} by {found[name]:.2g}" if math.isfinite(found[name]) else name
+
+
+def _allowed(name: str, single: Snapshot, spread: Mapping[str, float]) -> float:
+    value = single.tensors.get(name)
+    if value is None or not value.is_floating_point():
+        return 0.0
+    return SPREAD * spread.get(name, 0.0) + ROUNDING * value.abs().max().item()
+
+
+def _largest_difference(first: Tensor, second: Tensor) -> float:
+    same = (first == second) | (first.isnan() & second.isnan())
+    if same.all():
+        return 0.0
+    difference = torch.where(same, 0.0, (first.double() - second.double()).abs()).max().item()
+    return math.inf if math.isnan(difference) else difference
+
+
+def _tensors(state: State) -> dict[str, Tensor]:
+    """The tensors themselves."""
+    modules = {**state.networks._asdict(), **({} if state.ema is None else {"ema": state.ema})}
+    found: dict[str, Tensor] = {}
+    for name, module in modules.items():
+        found |= {f"{name}.{key}": value for key, value in [*module.named_parameters(), *module.named_buffers()]}
+    for player, optimizer in state.optimizers._asdict().items():
+        for index, kept in enumerate([*optimizer.state.values(), *optimizer.param_groups]):
+            found |= {f"{player}_optimizer.{index}.{key}": v for key, v in kept.items() if isinstance(v, Tensor)}
+    return found | {f"state/{name}": value for name, value in state.objective.items()}
+
+
+def _generators(state: State) -> dict[str, torch.Generator]:
+    if state.device.type != "cuda":
+        return {**state.random, "default": torch.default_generator}
+    index = torch.cuda.current_device() if state.device.index is None else state.device.index
+    return {**state.random, "default": torch.cuda.default_generators[index]}
+
+
+def _kept_by_optimizers(state: State) -> list[dict[str, Any]]:
+    """What the optimizers keep of each parameter and of each group."""
+    return [kept for optimizer in state.optimizers for kept in [*optimizer.state.values(), *optimizer.param_groups]]
+
+
+def _numbers(kept: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in kept.items() if key != "params" and not isinstance(value, Tensor)}
