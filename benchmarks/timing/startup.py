@@ -8,13 +8,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gan_zoo.bench.records import read_cell
 
 TRIES, POLL_SECONDS = 3, 0.02
+COMMANDS = (
+    *("--help", "--version", "list", "show wgan_gp", "data", "new my_gan"),
+    *("show gna", "train gna", "train gan --data mnits", "train gan --set widht=8", "train gan --precision fp23"),
+    *("bench mnits", "bench mnist --preset quik", "bench mnist --variants gna"),
+)
+"""What answers at once, mistakes included."""
 _COMMAND = "import sys; from gan_zoo.cli import main; sys.exit(main())"
 
 
@@ -23,12 +29,17 @@ def measured(device: str, limit: float) -> dict[str, Any]:
 
     The bench is given up after ``limit`` seconds.
     """
+    others = {"help_seconds": [*gan_zoo(), "--help"], **PYTHON}
     return {
-        "help_seconds": _median([*gan_zoo(), "--help"]),
-        "import_torch_seconds": _median([sys.executable, "-c", "import torch"]),
-        "python_seconds": _median([sys.executable, "-c", "pass"]),
+        **{name: statistics.median(times) if times else None for name, times in interleaved(others, TRIES).items()},
         "bench_to_first_step_seconds": first_step(device, limit),
     }
+
+
+PYTHON = {
+    "import_torch_seconds": [sys.executable, "-c", "import torch"],
+    "python_seconds": [sys.executable, "-c", "pass"],
+}
 
 
 def gan_zoo() -> list[str]:
@@ -37,16 +48,22 @@ def gan_zoo() -> list[str]:
     return [str(installed)] if installed.is_file() else [sys.executable, "-c", _COMMAND]
 
 
-def _median(command: Sequence[str]) -> float | None:
-    """Seconds that a command takes, the median of several; None where it fails."""
-    times = []
-    for _ in range(TRIES):
-        started = time.perf_counter()
-        ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-        if ended.returncode:
-            return None
-        times.append(time.perf_counter() - started)
-    return statistics.median(times)
+def interleaved(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each command in each round, by its name. All run once a round, so that load meets them alike.
+
+    Each runs in an empty folder. Status 2, a mistake, counts as well; a command that fails otherwise has no time.
+    """
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(rounds):
+        for name, command in commands.items():
+            with tempfile.TemporaryDirectory() as folder:
+                started = time.perf_counter()
+                ended = subprocess.run(
+                    command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, check=False
+                )
+                if ended.returncode in (0, 2):
+                    times[name].append(time.perf_counter() - started)
+    return times
 
 
 def first_step(device: str, limit: float) -> float | None:

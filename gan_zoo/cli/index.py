@@ -63,16 +63,21 @@ def names(plugins: Plugins) -> set[str]:
     Raises:
         GanZooError: a plugin that cannot be loaded.
     """
-    # Slow to import, and help needs none of it.
-    from importlib.metadata import entry_points
-
-    if not plugins and not entry_points(group="gan_zoo.variants"):
+    if not plugins and not _installed():
         return _own_names()
     from gan_zoo import registry
 
     for path in plugins or []:
         registry.load_plugin(path)
     return {*registry.names()}
+
+
+def _installed() -> bool:
+    """Whether an installed package registers variants, and perhaps data sets."""
+    # Slow to import, and help needs none of it.
+    from importlib.metadata import entry_points
+
+    return bool(entry_points(group="gan_zoo.variants"))
 
 
 @cache
@@ -114,8 +119,9 @@ def check_data(name: str) -> None:
     prefix, colon, _ = name.partition(":")
     if name in read()["data"] or (colon and prefix + PATH in read()["data"]):
         return
-    # The sources may be newer than the index.
-    if not any(f'"{name}"' in file.read_text(encoding="utf-8") for file in (_PACKAGE / "data").glob("*.py")):
+    # The sources may be newer than the index. What plugins add is known to the registry alone.
+    sources = (file.read_text(encoding="utf-8") for file in (_PACKAGE / "data").glob("*.py"))
+    if not any(f'"{name}"' in source for source in sources) and not _installed():
         raise unknown("data set", name, read()["data"])
 
 

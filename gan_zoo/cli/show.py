@@ -16,7 +16,6 @@ _SHORTER = {
     "least squares on the probability": "least sq. of sigmoid",
     "least squares on the raw score": "least squares",
     "relativistic pairs + ": "rel. pairs + ",
-    "boundary equilibrium, diversity 0.5": "boundary equilibrium",
     "energy with": "energy,",
     "mutual information": "info",
     "gradient penalty": "GP",
@@ -94,7 +93,7 @@ def _loss(record: Record) -> str:
 
 
 def _shorter(loss: str) -> str:
-    loss = " + ".join(part.partition(", weight")[0] for part in loss.split(" + "))
+    loss = " + ".join(part.partition(", ")[0] for part in loss.split(" + "))
     for words, fewer in _SHORTER.items():
         loss = loss.replace(words, fewer)
     return loss
