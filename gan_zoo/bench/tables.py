@@ -109,12 +109,14 @@ def write_tables(folder: Path) -> Results:
 
 
 def read_results(folder: Path) -> Results:
-    """Read the CSV files of a results folder back.
+    """Read the tables of a results folder: its CSV files, or its records if one of the files is missing.
 
     Raises:
-        GanZooError: not a results folder, or one whose tables were not written yet.
+        GanZooError: not a results folder, or a CSV file that cannot be read.
     """
     manifest = read_manifest(folder)
+    if not all((Path(folder) / f"{name}.csv").is_file() for name in TABLES):
+        return Results(**tables(folder), manifest=manifest)
     frames = {}
     for name in TABLES:
         path = Path(folder) / f"{name}.csv"
@@ -122,7 +124,7 @@ def read_results(folder: Path) -> Results:
             frames[name] = _typed(pd.read_csv(path))
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())
-            raise GanZooError(f"cannot read {path} ({reason}); `gan-zoo report {folder}` writes it anew") from None
+            raise GanZooError(f"cannot read {path} ({reason}); `gan-zoo report {folder}` writes it again") from None
     return Results(**frames, manifest=manifest)
 
 

@@ -142,6 +142,13 @@ def test_files_are_identical_each_time_and_read_back_as_they_were(folder):
     assert not list(folder.glob("*.tmp"))
 
 
+def test_a_folder_without_one_of_the_files_is_read_from_its_records(folder):
+    written = write_tables(folder)
+    (folder / "history.csv").unlink()
+    for name in TABLES:
+        pd.testing.assert_frame_equal(getattr(read_results(folder), name), getattr(written, name))
+
+
 def test_a_folder_without_a_finished_cell_gives_empty_tables_that_read_back(folder):
     for path in (folder / "cells").iterdir():
         path.unlink()
@@ -152,6 +159,8 @@ def test_a_folder_without_a_finished_cell_gives_empty_tables_that_read_back(fold
 def test_bad_folders(folder, tmp_path):
     with pytest.raises(GanZooError, match="does not exist"):
         tables(tmp_path / "nowhere")
+    write_tables(folder)
+    (folder / "runs.csv").write_bytes(b"\xff")
     with pytest.raises(GanZooError, match=r"runs\.csv"):
         read_results(folder)
     (folder / "manifest.json").write_text('{"cells": [')

@@ -40,7 +40,7 @@ def _suite(suite, toys):
         (("show", "nothing"), ["unknown variant 'nothing'", "cgan, dcgan"]),
         (("check", "nothing"), ["unknown variant 'nothing'"]),
         (("data", "mnits"), ["unknown data set 'mnits'; did you mean 'mnist'?"]),
-        (("data", "mnist", "--data-root", "toys.toml"), ["toys.toml (from --data-root) is not a directory"]),
+        (("data", "kmnist", "--data-root", "toys.toml"), ["toys.toml (from --data-root) is not a directory"]),
         (("sample", "nowhere"), ["checkpoint 'nowhere' is not a file", "gan-zoo train"]),
         (("sample", "toys.toml"), ["'toys.toml' is not a gan-zoo checkpoint"]),
         (("new", "1st"), ["'1st' cannot name a variant"]),
