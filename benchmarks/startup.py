@@ -16,6 +16,7 @@ from script import finish
 from timing import startup
 
 TORCH = "import torch"
+FIRST_STEP = "gan-zoo bench mnist, to the first step of training"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,11 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> Path:
     commands = {f"gan-zoo {words}": [*startup.gan_zoo(), *words.split()] for words in startup.COMMANDS}
     commands |= {TORCH: startup.PYTHON["import_torch_seconds"], "python -c pass": startup.PYTHON["python_seconds"]}
-    times = startup.interleaved(commands, options.rounds)
-    steps = [startup.first_step("cpu", 120.0) for _ in range(options.rounds)]
-    times["gan-zoo bench mnist --preset smoke, until its first row of history"] = [
-        step for step in steps if step is not None
-    ]
+    times: dict[str, list[float]] = {name: [] for name in [*commands, FIRST_STEP]}
+    for _ in range(options.rounds):
+        for name, seconds in startup.interleaved(commands, 1).items():
+            times[name] += seconds
+        if (step := startup.first_step("cpu", 120.0)) is not None:
+            times[FIRST_STEP].append(step)
     # torch, which this imports, would take memory from what is timed.
     import torch
     from timing.machine import commit, machine

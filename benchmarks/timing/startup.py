@@ -25,7 +25,7 @@ _COMMAND = "import sys; from gan_zoo.cli import main; sys.exit(main())"
 
 
 def measured(device: str, limit: float) -> dict[str, Any]:
-    """Seconds of ``gan-zoo --help``, of importing torch, and from starting a bench to its first rows of history.
+    """Seconds of ``gan-zoo --help``, of importing torch, and from starting a bench to its first step of training.
 
     The bench is given up after ``limit`` seconds.
     """
@@ -67,14 +67,17 @@ def interleaved(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str,
 
 
 def first_step(device: str, limit: float) -> float | None:
-    """Seconds from starting ``gan-zoo bench mnist --preset smoke`` until a cell has trained; None if none does."""
+    """Seconds from starting ``gan-zoo bench mnist --preset smoke`` to the first step of training; None without one.
+
+    A run's first record is written when its networks and optimizers are made, just before that step.
+    """
     out = Path(tempfile.mkdtemp(prefix="gan-zoo-speed-"))
     command = [*gan_zoo(), "bench", "mnist", "--preset", "smoke", "--device", device, "--out", str(out)]
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         while time.perf_counter() - started < limit:
-            if any(read_cell(path).history for path in out.glob("cells/*.jsonl")):
+            if any(read_cell(path).begin for path in out.glob("cells/*.jsonl")):
                 return time.perf_counter() - started
             if process.poll() is not None:
                 return None

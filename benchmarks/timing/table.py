@@ -183,7 +183,7 @@ def _startup(times: Report) -> str:
         "python_seconds": "`python -c pass`",
         "help_seconds": "`gan-zoo --help`",
         "import_torch_seconds": "`import torch`",
-        "bench_to_first_step_seconds": "`gan-zoo bench mnist --preset smoke` until it has trained",
+        "bench_to_first_step_seconds": "`gan-zoo bench mnist --preset smoke` to its first step",
     }
     return grid(("from the start of the process", "s"), ([name, _number(times[key])] for key, name in names.items()))
 

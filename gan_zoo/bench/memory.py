@@ -6,8 +6,8 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
-_PERIOD = 1.0
-"""Seconds between looks: reading a process's pages takes some milliseconds."""
+_PERIOD = 5.0
+"""Seconds between looks: reading the pages of all processes takes up to a tenth of a second."""
 
 
 class PeakMemory:
