@@ -106,9 +106,19 @@ class Optimizer:
             # A tensor, that the engine changes in place: a recorded graph would keep a number.
             settings["lr"] = torch.tensor(self.rate, dtype=trained[0].dtype, device=trained[0].device)
         try:
-            return kind(trained, **settings)
+            return _uncompiled(kind)(trained, **settings)
         except (TypeError, ValueError) as error:
             raise GanZooError(f"optimizer {self.name} cannot be made with {dict(self.settings)}: {error}") from None
+
+
+def _uncompiled(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
+    """The class of optimizers with methods that do not import torch's compiler, which takes longer than torch itself.
+
+    torch imports it to exclude these methods from compilation; nothing is compiled here.
+    """
+    names = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in names}
+    return type(kind.__name__, (kind,), {**methods, "step": torch.no_grad()(inspect.unwrap(kind.step))})
 
 
 def _has_fused(name: str, device: torch.device) -> bool:
@@ -120,9 +130,9 @@ def _has_fused(name: str, device: torch.device) -> bool:
         return False
 
 
-def _counts_steps(kind: Callable[..., torch.optim.Optimizer]) -> bool:
+def _counts_steps(kind: type[torch.optim.Optimizer]) -> bool:
     trial = nn.Parameter(torch.zeros(1))
     trial.grad = torch.zeros(1)
-    optimizer = kind([trial])
+    optimizer = _uncompiled(kind)([trial])
     optimizer.step()
     return isinstance(optimizer.state[trial].get("step"), torch.Tensor)

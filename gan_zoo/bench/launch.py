@@ -17,7 +17,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 _SERVER = sys.platform == "linux"
-_IMPORTED = ["gan_zoo.bench.worker", "torch._dynamo"]  # the latter for optimizers, which import it when first made
+_IMPORTED = ["gan_zoo.bench.worker"]
 
 
 def context() -> BaseContext:
