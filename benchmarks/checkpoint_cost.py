@@ -2,7 +2,7 @@
 
 Example: GAN_ZOO_DATA=DIR python benchmarks/checkpoint_cost.py --data mnist --out results/checkpoints
 
-Saves alternate with training of batches of 64 in one process, so that both see the same load. The share is that of the
+Saves alternate with training of batches of 32 in one process, so that both see the same load. The share is that of the
 saves every 60 seconds (the default of --checkpoint-every), and of these with those at the evaluations of the preset
 `quick` of the suite `mnist`, in the time that the preset's budget takes. Seconds are medians. Writes cost.csv and
 manifest.json (machine, its load, commit and settings) to --out.
@@ -28,7 +28,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "dcgan, width 16": ("dcgan", {"width": 16}),
     "dcgan, width 128": ("dcgan", {"width": 128}),
 }
-BATCH = 64
+BATCH = 32
+"""Of the preset `quick`."""
 INTERVAL = 60.0
 
 

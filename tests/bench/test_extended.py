@@ -54,7 +54,9 @@ def assert_equal_tables(one, other):
         pd.testing.assert_frame_equal(*frames)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == "gan" else [pytest.mark.slow]) for name in SMALL]
+)
 def test_a_longer_training_continues_a_finished_one(name, tmp_path, no_report):
     """In three budgets, of which the first two cut an interval of the history; the third unit is another."""
     variant = gan_zoo.get(name, **SMALL[name])

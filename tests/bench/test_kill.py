@@ -15,6 +15,7 @@ def a_cell_is_done_and_one_is_half_way(cells):
     return done and any(len(kinds(rows, "metrics")) > 1 and not kinds(rows, "end") for rows in cells.values())
 
 
+@pytest.mark.slow
 def test_a_killed_bench_goes_on(bench, suite, toys, tmp_path):
     out = tmp_path / "out"
     words = [

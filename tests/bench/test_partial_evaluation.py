@@ -35,7 +35,7 @@ def evaluations(folder):
     return drawn, {(row["extractor"], row["step"]) for row in record.metrics}
 
 
-@pytest.mark.parametrize(("evaluate", "rows"), [(True, 4), (False, 2)])
+@pytest.mark.parametrize(("evaluate", "rows"), [pytest.param(True, 4, marks=pytest.mark.slow), (False, 2)])
 def test_an_evaluation_stopped_before_any_of_its_rows_is_repeated(monkeypatch, tmp_path, evaluate, rows):
     # With a checkpoint after every chunk there is one at the step of the evaluation before it begins.
     options = {"steps": 4, "evaluate": evaluate, "checkpoint_every": 0.0}

@@ -41,6 +41,7 @@ def test_bad_input_is_one_line(arguments, line, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_run_has_the_promised_rows_and_resumes(tmp_path, monkeypatch, capsys):
     """Two modes are enough to see processes, turns and files; the others differ in what they train."""
     monkeypatch.setattr("timing.contest.modes_of", lambda *_: ["tutorial", "exact"])

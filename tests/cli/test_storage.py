@@ -92,6 +92,7 @@ def real(words, kilobytes):
     )
 
 
+@pytest.mark.slow
 def test_a_full_disk_in_worker_processes_of_bench(gan_zoo, suite, toys, no_report, bench, tmp_path):
     """6 KB hold neither a checkpoint nor the records of a whole run."""
     words = ["bench", suite(), "--preset", "smoke", "--plugin", toys, "--seeds", "0", "--jobs", "2"]
@@ -104,6 +105,7 @@ def test_a_full_disk_in_worker_processes_of_bench(gan_zoo, suite, toys, no_repor
     assert_same_tables(tmp_path / "out", tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_full_disk_in_train_loses_no_step_before_its_last_checkpoint(gan_zoo, no_report, tmp_path):
     words = ["train", "gan", "--data", "digits", "--set", "batch_size=8", "--no-evaluate", "--out", tmp_path / "out"]
     assert gan_zoo(*words, "--steps", "60").status == 0

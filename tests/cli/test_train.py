@@ -75,7 +75,7 @@ def test_a_finished_run_answers_with_its_numbers_and_trains_nothing(train, tmp_p
     assert content(tmp_path / "run") == before
 
 
-@pytest.mark.parametrize("evaluate", [True, False])
+@pytest.mark.parametrize("evaluate", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_an_extended_run_is_the_run_in_one_go(train, tmp_path, evaluate):
     words = () if evaluate else ("--no-evaluate",)
     assert train("gan", "--steps", "60", "--out", "run", *words).status == 0

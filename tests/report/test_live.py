@@ -34,6 +34,7 @@ def report(make_folder, monkeypatch):
     made.close()
 
 
+@pytest.mark.slow
 def test_it_is_written_after_a_run_and_again_after_the_next(report):
     page = report.folder / "report.html"
     report.end(None, {})

@@ -1,6 +1,7 @@
 """kill -9 in the middle of a real `gan-zoo search` with worker processes, and the same command again."""
 
 import pandas as pd
+import pytest
 from killing import kill_when, kinds, rows
 
 from gan_zoo.search import search_suite
@@ -15,6 +16,7 @@ def a_trial_is_done_and_one_is_half_way(cells):
     return done and any(len(kinds(cell, "metrics")) > 1 and not kinds(cell, "end") for cell in trials.values())
 
 
+@pytest.mark.slow
 def test_a_killed_search_goes_on(suite, toys, tmp_path):
     out, settings = tmp_path / "out", {"trials": 2, "preset": "smoke", "plugins": [toys], "threads": 1}
     words = ["search", suite(*LONG), "--preset", "smoke", "--plugin", toys, "--out", out, "--threads", "1"]

@@ -135,6 +135,7 @@ def test_detectable_is_that_of_holm_s_first_step():
     assert family[0].detectable > contrasts(samples, [("b", "a")], **FID, alpha=0.06)[0].detectable > 1
 
 
+@pytest.mark.slow
 def test_any_of_four_alike_is_declared_at_most_as_often_as_promised():
     # 250 families: 5% and two deviations are 0.078; without Holm it would be 12%.
     rng, declared = np.random.default_rng(11), 0
