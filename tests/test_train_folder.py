@@ -34,6 +34,7 @@ def whole():
     return gan_zoo.train(small(), "digits", steps=70, seed=3, channels=3)
 
 
+@pytest.mark.slow
 def test_a_saved_run_is_continued_to_the_bit(whole, tmp_path):
     """Options, channels, seed and precision come from the checkpoint."""
     run = gan_zoo.train(small(), "digits", steps=40, seed=3, channels=3)
@@ -41,6 +42,7 @@ def test_a_saved_run_is_continued_to_the_bit(whole, tmp_path):
     assert_same(gan_zoo.train(resume=tmp_path / "run.safetensors", steps=70), whole)
 
 
+@pytest.mark.slow
 def test_a_folder_is_extended_to_the_bit(whole, no_report, tmp_path):
     options = {"seed": 3, "channels": 3, "evaluate": False, "out": tmp_path / "out"}
     first = gan_zoo.train(small(), "digits", steps=40, **options)
@@ -49,6 +51,7 @@ def test_a_folder_is_extended_to_the_bit(whole, no_report, tmp_path):
     assert_same(gan_zoo.train(small(), "digits", steps=70, **options), whole)
 
 
+@pytest.mark.slow
 def test_a_folder_is_resumed_by_its_path_alone(whole, no_report, tmp_path):
     gan_zoo.train(small(), "digits", steps=40, seed=3, channels=3, evaluate=False, out=tmp_path / "out")
     run = gan_zoo.train(resume=tmp_path / "out", steps=70)

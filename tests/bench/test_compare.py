@@ -152,6 +152,7 @@ def test_a_planted_regression_is_found_with_its_size_and_others_are_not_blamed(w
     assert back.contrasts.set_index("variant").loc["gan", "verdict"] == "improved"
 
 
+@pytest.mark.slow
 def test_without_a_regression_hardly_any_comparison_claims_one(write):
     random, claimed = np.random.default_rng(1), 0
     for draw in range(12):

@@ -132,6 +132,7 @@ def test_compare_reports_damage(whole, tmp_path):
         ("flipped", ["previous"]),
     ],
 )
+@pytest.mark.slow
 def test_checkpoints_that_are_damaged_or_missing(bench, tmp_path, how, which):
     """Of a run that is extended: it resumes from the one before, or is trained from the start, to the same numbers."""
     longer = ("images = 160", "images = 352")

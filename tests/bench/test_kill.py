@@ -6,6 +6,8 @@ from killing import kill_when, kinds, rows
 
 from gan_zoo import GanZooError
 
+pytestmark = pytest.mark.slow
+
 LONG = (("images = 160", "images = 4800"), ("[0.4, 1.0]", "[0.2, 0.4, 0.6, 0.8, 1.0]"))
 
 
@@ -15,7 +17,6 @@ def a_cell_is_done_and_one_is_half_way(cells):
     return done and any(len(kinds(rows, "metrics")) > 1 and not kinds(rows, "end") for rows in cells.values())
 
 
-@pytest.mark.slow
 def test_a_killed_bench_goes_on(bench, suite, toys, tmp_path):
     out = tmp_path / "out"
     words = [

@@ -26,6 +26,7 @@ def gpu():
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+@pytest.mark.slow
 def test_without_a_device_it_is_one_clear_line():
     said = subprocess.run([sys.executable, PATH, "--minutes", "9"], capture_output=True, text=True, timeout=120)
     assert said.returncode == 2

@@ -39,6 +39,7 @@ def test_a_file_name_that_the_console_lacks(settings, environment, tmp_path):
     assert (tmp_path / NAME).is_file()
 
 
+@pytest.mark.slow
 def test_a_ranking_with_marks_that_the_console_lacks(finished, environment, tmp_path):
     said = ended(["-c", REPORT, finished], environment | {"PYTHONIOENCODING": "latin-1"}, tmp_path)
     assert b"report: " in said

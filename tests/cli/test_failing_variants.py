@@ -5,6 +5,8 @@ import pytest
 
 from gan_zoo import GanZooError
 
+pytestmark = pytest.mark.slow
+
 PLACES = ("loss", "update", "networks", "samples")
 KINDS = {
     "exit_0": "SystemExit: 0",

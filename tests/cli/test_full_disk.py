@@ -84,6 +84,7 @@ def test_compare(gan_zoo, finished, tmp_path, free, name):
     assert assert_refused(said, before, tmp_path / "side") == name
 
 
+@pytest.mark.slow
 def test_search_that_has_nothing_left_to_train(gan_zoo, suite, toys, tmp_path, no_report):
     suite()
     words = ["search", "toys.toml", "--preset", "smoke", "--jobs", "1", "--out", "out", "--trials", "1"]

@@ -14,6 +14,7 @@ def _suite(suite, toys):
     suite()
 
 
+@pytest.mark.slow
 def test_it_says_what_is_varied_and_ends_with_the_table(gan_zoo, toys, tmp_path, no_report):
     said = gan_zoo(*WORDS, "--trials", "2", "--plugin", toys, columns=140)
     assert said.status == 0, said.err

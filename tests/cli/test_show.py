@@ -207,6 +207,7 @@ def test_a_ranking_fits_the_terminal(monkeypatch, tmp_path, capsys, columns, las
     assert any("no significance test" in note for note in notes) == (len(MANIFEST["seeds"]) < 3)
 
 
+@pytest.mark.slow
 def test_report_writes_all_anew(gan_zoo, finished):
     before = {path.name: path.read_bytes() for path in finished.glob("*.csv")}
     for path in (*finished.glob("*.csv"), finished / "report.html", finished / "report.md"):

@@ -75,7 +75,8 @@ def test_a_finished_run_answers_with_its_numbers_and_trains_nothing(train, tmp_p
     assert content(tmp_path / "run") == before
 
 
-@pytest.mark.parametrize("evaluate", [pytest.param(True, marks=pytest.mark.slow), False])
+@pytest.mark.slow
+@pytest.mark.parametrize("evaluate", [True, False])
 def test_an_extended_run_is_the_run_in_one_go(train, tmp_path, evaluate):
     words = () if evaluate else ("--no-evaluate",)
     assert train("gan", "--steps", "60", "--out", "run", *words).status == 0
@@ -92,6 +93,7 @@ def test_an_extended_run_is_the_run_in_one_go(train, tmp_path, evaluate):
     assert (load(one)(3) == load(other)(3)).all()
 
 
+@pytest.mark.slow
 def test_a_smaller_budget_is_refused(train, tmp_path):
     assert train("gan", "--steps", "6", "--out", "run").status == 0
     before = content(tmp_path / "run")
@@ -133,6 +135,7 @@ def test_other_settings_are_refused_each_named(train, gan_zoo, tmp_path, words, 
     assert not before.keys() & content(tmp_path / "run").keys()
 
 
+@pytest.mark.slow
 def test_train_and_bench_do_not_share_a_folder(train, gan_zoo, suite, toys, no_report, tmp_path):
     bench = ["bench", suite(), "--preset", "smoke", "--plugin", toys, "--seeds", "0", "--out", "run", "--jobs", "1"]
     assert train("gan", "--steps", "4", "--out", "run").status == 0
@@ -155,6 +158,7 @@ def test_what_trains_otherwise_here_is_trained_again_and_named(train, gan_zoo, t
 @pytest.mark.parametrize(
     ("variant", "status", "code"), [("diverges", "diverged", 0), ("raises", "error", 2), ("collapses", "collapsed", 0)]
 )
+@pytest.mark.slow
 def test_the_exit_status_is_that_of_the_run(gan_zoo, toys, tmp_path, variant, status, code):
     words = ["train", variant, "--plugin", toys, "--data", "digits", "--steps", "9", "--out", "run"]
     said = gan_zoo(*words)
@@ -166,6 +170,7 @@ def test_the_exit_status_is_that_of_the_run(gan_zoo, toys, tmp_path, variant, st
     assert ("already finished" in gan_zoo(*words).out) == (code == 0), "an error is tried again"
 
 
+@pytest.mark.slow
 def test_report_and_manifest_of_a_single_run(train, gan_zoo, tmp_path):
     assert train("gan", "--steps", "4", "--out", "run").status == 0
     assert read_manifest(tmp_path / "run")["single"] is True

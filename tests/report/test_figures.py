@@ -110,6 +110,7 @@ def test_failed_and_unfinished_seeds_are_in_no_mean(mixed):
 
 
 @pytest.mark.parametrize(("variants", "panels"), [(["gan", "cgan"], 2), (None, 12)])
+@pytest.mark.slow
 def test_extractors_never_share_a_panel(make_folder, drawn, tmp_path, variants, panels):
     results = results_of(make_folder(variants) if variants else make_folder())
     curves.write_curves(results, Look.of(results), tmp_path / "a.png", "fid", "images")

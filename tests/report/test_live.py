@@ -54,6 +54,7 @@ def test_closing_ends_the_process_and_leaves_no_temporary_file(report):
     assert report.listener.closed
 
 
+@pytest.mark.slow
 def test_a_report_that_fails_does_not_end_the_process(report):
     manifest = report.folder / "manifest.json"
     content = manifest.read_text()
