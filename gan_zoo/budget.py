@@ -33,7 +33,7 @@ class Budget:
             raise GanZooError(f"budget of {self.amount} steps: steps are whole numbers; use {math.ceil(self.amount)}")
 
     def __str__(self) -> str:
-        return f"{self.amount:,.10g} {self.unit}"
+        return f"{self.amount:,.10g} {self.unit.removesuffix('s') if self.amount == 1 else self.unit}"
 
     @classmethod
     def of(cls, setting: Mapping[str, float]) -> "Budget":

@@ -74,7 +74,7 @@ class BenchListener(Listener):
             self._print("already finished: nothing is trained")
         elif len(todo) < len(runs):
             self._print(f"{len(runs) - len(todo)} of {len(runs)} runs are finished already")
-        self.bars.update(self.all, visible=bool(todo))
+        self.bars.update(self.all, visible=bool(todo) and not plan.recipe.single)
 
     def estimate(self, variant_name: str, seconds: float) -> None:
         """Collect how long the runs take, and print it when all variants are known."""
@@ -85,13 +85,16 @@ class BenchListener(Listener):
     def begin(self, cell: CellPlan) -> None:
         """Show a bar for a run."""
         self.shares[cell.name] = 0.0
-        self.training[cell.name] = self.bars.add_task(cell.title, total=1.0, facts="")
+        name = cell.variant_name if self.suite.recipe.single else cell.title
+        self.training[cell.name] = self.bars.add_task(name, total=1.0, facts="")
 
     def block(self, cell: CellPlan, share: float, rate: float, values: Mapping[str, float]) -> None:
         """Move a run's bar."""
         self.shares[cell.name] = min(1.0, share)
-        losses = f"D {values['discriminator_loss']:.2f}  G {values['generator_loss']:.2f}"
-        self.bars.update(self.training[cell.name], completed=share, facts=f"{rate:,.0f} images/s  {losses}")
+        facts = f"{rate:,.0f} images/s  D {values['discriminator_loss']:.2f}  G {values['generator_loss']:.2f}"
+        if self.suite.recipe.single and (left := self._left()):
+            facts += f"  {text.duration(left)} left"
+        self.bars.update(self.training[cell.name], completed=share, facts=facts)
         self._show()
 
     def tick(self) -> None:

@@ -1,13 +1,17 @@
 """What a suite shows while it runs: bars on a terminal, lines without one."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from gan_zoo import registry
 from gan_zoo.bench.plan import Recipe, make_plan
+from gan_zoo.bench.single import single_recipe
 from gan_zoo.bench.suite import read_suite
+from gan_zoo.budget import Budget
 from gan_zoo.cli import progress
 from gan_zoo.cli.progress import BenchListener
 
@@ -107,6 +111,22 @@ def test_bars_fit_eighty_columns(plan, clock, tmp_path):
     assert all(word in text[1] for word in ("by_heart seed 0", "33%", "12,345 images/s", "D 0.50", "G 1.25"))
     assert max(map(len, text)) <= 80
     assert "…" not in "".join(text)
+
+
+def test_a_single_run_has_one_bar_with_the_time_that_is_left(clock, toys, tmp_path):
+    registry.load_plugin(toys)
+    recipe = single_recipe(registry.get("by_heart"), "digits", Budget("images", 64), seed=0, channels=None)
+    plan = make_plan(replace(recipe, plugins=(toys,), device="cpu"))
+    one, shown = listener(terminal=True)
+    (run,) = runs(plan)
+    with one:
+        one.plan(plan, tmp_path, [run])
+        one.begin(run)
+        clock.now += 30.0
+        one.block(run, 0.25, 800.0, VALUES)
+        (bar,) = [task for task in one.bars.tasks if task.visible]
+    assert (bar.description, bar.fields["facts"]) == ("by_heart", "800 images/s  D 0.50  G 1.25  90 s left")
+    assert "64 images, seed 0" in shown.getvalue()
 
 
 def test_an_ended_run_has_its_result(bench, suite, toys, monkeypatch):
