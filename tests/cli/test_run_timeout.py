@@ -77,9 +77,9 @@ def assert_same_tables(one, other):
 
 def test_bench_ends_runs_that_take_too_long_and_resumes_them(gan_zoo, suite, toys, sleeper, no_report, tmp_path):
     words = ["bench", suite(WITH_SLEEPERS), "--preset", "smoke", "--plugin", toys, "--seeds", "0", "--jobs", "2"]
-    said = gan_zoo(*words, "--out", "out", "--run-timeout", "8")
+    said = gan_zoo(*words, "--out", "out", "--run-timeout", "20")
     assert said.status == 2
-    limit = "took longer than 8 s; the same command with a longer --run-timeout resumes it"
+    limit = "took longer than 20 s; the same command with a longer --run-timeout resumes it"
     failed = [f"error: a run failed: {name} seed 0: {limit}" for name in ("sleeper", "stuck")]
     assert sorted(said.err.splitlines()) == failed
     runs = runs_of(tmp_path / "out")
@@ -103,8 +103,8 @@ def test_train_resumes_from_a_checkpoint_between_evaluations(gan_zoo, toys, slee
     """No evaluation comes before the end: the checkpoint is of ``--checkpoint-every``."""
     sleeper.write_text("0.4")
     words = ["train", "sleeper", "--plugin", toys, "--data", "digits", "--steps", "12", "--checkpoint-every", "1"]
-    said = gan_zoo(*words, "--out", "out", "--run-timeout", "6")
-    assert "took longer than 6 s" in said.error
+    said = gan_zoo(*words, "--out", "out", "--run-timeout", "15")
+    assert "took longer than 15 s" in said.error
     assert runs_of(tmp_path / "out").loc["sleeper", "status"] == "timeout"
     sleeper.unlink()
     said = gan_zoo(*words, "--out", "out", "--run-timeout", "300")

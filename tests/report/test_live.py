@@ -16,7 +16,7 @@ class Closed(Listener):
         self.closed = True
 
 
-def until(holds, seconds=60.0):
+def until(holds, seconds=180.0):
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end
