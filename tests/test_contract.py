@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from gan_zoo import contract, registry
+from gan_zoo.objectives import hinge, wasserstein
 
 
 @pytest.mark.parametrize("check", contract.CHECKS)
@@ -49,6 +50,11 @@ def test_a_parameter_without_gradient_is_found():
     variant = _variant(_generator, lambda spec: _Flat(spec, unused=True))
     with pytest.raises(contract.Broken, match=r"discriminator\.unused"):
         contract.gradients_reach(variant)
+
+
+@pytest.mark.parametrize("objective", [hinge(), wasserstein()], ids=["hinge", "wasserstein"])
+def test_the_gradient_of_the_score_s_bias_may_cancel(objective):
+    contract.gradients_reach(replace(registry.get("gan"), objective=objective))
 
 
 def test_a_wrong_shape_is_found():

@@ -28,6 +28,9 @@ def serve(pipe: Connection, recipe: Recipe, folder: Path) -> None:
         _serve(pipe, recipe, folder, stop)
     except EOFError:
         return
+    except KeyboardInterrupt:
+        # A second signal while the first one's checkpoint was written.
+        raise SystemExit(128 + signal.SIGTERM) from None
     except Interrupted as error:
         raise SystemExit(error.status) from None
     except (GanZooError, OSError) as error:

@@ -62,7 +62,7 @@ def _state_of_data(name: str, root: Path | None) -> str:
     try:
         loaded = _as_it_lies(name, root)
     except data.DataMissing:
-        return "not here; `gan-zoo data` says what to do"
+        return f"not here; `gan-zoo data {name}` downloads it"
     except GanZooError as error:
         return f"[red]{escape(str(error))}[/]"
     return f"{len(loaded.train):,} + {len(loaded.test):,} {loaded.kind}"

@@ -65,10 +65,11 @@ class BenchListener(Listener):
             self._print(f"{variant.title} on {plan.measured.title}, {plan.budget}, seed {plan.seeds[0]}, {machine}")
         else:
             names, seeds = ", ".join(variant.shown for variant in plan.variants), text.plural(len(plan.seeds), "seed")
+            real = f" + {len(plan.seeds)} of real images" if plan.extractors else ""
             self._print(f"{plan.recipe.suite.title} (preset {plan.preset_name})")
             self._print(f"variants: {names}")
-            jobs = f"{text.plural(plan.jobs, 'run')} at a time"
-            self._print(f"runs: {seeds} each, {plan.budget} a run, {jobs}, {machine}")
+            self._print(f"runs: {seeds} each{real}; {plan.budget} a run, {plan.jobs} at a time")
+            self._print(f"machine: {machine}")
             self._print(f"report: {folder / 'report.html'} (written again after every run)")
         if not todo:
             self._print("already finished: nothing is trained")

@@ -45,6 +45,8 @@ def print_ranking(folder: Path, console: Console) -> None:
     heads = [head for head in RANKING if head in frame.columns]
     heads += [head for head in frame.columns if head not in RANKING]
     console.print(fitted({head: frame[head].astype(str).tolist() for head in heads}, console.width))
+    if frame["rank"].str.endswith("=").any():
+        console.print("= not significantly different from the best", highlight=False, soft_wrap=True)
     if frame["variant"].str.endswith("†").any():
         console.print("† with overrides of the preset, which the report lists", highlight=False, soft_wrap=True)
     if len(manifest["seeds"]) < MINIMUM_SEEDS:

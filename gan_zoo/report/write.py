@@ -41,7 +41,7 @@ def write_report(folder: Path) -> Path:
 def _notices(results: Results, missing: list[str]) -> list[str]:
     cells, notices = len(results.manifest["cells"]), []
     if waiting := cells - len(results.runs):
-        notices.append(f"{waiting} of {plural(cells, 'cell')} not begun: run the same command again to continue.")
+        notices.append(f"{waiting} of {plural(cells, 'cell')} not begun: the suite is running, or can be resumed.")
     if missing:
         notices.append(f"{plural(len(missing), 'sample picture')} could not be read, the first is {missing[0]}.")
     return notices

@@ -19,7 +19,7 @@ def test_it_says_what_is_varied_and_ends_with_the_table(gan_zoo, toys, tmp_path,
     said = gan_zoo(*WORDS, "--trials", "2", "--plugin", toys, columns=140)
     assert said.status == 0, said.err
     assert "sibling: lr 1e-05 to 0.01 (log); beta1 0 to 1; discriminator_steps 1 or 5" in said.out
-    assert "1 run at a time" in said.out
+    assert "1 at a time" in said.out
     assert "[7/7]" in said.out
     assert "best FID" in said.out
     assert "winners: out/winners.toml" in said.out
