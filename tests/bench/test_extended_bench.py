@@ -48,6 +48,7 @@ def assert_same_tables(one, other):
         pd.testing.assert_frame_equal(*frames)
 
 
+@pytest.mark.slow
 def test_a_longer_preset_extends_to_the_tables_of_one_go(bench, tmp_path):
     bench("out", PRESETS)
     first = begins(tmp_path / "out")

@@ -185,6 +185,7 @@ def test_contrasts_refuse_what_has_no_interval(tmp_path):
         contrasts(folder, "cgan", ["lsgan_linear"])
 
 
+@pytest.mark.slow
 def test_a_smoke_run_writes_everything_and_takes_the_contrast_later(tmp_path, monkeypatch, capsys):
     out = tmp_path / "out"
     assert least_squares.main(["--smoke", "--device", "cpu", "--out", str(out)]) == 0

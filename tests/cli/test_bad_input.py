@@ -119,6 +119,7 @@ def test_a_plugin_that_cannot_be_used(gan_zoo, tmp_path, text, part):
     assert part in gan_zoo("list", "--plugin", "mine.py").error
 
 
+@pytest.mark.slow
 def test_sample_of_wrong_classes(gan_zoo, checkpoint, toys, tmp_path):
     assert "classes from 0 to 9" in gan_zoo("sample", checkpoint("cgan"), "--class", "10").error
     assert "classes from 0 to 9" in gan_zoo("sample", checkpoint("cgan"), "--class=-1").error

@@ -20,6 +20,7 @@ def test_samples_follow_the_seed(gan_zoo, checkpoint, tmp_path):
     assert pictures["a"] == pictures["b"] != pictures["c"]
 
 
+@pytest.mark.slow
 def test_a_new_variant_goes_all_the_way(gan_zoo, suite, tmp_path, no_report):
     said = gan_zoo("new", "my_gan")
     assert said.status == 0

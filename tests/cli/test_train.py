@@ -28,6 +28,7 @@ def checkpoint_of(folder, variant):
     return next(path for path in (folder / "checkpoints").glob(f"{variant}-*") if "previous" not in path.name)
 
 
+@pytest.mark.slow
 def test_train_and_sample(train, gan_zoo, tmp_path):
     said = train("cgan", "--images", "64", "--set", "initialization=normal 0.02", "--seed", "3", "--out", "runs/mine")
     assert said.status == 0, said.err

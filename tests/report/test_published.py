@@ -49,6 +49,7 @@ def test_our_inception_value_stands_there_only_at_their_n(make_folder, n):
     assert bool(table["rows"][0]["inception"]) == (n == 10_000)
 
 
+@pytest.mark.slow
 def test_nothing_for_other_data_nor_for_other_objectives(make_folder):
     folder = make_folder(["gan", "cgan"], inception=False)
     other = {"name": "digits", "title": "digits", "requested": "digits"}
@@ -57,6 +58,7 @@ def test_nothing_for_other_data_nor_for_other_objectives(make_folder):
     assert (none["rows"], none["differences"]) == ([], [])
 
 
+@pytest.mark.slow
 def test_all_seven_are_there_for_both_data_sets(make_folder):
     names = ["mmgan", "nsgan", "lsgan_dcgan", "wgan", "wgan_gp", "dragan", "began"]
     folder = make_folder(["gan"], seeds=1, inception=False)
