@@ -33,7 +33,7 @@ ENDING, IMPORTING = 5.0, 60.0
 TIMES = ("seconds", "evaluation_seconds", "images_per_second", "peak_memory_bytes")
 LONG = (("images = 160", "images = 16_000"), ("[0.4, 1.0]", "[0.25, 0.5, 0.75, 1.0]"))
 COMMANDS = ("bench, 2 jobs", "bench, 1 job", "train")
-FEW, MANY = 3, 9
+FEW, MANY = 2, 9
 """Kills of a scenario: in every run of the slow tests, and in `make test-kills`."""
 
 
@@ -246,9 +246,13 @@ def whole(_whole_runs, words, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("seed", "number"), [(0, FEW), *(pytest.param(seed, MANY, marks=pytest.mark.kills) for seed in (1, 2))]
+    ("command", "seed", "number"),
+    [
+        ("bench, 2 jobs", 0, FEW),
+        ("train", 0, FEW),
+        *(pytest.param(name, seed, MANY, marks=pytest.mark.kills) for name in COMMANDS for seed in (1, 2)),
+    ],
 )
-@pytest.mark.parametrize("command", COMMANDS)
 def test_commands_that_are_killed_again_and_again_leave_what_an_unbroken_one_does(
     words, whole, tmp_path, command, seed, number
 ):
