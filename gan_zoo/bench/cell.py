@@ -2,13 +2,9 @@
 
 import datetime
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-
-import torch
-from PIL import Image
-from torch import Tensor
 
 from gan_zoo.bench.collapse import collapse
 from gan_zoo.bench.evaluation import Measuring
@@ -17,15 +13,13 @@ from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import CellPlan, Plan
 from gan_zoo.bench.points import PointEvaluator, judge_of
 from gan_zoo.bench.records import CELLS, Cell, Row, append, flush, read_cell
-from gan_zoo.data import resize
+from gan_zoo.bench.samples import write_samples
 from gan_zoo.engine import Sampler, State, checkpoint, failure, pending_row, start, take_notices, train_to
 from gan_zoo.engine.device import is_fatal
 from gan_zoo.errors import GanZooError, Interrupted, StorageError
-from gan_zoo.io import atomic_path, writing
+from gan_zoo.io import writing
 
 CHECKPOINTS = "checkpoints"
-COLUMNS, ROWS, CLASS_COLUMNS, CLASS_ROWS = 5, 4, 10, 10
-NEIGHBOR_ROWS, NEIGHBORS = 6, 6
 
 
 def records_path(folder: Path, cell: CellPlan) -> Path:
@@ -227,7 +221,7 @@ def _milestone(plan: Plan, cell: CellPlan, state: State, fraction: float, evalua
             evaluator.record(file, densities=fraction == 1)
             append(path, {"row": "points", **at, "file": file.relative_to(folder).as_posix()})
     else:
-        for picture in _write_pictures(sampler, evaluator, fraction, pictures, state.rounds):
+        for picture in write_samples(sampler, evaluator, fraction, pictures, state.rounds):
             picture["file"] = picture["file"].relative_to(folder).as_posix()
             append(path, {"row": "samples", **at, **picture})
     for row in measured:
@@ -240,16 +234,6 @@ def _save(cell: CellPlan, folder: Path, state: State) -> None:
     checkpoint.save(state, checkpoint_path(folder, cell), keep_previous=True)
 
 
-def _write_pictures(sampler: Sampler, evaluator: Measuring, fraction: float, folder: Path, step: int) -> Iterator[Row]:
-    """Write a milestone's pictures of images; gives the facts of each."""
-    for kind, images, columns in _pictures(sampler, evaluator, fraction):
-        file = folder / f"{kind}-{step:06d}.png"
-        with atomic_path(file) as part:
-            Image.fromarray(tile(images, columns)).save(part)
-        size = {"columns": columns, "rows": len(images) // columns, "height": images.shape[2], "width": images.shape[3]}
-        yield {"kind": kind, "file": file, **size}
-
-
 def _metrics_rows(plan: Plan, at: Row, evaluator: Measuring, measure: Callable[[], list[Row]]) -> list[Row]:
     """The rows of an evaluation, with the seconds that it took, divided among them."""
     before = evaluator.seconds
@@ -257,34 +241,6 @@ def _metrics_rows(plan: Plan, at: Row, evaluator: Measuring, measure: Callable[[
     took = (evaluator.seconds - before) / max(1, len(rows))
     shared = {"row": "metrics", **at, "evaluation_seconds": took}
     return [{**shared, **row, "measurement": plan.measurement_digests.get(row["extractor"])} for row in rows]
-
-
-def _pictures(sampler: Sampler, evaluator: Measuring, fraction: float) -> list[tuple[str, Tensor, int]]:
-    """A grid of 20 from the same latents at every evaluation; at the last, if available, two more before it.
-
-    These are a row a class (of more than ten the first ten), and the first of the grid beside the training images that
-    are nearest to each, a sample a row. The grid comes last (``Plan.evaluated``).
-    """
-    classes = torch.arange(min(sampler.classes, CLASS_ROWS)) if sampler.conditional else None
-    count = COLUMNS * ROWS
-    grid = sampler(count, labels=None if classes is None else torch.arange(count) % sampler.classes)
-    pictures = []
-    if classes is not None and fraction == 1:
-        labels = classes.repeat_interleave(CLASS_COLUMNS)
-        pictures.append(("classes", sampler(len(labels), labels=labels), CLASS_COLUMNS))
-    nearest = evaluator.neighbors(grid[:NEIGHBOR_ROWS], NEIGHBORS) if fraction == 1 else None
-    if nearest is not None:
-        shown = torch.cat([resize(grid[: len(nearest)], nearest.shape[-1])[:, None].to(nearest.device), nearest], dim=1)
-        pictures.append(("neighbors", shown.flatten(0, 1), 1 + NEIGHBORS))
-    return [*pictures, ("grid", grid, COLUMNS)]
-
-
-def tile(images: Tensor, columns: int) -> Any:
-    """Images uint8 (n, C, H, W) as one array (rows x H, columns x W) or (..., 3), without a border."""
-    n, channels, height, width = images.shape
-    grid = images.cpu().reshape(n // columns, columns, channels, height, width).permute(0, 3, 1, 4, 2)
-    array = grid.reshape(n // columns * height, columns * width, channels).numpy()
-    return array[:, :, 0] if channels == 1 else array
 
 
 def _collapse(plan: Plan, cell: CellPlan, record: Cell) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gan_zoo import pipeline, registry
 from gan_zoo.bench import launch
-from gan_zoo.bench.cell import CLASS_COLUMNS, COLUMNS, tile
+from gan_zoo.bench.samples import CLASS_COLUMNS, COLUMNS, tile
 from gan_zoo.bench.single import single_recipe
 from gan_zoo.budget import Budget
 from gan_zoo.cli.progress import BenchListener

@@ -11,9 +11,9 @@ from PIL import Image
 
 from gan_zoo import GanZooError
 from gan_zoo.bench import run
-from gan_zoo.bench.cell import NEIGHBOR_ROWS, NEIGHBORS
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.records import read_cells
+from gan_zoo.bench.samples import NEIGHBOR_ROWS, NEIGHBORS
 from gan_zoo.bench.schedule import RESULTS
 from gan_zoo.engine import advance, start
 from gan_zoo.errors import Interrupted
