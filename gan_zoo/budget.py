@@ -43,10 +43,6 @@ class Budget:
         ((unit, amount),) = setting.items()
         return cls(unit, amount)
 
-    def in_images(self, samples: int) -> "Budget":
-        """The same budget for a training split of so many samples, epochs as images."""
-        return Budget("images", self.amount * samples) if self.unit == "epochs" else self
-
     def spent(self, state: "State") -> float:
         """How much of it a state has used, in its unit."""
         used = {"images": state.images, "steps": state.rounds, "seconds": state.seconds}

@@ -35,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich takes longer to import than all else that help needs
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Compare GAN variants: same data, same engine, same measures, many seeds, one report.",
+    help="Compare GAN variants: same data, engine and metrics, many seeds, one report.",
 )
 
 
@@ -105,7 +105,7 @@ def list_variants(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with all that `show` prints.")] = False,
     plugin: Plugin = None,
 ) -> None:
-    """List the variants: loss, networks, which networks get the labels (G, D), and the year of the paper."""
+    """List the variants: title, loss, networks, labels, year."""
     from gan_zoo.cli import index, show
 
     found = show.matching(index.records(plugin), pattern)
@@ -116,13 +116,13 @@ def list_variants(
 def show_variant(
     name: Annotated[str, typer.Argument(help="A variant; `gan-zoo list` names them.")], plugin: Plugin = None
 ) -> None:
-    """Show the settings of a variant, its networks, and its deviations from the paper."""
+    """Show a variant: settings, networks, deviations from the paper."""
     from gan_zoo.cli import index, show
 
     print(show.shown(index.record(name, plugin), _width()))
 
 
-app.command(epilog="Example: gan-zoo train cgan --epochs 5 --out runs/cgan")(train)
+app.command(epilog="Example: gan-zoo train cgan --epochs 2 --set batch_size=32 --set ema=0.99")(train)
 app.command(epilog="Example: gan-zoo bench mnist --preset quick --out results/mine")(bench)
 app.command(epilog="Example: gan-zoo search mnist --trials 8 --variants gan,cgan")(search)
 app.command(epilog="Example: gan-zoo report results/mnist-quick")(report)
@@ -135,7 +135,10 @@ def new(
     name: Annotated[str, typer.Argument(help="Name of the variant, a Python identifier.")],
     out: Annotated[Path | None, typer.Option(help="File to write; by default NAME.py.", show_default=False)] = None,
 ) -> None:
-    """Write a variant file to start from; it passes the contract tests as it stands."""
+    """Write a variant file to start from.
+
+    It passes the contract tests as it stands.
+    """
     from gan_zoo.cli import scaffold
 
     path = scaffold.write_variant(name, out or Path(f"{name}.py"))

@@ -48,7 +48,7 @@ def bench(
     threads: Threads = None,
     jobs: Jobs = None,
 ) -> None:
-    """Run a suite: train every variant with every seed, measure, and write tables, plots and a report.
+    """Train and compare the variants of a suite, and write a report.
 
     The same command again resumes what was interrupted, and a longer preset of the same settings extends what is
     finished. Ctrl-C and SIGTERM stop after a checkpoint of every run in training, a second Ctrl-C at once.
@@ -95,7 +95,7 @@ def bench(
 def report(
     context: typer.Context, folder: Annotated[Path, typer.Argument(help="A folder that `bench` or `train` wrote.")]
 ) -> None:
-    """Write the tables, plots and report of a results folder again, from its records."""
+    """Write tables, plots and report again from the records."""
     from gan_zoo.cli import ranking
     from gan_zoo.report.write import write_report
 

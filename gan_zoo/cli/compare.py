@@ -34,7 +34,9 @@ def compare(
         typer.Option("--fail-on-regression", help="Exit with status 1 where a variant is worse than it was, or gone."),
     ] = False,
 ) -> None:
-    """Rank the variants of several results folders together, and test later runs against earlier ones.
+    """Rank the variants of several results folders together.
+
+    A variant that is in two folders is tested, the later run against the earlier one.
 
     Folders that were measured unlike (other data, split, image side, extractor or N) are refused, with what differs.
     """

@@ -4,7 +4,6 @@ Run as ``python -m gan_zoo.cli.facts`` (``make index``), it writes the index of 
 and their table in the README.
 """
 
-import contextlib
 import inspect
 import itertools
 import json
@@ -14,10 +13,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 from torch.nn.utils import parametrize
-from torch.overrides import TorchFunctionMode
 
 from gan_zoo import data as data_sets
 from gan_zoo import overrides, registry
@@ -103,29 +100,14 @@ def _words(value: Any) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
-class _Undrawn(TorchFunctionMode):
-    """Leaves normal weights undrawn: for a tensor without values torch would import its compiler, for seconds."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if getattr(func, "__name__", "") == "normal_":
-            return kwargs["tensor"] if "tensor" in kwargs else args[0]
-        return func(*args, **kwargs)
-
-
 def build(variant: Variant) -> Networks:
-    """Networks for grey images and ten classes: their shapes alone where they can be made so, which takes no time.
+    """Networks for grey images and ten classes.
 
     Raises:
         GanZooError: they cannot be made.
     """
-    shape = (1, variant.image_side, variant.image_side)
-    # A network may compute with its first weights, which a shape alone has not; spectral norm does.
-    if variant.norm != "spectral":
-        with contextlib.suppress(*PLUGIN_FAILURES), torch.device("meta"), _Undrawn():
-            return variant.build(shape, 10)
     try:
-        return variant.build(shape, 10)
+        return variant.build((1, variant.image_side, variant.image_side), 10)
     except GanZooError:
         raise
     except PLUGIN_FAILURES as error:

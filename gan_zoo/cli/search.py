@@ -46,7 +46,9 @@ def search(
     threads: Threads = None,
     jobs: Jobs = None,
 ) -> None:
-    """Tune every variant by the same number of random trials, and write a suite of the winners for `bench`.
+    """Tune every variant with the same number of random trials.
+
+    The best settings of each are written as a suite for `bench`.
 
     The same command again resumes what was interrupted; with more trials it adds them.
     """

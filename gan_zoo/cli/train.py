@@ -61,7 +61,9 @@ def train(
     precision: Precision = None,
     graphs: Graphs = True,
 ) -> None:
-    """Train one variant with one seed: checkpoints, tables, samples and a report in a folder.
+    """Train one variant with one seed into a results folder.
+
+    The folder has checkpoints, tables, samples and a report, as that of `bench`.
 
     The same command again resumes an interrupted run. A larger budget extends a finished one; a budget is always the
     total. Ctrl-C and SIGTERM stop after a checkpoint, a second Ctrl-C at once.

@@ -238,7 +238,6 @@ def test_doctor_says_of_a_missing_root_what_needs_it(gan_zoo, tmp_path):
 
 
 def test_list_counts_what_is_trained(gan_zoo):
-    """Shapes alone are made, yet every parameter counts."""
     for row in json.loads(gan_zoo("list", "--json").out):
         variant = registry.get(row["name"])
         networks = variant.build((1, row["side"], row["side"]), 10)
