@@ -95,7 +95,7 @@ def test_what_cannot_be_resumed_is_one_line(saved, bench, tmp_path, monkeypatch)
     damaged.write_bytes(saved.read_bytes()[:-1] + b"x")
     for path, words in (
         (tmp_path / "out", "holds a comparison"),
-        (tmp_path / "nowhere", "is not a file"),
+        (tmp_path / "nowhere", "does not exist"),
         (damaged, "is damaged"),
         (tmp_path, "is not a results folder"),
     ):

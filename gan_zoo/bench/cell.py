@@ -78,6 +78,7 @@ def _train(plan: Plan, cell: CellPlan, evaluator: Measuring, folder: Path, liste
         state, fractions = _start(plan, cell, folder, listener)
         on_chunk = _on_chunk(plan, cell, folder, listener, stop)
         for fraction in train_to(state, plan.budget, fractions, on_block=_on_block(path), on_chunk=on_chunk):
+            listener.evaluate(cell)
             _milestone(plan, cell, state, fraction, evaluator, folder)
         _append_pending(path, state)
         why = _collapse(plan, cell, read_cell(path))

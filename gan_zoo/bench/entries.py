@@ -46,15 +46,25 @@ def departures(name: str, suite: Suite, preset: Preset, precision: str) -> Itera
         yield preset.notes[name]
 
 
-def contrasts(suite: Suite, chosen: Sequence[str]) -> list[tuple[str, str]]:
-    """The pairs that are compared, of the variants that are run: the suite's own, else each against the baseline.
+def preset_settings(preset: Preset, chosen: Sequence[str]) -> str:
+    """What a preset sets, for all and for each of these entries: ``batch_size 32, ema 0.99; dcgan: width 16``."""
+    given = {"backbone": preset.backbone, "batch_size": preset.batch_size} | preset.shared
+    parts = [_words({key: value for key, value in given.items() if value is not None})]
+    parts += [f"{name}: {_words(preset.options[name])}" for name in chosen if preset.options.get(name)]
+    return "; ".join(filter(None, parts))
 
-    Where the suite's baseline is not run, the first variant takes its place.
+
+def contrasts(suite: Suite, chosen: Sequence[str]) -> list[tuple[str, str]]:
+    """The pairs that are compared, of the variants that are run: the suite's own, and others against the baseline.
+
+    The others are all variants where the suite names no pairs, and else those that the suite does not have. Where the
+    suite's baseline is not run, the first of its variants that is run takes its place.
     """
-    if suite.contrasts:
-        return [(first, second) for first, second in suite.contrasts if first in chosen and second in chosen]
-    baseline = suite.baseline if suite.baseline and suite.baseline in chosen else chosen[0]
-    return [(name, baseline) for name in chosen if name != baseline]
+    known = [name for name in (suite.baseline, *chosen) if name in chosen and name in suite.variants]
+    baseline = known[0] if known else chosen[0]
+    pairs = [(first, second) for first, second in suite.contrasts if first in chosen and second in chosen]
+    others = [name for name in chosen if not suite.contrasts or name not in suite.variants]
+    return pairs + [(name, baseline) for name in others if name != baseline]
 
 
 def check(suite: Suite, preset_name: str, preset: Preset) -> None:

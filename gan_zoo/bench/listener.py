@@ -29,6 +29,9 @@ class Listener:
     def block(self, cell: "CellPlan", share: float, rate: float, values: Mapping[str, float]) -> None:
         """A few steps were trained: ``share`` of the run's budget is spent, at ``rate`` images per second."""
 
+    def evaluate(self, cell: "CellPlan") -> None:
+        """A run's metrics are computed and its samples written, which takes seconds."""
+
     def tick(self) -> None:
         """Called a few times a second while worker processes train, also while none of them reports anything."""
 
@@ -66,6 +69,9 @@ class Relay(Listener):
 
     def block(self, cell: "CellPlan", share: float, rate: float, values: Mapping[str, float]) -> None:
         self.listener.block(cell, share, rate, values)
+
+    def evaluate(self, cell: "CellPlan") -> None:
+        self.listener.evaluate(cell)
 
     def tick(self) -> None:
         self.listener.tick()

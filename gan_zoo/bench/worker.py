@@ -75,5 +75,8 @@ class _Teller(Listener):
     def block(self, cell: CellPlan, share: float, rate: float, values: Mapping[str, float]) -> None:
         self._send("block", share, rate, dict(values))
 
+    def evaluate(self, cell: CellPlan) -> None:
+        self._send("evaluate")
+
     def end(self, cell: CellPlan, row: Row) -> None:
         self._send("end", row)

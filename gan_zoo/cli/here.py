@@ -74,7 +74,7 @@ def _state_of_extractor(name: str, inception_weights: Path | None) -> str:
 
     cached = Path(torch.hub.get_dir()) / "checkpoints" / FILE_NAME
     if name == "inception" and inception_weights is None and not cached.is_file():
-        return escape(f"not here (looked for at {cached}); a suite that asks for it downloads it")
+        return "not here; a suite that asks for it downloads it"
     try:
         extractor = load_extractor(name, inception_weights=inception_weights)
     except GanZooError as error:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from gan_zoo.bench import entries
 from gan_zoo.bench.cell import records_path
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import CellPlan, Plan
@@ -56,6 +57,7 @@ class BenchListener(Listener):
         self.suite, self.folder, self.todo = plan, folder, list(todo)
         self.ended: list[str] = []
         self.shares: dict[str, float] = {}
+        self.evaluated: set[str] = set()
         self.seconds: dict[str, float] = {}
         self.started = self.logged = time.monotonic()
         runs = plan.cells()
@@ -69,6 +71,8 @@ class BenchListener(Listener):
             self._print(f"{plan.recipe.suite.title} (preset {plan.preset_name})")
             self._print(f"variants: {names}")
             self._print(f"runs: {seeds} each{real}; {plan.budget} a run, {plan.jobs} at a time")
+            if settings := entries.preset_settings(plan.preset, [variant.shown for variant in plan.variants]):
+                self.console.print(f"preset settings: {settings}", highlight=False, markup=False)
             self._print(f"machine: {machine}")
             self._print(f"report: {folder / 'report.html'} (written again after every run)")
         if not todo:
@@ -92,19 +96,28 @@ class BenchListener(Listener):
     def block(self, cell: CellPlan, share: float, rate: float, values: Mapping[str, float]) -> None:
         """Move a run's bar."""
         self.shares[cell.name] = min(1.0, share)
+        self.evaluated.discard(cell.name)
         facts = f"{rate:,.0f} images/s  D {values['discriminator_loss']:.2f}  G {values['generator_loss']:.2f}"
         if self.suite.recipe.single and (left := self._left()):
             facts += f"  {text.duration(left)} left"
         self.bars.update(self.training[cell.name], completed=share, facts=facts)
         self._show()
 
+    def evaluate(self, cell: CellPlan) -> None:
+        """Show that a run is evaluated."""
+        self.evaluated.add(cell.name)
+        self.bars.update(self.training[cell.name], facts="evaluating")
+
     def tick(self) -> None:
         """Print what is being trained and how far, if there is no terminal and the last line is 10 seconds old."""
         if self.console.is_terminal or time.monotonic() - self.logged < _LOG_EVERY:
             return
         self.logged = time.monotonic()
-        running = [f"{run.title} {self.shares[run.name]:.0%}" for run in self.todo if run.name in self.training]
+        running = [self._progress(run) for run in self.todo if run.name in self.training]
         self._print("; ".join(filter(None, [", ".join(running), self._facts()])))
+
+    def _progress(self, run: CellPlan) -> str:
+        return f"{run.title} {self.shares[run.name]:.0%}{' (evaluating)' if run.name in self.evaluated else ''}"
 
     def end(self, cell: CellPlan, row: Row) -> None:
         """Remove a run's bar, and print a line for it."""

@@ -132,7 +132,8 @@ def load(path: Path) -> Checkpoint:
     """
     path = Path(path)
     if not path.is_file():
-        raise GanZooError(f"checkpoint {str(path)!r} is not a file; `gan-zoo train` and `gan-zoo bench` write them")
+        what = "is a folder without checkpoints" if path.is_dir() else "does not exist"
+        raise GanZooError(f"{str(path)!r} {what}; name a folder or a checkpoint that `gan-zoo train` has written")
     try:
         tensors, metadata = load_tensors(path)
         facts = json.loads(metadata.get("facts", "{}"))

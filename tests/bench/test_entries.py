@@ -184,6 +184,14 @@ def test_a_mistake_is_told_with_file_and_key(read, lines, parts, tmp_path):
         assert part in str(error.value)
 
 
+def test_pairs_of_a_suite_are_joined_by_variants_that_it_does_not_have(read):
+    suite = read('contrasts = [["slow", "gan"]]')
+    assert entries.contrasts(suite, ["gan", "slow"]) == [("slow", "gan")]
+    assert entries.contrasts(suite, ["gan", "slow", "mine"]) == [("slow", "gan"), ("mine", "gan")]
+    assert entries.contrasts(suite, ["mine", "slow"]) == [("mine", "slow")]
+    assert entries.contrasts(read(), ["gan", "slow", "mine"]) == [("slow", "gan"), ("mine", "gan")]
+
+
 def test_cells_of_two_named_entries_are_two(read):
     """Of one variant with other options; another name alone changes no number."""
     named = '[named.slower]\nvariant = "gan"\noptions = { ema = 0.99 }\n[named.twin]\nvariant = "gan"\n'

@@ -41,7 +41,7 @@ def _suite(suite, toys):
         (("check", "nothing"), ["unknown variant 'nothing'"]),
         (("data", "mnits"), ["unknown data set 'mnits'; did you mean 'mnist'?"]),
         (("data", "kmnist", "--data-root", "toys.toml"), ["toys.toml (from --data-root) is not a directory"]),
-        (("sample", "nowhere"), ["checkpoint 'nowhere' is not a file", "gan-zoo train"]),
+        (("sample", "nowhere"), ["'nowhere' does not exist", "gan-zoo train"]),
         (("sample", "toys.toml"), ["'toys.toml' is not a gan-zoo checkpoint"]),
         (("new", "1st"), ["'1st' cannot name a variant"]),
         (("new", "class"), ["'class' cannot name a variant"]),

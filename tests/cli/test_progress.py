@@ -74,6 +74,31 @@ def test_lines_go_on_while_no_run_reports_anything(plan, clock, tmp_path):
     assert shown.getvalue().count("runs ended") == 3
 
 
+def test_a_run_that_is_evaluated_says_so_until_it_trains_again(plan, clock, tmp_path):
+    one, shown = listener()
+    first = runs(plan)[0]
+    one.plan(plan, tmp_path, runs(plan))
+    one.begin(first)
+    one.block(first, 0.5, 800.0, VALUES)
+    one.evaluate(first)
+    clock.now += 10.0
+    one.tick()
+    assert f"{first.title} 50% (evaluating); " in shown.getvalue()
+    one.block(first, 0.6, 800.0, VALUES)
+    clock.now += 10.0
+    one.tick()
+    assert f"{first.title} 60%; " in shown.getvalue()
+
+
+def test_a_plan_says_what_its_preset_sets(plan, tmp_path):
+    one, shown = listener()
+    preset = plan.preset.model_copy(
+        update={"batch_size": 8, "shared": {"ema": 0.9}, "options": {"by_heart": {"lr": 0.1}, "other": {"lr": 1.0}}}
+    )
+    one.plan(replace(plan, preset=preset), tmp_path, runs(plan))
+    assert "preset settings: batch_size 8, ema 0.9; by_heart: lr 0.1\n" in shown.getvalue()
+
+
 def test_the_estimate_is_of_all_variants_and_jobs(plan, clock, tmp_path):
     one, shown = listener()
     one.plan(plan, tmp_path, runs(plan))
