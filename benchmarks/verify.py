@@ -21,7 +21,7 @@ from gan_zoo.bench import launch
 from gan_zoo.bench.cell import begin_row
 from gan_zoo.bench.fingerprint import TITLES, Protocol, differences, fingerprint_of, settings_digest
 from gan_zoo.bench.plan import FLOOR, Plan, Recipe, make_plan
-from gan_zoo.bench.run import manifest_of, run_plan
+from gan_zoo.bench.runner import (manifest_of, run_plan)
 from gan_zoo.bench.suite import SHIPPED, Suite, read_suite
 from gan_zoo.bench.tables import write_tables
 from gan_zoo.cli.progress import BenchListener

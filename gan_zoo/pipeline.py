@@ -11,7 +11,7 @@ from gan_zoo.bench.evaluation import Evaluator, Measuring
 from gan_zoo.bench.listener import Listener, WarningListener
 from gan_zoo.bench.plan import EVALUATION_SIDE, Plan, Recipe, make_plan
 from gan_zoo.bench.points import PointEvaluator
-from gan_zoo.bench.run import default_folder, run_plan
+from gan_zoo.bench.runner import (default_folder, run_plan)
 from gan_zoo.bench.single import checkpoint_in, resumed_recipe, resumed_state, single_recipe, trained_run
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.data import Dataset

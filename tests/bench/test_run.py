@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from gan_zoo import GanZooError
-from gan_zoo.bench import run
+from gan_zoo.bench import runner
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.records import read_cells
 from gan_zoo.bench.samples import NEIGHBOR_ROWS, NEIGHBORS

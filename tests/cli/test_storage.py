@@ -137,7 +137,7 @@ def test_writability_is_checked_before_training(gan_zoo, suite, toys, unwritable
     if why == "read-only":
         out = tmp_path / "out"
         monkeypatch.setattr(io.tempfile, "TemporaryFile", read_only)
-    monkeypatch.setattr("gan_zoo.bench.run.run_cells", trained)
+    monkeypatch.setattr("gan_zoo.bench.runner.run_cells", trained)
     words = {
         "train": ["train", "sibling", "--data", "digits", "--steps", "5"],
         "bench": ["bench", suite(), "--preset", "smoke"],
