@@ -17,12 +17,12 @@ from rich.markdown import Markdown
 
 from gan_zoo.bench import launch
 from gan_zoo.bench.tables import FLOOR, Results
-from gan_zoo.cli.progress import BenchListener
+from gan_zoo.cli.console import BenchListener
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
-from gan_zoo.pipeline import run_suite
-from gan_zoo.report import text
-from gan_zoo.report.ranking import summary_lines
+from gan_zoo.api import run_suite
+from gan_zoo import text
+from gan_zoo.report.findings import summary_lines
 from gan_zoo.report.style import INK, Look, figure
 
 SUITES = ("ring8", "grid25", "mixture1d")

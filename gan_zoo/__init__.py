@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gan_zoo.bench.tables import Results, read_results
     from gan_zoo.errors import GanZooError
-    from gan_zoo.pipeline import evaluate, load, run_suite, train
+    from gan_zoo.api import (evaluate, load, run_suite, train)
     from gan_zoo.registry import get, load_plugin, names, register
     from gan_zoo.variant import Variant
 
@@ -36,15 +36,15 @@ _HOMES = {
     "GanZooError": "gan_zoo.errors",
     "Results": "gan_zoo.bench.tables",
     "Variant": "gan_zoo.variant",
-    "evaluate": "gan_zoo.pipeline",
+    "evaluate": "gan_zoo.api",
     "get": "gan_zoo.registry",
-    "load": "gan_zoo.pipeline",
+    "load": "gan_zoo.api",
     "load_plugin": "gan_zoo.registry",
     "names": "gan_zoo.registry",
     "read_results": "gan_zoo.bench.tables",
     "register": "gan_zoo.registry",
-    "run_suite": "gan_zoo.pipeline",
-    "train": "gan_zoo.pipeline",
+    "run_suite": "gan_zoo.api",
+    "train": "gan_zoo.api",
 }
 
 

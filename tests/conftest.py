@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gan_zoo import pipeline, registry
+from gan_zoo import (api, registry)
 from gan_zoo.bench.tables import write_tables
 
 SUITE = """
@@ -102,6 +102,6 @@ def bench(tmp_path, toys, suite, no_report):
 
     def run(out="out", *changes, **options):
         settings = {"preset": "smoke", "plugins": [toys], "jobs": 1} | options
-        return pipeline.run_suite(suite(*changes), tmp_path / out, **settings)
+        return api.run_suite(suite(*changes), tmp_path / out, **settings)
 
     return run

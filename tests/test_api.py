@@ -140,7 +140,7 @@ def test_a_wrong_seed_is_one_clear_line(seed):
 
 def test_load_and_evaluate_set_the_device_up(checkpoint, monkeypatch):
     """Exact float32 is a setting of the process, which on CUDA is off by default."""
-    from gan_zoo import pipeline
+    from gan_zoo import api
 
     told = []
     monkeypatch.setattr(pipeline, "prepare", told.append)

@@ -6,17 +6,17 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo import contract, registry
-from gan_zoo.objectives import hinge, wasserstein
+from gan_zoo import (validation, registry)
+from gan_zoo.losses import (hinge, wasserstein)
 
 
-@pytest.mark.parametrize("check", contract.CHECKS)
+@pytest.mark.parametrize("check", validation.CHECKS)
 @pytest.mark.parametrize("name", registry.names())
 def test_variant_holds(name, check):
     """At small widths in the checks that train."""
     trains = check in ("repeats", "checkpoint_goes_on", "stays_finite")
     small = {option: 8 for option in registry.hyperparameters(name) if "width" in option and trains}
-    contract.CHECKS[check](registry.get(name, **small))
+    validation.CHECKS[check](registry.get(name, **small))
 
 
 class _Flat(nn.Module):
@@ -43,29 +43,29 @@ def _generator(spec):
 def test_a_sound_toy_passes():
     variant = _variant(_generator, _Flat)
     for name in ("shapes", "gradients_reach", "stays_finite", "repeats"):
-        contract.CHECKS[name](variant)
+        validation.CHECKS[name](variant)
 
 
 def test_a_parameter_without_gradient_is_found():
     variant = _variant(_generator, lambda spec: _Flat(spec, unused=True))
-    with pytest.raises(contract.Broken, match=r"discriminator\.unused"):
-        contract.gradients_reach(variant)
+    with pytest.raises(validation.Broken, match=r"discriminator\.unused"):
+        validation.gradients_reach(variant)
 
 
 @pytest.mark.parametrize("objective", [hinge(), wasserstein()], ids=["hinge", "wasserstein"])
 def test_the_gradient_of_the_score_s_bias_may_cancel(objective):
-    contract.gradients_reach(replace(registry.get("gan"), objective=objective))
+    validation.gradients_reach(replace(registry.get("gan"), objective=objective))
 
 
 def test_a_wrong_shape_is_found():
     variant = _variant(_generator, lambda spec: nn.Sequential(nn.Flatten(), nn.Linear(32 * 32, 1)))
-    with pytest.raises(contract.Broken, match="scores of"):
-        contract.shapes(variant)
+    with pytest.raises(validation.Broken, match="scores of"):
+        validation.shapes(variant)
 
 
 def test_values_out_of_range_are_found():
-    with pytest.raises(contract.Broken, match="outside"):
-        contract.shapes(replace(registry.get("gan"), networks=_loud))
+    with pytest.raises(validation.Broken, match="outside"):
+        validation.shapes(replace(registry.get("gan"), networks=_loud))
 
 
 def _loud(spec):
@@ -84,11 +84,11 @@ def test_randomness_outside_the_seed_is_found():
             pair[0].layer.bias += torch.rand(1, generator=free)
         return pair
 
-    with pytest.raises(contract.Broken, match="same seed differ"):
-        contract.repeats(replace(registry.get("gan"), networks=networks))
+    with pytest.raises(validation.Broken, match="same seed differ"):
+        validation.repeats(replace(registry.get("gan"), networks=networks))
 
 
 def test_a_generator_deaf_to_labels_is_found():
     variant = _variant(_generator, _Flat, conditioning="generator")
-    with pytest.raises(contract.Broken, match="same image"):
-        contract.label_changes_image(variant)
+    with pytest.raises(validation.Broken, match="same image"):
+        validation.label_changes_image(variant)

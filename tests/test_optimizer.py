@@ -13,7 +13,7 @@ TRAINING = """
 import sys
 from pathlib import Path
 from gan_zoo import registry
-from gan_zoo.contract import random_data
+from gan_zoo.validation import random_data
 from gan_zoo.engine import advance, checkpoint, start
 
 path = Path(sys.argv[1])

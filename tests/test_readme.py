@@ -12,12 +12,12 @@ import pytest
 import typer
 
 import gan_zoo
-from gan_zoo import contract, registry
+from gan_zoo import (validation, registry)
 from gan_zoo.bench import entries
 from gan_zoo.bench.suite import read_suite
-from gan_zoo.cli.app import app
-from gan_zoo.metric_catalogue import METRICS
-from gan_zoo.precision import PRECISIONS
+from gan_zoo.cli.main import app
+from gan_zoo.metrics.registry import METRICS
+from gan_zoo.options import PRECISIONS
 from gan_zoo.search.space import read_ranges
 
 ROOT = Path(__file__).parent.parent
@@ -195,7 +195,7 @@ def test_python_snippets_fit_the_api(block, tmp_path, monkeypatch, own_registry)
     if "@register" in block:
         (tmp_path / "plugin.py").write_text(block, encoding="utf-8")
         for name in registry.load_plugin(tmp_path / "plugin.py"):
-            for check in contract.CHECKS.values():
+            for check in validation.CHECKS.values():
                 check(registry.get(name))
     elif not any(call in block for call in SLOW):
         monkeypatch.chdir(ROOT)

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo.contract import random_data
+from gan_zoo.validation import random_data
 from gan_zoo.engine import advance, flush, init
-from gan_zoo.objectives import Critique, Step
-from gan_zoo.penalties import gradient_penalty, noise_penalty, zero_centered
+from gan_zoo.losses import (Critique, Step)
+from gan_zoo.losses.penalties import (gradient_penalty, noise_penalty, zero_centered)
 from gan_zoo.registry import get
 
 ONE_SLOPE = {"between": gradient_penalty, "around": noise_penalty}

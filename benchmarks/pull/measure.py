@@ -19,7 +19,7 @@ from gan_zoo import data, registry
 from gan_zoo.data import Dataset, Split, to_uint8
 from gan_zoo.engine import Budget, State, init
 from gan_zoo.engine.state import seeded
-from gan_zoo.engine.train import train_to
+from gan_zoo.engine.loop import train_to
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics import Extractor, load_extractor
 from pull.losses import VARIANTS, boundary, derivatives, objective_of

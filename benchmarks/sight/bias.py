@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gan_zoo import data as data_sets
-from gan_zoo import pipeline, registry
+from gan_zoo import (api, registry)
 from gan_zoo.data import Dataset
 from gan_zoo.engine import Sampler
 from gan_zoo.errors import GanZooError
@@ -37,7 +37,7 @@ def bias(
     extractor = load_extractor("own", dataset=dataset)
     counts = sorted(counts)
     _check(counts, draws, dataset, extractor)
-    sampler = pipeline.load(saved, device="cpu") if saved else _trained(dataset, steps)
+    sampler = api.load(saved, device="cpu") if saved else _trained(dataset, steps)
     held = extractor.encode(dataset.test.images).vectors
     rows = []
     for draw in range(draws):
@@ -67,7 +67,7 @@ def _check(counts: list[int], draws: int, dataset: Dataset, extractor: Extractor
 
 def _trained(dataset: Dataset, steps: int) -> Sampler:
     variant = registry.get(VARIANT, latent="100 normal", batch_size=64)
-    return pipeline.train(variant, dataset, {"steps": steps}, seed=0, device="cpu").sampler
+    return api.train(variant, dataset, {"steps": steps}, seed=0, device="cpu").sampler
 
 
 def _order(total: int, seed: int) -> Tensor:

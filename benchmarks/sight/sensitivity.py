@@ -9,7 +9,7 @@ import torch
 from gan_zoo import data as data_sets
 from gan_zoo.data import Split
 from gan_zoo.errors import GanZooError
-from gan_zoo.metric_catalogue import METRICS
+from gan_zoo.metrics.registry import METRICS
 from gan_zoo.metrics import Extractor, Reference, load_extractor, measure
 from gan_zoo.statistics import GEOMETRIC, estimate, prediction_interval
 from sight.faults import FAULTS, NONE, Fault, Source

@@ -5,8 +5,8 @@ from typing import NamedTuple, Protocol
 
 from gan_zoo import data, registry
 from gan_zoo.engine import advance, flush, start
-from gan_zoo.engine.device import pick, synchronize
-from gan_zoo.engine.graphs import WARM_UP
+from gan_zoo.device import (pick, synchronize)
+from gan_zoo.engine.cuda_graphs import WARM_UP
 from gan_zoo.variant import Variant
 
 ENGINE = {"exact": "fp32", "tf32": "tf32", "fast": "bf16"}

@@ -17,7 +17,7 @@ import torch
 from gan_zoo import data, registry
 from gan_zoo.bench.records import read_cells
 from gan_zoo.engine import Sampler, init
-from gan_zoo.engine.device import synchronize
+from gan_zoo.device import synchronize
 from gan_zoo.metrics import Reference, load_extractor, measure
 
 N, EXTRACTOR = 10_000, "mnist-cnn"

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from gan_zoo import data
-from gan_zoo.engine.device import synchronize
+from gan_zoo.device import synchronize
 from timing import tutorial
 from timing.contestants import LEAST_STEPS, Turn
 

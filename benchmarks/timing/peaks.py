@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gan_zoo.engine.device import synchronize
+from gan_zoo.device import synchronize
 
 SQUARES = (1024, 2048, 8192)
 MLP_SHAPES = ((512, 1024, 1024), (512, 1024, 512), (512, 512, 1024), (512, 512, 256))

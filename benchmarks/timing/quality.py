@@ -9,8 +9,8 @@ import pandas as pd
 
 from gan_zoo.bench.tables import FLOOR, own_extractor, read_results
 from gan_zoo.errors import GanZooError
-from gan_zoo.precision import EXACT
-from gan_zoo.statistics.welch import welch
+from gan_zoo.options import EXACT
+from gan_zoo.statistics.significance import welch
 
 ALIKE = ("preset", "seeds", "budget", "n", "extractors", "variants")
 """What must be the same in both folders' manifests."""

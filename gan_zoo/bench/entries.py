@@ -9,7 +9,7 @@ from gan_zoo.bench.suite import Preset, Suite, check_names
 from gan_zoo.engine import Budget
 from gan_zoo.errors import GanZooError
 from gan_zoo.optimizer import Optimizer
-from gan_zoo.precision import EXACT
+from gan_zoo.options import EXACT
 from gan_zoo.variant import Variant
 
 

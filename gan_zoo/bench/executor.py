@@ -11,7 +11,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from gan_zoo.bench import estimate, launch, worker
-from gan_zoo.bench.cell import begin_anyhow, now, records_path, run_cell
+from gan_zoo.bench.run import (begin_anyhow, now, records_path, run_cell)
 from gan_zoo.bench.interrupts import NOTICE, Stop
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import CellPlan, Plan, Recipe

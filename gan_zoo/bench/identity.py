@@ -14,7 +14,7 @@ import torch
 
 from gan_zoo import METRICS_VERSION, NUMERICS_VERSION, registry
 from gan_zoo import data as data_sets
-from gan_zoo.bench.fingerprint import less_prose
+from gan_zoo.bench.protocol import less_prose
 from gan_zoo.data import Dataset
 from gan_zoo.description import describe
 from gan_zoo.metrics import Extractor

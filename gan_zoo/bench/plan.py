@@ -12,7 +12,7 @@ import torch
 from gan_zoo import data as data_sets
 from gan_zoo import registry
 from gan_zoo.bench import entries
-from gan_zoo.bench.evaluation import SELECTED_BY, Evaluator, Measuring
+from gan_zoo.metrics.evaluator import (SELECTED_BY, Evaluator, Measuring)
 from gan_zoo.bench.identity import decisive, digest, machine, measurement, trajectory
 from gan_zoo.bench.points import RANKED_BY, PointEvaluator
 from gan_zoo.bench.records import Cell, Row
@@ -20,12 +20,12 @@ from gan_zoo.bench.schedule import Schedule
 from gan_zoo.bench.suite import Preset, Suite
 from gan_zoo.data import Dataset
 from gan_zoo.engine import Budget, check
-from gan_zoo.engine.device import cores, default_threads, pick, prepare, unused_gpu
+from gan_zoo.device import (cores, default_threads, pick, prepare, unused_gpu)
 from gan_zoo.errors import GanZooError, unknown
 from gan_zoo.metrics import Extractor, ExtractorUnavailable, load_extractor
 from gan_zoo.metrics.classifier import MEASURES
-from gan_zoo.metrics.density import EXTRACTOR as DENSITY
-from gan_zoo.metrics.density import Density
+from gan_zoo.metrics.mixture import EXTRACTOR as DENSITY
+from gan_zoo.metrics.mixture import Density
 from gan_zoo.metrics.extractors import EXTRACTORS, NAMES, OWN, resolve
 from gan_zoo.variant import Variant
 

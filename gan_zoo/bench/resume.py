@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gan_zoo.bench.cell import CHECKPOINTS, records_path
+from gan_zoo.bench.run import (CHECKPOINTS, records_path)
 from gan_zoo.bench.identity import decisive
 from gan_zoo.bench.plan import FLOOR, CellPlan, Plan
 from gan_zoo.bench.records import CELLS, MANIFEST, Cell, damages, read_cell, read_manifest

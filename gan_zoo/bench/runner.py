@@ -11,7 +11,7 @@ from typing import Any
 import filelock
 
 from gan_zoo.bench import entries
-from gan_zoo.bench.cell import now
+from gan_zoo.bench.run import now
 from gan_zoo.bench.executor import run_cells
 from gan_zoo.bench.interrupts import stop_on_signals
 from gan_zoo.bench.listener import Listener
@@ -20,7 +20,7 @@ from gan_zoo.bench.plan import Plan
 from gan_zoo.bench.records import MANIFEST, read_manifest, write_json
 from gan_zoo.bench.resume import check_folder, is_finished
 from gan_zoo.bench.schedule import RESULTS
-from gan_zoo.engine.device import describe
+from gan_zoo.device import describe
 from gan_zoo.errors import GanZooError, Interrupted, StorageError
 from gan_zoo.io import check_writable, remove_temporary
 

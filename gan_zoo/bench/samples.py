@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gan_zoo.bench.evaluation import Measuring
+from gan_zoo.metrics.evaluator import Measuring
 from gan_zoo.bench.records import Row
 from gan_zoo.data import resize
 from gan_zoo.engine import Sampler

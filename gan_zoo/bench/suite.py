@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from gan_zoo.budget import UNITS
 from gan_zoo.errors import GanZooError, unknown
-from gan_zoo.precision import EXACT, PRECISIONS
+from gan_zoo.options import (EXACT, PRECISIONS)
 
 SHIPPED = Path(__file__).parents[1] / "suites"
 """The folder of the suites that are part of this package."""
@@ -38,7 +38,7 @@ class Preset(_Table):
             the same one share their points. Without it and ``evaluate_at``, only the end is evaluated.
         evaluate_at: in place of ``evaluate_from``, the evaluations as shares of the budget; the last is 1.
         n: images measured at each point, of each variant, of the floor and of the reference.
-        precision: how exactly the networks multiply, a name of ``gan_zoo.precision.PRECISIONS``.
+        precision: how exactly the networks multiply, a name of ``gan_zoo.options.PRECISIONS``.
         batch_size: real samples a discriminator step, in place of each variant's own.
         backbone, shared: in place of the suite's, and beside the suite's.
         variants: in place of the suite's.

@@ -10,13 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from gan_zoo.bench.fingerprint import fingerprint_of
+from gan_zoo.bench.protocol import fingerprint_of
 from gan_zoo.bench.records import Cell, read_cells, read_manifest
 from gan_zoo.bench.summary import CONTRASTS, FLOOR, STAMP, SUMMARY, contrast_rows, metric_order, summary_rows
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
-from gan_zoo.metric_catalogue import METRICS
-from gan_zoo.precision import EXACT
+from gan_zoo.metrics.registry import METRICS
+from gan_zoo.options import EXACT
 
 __all__ = [
     "FLOOR",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from gan_zoo.bench.cell import run_cell
+from gan_zoo.bench.run import run_cell
 from gan_zoo.bench.interrupts import Stop
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import CellPlan, Recipe, make_plan

@@ -62,10 +62,10 @@ def bench(
 
     if not (device or "").startswith("cuda"):
         launch.begin_early()
-    from gan_zoo.cli import progress
-    from gan_zoo.pipeline import run_suite
+    from gan_zoo.cli import console
+    from gan_zoo.api import run_suite
 
-    with progress.BenchListener(context.obj()) as listener:
+    with console.BenchListener(context.obj()) as listener:
         outcome = run_suite(
             suite,
             out,

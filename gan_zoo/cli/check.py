@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from gan_zoo import contract, registry
+from gan_zoo import (validation, registry)
 from gan_zoo.errors import PLUGIN_FAILURES, GanZooError
 
 
@@ -14,12 +14,12 @@ def check_variant(name: str, console: Console) -> None:
     """
     variant = registry.get(name)
     broken = []
-    for check_name, check in contract.CHECKS.items():
+    for check_name, check in validation.CHECKS.items():
         try:
             check(variant)
         except PLUGIN_FAILURES as error:
             why = (
-                str(error) if isinstance(error, (contract.Broken, GanZooError)) else f"{type(error).__name__}: {error}"
+                str(error) if isinstance(error, (validation.Broken, GanZooError)) else f"{type(error).__name__}: {error}"
             )
             broken.append(f"{check_name}: {' '.join(why.split())}")
         console.print(

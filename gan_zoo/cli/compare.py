@@ -66,8 +66,8 @@ def _facts(found: "Comparison") -> str:
 
 def _ranking(found: "Comparison") -> Columns:
     """The ranking as text, column by column."""
-    from gan_zoo.report import text
-    from gan_zoo.report.ranking import TIED
+    from gan_zoo import text
+    from gan_zoo.report.findings import TIED
 
     heads = ("rank", "variant (folder)", f"{found.metric.title} [95%]", "seeds", "failed")
     rows: list[tuple[str, ...]] = []
@@ -82,7 +82,7 @@ def _ranking(found: "Comparison") -> Columns:
 def _contrasts(found: "Comparison") -> Columns:
     """Later against earlier as text, column by column."""
     from gan_zoo.bench.compare import FAILED
-    from gan_zoo.report import text
+    from gan_zoo import text
     from gan_zoo.statistics import GEOMETRIC
 
     measure = "ratio" if found.metric.name in GEOMETRIC else "difference"
@@ -100,7 +100,7 @@ def _contrasts(found: "Comparison") -> Columns:
 
 def _ties(found: "Comparison") -> str:
     """What the mark of the ranking says; empty where no variant has it."""
-    from gan_zoo.report.ranking import TIED
+    from gan_zoo.report.findings import TIED
 
     tied = found.ranking["tied"] & (found.ranking["rank"] != 1)
     return f"{TIED} tied with the best: no difference from it was shown" if tied.any() else ""

@@ -154,7 +154,7 @@ def check_precision(name: str | None) -> None:
     Raises:
         GanZooError: an unknown name.
     """
-    from gan_zoo.precision import PRECISIONS
+    from gan_zoo.options import PRECISIONS
 
     if name is not None:
         check_known("precision", name, PRECISIONS)

@@ -10,14 +10,14 @@ from gan_zoo.bench.records import damages, read_manifest
 from gan_zoo.bench.tables import FLOOR, own_extractor, tables
 from gan_zoo.cli.table import fitted
 from gan_zoo.errors import GanZooError
-from gan_zoo.metric_catalogue import METRICS
-from gan_zoo.report import text
-from gan_zoo.report.ranking import ranking_table
+from gan_zoo.metrics.registry import METRICS
+from gan_zoo import text
+from gan_zoo.report.findings import ranking_table
 from gan_zoo.report.style import data_title
 from gan_zoo.statistics.samples import MINIMUM_SEEDS
 
 if TYPE_CHECKING:
-    from gan_zoo.pipeline import Outcome
+    from gan_zoo.api import Outcome
 
 SHORT = {
     "FID": "FID [95%]",

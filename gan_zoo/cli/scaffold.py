@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.functional import softplus
 
 from gan_zoo.latent import normal
-from gan_zoo.objectives import Objective, Result
+from gan_zoo.losses import Objective, Result
 from gan_zoo.registry import register
 from gan_zoo.variant import Spec, Variant
 

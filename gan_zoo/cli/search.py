@@ -57,11 +57,11 @@ def search(
 
     if not (device or "").startswith("cuda"):
         launch.begin_early()
-    from gan_zoo.cli import progress
+    from gan_zoo.cli import console
     from gan_zoo.search import search_suite
 
     console = context.obj()
-    with progress.BenchListener(console) as listener:
+    with console.BenchListener(console) as listener:
         found = search_suite(
             suite,
             out,

@@ -11,12 +11,12 @@ from PIL import Image
 from rich.console import Console
 from torch import Tensor
 
-from gan_zoo import pipeline, registry
+from gan_zoo import (api, registry)
 from gan_zoo.bench import launch
 from gan_zoo.bench.samples import CLASS_COLUMNS, COLUMNS, tile
 from gan_zoo.bench.single import single_recipe
 from gan_zoo.budget import Budget
-from gan_zoo.cli.progress import BenchListener
+from gan_zoo.cli.console import BenchListener
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import check_writable
 
@@ -46,7 +46,7 @@ def train(
     variant = registry.get(name, **settings)
     recipe = single_recipe(variant, data, budget, seed=seed, channels=channels)
     with BenchListener(console) as listener:
-        outcome = pipeline.run_recipe(
+        outcome = api.run_recipe(
             replace(recipe, isolate=True, device=device, **options), out, force=force, listener=listener
         )
     from gan_zoo.cli.ranking import print_outcome
@@ -58,7 +58,7 @@ def sample(
     path: Path, out: Path, console: Console, *, label: int | None, n: int, seed: int, device: str | None
 ) -> None:
     """Draw ``n`` images from a checkpoint into one PNG, 10 a row (5 a row up to 20); points into a CSV file."""
-    sampler = pipeline.load(path, device=device)
+    sampler = api.load(path, device=device)
     if label is not None and sampler.conditional and not 0 <= label < sampler.classes:
         name = sampler.variant.name
         raise GanZooError(

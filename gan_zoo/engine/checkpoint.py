@@ -11,8 +11,8 @@ from torch import Tensor
 
 from gan_zoo import registry
 from gan_zoo.description import describe
-from gan_zoo.engine.device import pick
-from gan_zoo.engine.sample import Sampler
+from gan_zoo.device import pick
+from gan_zoo.engine.sampler import Sampler
 from gan_zoo.engine.state import State
 from gan_zoo.errors import DamagedFileError, GanZooError
 from gan_zoo.io import writing

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from gan_zoo.data import Dataset, Split
-from gan_zoo.engine.device import prepare
+from gan_zoo.device import prepare
 from gan_zoo.errors import PLUGIN_FAILURES, GanZooError
-from gan_zoo.precision import EXACT
+from gan_zoo.options import EXACT
 from gan_zoo.variant import Networks, Variant
 
 PURPOSES = ("order", "labels", "latent", "noise")

@@ -4,10 +4,10 @@ import time
 
 from gan_zoo.data import Dataset
 from gan_zoo.engine.batches import draw
-from gan_zoo.engine.device import synchronize
+from gan_zoo.device import synchronize
 from gan_zoo.engine.state import State, default_random, init
 from gan_zoo.engine.step import run_round
-from gan_zoo.precision import EXACT
+from gan_zoo.options import EXACT
 from gan_zoo.variant import Variant
 
 STEPS = 10

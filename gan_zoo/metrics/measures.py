@@ -7,10 +7,10 @@ from functools import cached_property
 from torch import Tensor
 
 from gan_zoo.errors import GanZooError, unknown
-from gan_zoo.metric_catalogue import METRICS
-from gan_zoo.metrics import classes, distances, manifold
+from gan_zoo.metrics.registry import METRICS
+from gan_zoo.metrics import (classification, frechet, prdc)
 from gan_zoo.metrics.checks import require_finite, require_same_shape
-from gan_zoo.metrics.copying import memorization
+from gan_zoo.metrics.memorization import memorization
 from gan_zoo.metrics.features import OF_LOGITS, Features, require_logits
 from gan_zoo.metrics.reference import Reference
 
@@ -34,22 +34,22 @@ class _Case:
     def label_accuracy(self) -> float:
         if self.asked is None:
             raise GanZooError("label_accuracy needs the classes that were asked for")
-        return classes.label_accuracy(self.predicted, self.asked)
+        return classification.label_accuracy(self.predicted, self.asked)
 
 
 # The names that one computation gives, and the computation.
 _COMPUTATIONS: dict[tuple[str, ...], Callable[[_Case], tuple[float, ...]]] = {
-    ("fid",): lambda case: (distances.frechet_distance(case.fake.vectors, case.real.moments),),
-    ("is",): lambda case: (classes.inception_score(require_logits(case.fake)),),
+    ("fid",): lambda case: (frechet.frechet_distance(case.fake.vectors, case.real.moments),),
+    ("is",): lambda case: (classification.inception_score(require_logits(case.fake)),),
     ("kid",): lambda case: (
-        distances.kernel_distance(case.fake.vectors, case.real.features.vectors, real_sum=case.real.kernel_sum),
+        frechet.kernel_distance(case.fake.vectors, case.real.features.vectors, real_sum=case.real.kernel_sum),
     ),
-    ("precision", "recall", "density", "coverage"): lambda case: manifold.overlap(
+    ("precision", "recall", "density", "coverage"): lambda case: prdc.overlap(
         case.fake.vectors, case.real.features.vectors, radii=case.real.radii
     ),
-    ("modes",): lambda case: (float(classes.modes(case.predicted, case.classes)),),
-    ("modes_hit",): lambda case: (float(classes.modes_hit(case.predicted, case.classes)),),
-    ("class_kl",): lambda case: (classes.class_kl(case.predicted, case.real.predicted, case.classes),),
+    ("modes",): lambda case: (float(classification.modes(case.predicted, case.classes)),),
+    ("modes_hit",): lambda case: (float(classification.modes_hit(case.predicted, case.classes)),),
+    ("class_kl",): lambda case: (classification.class_kl(case.predicted, case.real.predicted, case.classes),),
     ("label_accuracy",): lambda case: (case.label_accuracy(),),
     ("memorization",): lambda case: (
         memorization(case.real.nearest_training(case.fake), case.real.training_distances),

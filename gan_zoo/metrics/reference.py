@@ -7,9 +7,9 @@ from functools import cached_property
 from torch import Tensor
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.metrics import distances, manifold
-from gan_zoo.metrics.classes import modes
-from gan_zoo.metrics.copying import nearest
+from gan_zoo.metrics import (frechet, prdc)
+from gan_zoo.metrics.classification import modes
+from gan_zoo.metrics.memorization import nearest
 from gan_zoo.metrics.features import Features, require_logits
 
 
@@ -27,19 +27,19 @@ class Reference:
     training: Tensor | None = None
 
     @cached_property
-    def moments(self) -> distances.Moments:
+    def moments(self) -> frechet.Moments:
         """Mean and covariance, for the Frechet distance."""
-        return distances.moments(self.features.vectors)
+        return frechet.moments(self.features.vectors)
 
     @cached_property
     def kernel_sum(self) -> Tensor:
         """Sum of the kernel over pairs of real images, for the kernel distance."""
-        return distances.kernel_sum(self.features.vectors)
+        return frechet.kernel_sum(self.features.vectors)
 
     @cached_property
     def radii(self) -> Tensor:
         """Radii (N, 2) of the balls around the real images: for precision and recall, for density and coverage."""
-        return manifold.neighbor_radii(self.features.vectors)
+        return prdc.neighbor_radii(self.features.vectors)
 
     @cached_property
     def training_distances(self) -> Tensor:
@@ -85,7 +85,7 @@ class Reference:
     ) -> "Reference":
         """The reference that `to_tensors` took apart; its figures are equal to the last bit."""
         reference = cls(Features(tensors["vectors"], tensors.get("logits"), extractor), training)
-        moments = distances.Moments(tensors["mean"].cpu(), tensors["covariance"].cpu(), len(reference.features))
+        moments = frechet.Moments(tensors["mean"].cpu(), tensors["covariance"].cpu(), len(reference.features))
         # Where cached properties keep their values.
         vars(reference).update(moments=moments, kernel_sum=tensors["kernel_sum"], radii=tensors["radii"])
         return reference

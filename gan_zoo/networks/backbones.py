@@ -9,11 +9,11 @@ from torch import nn
 
 from gan_zoo.errors import unknown
 from gan_zoo.networks.dcgan import all_convolutional, linear_stem, tutorial
-from gan_zoo.networks.keras import keras
+from gan_zoo.networks.dcgan_keras import keras
 from gan_zoo.networks.mlp import mlp
-from gan_zoo.networks.paper import projected
+from gan_zoo.networks.dcgan_paper import projected
 from gan_zoo.networks.points import points
-from gan_zoo.networks.residual import residual
+from gan_zoo.networks.resnet import residual
 from gan_zoo.variant import Spec
 
 Family = Callable[..., tuple[nn.Module, nn.Module]]

@@ -7,8 +7,8 @@ import pandas as pd
 
 from gan_zoo.bench.summary import FLOOR
 from gan_zoo.bench.tables import Results, own_extractor
-from gan_zoo.metric_catalogue import METRICS
-from gan_zoo.report import text
+from gan_zoo.metrics.registry import METRICS
+from gan_zoo import text
 from gan_zoo.statistics import ALPHA, GEOMETRIC, MINIMUM_SEEDS, shared_alpha
 
 POWER = "80%"

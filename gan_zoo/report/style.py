@@ -17,7 +17,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, StrMethod
 
 from gan_zoo.bench.tables import FLOOR, Results, own_extractor
 from gan_zoo.io import atomic_path
-from gan_zoo.precision import EXACT
+from gan_zoo.options import EXACT
 
 DOTS_PER_INCH = 110
 INK, FAINT = "#222222", "#6b6b6b"

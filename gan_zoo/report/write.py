@@ -12,8 +12,8 @@ from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
 from gan_zoo.report.figures import write_figures
 from gan_zoo.report.pictures import write_pictures
-from gan_zoo.report.text import plural
-from gan_zoo.report.view import view
+from gan_zoo.text import plural
+from gan_zoo.report.context import view
 
 
 def write_report(folder: Path) -> Path:

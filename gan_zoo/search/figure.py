@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from gan_zoo.metric_catalogue import Metric
+from gan_zoo.metrics.registry import Metric
 from gan_zoo.report.style import FAINT, INK, figure, log_axis, say
 
 _COLUMNS = 3

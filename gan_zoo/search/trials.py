@@ -8,7 +8,7 @@ from typing import Any
 
 from gan_zoo import overrides, registry
 from gan_zoo.bench import tables
-from gan_zoo.bench.cell import records_path
+from gan_zoo.bench.run import records_path
 from gan_zoo.bench.plan import CellPlan, Plan
 from gan_zoo.bench.records import read_cell
 from gan_zoo.bench.suite import Named, Preset, Suite

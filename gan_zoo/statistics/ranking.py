@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from gan_zoo.statistics.samples import MINIMUM_SEEDS, Sample, has_logarithm, scaled, shared_alpha
-from gan_zoo.statistics.welch import welch
+from gan_zoo.statistics.significance import welch
 
 
 def tied_with_best(

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from gan_zoo.latent import uniform
-from gan_zoo.objectives import boundary_equilibrium
+from gan_zoo.losses import boundary_equilibrium
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant

@@ -2,7 +2,7 @@
 
 from gan_zoo.latent import uniform
 from gan_zoo.networks.mlp import mlp
-from gan_zoo.objectives import cross_entropy
+from gan_zoo.losses import cross_entropy
 from gan_zoo.registry import register
 from gan_zoo.variant import Variant
 from gan_zoo.variants.nsgan import REUSED

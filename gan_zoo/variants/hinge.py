@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gan_zoo.objectives import hinge
+from gan_zoo.losses import hinge
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant

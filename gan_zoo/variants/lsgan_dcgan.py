@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gan_zoo.objectives import least_squares
+from gan_zoo.losses import least_squares
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
 from gan_zoo.variants.nsgan import REUSED

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gan_zoo.objectives import minimax
+from gan_zoo.losses import minimax
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from gan_zoo.objectives import wasserstein
+from gan_zoo.losses import wasserstein
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant

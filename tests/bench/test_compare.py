@@ -242,5 +242,5 @@ def test_points_are_ranked_by_their_own_measure(write):
 
 
 def test_it_reads_files_without_torch():
-    code = "import sys, gan_zoo.bench.compare, gan_zoo.bench.fingerprint; sys.exit('torch' in sys.modules)"
+    code = "import sys, gan_zoo.bench.compare, gan_zoo.bench.protocol; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0

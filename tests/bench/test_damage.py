@@ -97,7 +97,7 @@ def test_a_run_that_is_trained_again_never_resumes_from_what_it_replaces(
         raise RuntimeError("planned")
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"gan_zoo.bench.cell.{part}", fail)
+        patch.setattr(f"gan_zoo.bench.run.{part}", fail)
         assert bench("out", **ALONE).errors == ("sibling seed 0: RuntimeError: planned",)
     bench("out", **ALONE)
     assert_same_tables(whole, tmp_path / "out")

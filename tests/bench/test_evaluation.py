@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from gan_zoo import data
-from gan_zoo.bench import evaluation
-from gan_zoo.bench.evaluation import Evaluator
+from gan_zoo.metrics import evaluator
+from gan_zoo.metrics.evaluator import Evaluator
 from gan_zoo.data import Dataset
 from gan_zoo.data.splits import StreamedSplit
 from gan_zoo.metrics import Extractor, Features, load_extractor

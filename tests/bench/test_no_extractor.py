@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from gan_zoo import pipeline
+from gan_zoo import api
 from gan_zoo.bench import plan as plan_module
 from gan_zoo.bench.records import read_cells
 from gan_zoo.bench.tables import write_tables
-from gan_zoo.report.ranking import ranking_table
+from gan_zoo.report.findings import ranking_table
 from gan_zoo.report.write import write_report
 
 WHY = "every measure is left out: there are no labels and no Inception weights"
@@ -18,7 +18,7 @@ WHY = "every measure is left out: there are no labels and no Inception weights"
 def folder(tmp_path, toys, suite, no_report, monkeypatch):
     monkeypatch.setattr(plan_module, "_extractors", lambda *_a, **_k: ((), [WHY]))
     return lambda: (
-        pipeline.run_suite(suite(), tmp_path / "out", preset="smoke", plugins=[toys], jobs=1, device="cpu")
+        api.run_suite(suite(), tmp_path / "out", preset="smoke", plugins=[toys], jobs=1, device="cpu")
         and tmp_path / "out"
     )
 

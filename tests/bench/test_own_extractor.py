@@ -11,7 +11,7 @@ from gan_zoo.bench.plan import Recipe, make_plan
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics import ExtractorUnavailable, load_extractor, trained
-from gan_zoo.metrics import training as training_module
+from gan_zoo.metrics import classifier_training as training_module
 from gan_zoo.metrics.classifier import MEASURES
 
 

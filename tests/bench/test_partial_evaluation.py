@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from gan_zoo import train
-from gan_zoo.bench import cell
+from gan_zoo.bench import run
 from gan_zoo.bench.records import read_cells
 
 pytestmark = pytest.mark.usefixtures("no_report")
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("no_report")
 def stopping(before):
     """``append`` with two Ctrl-C before a row of an evaluation, counted from 0."""
     number = 0
-    append = cell.append
+    append = run.append
 
     def stopped(path, row):
         nonlocal number

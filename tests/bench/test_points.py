@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan_zoo import data, pipeline, registry
+from gan_zoo import (data, api, registry)
 from gan_zoo.bench.points import PointEvaluator, judge_of
 from gan_zoo.bench.records import read_cells, read_manifest
 from gan_zoo.bench.tables import write_tables
 from gan_zoo.engine import Sampler, init
 from gan_zoo.errors import GanZooError
 from gan_zoo.registry import get, load_plugin
-from gan_zoo.report.ranking import ranking_table
+from gan_zoo.report.findings import ranking_table
 from gan_zoo.report.write import write_report
 
 PLUGIN = Path(__file__).parent / "points_plugin.py"
@@ -41,7 +41,7 @@ def folder(tmp_path_factory):
         registry.names()
         patch.setattr(registry, "_factories", dict(registry._factories))
         patch.setattr(pipeline, "write_report", lambda out: write_tables(out) and out / "report.html")
-        pipeline.run_suite(here / "points.toml", here / "out", preset="smoke", plugins=[PLUGIN], jobs=1, device="cpu")
+        api.run_suite(here / "points.toml", here / "out", preset="smoke", plugins=[PLUGIN], jobs=1, device="cpu")
     return here / "out"
 
 
@@ -138,7 +138,7 @@ def test_the_same_seed_draws_the_same_figures():
 def test_what_does_not_fit_points_is_one_line(tmp_path, old, new, said):
     (tmp_path / "points.toml").write_text(SUITE.replace(old, new), encoding="utf-8")
     with pytest.raises(GanZooError, match=said) as error:
-        pipeline.run_suite(tmp_path / "points.toml", tmp_path / "out", preset="smoke", plugins=[PLUGIN], jobs=1)
+        api.run_suite(tmp_path / "points.toml", tmp_path / "out", preset="smoke", plugins=[PLUGIN], jobs=1)
     assert "\n" not in str(error.value)
 
 
@@ -164,8 +164,8 @@ def test_a_penalized_discriminator_is_no_estimate_of_the_ratio(name, judges):
 def test_points_are_measured_from_python():
     variant = get("nsgan", backbone={"name": "points", "width": 4, "depth": 1}, latent="2 normal")
     sampler = Sampler.of(init(variant, data.load("ring8"), seed=0))
-    measured = pipeline.evaluate(sampler, "ring8", n=2500).set_index(["variant", "metric"])["value"]
+    measured = api.evaluate(sampler, "ring8", n=2500).set_index(["variant", "metric"])["value"]
     assert measured["real", "modes_found"] == 8
     assert measured["nsgan", "jsd"] > 0.5
     with pytest.raises(GanZooError, match=r"n is 100; modes are looked for among 2,500 points"):
-        pipeline.evaluate(sampler, "ring8", n=100)
+        api.evaluate(sampler, "ring8", n=100)

@@ -332,7 +332,7 @@ def test_a_run_whose_graphs_fail_says_so_once_and_on_record(bench, monkeypatch, 
             state.notices.append("a graph differs")
         return advance(state, rounds, **options)
 
-    monkeypatch.setattr("gan_zoo.engine.train.advance", fall_back)
+    monkeypatch.setattr("gan_zoo.engine.loop.advance", fall_back)
     listener = Notices()
     bench("out", seeds=[0], variants=["sibling"], listener=listener)
     assert [text for text in listener.texts if "a graph differs" in text] == ["sibling seed 0: a graph differs"]
@@ -349,7 +349,7 @@ def test_graphs_are_used_unless_they_are_switched_off(bench, monkeypatch, graphs
         seen.append(start(*words, **options).graphs)
         return start(*words, **options)
 
-    monkeypatch.setattr("gan_zoo.bench.cell.start", watch)
+    monkeypatch.setattr("gan_zoo.bench.run.start", watch)
     bench("out", seeds=[0], variants=["sibling"], graphs=graphs)
     assert seen == [graphs]
 

@@ -12,7 +12,7 @@ from expectations import Expectation, judged, made_from, part_of, read, write
 from scipy import stats
 
 from gan_zoo import registry
-from gan_zoo.bench.fingerprint import Protocol
+from gan_zoo.bench.protocol import Protocol
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.bench.tables import read_results
 from gan_zoo.errors import GanZooError

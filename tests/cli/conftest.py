@@ -11,7 +11,7 @@ from rich.console import Console
 from torchvision.datasets import utils as torchvision_utils
 
 from gan_zoo import registry
-from gan_zoo.cli import app
+from gan_zoo.cli import main
 
 TOYS = Path(__file__).parents[1] / "toys.py"
 
@@ -51,7 +51,7 @@ def gan_zoo(monkeypatch, capsys):
             patch.setenv("COLUMNS", str(columns))
             status = 0
             try:
-                app.main()
+                main.main()
             except SystemExit as end:
                 status = end.code or 0
         said = capsys.readouterr()
@@ -90,7 +90,7 @@ def _finished(tmp_path_factory):
         patch.setattr(sys, "argv", ["gan-zoo", *map(str, words)])
         patch.setattr(app, "_console", lambda: Console(width=80, file=said))
         with pytest.raises(SystemExit, match=r"^0$"):
-            app.main()
+            main.main()
     return folder
 
 

@@ -7,9 +7,9 @@ import sys
 import pytest
 import typer
 
-from gan_zoo.cli import app
+from gan_zoo.cli import main
 
-VERBS = sorted(typer.main.get_command(app.app).commands)
+VERBS = sorted(typer.main.get_command(main.app).commands)
 LOOK = """
 import sys
 from gan_zoo.cli import main

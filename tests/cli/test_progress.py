@@ -12,8 +12,8 @@ from gan_zoo.bench.plan import Recipe, make_plan
 from gan_zoo.bench.single import single_recipe
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.budget import Budget
-from gan_zoo.cli import progress
-from gan_zoo.cli.progress import BenchListener
+from gan_zoo.cli import console
+from gan_zoo.cli.console import BenchListener
 
 VALUES = {"discriminator_loss": 0.5, "generator_loss": 1.25}
 ENDED = {"status": "ok", "message": "", "seconds": 130.0}
@@ -31,7 +31,7 @@ def clock(monkeypatch):
     class Clock:
         now = 1000.0
 
-    monkeypatch.setattr(progress.time, "monotonic", lambda: Clock.now)
+    monkeypatch.setattr(console.time, "monotonic", lambda: Clock.now)
     return Clock
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from gan_zoo import data, registry
 from gan_zoo.cli import facts, index, ranking
-from gan_zoo.cli.show import EXPLAINED
+from gan_zoo.cli.inspect import EXPLAINED
 from gan_zoo.variant import Variant
 
 
@@ -138,7 +138,7 @@ def test_doctor_looks_and_downloads_nothing(gan_zoo, nothing_here, monkeypatch, 
 
 
 def test_doctor_reports_a_gpu_that_is_not_used(gan_zoo, nothing_here, monkeypatch, tmp_path):
-    monkeypatch.setattr("gan_zoo.engine.device._GPU", tmp_path)
+    monkeypatch.setattr("gan_zoo.device._GPU", tmp_path)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert any("is not used: torch" in line for line in lines(gan_zoo("doctor", columns=300)))

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from gan_zoo import data
-from gan_zoo.data import folder
+from gan_zoo.data import image_folder
 from gan_zoo.errors import GanZooError
 
 Write = Callable[..., Path]
@@ -67,9 +67,9 @@ def test_names_are_safe_and_say_what_was_asked_for(root: Path, write: Write) -> 
     loaded = load(root)
     assert (loaded.name, loaded.title) == ("folder-Katzchen-Hunde", "Kätzchen & Hunde")
     assert loaded.requested == f"folder:{root}"
-    assert folder._safe("犬") == folder._safe("犬") != folder._safe("猫")
-    assert folder._safe("犬").isascii()
-    assert folder._safe("../..") not in ("", ".", "..")
+    assert image_folder._safe("犬") == image_folder._safe("犬") != image_folder._safe("猫")
+    assert image_folder._safe("犬").isascii()
+    assert image_folder._safe("../..") not in ("", ".", "..")
 
 
 def test_the_same_files_give_the_same_set_at_every_side(root: Path, write: Write) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from gan_zoo.contract import random_data
+from gan_zoo.validation import random_data
 from gan_zoo.engine import Batch, Fakes, advance, checkpoint, init
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.registry import get

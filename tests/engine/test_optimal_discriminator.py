@@ -8,7 +8,7 @@ from torch import nn
 from gan_zoo import data
 from gan_zoo.engine import advance, init
 from gan_zoo.latent import normal
-from gan_zoo.objectives import cross_entropy
+from gan_zoo.losses import cross_entropy
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.variant import Variant
 

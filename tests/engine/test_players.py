@@ -8,10 +8,10 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy, cross_entropy
 
-from gan_zoo import objectives
+from gan_zoo import losses
 from gan_zoo.engine import Batch, Fakes, advance, flush, init
 from gan_zoo.latent import categorical, normal
-from gan_zoo.objectives import Critique, Objective, Result
+from gan_zoo.losses import (Critique, Objective, Result)
 from gan_zoo.optimizer import Optimizer
 
 
@@ -54,7 +54,7 @@ class _WithHead(nn.Module):
 
 
 def _information(weight):
-    base = objectives.cross_entropy()
+    base = losses.cross_entropy()
 
     def generator(step, state):
         said = cross_entropy(step.on_fake.extra["code"], step.latent["category"].argmax(1))
@@ -123,7 +123,7 @@ def test_the_discriminator_is_frozen_in_the_generators_step(tiny, pixels):
         captured["gradients"] = [p.grad.clone() for p in discriminator.parameters()]
         captured["weights"] = [p.clone() for p in discriminator.parameters()]
 
-    base, asked = objectives.cross_entropy(), []
+    base, asked = losses.cross_entropy(), []
 
     def generator(step, state):
         asked.append([p.requires_grad for p in trained.networks.discriminator.parameters()])

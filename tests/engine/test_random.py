@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo import objectives
+from gan_zoo import losses
 from gan_zoo.engine import Batch, Fakes, advance, flush, init
 from gan_zoo.optimizer import Optimizer
 
@@ -70,7 +70,7 @@ def test_an_error_in_a_step_leaves_all_as_it_was(tiny, pixels):
     def fail(_step, _state):
         raise ValueError("of the variant")
 
-    state = init(tiny(objective=replace(objectives.cross_entropy(), generator=fail)), pixels(), seed=0)
+    state = init(tiny(objective=replace(losses.cross_entropy(), generator=fail)), pixels(), seed=0)
     before = torch.get_rng_state()
     with pytest.raises(ValueError, match="of the variant"):
         advance(state, 1)

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo import objectives
+from gan_zoo import losses
 from gan_zoo.engine import Batch, Fakes, advance, init
 
 
 def _spy(seen, base=None):
     """The cross-entropy game, noting every step that each player is given."""
-    base = base or objectives.cross_entropy()
+    base = base or losses.cross_entropy()
 
     def watch(player):
         def loss(step, state):

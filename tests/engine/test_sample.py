@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo.engine import Sampler, advance, init, sample
+from gan_zoo.engine import (Sampler, advance, init, sampler)
 from gan_zoo.errors import GanZooError
 from gan_zoo.networks.mlp import mlp
 

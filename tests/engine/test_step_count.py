@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo.contract import random_data
+from gan_zoo.validation import random_data
 from gan_zoo.engine import advance, checkpoint, init
-from gan_zoo.objectives import Objective, Result
+from gan_zoo.losses import (Objective, Result)
 from gan_zoo.optimizer import KerasAdam, Optimizer
 from gan_zoo.registry import get
 

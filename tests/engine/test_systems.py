@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from gan_zoo import registry
-from gan_zoo.contract import random_data
+from gan_zoo.validation import random_data
 from gan_zoo.engine import Batch, Fakes, advance, init
 
 BATCH = 4

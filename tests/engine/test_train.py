@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gan_zoo import objectives
+from gan_zoo import losses
 from gan_zoo.engine import Budget, Diverged, advance, draw, flush, init, train_run, train_to
-from gan_zoo.engine.device import _CLEAR_REFS, peak_memory
-from gan_zoo.engine.sample import Sampler
-from gan_zoo.engine.train import HISTORY_INTERVAL
+from gan_zoo.device import (_CLEAR_REFS, peak_memory)
+from gan_zoo.engine.sampler import Sampler
+from gan_zoo.engine.loop import HISTORY_INTERVAL
 from gan_zoo.errors import GanZooError
-from gan_zoo.objectives import Result
+from gan_zoo.losses import Result
 from gan_zoo.optimizer import Optimizer
 
 
@@ -183,7 +183,7 @@ def test_history_as_a_table(tiny, pixels):
 
 
 def _nan_from(step_number, player="discriminator"):
-    base, calls = objectives.cross_entropy(), []
+    base, calls = losses.cross_entropy(), []
 
     def loss(step, state):
         calls.append(step)
@@ -229,7 +229,7 @@ def _failing(error):
     def fail(_step, _state):
         raise error
 
-    return replace(objectives.cross_entropy(), discriminator=fail)
+    return replace(losses.cross_entropy(), discriminator=fail)
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_warming_up_is_not_on_the_clock(tiny, pixels, monkeypatch):
         state.warmup_seconds += 0.2
         return advance(state, rounds)
 
-    monkeypatch.setattr("gan_zoo.engine.train.advance", slow)
+    monkeypatch.setattr("gan_zoo.engine.loop.advance", slow)
     state = _begun(tiny(), pixels())
     train_run(state, Budget("steps", 1))
     assert state.warmup_seconds == 0.2

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gan_zoo.contract import random_data
+from gan_zoo.validation import random_data
 from gan_zoo.engine import advance, init, start
 from gan_zoo.engine.trial import MARGIN, _channels_last_is_faster, _step_seconds
 from gan_zoo.registry import get

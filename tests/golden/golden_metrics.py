@@ -10,12 +10,12 @@ from golden_store import Golden, Values, summary
 from torch import Tensor
 
 from gan_zoo import METRICS_VERSION
-from gan_zoo.bench.evaluation import Evaluator, Judge
+from gan_zoo.metrics.evaluator import (Evaluator, Judge)
 from gan_zoo.bench.points import PointEvaluator
 from gan_zoo.data import Split
-from gan_zoo.metric_catalogue import METRICS
-from gan_zoo.metrics import Features, Reference, density, load_extractor, measure
-from gan_zoo.metrics.training import Recipe, fit
+from gan_zoo.metrics.registry import METRICS
+from gan_zoo.metrics import (Features, Reference, mixture, load_extractor, measure)
+from gan_zoo.metrics.classifier_training import (Recipe, fit)
 from gan_zoo.mixture import Mixture
 
 CLASSES, N, POINTS = 10, 140, 2_600
@@ -48,10 +48,10 @@ def _direct() -> dict[str, dict[str, float]]:
     return {
         "features": measure(fake, real, asked=asked),
         "points": {
-            "jsd": density.jsd(counts, mixture),
-            "modes_found": float(density.modes_found(points, mixture)),
-            "high_quality": density.high_quality(points, mixture),
-            "d_gap": density.d_gap(_judged(mixture.centers), counts, mixture),
+            "jsd": mixture.jsd(counts, mixture),
+            "modes_found": float(mixture.modes_found(points, mixture)),
+            "high_quality": mixture.high_quality(points, mixture),
+            "d_gap": mixture.d_gap(_judged(mixture.centers), counts, mixture),
         },
     }
 

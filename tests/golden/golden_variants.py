@@ -11,7 +11,7 @@ from golden_store import STEP, Golden, Unavailable, Values, summary
 from torch import Tensor, nn
 
 from gan_zoo import NUMERICS_VERSION, registry
-from gan_zoo.contract import random_data
+from gan_zoo.validation import random_data
 from gan_zoo.data import Dataset, Split
 from gan_zoo.data.mixtures import Points
 from gan_zoo.engine import Sampler, State, advance, flush, init

@@ -13,9 +13,9 @@ from regenerate import KINDS, main
 from gan_zoo import data, registry
 from gan_zoo.data import mixtures
 from gan_zoo.engine import step as engine_step
-from gan_zoo.metric_catalogue import METRICS
-from gan_zoo.metrics import density
-from gan_zoo.objectives import classical
+from gan_zoo.metrics.registry import METRICS
+from gan_zoo.metrics import mixture
+from gan_zoo.losses import classical
 
 _GOLDENS = {kind: goldens() for kind, goldens in KINDS.items()}
 _EVERY = [(kind, name) for kind, goldens in _GOLDENS.items() for name in goldens]

@@ -139,7 +139,7 @@ class TestKernelDistance:
     def test_does_not_depend_on_the_blocks(self, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
         fake, real = normal(100, 4, 1, scale=1.5), normal(100, 4, 2)
         whole = metrics.kernel_distance(fake, real)
-        monkeypatch.setattr("gan_zoo.metrics.distances._BLOCK", block)
+        monkeypatch.setattr("gan_zoo.metrics.frechet._BLOCK", block)
         assert metrics.kernel_distance(fake, real) == pytest.approx(whole, rel=1e-11)
 
     def test_takes_the_sum_computed_before(self) -> None:

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch_fidelity import feature_extractor_inceptionv3
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from gan_zoo import data, metrics, pipeline
+from gan_zoo import (data, metrics, api)
 from gan_zoo.bench.tables import Results, own_extractor
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics import Extractor, inception, load_extractor, measure
-from gan_zoo.report.ranking import rank
+from gan_zoo.report.findings import rank
 
 PUBLISHED = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 
@@ -157,7 +157,7 @@ def command(tmp_path: Path, toys: Path, suite: Callable[..., Path], no_report: N
 
     def run(weights: Path) -> Results:
         options = {"preset": "smoke", "plugins": [toys], "jobs": 1, "inception_weights": weights}
-        return pipeline.run_suite(suite(), tmp_path / "out", **options).results
+        return api.run_suite(suite(), tmp_path / "out", **options).results
 
     return run
 

@@ -93,7 +93,7 @@ class TestNeighborMeasures:
     def test_do_not_depend_on_the_blocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
         fake, real = normal(100, 4, 1), normal(100, 4, 2)
         whole = metrics.precision_recall(fake, real), metrics.density_coverage(fake, real)
-        monkeypatch.setattr("gan_zoo.metrics.manifold._BLOCK", 33)
+        monkeypatch.setattr("gan_zoo.metrics.prdc._BLOCK", 33)
         assert (metrics.precision_recall(fake, real), metrics.density_coverage(fake, real)) == whole
 
     def test_of_identical_sets(self) -> None:

@@ -16,7 +16,7 @@ from gan_zoo.errors import GanZooError
 from gan_zoo.metrics import ExtractorUnavailable, inception, load_extractor, trained
 from gan_zoo.metrics.extractors import resolve
 from gan_zoo.metrics.trained import load_trained
-from gan_zoo.metrics.training import Recipe, train_classifier
+from gan_zoo.metrics.classifier_training import (Recipe, train_classifier)
 
 CPU = torch.device("cpu")
 # Colors of one and the same luma by ITU-R 601 (0.299, 0.587, 0.114): a grey classifier could but guess.

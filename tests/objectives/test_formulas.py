@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.stats import truncnorm
 
-from gan_zoo import objectives as o
+from gan_zoo import losses as o
 from gan_zoo import registry
 
 REAL, FAKE = [-3.0, -0.5, 0.3, 2.0], [-2.0, 0.7, 4.0]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo.objectives import Critique
+from gan_zoo.losses import Critique
 
 
 def _tensor(values):

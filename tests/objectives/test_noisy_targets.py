@@ -6,9 +6,9 @@ import pytest
 import torch
 from scipy.stats import kstest, truncnorm
 
-from gan_zoo.contract import random_data
+from gan_zoo.validation import random_data
 from gan_zoo.engine import advance, flush, init
-from gan_zoo.objectives import noisy_cross_entropy
+from gan_zoo.losses import noisy_cross_entropy
 from gan_zoo.registry import get
 
 N = 20_000

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.report.ranking import ranking_table
+from gan_zoo.report.findings import ranking_table
 from gan_zoo.report.write import write_report
 
 FIGURES = ("fid_images", "fid_discriminator_steps", "fid_seconds", "pareto", "is", "bars", "losses", "scores")

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from gan_zoo import GanZooError
 from gan_zoo.bench.plan import Recipe, make_plan
 from gan_zoo.bench.suite import read_suite
-from gan_zoo.precision import EXACT
+from gan_zoo.options import EXACT
 from gan_zoo.search import run as running
 from gan_zoo.search import search_suite
 

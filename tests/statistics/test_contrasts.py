@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.statistics import ALPHA, Sample, contrasts, shared_alpha
-from gan_zoo.statistics.contrasts import holm
+from gan_zoo.statistics import (ALPHA, Sample, comparisons, shared_alpha)
+from gan_zoo.statistics.comparisons import holm
 
 FID = {"log": True, "lower_is_better": True}
 VALUES = st.lists(st.floats(1.0, 100.0), min_size=3, max_size=7).filter(lambda values: np.std(values) > 1e-3)

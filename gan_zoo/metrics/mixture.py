@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.metric_catalogue import METRICS
+from gan_zoo.metrics.registry import METRICS
 from gan_zoo.mixture import Array, Mixture, Whole
 
 EXTRACTOR = "density"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from gan_zoo.errors import GanZooError, unknown
-from gan_zoo.objectives import Critique
+from gan_zoo.losses import Critique
 from gan_zoo.variant import NORMS, Spec
 
 CODE = 64

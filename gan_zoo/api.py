@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gan_zoo import data as data_sets
 from gan_zoo import registry
-from gan_zoo.bench.evaluation import Evaluator, Measuring
+from gan_zoo.metrics.evaluator import (Evaluator, Measuring)
 from gan_zoo.bench.listener import Listener, WarningListener
 from gan_zoo.bench.plan import EVALUATION_SIDE, Plan, Recipe, make_plan
 from gan_zoo.bench.points import PointEvaluator
@@ -16,12 +16,12 @@ from gan_zoo.bench.single import checkpoint_in, resumed_recipe, resumed_state, s
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.data import Dataset
 from gan_zoo.engine import Budget, OnBlock, Run, Sampler, State, checkpoint, start, train_run
-from gan_zoo.engine.device import pick, prepare
+from gan_zoo.device import (pick, prepare)
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics import load_extractor
-from gan_zoo.metrics.density import COUNTED
+from gan_zoo.metrics.mixture import COUNTED
 from gan_zoo.metrics.extractors import OWN, resolve
-from gan_zoo.precision import EXACT
+from gan_zoo.options import EXACT
 from gan_zoo.report.live import LiveReport
 from gan_zoo.variant import Variant
 
@@ -194,7 +194,7 @@ def train(
         epochs, images, steps, seconds: see ``budget``.
         seed: of everything random.
         device: ``cuda``, ``cuda:1`` ... or ``cpu``; by default CUDA if there is one.
-        precision: a name of ``gan_zoo.precision.PRECISIONS``.
+        precision: a name of ``gan_zoo.options.PRECISIONS``.
         data_root: folder that holds the data sets.
         channels: 1 (grey) or 3; by default the data set's own.
         out: a results folder, as ``gan-zoo train`` writes it: records, checkpoints, tables and a report. The same call

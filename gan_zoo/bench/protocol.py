@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from gan_zoo.bench.records import Cell, Row, plain
-from gan_zoo.precision import EXACT
+from gan_zoo.options import EXACT
 
 UNKNOWN = "not recorded"
 DIGITS = 12
@@ -43,7 +43,7 @@ class Protocol:
         side: shape of a sample where it is measured, e.g. ``32 x 32, 1 channel``; ``points in 2 dimensions``.
         extractor: its name and SHA-256 (hex) of its weights.
         n: samples measured.
-        precision: how exactly the networks multiply, a name of ``gan_zoo.precision.PRECISIONS``.
+        precision: how exactly the networks multiply, a name of ``gan_zoo.options.PRECISIONS``.
         versions: package and version of all that decides the numbers.
     """
 

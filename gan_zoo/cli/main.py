@@ -106,10 +106,10 @@ def list_variants(
     plugin: Plugin = None,
 ) -> None:
     """List the variants: title, loss, networks, labels, year."""
-    from gan_zoo.cli import index, show
+    from gan_zoo.cli import (index, inspect)
 
-    found = show.matching(index.records(plugin), pattern)
-    print(json.dumps(found, indent=2, default=str) if as_json else show.listed(found, _width(), long=long))
+    found = inspect.matching(index.records(plugin), pattern)
+    print(json.dumps(found, indent=2, default=str) if as_json else inspect.listed(found, _width(), long=long))
 
 
 @app.command("show", epilog="Example: gan-zoo show lsgan")
@@ -117,9 +117,9 @@ def show_variant(
     name: Annotated[str, typer.Argument(help="A variant; `gan-zoo list` names them.")], plugin: Plugin = None
 ) -> None:
     """Show a variant: settings, networks, deviations from the paper."""
-    from gan_zoo.cli import index, show
+    from gan_zoo.cli import (index, inspect)
 
-    print(show.shown(index.record(name, plugin), _width()))
+    print(inspect.shown(index.record(name, plugin), _width()))
 
 
 app.command(epilog="Example: gan-zoo train cgan --epochs 2 --set batch_size=32 --set ema=0.99")(train)
@@ -173,10 +173,10 @@ def data(
     data_root: DataRoot = None,
 ) -> None:
     """List the data sets, or fetch and check those named."""
-    from gan_zoo.cli import index, show
+    from gan_zoo.cli import (index, inspect)
 
     if not names:
-        print(show.data_sets(index.read()["data"], _width()))
+        print(inspect.data_sets(index.read()["data"], _width()))
         return
     for name in names:
         index.check_data(name)

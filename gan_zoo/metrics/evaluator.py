@@ -14,7 +14,7 @@ from torch import Tensor
 from gan_zoo import METRICS_VERSION
 from gan_zoo.data import Split
 from gan_zoo.engine import Sampler
-from gan_zoo.engine.device import synchronize
+from gan_zoo.device import synchronize
 from gan_zoo.engine.state import derive, seeded
 from gan_zoo.metrics import Extractor, Reference, measure, nearest
 from gan_zoo.metrics.cache import cached
