@@ -117,7 +117,7 @@ def test_a_revision_names_the_runs_of_its_variant_and_of_those_made_from_it(plan
 def test_a_name_a_group_and_a_module_change_no_number(plan, monkeypatch):
     before = plan()
     identity = before.cells()[-1].identity
-    moved = json.loads(json.dumps(identity).replace("gan_zoo.losses.classical.", "gan_zoo.losses.energy."))
+    moved = json.loads(json.dumps(identity).replace("gan_zoo.losses.adversarial.", "gan_zoo.losses.energy."))
     assert moved != identity
     assert identity_module.decisive(moved) == identity_module.decisive(identity)
 
