@@ -10,14 +10,14 @@ from typing import Any
 
 import pandas as pd
 
+from gan_zoo import text
 from gan_zoo.bench.collapse import collapse
-from gan_zoo.bench.protocol import (Protocol, protocols, settings_digest)
+from gan_zoo.bench.protocol import Protocol, protocols, settings_digest
 from gan_zoo.bench.records import Cell, read_cells, read_manifest
 from gan_zoo.bench.tables import own_extractor, ranked_by
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
 from gan_zoo.metrics.registry import METRICS
-from gan_zoo import text
 from gan_zoo.statistics import GEOMETRIC, MINIMUM_SEEDS, prediction_interval
 
 FOUNDING = ("gan", "cgan", "dcgan", "lsgan")

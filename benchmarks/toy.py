@@ -15,13 +15,13 @@ import pandas as pd
 from rich.console import Console
 from rich.markdown import Markdown
 
+from gan_zoo import text
+from gan_zoo.api import run_suite
 from gan_zoo.bench import launch
 from gan_zoo.bench.tables import FLOOR, Results
 from gan_zoo.cli.console import BenchListener
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
-from gan_zoo.api import run_suite
-from gan_zoo import text
 from gan_zoo.report.findings import summary_lines
 from gan_zoo.report.style import INK, Look, figure
 

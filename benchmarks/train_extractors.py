@@ -15,7 +15,7 @@ from gan_zoo import data
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
 from gan_zoo.metrics.classifier import SIDE, WEIGHTS
-from gan_zoo.metrics.classifier_training import (Recipe, train_classifier)
+from gan_zoo.metrics.classifier_training import Recipe, train_classifier
 
 
 @dataclass(frozen=True)

@@ -17,18 +17,18 @@ from pathlib import Path
 from expectations import FOUNDING, Expectation, judged, made_from, part_of, read, write
 from rich.console import Console
 
+from gan_zoo import text
 from gan_zoo.bench import launch
-from gan_zoo.bench.run import begin_row
-from gan_zoo.bench.protocol import (TITLES, Protocol, differences, fingerprint_of, settings_digest)
 from gan_zoo.bench.plan import FLOOR, Plan, Recipe, make_plan
-from gan_zoo.bench.runner import (manifest_of, run_plan)
+from gan_zoo.bench.protocol import TITLES, Protocol, differences, fingerprint_of, settings_digest
+from gan_zoo.bench.run import begin_row
+from gan_zoo.bench.runner import manifest_of, run_plan
 from gan_zoo.bench.suite import SHIPPED, Suite, read_suite
 from gan_zoo.bench.tables import write_tables
 from gan_zoo.cli.console import BenchListener
 from gan_zoo.cli.table import fitted
 from gan_zoo.engine import Budget
 from gan_zoo.errors import GanZooError
-from gan_zoo import text
 
 EXPECTED = Path(__file__).parent / "expected.toml"
 

@@ -4,9 +4,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gan_zoo.api import evaluate, load, run_suite, train
     from gan_zoo.bench.tables import Results, read_results
     from gan_zoo.errors import GanZooError
-    from gan_zoo.api import (evaluate, load, run_suite, train)
     from gan_zoo.registry import get, load_plugin, names, register
     from gan_zoo.variant import Variant
 

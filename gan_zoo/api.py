@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from gan_zoo import data as data_sets
 from gan_zoo import registry
-from gan_zoo.metrics.evaluator import (Evaluator, Measuring)
 from gan_zoo.bench.listener import Listener, WarningListener
 from gan_zoo.bench.plan import EVALUATION_SIDE, Plan, Recipe, make_plan
 from gan_zoo.bench.points import PointEvaluator
-from gan_zoo.bench.runner import (default_folder, run_plan)
+from gan_zoo.bench.runner import default_folder, run_plan
 from gan_zoo.bench.single import checkpoint_in, resumed_recipe, resumed_state, single_recipe, trained_run
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.data import Dataset
+from gan_zoo.device import pick, prepare
 from gan_zoo.engine import Budget, OnBlock, Run, Sampler, State, checkpoint, start, train_run
-from gan_zoo.device import (pick, prepare)
 from gan_zoo.errors import GanZooError
-from gan_zoo.metrics import load_extractor
+from gan_zoo.metrics.evaluator import Evaluator, Measuring
+from gan_zoo.metrics.extractors import OWN, load_extractor, resolve
 from gan_zoo.metrics.mixture import COUNTED
-from gan_zoo.metrics.extractors import OWN, resolve
 from gan_zoo.options import EXACT
 from gan_zoo.report.live import LiveReport
 from gan_zoo.variant import Variant

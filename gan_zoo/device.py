@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from gan_zoo.errors import GanZooError, unknown
-from gan_zoo.options import (EXACT, PRECISIONS)
+from gan_zoo.options import EXACT, PRECISIONS
 
 _EXACT_ERROR = 1e-5
 """Largest relative error of a product that still counts as float32 arithmetic (bf16 gives 3e-3)."""

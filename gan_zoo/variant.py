@@ -10,8 +10,8 @@ from gan_zoo.errors import GanZooError, unknown
 from gan_zoo.initialization import INITIALIZATIONS, spectral
 from gan_zoo.latent import Latent, uniform
 from gan_zoo.losses import Objective
-from gan_zoo.optimizer import Optimizer
 from gan_zoo.losses.penalties import Penalty
+from gan_zoo.optimizer import Optimizer
 
 
 class Networks(NamedTuple):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gan_zoo import (api, registry)
+from gan_zoo import api, registry
 from gan_zoo.bench.tables import write_tables
 
 SUITE = """
@@ -93,7 +93,7 @@ def no_report(monkeypatch):
         write_tables(folder)
         return folder / "report.html"
 
-    monkeypatch.setattr(pipeline, "write_report", write)
+    monkeypatch.setattr(api, "write_report", write)
 
 
 @pytest.fixture

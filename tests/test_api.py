@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import gan_zoo
+from gan_zoo import api
 
 TABLES = ("runs", "history", "metrics", "summary")
 
@@ -140,10 +141,9 @@ def test_a_wrong_seed_is_one_clear_line(seed):
 
 def test_load_and_evaluate_set_the_device_up(checkpoint, monkeypatch):
     """Exact float32 is a setting of the process, which on CUDA is off by default."""
-    from gan_zoo import api
 
     told = []
-    monkeypatch.setattr(pipeline, "prepare", told.append)
+    monkeypatch.setattr(api, "prepare", told.append)
     sampler = gan_zoo.load(checkpoint, device="cpu")
     assert told == ["cpu"]
     gan_zoo.evaluate(sampler, "digits", n=200)

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 import gan_zoo
-from gan_zoo import (validation, registry)
+from gan_zoo import registry, validation
 from gan_zoo.bench import entries
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.cli.main import app

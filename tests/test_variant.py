@@ -10,17 +10,17 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo.validation import random_data
 from gan_zoo.description import describe
 from gan_zoo.engine import advance, flush, init
 from gan_zoo.errors import GanZooError
 from gan_zoo.latent import normal, uniform
+from gan_zoo.losses import cross_entropy, least_squares
+from gan_zoo.losses.penalties import gradient_penalty
 from gan_zoo.networks.dcgan import all_convolutional, linear_stem
 from gan_zoo.networks.mlp import mlp
-from gan_zoo.losses import (cross_entropy, least_squares)
 from gan_zoo.optimizer import Optimizer
-from gan_zoo.losses.penalties import gradient_penalty
 from gan_zoo.registry import get, names
+from gan_zoo.validation import random_data
 from gan_zoo.variant import Variant
 
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo.validation import random_data
 from gan_zoo.engine import advance, init
 from gan_zoo.errors import GanZooError
 from gan_zoo.networks.resnet import Block
 from gan_zoo.registry import get, names
+from gan_zoo.validation import random_data
 from gan_zoo.variants.nsgan import REUSED
 
 

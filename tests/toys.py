@@ -7,7 +7,7 @@ from torch import nn
 
 from gan_zoo import data
 from gan_zoo.latent import normal
-from gan_zoo.losses import (Objective, Result, cross_entropy)
+from gan_zoo.losses import Objective, Result, cross_entropy
 from gan_zoo.registry import register
 from gan_zoo.variant import Variant
 

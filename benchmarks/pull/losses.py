@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from gan_zoo import registry
-from gan_zoo.losses import (Critique, Objective, Step)
+from gan_zoo.losses import Critique, Objective, Step
 
 VARIANTS = ("cgan", "lsgan", "lsgan_linear")
 TITLES = {

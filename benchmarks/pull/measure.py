@@ -18,10 +18,11 @@ from torch.nn.functional import normalize
 from gan_zoo import data, registry
 from gan_zoo.data import Dataset, Split, to_uint8
 from gan_zoo.engine import Budget, State, init
-from gan_zoo.engine.state import seeded
 from gan_zoo.engine.loop import train_to
+from gan_zoo.engine.state import seeded
 from gan_zoo.errors import GanZooError
-from gan_zoo.metrics import Extractor, load_extractor
+from gan_zoo.metrics.extractors import load_extractor
+from gan_zoo.metrics.features import Extractor
 from pull.losses import VARIANTS, boundary, derivatives, objective_of
 
 FRACTIONS = (0.05, 0.25, 0.5, 1.0)

@@ -14,8 +14,8 @@ import pandas as pd
 from timing import machine, quality
 
 from gan_zoo.bench.records import write_json
-from gan_zoo.engine import Diverged
 from gan_zoo.device import pick
+from gan_zoo.engine import Diverged
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
 from pull.bins import binned, by_region

@@ -13,7 +13,7 @@ from scipy import interpolate, stats
 from gan_zoo.bench.records import read_manifest
 from gan_zoo.bench.tables import FLOOR, own_extractor, tables
 from gan_zoo.errors import GanZooError
-from gan_zoo.statistics import (MINIMUM_SEEDS, Sample, comparisons, is_failure, shared_alpha, tied_with_best)
+from gan_zoo.statistics import MINIMUM_SEEDS, Sample, contrasts, is_failure, shared_alpha, tied_with_best
 
 METRIC = "fid"
 LEAST = 40  # seeds

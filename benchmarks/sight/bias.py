@@ -8,13 +8,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from gan_zoo import api, registry
 from gan_zoo import data as data_sets
-from gan_zoo import (api, registry)
 from gan_zoo.data import Dataset
 from gan_zoo.engine import Sampler
 from gan_zoo.errors import GanZooError
-from gan_zoo.metrics import Extractor, frechet_distance, load_extractor, moments
+from gan_zoo.metrics.extractors import load_extractor
 from gan_zoo.metrics.extrapolation import Extrapolation, frechet_infinity
+from gan_zoo.metrics.features import Extractor
+from gan_zoo.metrics.frechet import frechet_distance, moments
 
 SIDE = 32
 VARIANT = "cgan"

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import TwoSlopeNorm
 
-from gan_zoo.metrics.registry import METRICS
 from gan_zoo import text
+from gan_zoo.metrics.registry import METRICS
 from gan_zoo.report.style import FAINT, INK, figure
 from sight.faults import NONE
 

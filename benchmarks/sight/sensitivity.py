@@ -9,8 +9,11 @@ import torch
 from gan_zoo import data as data_sets
 from gan_zoo.data import Split
 from gan_zoo.errors import GanZooError
+from gan_zoo.metrics.extractors import load_extractor
+from gan_zoo.metrics.features import Extractor
+from gan_zoo.metrics.measures import measure
+from gan_zoo.metrics.reference import Reference
 from gan_zoo.metrics.registry import METRICS
-from gan_zoo.metrics import Extractor, Reference, load_extractor, measure
 from gan_zoo.statistics import GEOMETRIC, estimate, prediction_interval
 from sight.faults import FAULTS, NONE, Fault, Source
 

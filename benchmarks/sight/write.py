@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 from timing.table import grid
 
+from gan_zoo import text
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
 from gan_zoo.metrics.registry import METRICS
-from gan_zoo import text
 from sight.faults import NONE
 from sight.picture import draw_bias, draw_sensitivity
 from sight.sensitivity import judged

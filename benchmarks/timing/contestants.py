@@ -4,8 +4,8 @@ import time
 from typing import NamedTuple, Protocol
 
 from gan_zoo import data, registry
+from gan_zoo.device import pick, synchronize
 from gan_zoo.engine import advance, flush, start
-from gan_zoo.device import (pick, synchronize)
 from gan_zoo.engine.cuda_graphs import WARM_UP
 from gan_zoo.variant import Variant
 

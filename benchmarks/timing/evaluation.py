@@ -16,9 +16,11 @@ import torch
 
 from gan_zoo import data, registry
 from gan_zoo.bench.records import read_cells
-from gan_zoo.engine import Sampler, init
 from gan_zoo.device import synchronize
-from gan_zoo.metrics import Reference, load_extractor, measure
+from gan_zoo.engine import Sampler, init
+from gan_zoo.metrics.extractors import load_extractor
+from gan_zoo.metrics.measures import measure
+from gan_zoo.metrics.reference import Reference
 
 N, EXTRACTOR = 10_000, "mnist-cnn"
 TRIES, SECONDS_A_PART = 3, 5.0

@@ -10,7 +10,7 @@ import torch
 import torchvision
 from script import digest
 
-from gan_zoo.device import (cores, describe)
+from gan_zoo.device import cores, describe
 
 BENCHMARKS = Path(__file__).parent.parent
 ROOT = BENCHMARKS.parent

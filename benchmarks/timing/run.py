@@ -15,7 +15,7 @@ import torch
 
 from gan_zoo import data, registry
 from gan_zoo.bench.records import plain, write_json
-from gan_zoo.device import (cores, describe, pick)
+from gan_zoo.device import cores, describe, pick
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
 from timing import evaluation, machine, quality, roofline, startup

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from gan_zoo import data, registry
-from gan_zoo.engine import State, advance, flush, init
 from gan_zoo.device import synchronize
-from gan_zoo.engine.cuda_graphs import (UNROLL, WARM_UP)
+from gan_zoo.engine import State, advance, flush, init
+from gan_zoo.engine.cuda_graphs import UNROLL, WARM_UP
 
 SEEDS, ROUNDS, EPOCHS = 4, 5, 4
 """Seeds trained, rounds of measurement, and epochs that each seed trains in a turn."""

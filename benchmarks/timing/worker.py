@@ -44,7 +44,7 @@ def _begin(started: float, mode: str, variant: str, device: str) -> tuple[Reply,
     import torch
 
     imported = time.perf_counter() - clock
-    from gan_zoo.device import (peak_memory, pick, reset_peak_memory, synchronize)
+    from gan_zoo.device import peak_memory, pick, reset_peak_memory, synchronize
     from timing.contestants import contestant
 
     one = contestant(mode, variant, device)

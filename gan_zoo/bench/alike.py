@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from gan_zoo.bench.protocol import (TITLES, UNKNOWN, Protocol, differences, protocols)
+from gan_zoo.bench.protocol import TITLES, UNKNOWN, Protocol, differences, protocols
 from gan_zoo.bench.records import Cell, read_cells, read_manifest
 from gan_zoo.bench.summary import samples
 from gan_zoo.bench.tables import FLOOR, own_extractor, ranked_by, tables
 from gan_zoo.errors import GanZooError
-from gan_zoo.metrics.registry import (METRICS, Metric)
+from gan_zoo.metrics.registry import METRICS, Metric
 from gan_zoo.statistics import Sample
 
 MAY_DIFFER = ("precision", "versions", "budget")

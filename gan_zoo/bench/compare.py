@@ -10,12 +10,12 @@ import pandas as pd
 from scipy import stats
 
 from gan_zoo.bench.alike import Folder, full_name, read_alike
-from gan_zoo.bench.protocol import (UNKNOWN, Protocol)
-from gan_zoo.bench.matching import (Pair, notes_on, pairs_of)
+from gan_zoo.bench.matching import Pair, notes_on, pairs_of
+from gan_zoo.bench.protocol import UNKNOWN, Protocol
 from gan_zoo.bench.records import damages
 from gan_zoo.bench.tables import FLOOR
 from gan_zoo.metrics.registry import Metric
-from gan_zoo.statistics import (GEOMETRIC, Contrast, Sample, comparisons, shared_alpha, tied_with_best)
+from gan_zoo.statistics import GEOMETRIC, Contrast, Sample, contrasts, shared_alpha, tied_with_best
 from gan_zoo.statistics.comparisons import holm
 
 REGRESSION = "regression"

@@ -11,12 +11,12 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from gan_zoo.bench import estimate, launch, worker
-from gan_zoo.bench.run import (begin_anyhow, now, records_path, run_cell)
 from gan_zoo.bench.interrupts import NOTICE, Stop
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import CellPlan, Plan, Recipe
 from gan_zoo.bench.records import Row, append, read_cell
 from gan_zoo.bench.resume import is_finished
+from gan_zoo.bench.run import begin_anyhow, now, records_path, run_cell
 from gan_zoo.errors import GanZooError
 
 Rows = Generator[tuple[CellPlan, Row], None, None]

@@ -17,7 +17,7 @@ from gan_zoo import data as data_sets
 from gan_zoo.bench.protocol import less_prose
 from gan_zoo.data import Dataset
 from gan_zoo.description import describe
-from gan_zoo.metrics import Extractor
+from gan_zoo.metrics.features import Extractor
 from gan_zoo.variant import Variant
 
 _MEASURING = ("torch", "torch-fidelity", "numpy", "scikit-learn", "scipy")

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from gan_zoo.bench.alike import Folder, full_name
-from gan_zoo.bench.protocol import (PROSE, UNKNOWN)
+from gan_zoo.bench.protocol import PROSE, UNKNOWN
 from gan_zoo.bench.records import Cell
 from gan_zoo.io import differences
 from gan_zoo.statistics import Sample

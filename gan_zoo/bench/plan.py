@@ -12,21 +12,21 @@ import torch
 from gan_zoo import data as data_sets
 from gan_zoo import registry
 from gan_zoo.bench import entries
-from gan_zoo.metrics.evaluator import (SELECTED_BY, Evaluator, Measuring)
 from gan_zoo.bench.identity import decisive, digest, machine, measurement, trajectory
 from gan_zoo.bench.points import RANKED_BY, PointEvaluator
 from gan_zoo.bench.records import Cell, Row
 from gan_zoo.bench.schedule import Schedule
 from gan_zoo.bench.suite import Preset, Suite
 from gan_zoo.data import Dataset
+from gan_zoo.device import cores, default_threads, pick, prepare, unused_gpu
 from gan_zoo.engine import Budget, check
-from gan_zoo.device import (cores, default_threads, pick, prepare, unused_gpu)
 from gan_zoo.errors import GanZooError, unknown
-from gan_zoo.metrics import Extractor, ExtractorUnavailable, load_extractor
 from gan_zoo.metrics.classifier import MEASURES
+from gan_zoo.metrics.evaluator import SELECTED_BY, Evaluator, Measuring
+from gan_zoo.metrics.extractors import EXTRACTORS, NAMES, OWN, load_extractor, resolve
+from gan_zoo.metrics.features import Extractor, ExtractorUnavailable
 from gan_zoo.metrics.mixture import EXTRACTOR as DENSITY
 from gan_zoo.metrics.mixture import Density
-from gan_zoo.metrics.extractors import EXTRACTORS, NAMES, OWN, resolve
 from gan_zoo.variant import Variant
 
 FLOOR = "real"

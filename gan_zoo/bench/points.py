@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_zoo.metrics.evaluator import (Judge, Measuring)
 from gan_zoo.engine import Sampler, State
 from gan_zoo.engine.state import derive
 from gan_zoo.io import atomic_path
-from gan_zoo.metrics.mixture import (COUNTED, EXTRACTOR, d_gap, high_quality, jsd, modes_found)
+from gan_zoo.metrics.evaluator import Judge, Measuring
+from gan_zoo.metrics.mixture import COUNTED, EXTRACTOR, d_gap, high_quality, jsd, modes_found
 from gan_zoo.mixture import Array, Mixture, Whole
 
 RANKED_BY = "jsd"

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gan_zoo.bench.run import (CHECKPOINTS, records_path)
 from gan_zoo.bench.identity import decisive
 from gan_zoo.bench.plan import FLOOR, CellPlan, Plan
 from gan_zoo.bench.records import CELLS, MANIFEST, Cell, damages, read_cell, read_manifest
+from gan_zoo.bench.run import CHECKPOINTS, records_path
 from gan_zoo.bench.schedule import RESULTS
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import differences, writing

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from gan_zoo.bench.collapse import collapse
-from gan_zoo.metrics.evaluator import Measuring
 from gan_zoo.bench.interrupts import Stop
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import CellPlan, Plan
 from gan_zoo.bench.points import PointEvaluator, judge_of
 from gan_zoo.bench.records import CELLS, Cell, Row, append, flush, read_cell
 from gan_zoo.bench.samples import write_samples
-from gan_zoo.engine import Sampler, State, checkpoint, failure, pending_row, start, take_notices, train_to
 from gan_zoo.device import is_fatal
+from gan_zoo.engine import Sampler, State, checkpoint, failure, pending_row, start, take_notices, train_to
 from gan_zoo.errors import GanZooError, Interrupted, StorageError
 from gan_zoo.io import writing
+from gan_zoo.metrics.evaluator import Measuring
 
 CHECKPOINTS = "checkpoints"
 

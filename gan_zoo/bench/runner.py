@@ -11,7 +11,6 @@ from typing import Any
 import filelock
 
 from gan_zoo.bench import entries
-from gan_zoo.bench.run import now
 from gan_zoo.bench.executor import run_cells
 from gan_zoo.bench.interrupts import stop_on_signals
 from gan_zoo.bench.listener import Listener
@@ -19,6 +18,7 @@ from gan_zoo.bench.memory import PeakMemory
 from gan_zoo.bench.plan import Plan
 from gan_zoo.bench.records import MANIFEST, read_manifest, write_json
 from gan_zoo.bench.resume import check_folder, is_finished
+from gan_zoo.bench.run import now
 from gan_zoo.bench.schedule import RESULTS
 from gan_zoo.device import describe
 from gan_zoo.errors import GanZooError, Interrupted, StorageError

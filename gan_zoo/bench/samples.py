@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gan_zoo.metrics.evaluator import Measuring
 from gan_zoo.bench.records import Row
 from gan_zoo.data import resize
 from gan_zoo.engine import Sampler
 from gan_zoo.io import atomic_path
+from gan_zoo.metrics.evaluator import Measuring
 
 COLUMNS, ROWS, CLASS_COLUMNS, CLASS_ROWS = 5, 4, 10, 10
 NEIGHBOR_ROWS, NEIGHBORS = 6, 6

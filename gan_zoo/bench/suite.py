@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from gan_zoo.budget import UNITS
 from gan_zoo.errors import GanZooError, unknown
-from gan_zoo.options import (EXACT, PRECISIONS)
+from gan_zoo.options import EXACT, PRECISIONS
 
 SHIPPED = Path(__file__).parents[1] / "suites"
 """The folder of the suites that are part of this package."""

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from gan_zoo.metrics.registry import METRICS
-from gan_zoo.statistics import (GEOMETRIC, MINIMUM_SEEDS, Sample, comparisons, estimate, failure_rate, is_failure)
+from gan_zoo.statistics import GEOMETRIC, MINIMUM_SEEDS, Sample, contrasts, estimate, failure_rate, is_failure
 
 FLOOR = "real"  # the variant under which the floor (training images against the reference) is recorded
 STAMP = ["data", "preset", "precision", "departures"]

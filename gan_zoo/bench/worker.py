@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from gan_zoo.bench.run import run_cell
 from gan_zoo.bench.interrupts import Stop
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import CellPlan, Recipe, make_plan
 from gan_zoo.bench.records import Row
+from gan_zoo.bench.run import run_cell
 from gan_zoo.errors import GanZooError, Interrupted
 
 READY, DONE, FAILED, NOTICE = "ready", "done", "failed", "notice"

@@ -62,8 +62,8 @@ def bench(
 
     if not (device or "").startswith("cuda"):
         launch.begin_early()
-    from gan_zoo.cli import console
     from gan_zoo.api import run_suite
+    from gan_zoo.cli import console
 
     with console.BenchListener(context.obj()) as listener:
         outcome = run_suite(

@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from gan_zoo import (validation, registry)
+from gan_zoo import registry, validation
 from gan_zoo.errors import PLUGIN_FAILURES, GanZooError
 
 
@@ -19,7 +19,9 @@ def check_variant(name: str, console: Console) -> None:
             check(variant)
         except PLUGIN_FAILURES as error:
             why = (
-                str(error) if isinstance(error, (validation.Broken, GanZooError)) else f"{type(error).__name__}: {error}"
+                str(error)
+                if isinstance(error, (validation.Broken, GanZooError))
+                else f"{type(error).__name__}: {error}"
             )
             broken.append(f"{check_name}: {' '.join(why.split())}")
         console.print(

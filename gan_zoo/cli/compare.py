@@ -81,8 +81,8 @@ def _ranking(found: "Comparison") -> Columns:
 
 def _contrasts(found: "Comparison") -> Columns:
     """Later against earlier as text, column by column."""
-    from gan_zoo.bench.compare import FAILED
     from gan_zoo import text
+    from gan_zoo.bench.compare import FAILED
     from gan_zoo.statistics import GEOMETRIC
 
     measure = "ratio" if found.metric.name in GEOMETRIC else "difference"

@@ -9,14 +9,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from gan_zoo import text
 from gan_zoo.bench import entries
-from gan_zoo.bench.run import records_path
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.plan import CellPlan, Plan
 from gan_zoo.bench.records import Row, read_cell
+from gan_zoo.bench.run import records_path
 from gan_zoo.device import describe
 from gan_zoo.metrics.registry import METRICS
-from gan_zoo import text
 
 _LOG_EVERY = 10.0
 """Seconds between two lines without a terminal."""

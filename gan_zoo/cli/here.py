@@ -11,7 +11,7 @@ from rich.table import Table
 
 from gan_zoo import data, registry
 from gan_zoo.cli.table import fitted
-from gan_zoo.device import (describe, pick, unused_gpu)
+from gan_zoo.device import describe, pick, unused_gpu
 from gan_zoo.errors import GanZooError
 
 

@@ -106,7 +106,7 @@ def list_variants(
     plugin: Plugin = None,
 ) -> None:
     """List the variants: title, loss, networks, labels, year."""
-    from gan_zoo.cli import (index, inspect)
+    from gan_zoo.cli import index, inspect
 
     found = inspect.matching(index.records(plugin), pattern)
     print(json.dumps(found, indent=2, default=str) if as_json else inspect.listed(found, _width(), long=long))
@@ -117,7 +117,7 @@ def show_variant(
     name: Annotated[str, typer.Argument(help="A variant; `gan-zoo list` names them.")], plugin: Plugin = None
 ) -> None:
     """Show a variant: settings, networks, deviations from the paper."""
-    from gan_zoo.cli import (index, inspect)
+    from gan_zoo.cli import index, inspect
 
     print(inspect.shown(index.record(name, plugin), _width()))
 
@@ -173,7 +173,7 @@ def data(
     data_root: DataRoot = None,
 ) -> None:
     """List the data sets, or fetch and check those named."""
-    from gan_zoo.cli import (index, inspect)
+    from gan_zoo.cli import index, inspect
 
     if not names:
         print(inspect.data_sets(index.read()["data"], _width()))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.options import (EXACT, PRECISIONS)
+from gan_zoo.options import EXACT, PRECISIONS
 
 Channels = Annotated[
     int | None, typer.Option(help="1 (grey) or 3 (color); by default the data set's own.", show_default=False)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
+from gan_zoo import text
 from gan_zoo.bench.records import damages, read_manifest
 from gan_zoo.bench.tables import FLOOR, own_extractor, tables
 from gan_zoo.cli.table import fitted
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.registry import METRICS
-from gan_zoo import text
 from gan_zoo.report.findings import ranking_table
 from gan_zoo.report.style import data_title
 from gan_zoo.statistics.samples import MINIMUM_SEEDS

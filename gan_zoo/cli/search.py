@@ -57,11 +57,11 @@ def search(
 
     if not (device or "").startswith("cuda"):
         launch.begin_early()
-    from gan_zoo.cli import console
+    from gan_zoo.cli.console import BenchListener
     from gan_zoo.search import search_suite
 
     console = context.obj()
-    with console.BenchListener(console) as listener:
+    with BenchListener(console) as listener:
         found = search_suite(
             suite,
             out,

@@ -11,7 +11,7 @@ from PIL import Image
 from rich.console import Console
 from torch import Tensor
 
-from gan_zoo import (api, registry)
+from gan_zoo import api, registry
 from gan_zoo.bench import launch
 from gan_zoo.bench.samples import CLASS_COLUMNS, COLUMNS, tile
 from gan_zoo.bench.single import single_recipe

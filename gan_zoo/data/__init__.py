@@ -2,7 +2,7 @@
 
 from gan_zoo.data import archived_sets as archived_sets
 from gan_zoo.data import digits as digits
-from gan_zoo.data import image_folder as folder
+from gan_zoo.data import image_folder as image_folder
 from gan_zoo.data import mixtures as mixtures
 from gan_zoo.data import stacked_mnist as stacked_mnist
 from gan_zoo.data import torchvision_sets as torchvision_sets

@@ -2,8 +2,8 @@
 
 import torch
 
-from gan_zoo.engine.batches import Draw, draw
 from gan_zoo.device import prepare
+from gan_zoo.engine.batches import Draw, draw
 from gan_zoo.engine.cuda_graphs import Graphs
 from gan_zoo.engine.state import State, default_random
 from gan_zoo.engine.step import run_round

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from gan_zoo.data import StreamedSplit
+from gan_zoo.device import is_fatal, reason, synchronize
 from gan_zoo.engine.batches import Batch, Draw, batch_at, begin_epoch, draw, draw_index, next_size
-from gan_zoo.device import (is_fatal, reason, synchronize)
 from gan_zoo.engine.snapshot import ROWS, Snapshot, mismatch
 from gan_zoo.engine.state import State
 from gan_zoo.engine.step import count, run_round, train_round

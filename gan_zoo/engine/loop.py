@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gan_zoo.budget import Budget
+from gan_zoo.device import peak_memory, reason, reset_peak_memory, synchronize
 from gan_zoo.engine import checkpoint
 from gan_zoo.engine.advance import advance
 from gan_zoo.engine.batches import Draw, draw
-from gan_zoo.device import (peak_memory, reason, reset_peak_memory, synchronize)
-from gan_zoo.engine.sampler import (NotFinite, Sampler)
+from gan_zoo.engine.sampler import NotFinite, Sampler
 from gan_zoo.engine.state import State
 from gan_zoo.engine.step import flush, pending_row
 from gan_zoo.variant import Variant

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gan_zoo.engine.batches import Draw, Fakes, draw_fakes
 from gan_zoo.engine.state import State
 from gan_zoo.errors import GanZooError
-from gan_zoo.losses import (Critique, Loss, Result, Step)
+from gan_zoo.losses import Critique, Loss, Result, Step
 from gan_zoo.optimizer import Optimizer
 
 

@@ -3,8 +3,8 @@
 import time
 
 from gan_zoo.data import Dataset
-from gan_zoo.engine.batches import draw
 from gan_zoo.device import synchronize
+from gan_zoo.engine.batches import draw
 from gan_zoo.engine.state import State, default_random, init
 from gan_zoo.engine.step import run_round
 from gan_zoo.options import EXACT

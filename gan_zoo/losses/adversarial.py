@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss, softplus
 
 from gan_zoo.latent import truncated_normal
-from gan_zoo.losses.base import (Objective, ObjectiveState, Result, Step)
+from gan_zoo.losses.base import Objective, ObjectiveState, Result, Step
 
 _REAL_TARGETS = truncated_normal(1, 0.7, 1.2)
 _FAKE_TARGETS = truncated_normal(1, 0.0, 0.3)

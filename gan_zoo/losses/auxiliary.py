@@ -6,7 +6,7 @@ from dataclasses import replace
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from gan_zoo.losses.base import (Critique, Loss, Objective, ObjectiveState, Result, Step)
+from gan_zoo.losses.base import Critique, Loss, Objective, ObjectiveState, Result, Step
 
 
 def with_classes(objective: Objective, *, weight: float = 1.0) -> Objective:

@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
-from gan_zoo.losses.base import (Objective, ObjectiveState, Result, Step)
+from gan_zoo.losses.base import Objective, ObjectiveState, Result, Step
 
 
 def wasserstein() -> Objective:

@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.nn.functional import normalize, relu
 
-from gan_zoo.losses.base import (Objective, ObjectiveState, Result, Step)
+from gan_zoo.losses.base import Objective, ObjectiveState, Result, Step
 
 
 def energy_based(*, margin: float, pull_away: float) -> Objective:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from gan_zoo.losses import (Loss, ObjectiveState, Result, Step)
+from gan_zoo.losses import Loss, ObjectiveState, Result, Step
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,11 +13,14 @@ from torch import Tensor
 
 from gan_zoo import METRICS_VERSION
 from gan_zoo.data import Split
-from gan_zoo.engine import Sampler
 from gan_zoo.device import synchronize
+from gan_zoo.engine import Sampler
 from gan_zoo.engine.state import derive, seeded
-from gan_zoo.metrics import Extractor, Reference, measure, nearest
 from gan_zoo.metrics.cache import cached
+from gan_zoo.metrics.features import Extractor
+from gan_zoo.metrics.measures import measure
+from gan_zoo.metrics.memorization import nearest
+from gan_zoo.metrics.reference import Reference
 
 _REFERENCE_SEED = 0
 SELECTED_BY = "fid"

@@ -7,12 +7,12 @@ from functools import cached_property
 from torch import Tensor
 
 from gan_zoo.errors import GanZooError, unknown
-from gan_zoo.metrics.registry import METRICS
-from gan_zoo.metrics import (classification, frechet, prdc)
+from gan_zoo.metrics import classification, frechet, prdc
 from gan_zoo.metrics.checks import require_finite, require_same_shape
-from gan_zoo.metrics.memorization import memorization
 from gan_zoo.metrics.features import OF_LOGITS, Features, require_logits
+from gan_zoo.metrics.memorization import memorization
 from gan_zoo.metrics.reference import Reference
+from gan_zoo.metrics.registry import METRICS
 
 
 @dataclass(frozen=True)

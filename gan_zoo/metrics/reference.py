@@ -7,10 +7,10 @@ from functools import cached_property
 from torch import Tensor
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.metrics import (frechet, prdc)
+from gan_zoo.metrics import frechet, prdc
 from gan_zoo.metrics.classification import modes
-from gan_zoo.metrics.memorization import nearest
 from gan_zoo.metrics.features import Features, require_logits
+from gan_zoo.metrics.memorization import nearest
 
 
 @dataclass(frozen=True, eq=False)

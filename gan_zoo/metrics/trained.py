@@ -19,8 +19,8 @@ from gan_zoo.data import Dataset
 from gan_zoo.errors import StorageError
 from gan_zoo.io import atomic_write, cache_root
 from gan_zoo.metrics.classifier import MINIMUM_N, ClassifierExtractor, build_classifier
+from gan_zoo.metrics.classifier_training import Recipe, Trained, recipe_for, train_classifier
 from gan_zoo.metrics.features import ExtractorUnavailable
-from gan_zoo.metrics.classifier_training import (Recipe, Trained, recipe_for, train_classifier)
 
 WEAK_ACCURACY = 0.6
 

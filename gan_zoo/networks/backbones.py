@@ -10,8 +10,8 @@ from torch import nn
 from gan_zoo.errors import unknown
 from gan_zoo.networks.dcgan import all_convolutional, linear_stem, tutorial
 from gan_zoo.networks.dcgan_keras import keras
-from gan_zoo.networks.mlp import mlp
 from gan_zoo.networks.dcgan_paper import projected
+from gan_zoo.networks.mlp import mlp
 from gan_zoo.networks.points import points
 from gan_zoo.networks.resnet import residual
 from gan_zoo.variant import Spec

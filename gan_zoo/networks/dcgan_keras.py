@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.networks.blocks import (make_discriminator, norm_1d, norm_2d, square_side)
+from gan_zoo.networks.blocks import make_discriminator, norm_1d, norm_2d, square_side
 from gan_zoo.networks.labels import LabelConcat, LabelPlane
 from gan_zoo.variant import Spec
 

@@ -5,7 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from gan_zoo.errors import GanZooError, check_known
-from gan_zoo.networks.blocks import (make_discriminator, norm_1d, norm_2d, square_side)
+from gan_zoo.networks.blocks import make_discriminator, norm_1d, norm_2d, square_side
 from gan_zoo.networks.labels import LabelConcat, LabelPlane
 from gan_zoo.variant import Spec
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from gan_zoo.networks.blocks import (TWO_PASSES_MOMENTUM, make_discriminator, norm_1d)
+from gan_zoo.networks.blocks import TWO_PASSES_MOMENTUM, make_discriminator, norm_1d
 from gan_zoo.networks.labels import LabelConcat
 from gan_zoo.variant import Spec
 

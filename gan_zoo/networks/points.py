@@ -4,7 +4,7 @@ import math
 
 from torch import Tensor, nn
 
-from gan_zoo.networks.blocks import (make_discriminator, norm_1d)
+from gan_zoo.networks.blocks import make_discriminator, norm_1d
 from gan_zoo.networks.labels import LabelConcat
 from gan_zoo.networks.mlp import mlp_body
 from gan_zoo.variant import Spec

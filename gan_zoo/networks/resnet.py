@@ -5,7 +5,7 @@ import math
 from torch import Tensor, nn
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.networks.blocks import (make_discriminator, norm_2d, square_side)
+from gan_zoo.networks.blocks import make_discriminator, norm_2d, square_side
 from gan_zoo.networks.labels import LabelConcat, LabelPlane
 from gan_zoo.variant import Spec
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from gan_zoo import text
 from gan_zoo.bench.summary import FLOOR
 from gan_zoo.bench.tables import Results, own_extractor
 from gan_zoo.metrics.registry import METRICS
-from gan_zoo import text
 from gan_zoo.statistics import ALPHA, GEOMETRIC, MINIMUM_SEEDS, shared_alpha
 
 POWER = "80%"

@@ -5,16 +5,16 @@ from typing import Any
 
 import pandas as pd
 
+from gan_zoo import text
 from gan_zoo.bench.tables import FLOOR, Results, own_extractor, ranked_by
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.options import EXACT
 from gan_zoo.report import comparisons
-from gan_zoo import text
+from gan_zoo.report.findings import MAIN, Entry, findings, leading, nothing_measured, rank, summary_lines
 from gan_zoo.report.pictures import Picture
 from gan_zoo.report.published import published_table
-from gan_zoo.report.findings import (MAIN, Entry, findings, leading, nothing_measured, rank, summary_lines)
 from gan_zoo.report.style import data_title, floor_of, samples_of
-from gan_zoo.report.time_to_target import (reach_caption, reach_table)
+from gan_zoo.report.time_to_target import reach_caption, reach_table
 from gan_zoo.statistics import GEOMETRIC
 
 Table = dict[str, Any]  # columns: list of (title, arrow); rows: list of dicts with an entry and its cells

@@ -10,9 +10,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from gan_zoo import text
 from gan_zoo.bench.summary import FLOOR
 from gan_zoo.bench.tables import Results, own_extractor
-from gan_zoo import text
 from gan_zoo.report.findings import leading
 from gan_zoo.report.style import FAINT, INK, Look, figure
 from gan_zoo.statistics import ALPHA, GEOMETRIC, shared_alpha

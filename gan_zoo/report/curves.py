@@ -12,10 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
+from gan_zoo import text
 from gan_zoo.bench.summary import FLOOR
 from gan_zoo.bench.tables import Results, own_extractor
 from gan_zoo.metrics.registry import METRICS
-from gan_zoo import text
 from gan_zoo.report.style import FAINT, INK, Look, count_axis, figure, floor_of, log_axis, samples_of, say
 from gan_zoo.statistics import GEOMETRIC, estimate
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
+from gan_zoo import text
 from gan_zoo.bench.summary import FLOOR
 from gan_zoo.bench.tables import Results
 from gan_zoo.metrics.registry import METRICS
-from gan_zoo.report import (curves, pareto)
-from gan_zoo import text
+from gan_zoo.report import curves, pareto
 from gan_zoo.report.contrast_figures import contrast_caption, contrast_rows, write_contrasts
 from gan_zoo.report.curves import by, has_curves, own_first, write_curves
+from gan_zoo.report.findings import Entry, equal_samples, leading, nothing_measured, rank, summary_lines
 from gan_zoo.report.history_figures import write_losses, write_scores
 from gan_zoo.report.point_figures import write_discriminators, write_points
-from gan_zoo.report.findings import (Entry, equal_samples, leading, nothing_measured, rank, summary_lines)
 from gan_zoo.report.style import FAINT, INK, Look, figure, floor_of, samples_of, say
 from gan_zoo.statistics import GEOMETRIC
 

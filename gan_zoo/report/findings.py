@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from gan_zoo import text
 from gan_zoo.bench.records import read_manifest
 from gan_zoo.bench.summary import FLOOR, samples
 from gan_zoo.bench.tables import Results, own_extractor, ranked_by, tables
-from gan_zoo.metrics.registry import (METRICS, Metric)
-from gan_zoo import text
+from gan_zoo.metrics.registry import METRICS, Metric
 from gan_zoo.report.comparisons import error_rate
 from gan_zoo.report.style import samples_of
 from gan_zoo.statistics import (

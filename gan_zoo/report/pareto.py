@@ -12,10 +12,10 @@ from matplotlib.text import Annotation, Text
 from matplotlib.ticker import LogLocator
 from matplotlib.transforms import Bbox
 
-from gan_zoo.bench.tables import Results
 from gan_zoo import text
+from gan_zoo.bench.tables import Results
 from gan_zoo.report.curves import log_counts
-from gan_zoo.report.findings import (Entry, leading, rank)
+from gan_zoo.report.findings import Entry, leading, rank
 from gan_zoo.report.style import FAINT, INK, Look, figure, log_axis, say
 from gan_zoo.statistics import GEOMETRIC
 

@@ -10,10 +10,10 @@ from matplotlib.collections import EllipseCollection
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
+from gan_zoo import text
 from gan_zoo.bench.records import CELLS, read_cell
 from gan_zoo.bench.tables import FLOOR, Results
 from gan_zoo.mixture import Array, Mixture, Whole
-from gan_zoo import text
 from gan_zoo.report.style import FAINT, INK, Look, figure, say
 
 DEVIATIONS = 3.0  # the circles' radius: within it a point is of high quality

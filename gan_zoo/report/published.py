@@ -6,10 +6,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from gan_zoo import text
 from gan_zoo.bench.summary import FLOOR
 from gan_zoo.bench.tables import Results, own_extractor
-from gan_zoo import text
-from gan_zoo.report.findings import (Entry, rank, summary_lines)
+from gan_zoo.report.findings import Entry, rank, summary_lines
 
 METRIC = "fid"
 

@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from gan_zoo.bench.tables import Results, own_extractor
 from gan_zoo import text
+from gan_zoo.bench.tables import Results, own_extractor
 from gan_zoo.report.curves import evaluations, has_curves
+from gan_zoo.report.findings import leading, rank
 from gan_zoo.report.pareto import device_name, jobs_said
-from gan_zoo.report.findings import (leading, rank)
 from gan_zoo.statistics import CONFIDENCE, is_failure, log_t_interval
 
 UNITS = ("seconds", "images")

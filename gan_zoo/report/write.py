@@ -10,10 +10,10 @@ from gan_zoo.bench.records import read_cells, read_manifest
 from gan_zoo.bench.tables import Results, write_tables
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
+from gan_zoo.report.context import view
 from gan_zoo.report.figures import write_figures
 from gan_zoo.report.pictures import write_pictures
 from gan_zoo.text import plural
-from gan_zoo.report.context import view
 
 
 def write_report(folder: Path) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gan_zoo.bench.listener import Listener, Relay
 from gan_zoo.bench.plan import CellPlan, Plan, Recipe, make_plan
 from gan_zoo.bench.records import MANIFEST, Row
-from gan_zoo.bench.runner import (default_folder, lock_folder, run_plan)
+from gan_zoo.bench.runner import default_folder, lock_folder, run_plan
 from gan_zoo.bench.suite import Suite, read_suite
 from gan_zoo.errors import GanZooError
 from gan_zoo.search import settings

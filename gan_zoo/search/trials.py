@@ -8,9 +8,9 @@ from typing import Any
 
 from gan_zoo import overrides, registry
 from gan_zoo.bench import tables
-from gan_zoo.bench.run import records_path
 from gan_zoo.bench.plan import CellPlan, Plan
 from gan_zoo.bench.records import read_cell
+from gan_zoo.bench.run import records_path
 from gan_zoo.bench.suite import Named, Preset, Suite
 from gan_zoo.errors import GanZooError
 from gan_zoo.search.space import options_of

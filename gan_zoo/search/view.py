@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from gan_zoo import text
 from gan_zoo.bench.plan import Plan
 from gan_zoo.metrics.registry import METRICS
-from gan_zoo import text
 from gan_zoo.search.curve import expected_best
 from gan_zoo.search.space import Ranges, Space
 from gan_zoo.search.trials import Trial, best_of, failed, own_extractor, scored

@@ -12,7 +12,6 @@ from jinja2 import ChoiceLoader, PackageLoader
 
 from gan_zoo.bench.plan import Plan
 from gan_zoo.io import atomic_write
-from gan_zoo.text import plural
 from gan_zoo.report.write import environment, tidy
 from gan_zoo.search.figure import write_figure
 from gan_zoo.search.space import Space
@@ -20,6 +19,7 @@ from gan_zoo.search.toml import toml
 from gan_zoo.search.trials import Trial, best_of
 from gan_zoo.search.view import curves, summary_frame, table, trials_frame, view
 from gan_zoo.search.winners import winners_suite
+from gan_zoo.text import plural
 
 
 @dataclass(frozen=True)

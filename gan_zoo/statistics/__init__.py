@@ -1,6 +1,6 @@
 """Statistics over seeds, on scipy: intervals, failure rates, and comparisons that say how far they can be believed."""
 
-from gan_zoo.statistics.comparisons import (Contrast, Verdict, contrasts)
+from gan_zoo.statistics.comparisons import Contrast, Verdict, contrasts
 from gan_zoo.statistics.failures import Proportion, failure_rate
 from gan_zoo.statistics.intervals import (
     CONFIDENCE,

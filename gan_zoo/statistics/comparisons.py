@@ -11,7 +11,7 @@ from gan_zoo.errors import GanZooError
 from gan_zoo.statistics.effects import hedges_g, improvement
 from gan_zoo.statistics.intervals import finite
 from gan_zoo.statistics.samples import MINIMUM_SEEDS, Sample, has_logarithm, scaled, shared_alpha
-from gan_zoo.statistics.significance import (detectable, welch)
+from gan_zoo.statistics.significance import detectable, welch
 
 Verdict = Literal["better", "worse", "no difference shown", "too few seeds"]
 

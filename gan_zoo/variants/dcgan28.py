@@ -1,8 +1,8 @@
 """DCGAN (Radford et al. 2016), small and all-convolutional, for 28x28."""
 
 from gan_zoo.latent import normal
-from gan_zoo.networks.dcgan import all_convolutional
 from gan_zoo.losses import cross_entropy
+from gan_zoo.networks.dcgan import all_convolutional
 from gan_zoo.registry import register
 from gan_zoo.variant import Variant
 from gan_zoo.variants.nsgan import REUSED

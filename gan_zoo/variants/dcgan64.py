@@ -3,8 +3,8 @@
 from functools import partial
 
 from gan_zoo.latent import normal
-from gan_zoo.networks.dcgan import tutorial
 from gan_zoo.losses import cross_entropy
+from gan_zoo.networks.dcgan import tutorial
 from gan_zoo.registry import register
 from gan_zoo.variant import Variant
 from gan_zoo.variants.nsgan import REUSED

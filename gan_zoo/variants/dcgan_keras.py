@@ -3,8 +3,8 @@
 from functools import partial
 
 from gan_zoo.latent import truncated_normal
-from gan_zoo.networks.dcgan_keras import keras
 from gan_zoo.losses import noisy_cross_entropy
+from gan_zoo.networks.dcgan_keras import keras
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.registry import register
 from gan_zoo.variant import Variant

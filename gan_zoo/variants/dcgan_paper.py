@@ -8,8 +8,8 @@ from typing import Literal
 
 from gan_zoo.errors import check_known
 from gan_zoo.latent import uniform
-from gan_zoo.networks.dcgan_paper import projected
 from gan_zoo.losses import cross_entropy
+from gan_zoo.networks.dcgan_paper import projected
 from gan_zoo.registry import register
 from gan_zoo.variant import Variant
 from gan_zoo.variants.nsgan import REUSED

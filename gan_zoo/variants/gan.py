@@ -1,8 +1,8 @@
 """MLP GAN (Goodfellow et al. 2014), in the batch-normalized form of the tutorials."""
 
 from gan_zoo.latent import uniform
-from gan_zoo.networks.mlp import mlp
 from gan_zoo.losses import cross_entropy
+from gan_zoo.networks.mlp import mlp
 from gan_zoo.registry import register
 from gan_zoo.variant import Variant
 from gan_zoo.variants.nsgan import REUSED

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from gan_zoo.latent import categorical, normal, uniform
-from gan_zoo.losses import (cross_entropy, mutual_information)
+from gan_zoo.losses import cross_entropy, mutual_information
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from functools import partial
 
+from gan_zoo.losses.penalties import zero_centered
 from gan_zoo.networks.resnet import residual
 from gan_zoo.optimizer import Optimizer
-from gan_zoo.losses.penalties import zero_centered
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
 from gan_zoo.variants.nsgan import REUSED

@@ -10,9 +10,11 @@ from gan_zoo.bench import plan as plan_module
 from gan_zoo.bench.plan import Recipe, make_plan
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.errors import GanZooError
-from gan_zoo.metrics import ExtractorUnavailable, load_extractor, trained
 from gan_zoo.metrics import classifier_training as training_module
+from gan_zoo.metrics import trained
 from gan_zoo.metrics.classifier import MEASURES
+from gan_zoo.metrics.extractors import load_extractor
+from gan_zoo.metrics.features import ExtractorUnavailable
 
 
 @pytest.fixture(autouse=True)

@@ -45,7 +45,7 @@ def test_an_evaluation_stopped_before_any_of_its_rows_is_repeated(monkeypatch, t
     for before in range(rows):
         out = tmp_path / str(before)
         with monkeypatch.context() as patch:
-            patch.setattr(cell, "append", stopping(before))
+            patch.setattr(run, "append", stopping(before))
             with pytest.raises(KeyboardInterrupt):
                 train("cgan", "digits", out=out, **options)
         train("cgan", "digits", out=out, **options)

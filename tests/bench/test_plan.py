@@ -13,7 +13,8 @@ from gan_zoo.bench.plan import Recipe, make_plan
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.data.registry import DATA_ENV
 from gan_zoo.errors import GanZooError
-from gan_zoo.metrics import ExtractorUnavailable, load_extractor
+from gan_zoo.metrics.extractors import load_extractor
+from gan_zoo.metrics.features import ExtractorUnavailable
 
 
 @pytest.fixture

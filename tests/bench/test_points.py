@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan_zoo import (data, api, registry)
+from gan_zoo import api, data, registry
 from gan_zoo.bench.points import PointEvaluator, judge_of
 from gan_zoo.bench.records import read_cells, read_manifest
 from gan_zoo.bench.tables import write_tables
@@ -40,7 +40,7 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         registry.names()
         patch.setattr(registry, "_factories", dict(registry._factories))
-        patch.setattr(pipeline, "write_report", lambda out: write_tables(out) and out / "report.html")
+        patch.setattr(api, "write_report", lambda out: write_tables(out) and out / "report.html")
         api.run_suite(here / "points.toml", here / "out", preset="smoke", plugins=[PLUGIN], jobs=1, device="cpu")
     return here / "out"
 

@@ -18,7 +18,7 @@ from timing.quality import contrasts
 from gan_zoo import data, registry
 from gan_zoo.engine import init
 from gan_zoo.errors import GanZooError
-from gan_zoo.losses import (Critique, Step)
+from gan_zoo.losses import Critique, Step
 
 STEP = 1e-5
 

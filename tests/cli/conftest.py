@@ -47,7 +47,7 @@ def gan_zoo(monkeypatch, capsys):
     def run(*words, columns=100):
         with monkeypatch.context() as patch:
             patch.setattr(sys, "argv", ["gan-zoo", *map(str, words)])
-            patch.setattr(app, "_console", lambda: Console(width=columns))
+            patch.setattr(main, "_console", lambda: Console(width=columns))
             patch.setenv("COLUMNS", str(columns))
             status = 0
             try:
@@ -88,7 +88,7 @@ def _finished(tmp_path_factory):
         registry.names()
         patch.setattr(registry, "_factories", dict(registry._factories))
         patch.setattr(sys, "argv", ["gan-zoo", *map(str, words)])
-        patch.setattr(app, "_console", lambda: Console(width=80, file=said))
+        patch.setattr(main, "_console", lambda: Console(width=80, file=said))
         with pytest.raises(SystemExit, match=r"^0$"):
             main.main()
     return folder

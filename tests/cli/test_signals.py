@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 from killing import COMMAND, kinds, rows
 
-from gan_zoo.metrics.evaluator import Evaluator
 from gan_zoo.bench.listener import Listener
 from gan_zoo.engine import checkpoint
 from gan_zoo.errors import Interrupted
+from gan_zoo.metrics.evaluator import Evaluator
 
 pytestmark = pytest.mark.slow
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo.validation import random_data
 from gan_zoo.data import Dataset, Split
 from gan_zoo.networks.mlp import mlp
 from gan_zoo.registry import get
+from gan_zoo.validation import random_data
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from gan_zoo import registry, tensors
-from gan_zoo.validation import random_data
 from gan_zoo.engine import Sampler, advance, checkpoint, flush, init
 from gan_zoo.errors import DamagedFileError, GanZooError, StorageError
+from gan_zoo.losses import Objective, Result
 from gan_zoo.networks.mlp import mlp
-from gan_zoo.losses import (Objective, Result)
 from gan_zoo.optimizer import Optimizer
+from gan_zoo.validation import random_data
 
 
 @pytest.fixture(autouse=True)

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo.validation import random_data
-from gan_zoo.engine import Sampler, advance, checkpoint, flush, init
 from gan_zoo.device import pick
+from gan_zoo.engine import Sampler, advance, checkpoint, flush, init
 from gan_zoo.errors import GanZooError
-from gan_zoo.networks.dcgan import linear_stem
 from gan_zoo.losses.penalties import gradient_penalty
+from gan_zoo.networks.dcgan import linear_stem
 from gan_zoo.registry import get
+from gan_zoo.validation import random_data
 
 pytestmark = pytest.mark.cuda
 

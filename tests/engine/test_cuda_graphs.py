@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo.validation import random_data
 from gan_zoo.engine import advance, checkpoint, flush, init, start
-from gan_zoo.engine.cuda_graphs import (Graphs, _renew_generators, record_cuda)
-from gan_zoo.networks.dcgan import linear_stem
-from gan_zoo.losses import (Result, cross_entropy)
-from gan_zoo.optimizer import Optimizer
+from gan_zoo.engine.cuda_graphs import Graphs, _renew_generators, record_cuda
+from gan_zoo.losses import Result, cross_entropy
 from gan_zoo.losses.penalties import gradient_penalty
+from gan_zoo.networks.dcgan import linear_stem
+from gan_zoo.optimizer import Optimizer
 from gan_zoo.registry import get
+from gan_zoo.validation import random_data
 
 pytestmark = pytest.mark.cuda
 

@@ -12,10 +12,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from gan_zoo.validation import random_data
 from gan_zoo.engine import Batch, Fakes, advance, checkpoint, init
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.registry import get
+from gan_zoo.validation import random_data
 
 BATCH, ROUNDS = 4, 12
 KERAS_ROUNDS = 20

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from gan_zoo.validation import random_data
 from gan_zoo.engine import Batch, Fakes, advance, init
 from gan_zoo.networks.mlp import mlp
 from gan_zoo.registry import get
+from gan_zoo.validation import random_data
 
 BATCH, ROUNDS, CLASSES = 6, 8, 10
 

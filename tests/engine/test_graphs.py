@@ -10,15 +10,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gan_zoo.validation import random_data
 from gan_zoo.data import StreamedSplit
 from gan_zoo.engine import advance, flush, init
-from gan_zoo.engine.cuda_graphs import (RING, UNROLL, WARM_UP, Graphs)
-from gan_zoo.networks.mlp import mlp
-from gan_zoo.losses import (Result, cross_entropy)
-from gan_zoo.optimizer import Optimizer
+from gan_zoo.engine.cuda_graphs import RING, UNROLL, WARM_UP, Graphs
+from gan_zoo.losses import Result, cross_entropy
 from gan_zoo.losses.penalties import gradient_penalty
+from gan_zoo.networks.mlp import mlp
+from gan_zoo.optimizer import Optimizer
 from gan_zoo.registry import get
+from gan_zoo.validation import random_data
 
 
 class _Replayed:

@@ -11,7 +11,7 @@ from torch.nn.functional import binary_cross_entropy, cross_entropy
 from gan_zoo import losses
 from gan_zoo.engine import Batch, Fakes, advance, flush, init
 from gan_zoo.latent import categorical, normal
-from gan_zoo.losses import (Critique, Objective, Result)
+from gan_zoo.losses import Critique, Objective, Result
 from gan_zoo.optimizer import Optimizer
 
 

@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gan_zoo.validation import random_data
-from gan_zoo.engine import advance, checkpoint, flush, init
 from gan_zoo.device import prepare
+from gan_zoo.engine import advance, checkpoint, flush, init
 from gan_zoo.errors import GanZooError
-from gan_zoo.networks.dcgan import linear_stem
 from gan_zoo.losses import least_squares
-from gan_zoo.optimizer import Optimizer
 from gan_zoo.losses.penalties import gradient_penalty
+from gan_zoo.networks.dcgan import linear_stem
+from gan_zoo.optimizer import Optimizer
 from gan_zoo.registry import get
+from gan_zoo.validation import random_data
 
 VARIANTS = {
     "cgan": replace(get("cgan"), batch_size=32),

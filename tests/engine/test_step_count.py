@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo.validation import random_data
 from gan_zoo.engine import advance, checkpoint, init
-from gan_zoo.losses import (Objective, Result)
+from gan_zoo.losses import Objective, Result
 from gan_zoo.optimizer import KerasAdam, Optimizer
 from gan_zoo.registry import get
+from gan_zoo.validation import random_data
 
 DTYPES = (torch.float32, torch.float64)
 

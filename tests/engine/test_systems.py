@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from gan_zoo import registry
-from gan_zoo.validation import random_data
 from gan_zoo.engine import Batch, Fakes, advance, init
+from gan_zoo.validation import random_data
 
 BATCH = 4
 

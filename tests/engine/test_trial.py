@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from gan_zoo.validation import random_data
 from gan_zoo.engine import advance, init, start
 from gan_zoo.engine.trial import MARGIN, _channels_last_is_faster, _step_seconds
 from gan_zoo.registry import get
+from gan_zoo.validation import random_data
 
 VARIANT = get("dcgan", width=4, batch_size=8)
 

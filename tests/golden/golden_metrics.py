@@ -10,12 +10,15 @@ from golden_store import Golden, Values, summary
 from torch import Tensor
 
 from gan_zoo import METRICS_VERSION
-from gan_zoo.metrics.evaluator import (Evaluator, Judge)
 from gan_zoo.bench.points import PointEvaluator
 from gan_zoo.data import Split
+from gan_zoo.metrics.classifier_training import Recipe, fit
+from gan_zoo.metrics.evaluator import Evaluator, Judge
+from gan_zoo.metrics.extractors import load_extractor
+from gan_zoo.metrics.features import Features
+from gan_zoo.metrics.measures import measure
+from gan_zoo.metrics.reference import Reference
 from gan_zoo.metrics.registry import METRICS
-from gan_zoo.metrics import (Features, Reference, mixture, load_extractor, measure)
-from gan_zoo.metrics.classifier_training import (Recipe, fit)
 from gan_zoo.mixture import Mixture
 
 CLASSES, N, POINTS = 10, 140, 2_600

@@ -11,10 +11,10 @@ from golden_store import STEP, Golden, Unavailable, Values, summary
 from torch import Tensor, nn
 
 from gan_zoo import NUMERICS_VERSION, registry
-from gan_zoo.validation import random_data
 from gan_zoo.data import Dataset, Split
 from gan_zoo.data.mixtures import Points
 from gan_zoo.engine import Sampler, State, advance, flush, init
+from gan_zoo.validation import random_data
 
 STEPS, SAMPLES, BATCH, WIDTH = 4, 20, 8, 4
 """Of the 20 samples an epoch makes batches of 8, 8 and 4: the fourth step begins another epoch."""

@@ -13,9 +13,9 @@ from regenerate import KINDS, main
 from gan_zoo import data, registry
 from gan_zoo.data import mixtures
 from gan_zoo.engine import step as engine_step
-from gan_zoo.metrics.registry import METRICS
-from gan_zoo.metrics import mixture
 from gan_zoo.losses import adversarial
+from gan_zoo.metrics import mixture
+from gan_zoo.metrics.registry import METRICS
 
 _GOLDENS = {kind: goldens() for kind, goldens in KINDS.items()}
 _EVERY = [(kind, name) for kind, goldens in _GOLDENS.items() for name in goldens]
@@ -55,7 +55,7 @@ def _changes(name, kind="variants"):
 
 def test_a_changed_loss_is_reported(monkeypatch):
     entropy = adversarial._entropy
-    monkeypatch.setattr(classical, "_entropy", lambda logits, target: entropy(logits, 0.9 * target))
+    monkeypatch.setattr(adversarial, "_entropy", lambda logits, target: entropy(logits, 0.9 * target))
     changed = _changes("gan, points")
     assert any(line.startswith("float64 discriminator_loss/real was ") for line in changed)
     assert any(line.startswith("float32 generator_loss ") for line in changed)
@@ -87,7 +87,7 @@ def test_a_changed_metric_is_reported(monkeypatch):
     for computed in ("_direct", "_of_points"):
         monkeypatch.setattr(golden_metrics, computed, getattr(golden_metrics, computed).__wrapped__)
     assert not _changes("high_quality", "metrics")
-    monkeypatch.setattr(density, "DEVIATIONS", 2.95)
+    monkeypatch.setattr(mixture, "DEVIATIONS", 2.95)
     assert len(_changes("high_quality", "metrics")) == 2
     assert not _changes("jsd", "metrics")
 

@@ -7,8 +7,8 @@ import torch
 from vectors import normal
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.metrics import frechet_distance
 from gan_zoo.metrics.extrapolation import frechet_infinity
+from gan_zoo.metrics.frechet import frechet_distance
 
 COUNTS = (500, 1000, 2000, 5000)
 

@@ -13,10 +13,13 @@ from torch import Tensor, nn
 from torch_fidelity import feature_extractor_inceptionv3
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from gan_zoo import (data, metrics, api)
+from gan_zoo import api, data
 from gan_zoo.bench.tables import Results, own_extractor
 from gan_zoo.errors import GanZooError
-from gan_zoo.metrics import Extractor, inception, load_extractor, measure
+from gan_zoo.metrics import frechet, inception
+from gan_zoo.metrics.extractors import load_extractor
+from gan_zoo.metrics.features import Extractor
+from gan_zoo.metrics.measures import measure
 from gan_zoo.report.findings import rank
 
 PUBLISHED = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
@@ -123,7 +126,7 @@ def test_its_features_and_logits_are_those_of_its_measures(stand_in: Extractor) 
     # Not the FID: 2,048 eigenvalues take seconds, and 6 images would say nothing.
     values = measure(fake, real, names=["is", "kid"])
     assert 1 < values["is"] < 6
-    assert values["kid"] == metrics.kernel_distance(fake.vectors, real.vectors)
+    assert values["kid"] == frechet.kernel_distance(fake.vectors, real.vectors)
 
 
 class Small(nn.Module):

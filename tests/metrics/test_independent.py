@@ -20,7 +20,7 @@ from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics
 from torch_fidelity.metric_kid import kid_features_to_metric
 from vectors import normal
 
-from gan_zoo import metrics
+from gan_zoo.metrics import frechet, prdc
 
 # Features in number, their dimensions, and how many directions they truly have; the last hardly has more than D.
 SHAPES = [(600, 8, 8), (900, 128, 128), (900, 128, 20), (300, 128, 128), (130, 128, 128)]
@@ -66,19 +66,19 @@ def test_fid_is_that_of_pytorch_fid_and_of_torch_fidelity(
     n: int, d: int, rank: int, seed: int, pytorch_fid: Any
 ) -> None:
     fake, real = drawn(n, d, rank, seed)
-    ours = metrics.frechet_distance(fake, real)
+    ours = frechet.frechet_distance(fake, real)
     assert ours == pytest.approx(pytorch_fid(fake, real), rel=1e-6), f"seed {seed}"
     theirs = fid_statistics_to_metric(*(fid_features_to_statistics(side) for side in (fake, real)), verbose=False)
     assert ours == pytest.approx(theirs["frechet_inception_distance"], rel=1e-6), f"seed {seed}"
     # As an extractor gives them: in float32, which is what both then start from.
     fake, real = fake.float(), real.float()
-    assert metrics.frechet_distance(fake, real) == pytest.approx(pytorch_fid(fake.double(), real.double()), rel=1e-6)
+    assert frechet.frechet_distance(fake, real) == pytest.approx(pytorch_fid(fake.double(), real.double()), rel=1e-6)
 
 
 def test_fid_of_fresh_features_of_one_distribution_is_that_of_pytorch_fid(seed: int, pytorch_fid: Any) -> None:
     # Where the distance is all bias, the small difference of large traces.
     fake, real = normal(2000, 64, seed), normal(2000, 64, seed + 1)
-    assert metrics.frechet_distance(fake, real) == pytest.approx(pytorch_fid(fake, real), rel=1e-6), f"seed {seed}"
+    assert frechet.frechet_distance(fake, real) == pytest.approx(pytorch_fid(fake, real), rel=1e-6), f"seed {seed}"
 
 
 @pytest.mark.parametrize(("n", "d", "rank"), SHAPES)
@@ -89,7 +89,7 @@ def test_kid_is_the_estimate_from_the_kernel_of_scikit_learn(n: int, d: int, ran
         kernel = polynomial_kernel(side.numpy(), degree=3, gamma=1 / d, coef0=1)
         same += (kernel.sum() - kernel.trace()) / (n * (n - 1))
     cross = polynomial_kernel(fake.numpy(), real.numpy(), degree=3, gamma=1 / d, coef0=1).mean()
-    assert metrics.kernel_distance(fake, real) == pytest.approx(same - 2 * cross, abs=1e-10), f"seed {seed}"
+    assert frechet.kernel_distance(fake, real) == pytest.approx(same - 2 * cross, abs=1e-10), f"seed {seed}"
 
 
 def test_kid_over_the_subsets_that_torch_fidelity_draws_is_its_mean(seed: int) -> None:
@@ -110,7 +110,7 @@ def test_kid_over_the_subsets_that_torch_fidelity_draws_is_its_mean(seed: int) -
     ours = []
     for _ in range(subsets):
         one, two = (random.choice(700, size, replace=False) for _ in range(2))
-        ours.append(metrics.kernel_distance(fake[one], real[two]))
+        ours.append(frechet.kernel_distance(fake[one], real[two]))
     assert np.mean(ours) == pytest.approx(theirs["kernel_inception_distance_mean"], abs=1e-10), f"seed {seed}"
     assert np.std(ours) == pytest.approx(theirs["kernel_inception_distance_std"], abs=1e-10), f"seed {seed}"
 
@@ -133,4 +133,4 @@ def test_neighbor_measures_are_those_of_scikit_learns_search(n: int, d: int, ran
         held.sum() / (5 * n),
         held.any(axis=0).mean(),
     )
-    assert metrics.overlap(fake, real) == pytest.approx(expected, abs=1e-12), f"seed {seed}"
+    assert prdc.overlap(fake, real) == pytest.approx(expected, abs=1e-12), f"seed {seed}"

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from vectors import features, logits_of, normal
 
-from gan_zoo import metrics
 from gan_zoo.errors import GanZooError
-from gan_zoo.metrics import Features, Reference, measure
-from gan_zoo.metrics.measures import MEASURED
+from gan_zoo.metrics import classification, frechet, memorization, prdc, registry
+from gan_zoo.metrics.features import Features
+from gan_zoo.metrics.measures import MEASURED, measure
+from gan_zoo.metrics.reference import Reference
 
 
 class TestMeasure:
@@ -40,18 +41,18 @@ class TestMeasure:
         fake, real, training = features(seed=1), features(seed=2), features(90, seed=3).vectors
         asked = torch.arange(60) % 5
         predicted, expected = logits_of(fake).argmax(1), logits_of(real).argmax(1)
-        near, usual = (metrics.nearest(side.vectors, training).distances[:, 0] for side in (fake, real))
+        near, usual = (memorization.nearest(side.vectors, training).distances[:, 0] for side in (fake, real))
         assert measure(fake, Reference(real, training), asked=asked) == {
-            "fid": metrics.frechet_distance(fake.vectors, real.vectors),
-            "is": metrics.inception_score(logits_of(fake)),
-            "kid": metrics.kernel_distance(fake.vectors, real.vectors),
-            **dict(zip(("precision", "recall"), metrics.precision_recall(fake.vectors, real.vectors), strict=True)),
-            **dict(zip(("density", "coverage"), metrics.density_coverage(fake.vectors, real.vectors), strict=True)),
-            "modes": metrics.modes(predicted, 5),
-            "modes_hit": metrics.modes_hit(predicted, 5),
-            "class_kl": metrics.class_kl(predicted, expected, 5),
-            "label_accuracy": metrics.label_accuracy(predicted, asked),
-            "memorization": metrics.memorization(near, usual),
+            "fid": frechet.frechet_distance(fake.vectors, real.vectors),
+            "is": classification.inception_score(logits_of(fake)),
+            "kid": frechet.kernel_distance(fake.vectors, real.vectors),
+            **dict(zip(("precision", "recall"), prdc.precision_recall(fake.vectors, real.vectors), strict=True)),
+            **dict(zip(("density", "coverage"), prdc.density_coverage(fake.vectors, real.vectors), strict=True)),
+            "modes": classification.modes(predicted, 5),
+            "modes_hit": classification.modes_hit(predicted, 5),
+            "class_kl": classification.class_kl(predicted, expected, 5),
+            "label_accuracy": classification.label_accuracy(predicted, asked),
+            "memorization": memorization.memorization(near, usual),
         }
 
     def test_leaves_out_what_the_input_does_not_allow(self) -> None:
@@ -148,7 +149,7 @@ class TestMeasure:
 
 @pytest.mark.parametrize(
     "function",
-    [metrics.frechet_distance, metrics.kernel_distance, metrics.precision_recall, metrics.density_coverage],
+    [frechet.frechet_distance, frechet.kernel_distance, prdc.precision_recall, prdc.density_coverage],
     ids=lambda function: function.__name__,
 )
 class TestEveryDistance:
@@ -173,7 +174,7 @@ class TestEveryDistance:
 
 
 def test_every_measure_is_described() -> None:
-    for name, metric in metrics.METRICS.items():
+    for name, metric in registry.METRICS.items():
         assert metric.name == name
         assert metric.arrow == {"lower": "↓", "higher": "↑", "half": "½"}[metric.better]
         assert all((metric.title, metric.range, metric.meaning, metric.misleads, metric.source))

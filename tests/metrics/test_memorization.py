@@ -11,7 +11,10 @@ from sklearn.neighbors import NearestNeighbors
 from vectors import features, normal
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.metrics import Features, Reference, measure, memorization, nearest
+from gan_zoo.metrics.features import Features
+from gan_zoo.metrics.measures import measure
+from gan_zoo.metrics.memorization import memorization, nearest
+from gan_zoo.metrics.reference import Reference
 
 
 class TestNearest:

@@ -2,7 +2,8 @@
 
 import torch
 
-from gan_zoo.metrics import Features, Reference
+from gan_zoo.metrics.features import Features
+from gan_zoo.metrics.reference import Reference
 
 
 def _features(classes, counts):

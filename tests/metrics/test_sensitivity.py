@@ -10,7 +10,10 @@ from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from gan_zoo import data
-from gan_zoo.metrics import Extractor, Features, Reference, load_extractor, measure
+from gan_zoo.metrics.extractors import load_extractor
+from gan_zoo.metrics.features import Extractor, Features
+from gan_zoo.metrics.measures import measure
+from gan_zoo.metrics.reference import Reference
 
 N = 1000
 Score = Callable[[Tensor], dict[str, float]]

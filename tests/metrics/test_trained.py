@@ -13,10 +13,11 @@ from torch import Tensor
 
 from gan_zoo.data import Dataset, Split
 from gan_zoo.errors import GanZooError
-from gan_zoo.metrics import ExtractorUnavailable, inception, load_extractor, trained
-from gan_zoo.metrics.extractors import resolve
+from gan_zoo.metrics import inception, trained
+from gan_zoo.metrics.classifier_training import Recipe, train_classifier
+from gan_zoo.metrics.extractors import load_extractor, resolve
+from gan_zoo.metrics.features import ExtractorUnavailable
 from gan_zoo.metrics.trained import load_trained
-from gan_zoo.metrics.classifier_training import (Recipe, train_classifier)
 
 CPU = torch.device("cpu")
 # Colors of one and the same luma by ITU-R 601 (0.299, 0.587, 0.114): a grey classifier could but guess.

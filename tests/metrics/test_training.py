@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from gan_zoo.data import Dataset, Split
-from gan_zoo.metrics.classifier_training import (Recipe, augment, recipe_for, train_classifier)
+from gan_zoo.metrics.classifier_training import Recipe, augment, recipe_for, train_classifier
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from gan_zoo.metrics import Features
+from gan_zoo.metrics.features import Features
 
 
 def normal(n: int, d: int, seed: int = 0, scale: float = 1.0, shift: float = 0.0) -> Tensor:

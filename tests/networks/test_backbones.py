@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo.validation import random_data
 from gan_zoo.engine import advance, flush, init
 from gan_zoo.errors import GanZooError
-from gan_zoo.networks.backbones import BACKBONES, backbone
-from gan_zoo.networks.resnet import Block
 from gan_zoo.losses import Critique
 from gan_zoo.losses.penalties import gradient_penalty
+from gan_zoo.networks.backbones import BACKBONES, backbone
+from gan_zoo.networks.resnet import Block
 from gan_zoo.registry import get
+from gan_zoo.validation import random_data
 from gan_zoo.variant import NORMS, Spec
 
 SMALL = {

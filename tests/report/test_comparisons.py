@@ -7,8 +7,8 @@ import pytest
 from gan_zoo.bench.records import read_manifest
 from gan_zoo.bench.tables import Results, tables
 from gan_zoo.report import comparisons
-from gan_zoo.report.findings import (findings, rank)
 from gan_zoo.report.context import departures
+from gan_zoo.report.findings import findings, rank
 
 
 def results_of(folder) -> Results:

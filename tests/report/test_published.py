@@ -1,10 +1,10 @@
 import pytest
 
+from gan_zoo import text
 from gan_zoo.bench.records import read_manifest
 from gan_zoo.bench.tables import Results, tables
-from gan_zoo import text
-from gan_zoo.report.published import published_table
 from gan_zoo.report.findings import rank
+from gan_zoo.report.published import published_table
 
 NAMED = {"named": {"cgan": {"variant": "nsgan", "options": {"conditioning": "both"}, "title": ""},
                    "dcgan": {"variant": "wgan_gp", "options": {}, "title": ""}}}  # fmt: skip

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo.engine import (Sampler, advance, init, sampler)
+from gan_zoo.engine import Sampler, advance, init
+from gan_zoo.engine import sampler as sampler_module
 from gan_zoo.errors import GanZooError
 from gan_zoo.networks.mlp import mlp
 
@@ -22,7 +23,7 @@ def test_the_seed_decides_whatever_the_batch(tiny, pixels, monkeypatch, name):
     assert whole.shape == (23, 1, 4, 4)
     assert whole.dtype == torch.uint8
     for batch in (1, 7, 23):
-        monkeypatch.setattr(sample, "_BATCH", batch)
+        monkeypatch.setattr(sampler_module, "_BATCH", batch)
         assert torch.equal(sampler(23, seed=4), whole)
     assert not torch.equal(sampler(23, seed=5), whole)
 
@@ -98,7 +99,7 @@ def _drawn(images):
 
 @pytest.mark.parametrize("as_tensor", [False, True])
 def test_each_image_is_of_the_class_asked_for(tiny, pixels, monkeypatch, as_tensor):
-    monkeypatch.setattr(sample, "_BATCH", 3)
+    monkeypatch.setattr(sampler_module, "_BATCH", 3)
     asked = [7, 0, 9, 9, 3, 1, 5]
     images = _by_label(tiny, pixels)(7, labels=torch.tensor(asked) if as_tensor else asked)
     assert _drawn(images) == asked

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo import (validation, registry)
-from gan_zoo.losses import (hinge, wasserstein)
+from gan_zoo import registry, validation
+from gan_zoo.losses import hinge, wasserstein
 
 
 @pytest.mark.parametrize("check", validation.CHECKS)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from gan_zoo.losses import (Critique, cross_entropy, hinge, mutual_information, with_classes)
+from gan_zoo.losses import Critique, cross_entropy, hinge, mutual_information, with_classes
 
 SCORES = [-1.0, 0.5, 2.0]
 SAID = [[2.0, -1.0, 0.5], [0.0, 1.0, 3.0], [-2.0, 0.3, 0.0]]

@@ -6,12 +6,12 @@ from functools import partial
 import pytest
 import torch
 
-from gan_zoo.validation import random_data
 from gan_zoo.engine import advance, flush, init
+from gan_zoo.losses import boundary_equilibrium, energy_based
 from gan_zoo.networks.mlp import mlp
-from gan_zoo.losses import (boundary_equilibrium, energy_based)
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.registry import get
+from gan_zoo.validation import random_data
 
 
 def _began(**settings):

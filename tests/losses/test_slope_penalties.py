@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo.validation import random_data
 from gan_zoo.engine import advance, flush, init
-from gan_zoo.losses import (Critique, Step)
-from gan_zoo.losses.penalties import (gradient_penalty, noise_penalty, zero_centered)
+from gan_zoo.losses import Critique, Step
+from gan_zoo.losses.penalties import gradient_penalty, noise_penalty, zero_centered
 from gan_zoo.registry import get
+from gan_zoo.validation import random_data
 
 ONE_SLOPE = {"between": gradient_penalty, "around": noise_penalty}
 ZERO = {"r1": partial(zero_centered, "real"), "r2": partial(zero_centered, "fake")}

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from gan_zoo import data
-from gan_zoo.metrics import evaluator
-from gan_zoo.metrics.evaluator import Evaluator
 from gan_zoo.data import Dataset
 from gan_zoo.data.splits import StreamedSplit
-from gan_zoo.metrics import Extractor, Features, load_extractor
+from gan_zoo.metrics import evaluator as evaluator_module
+from gan_zoo.metrics.evaluator import Evaluator
+from gan_zoo.metrics.extractors import load_extractor
+from gan_zoo.metrics.features import Extractor, Features
 
 N = 140
 
@@ -145,7 +146,7 @@ def other_weights(make: Callable[..., Evaluator], extractor: Counted, _patch: py
 
 
 def other_code(make: Callable[..., Evaluator], _extractor: Counted, patch: pytest.MonkeyPatch) -> Evaluator:
-    patch.setattr(evaluation, "METRICS_VERSION", 0)
+    patch.setattr(evaluator_module, "METRICS_VERSION", 0)
     return make()
 
 
@@ -181,7 +182,7 @@ def test_the_clock_counts_measuring_and_drawing_and_nothing_else(
     evaluator: Callable[..., Evaluator], digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = iter([10.0, 13.0, 100.0, 104.0])
-    monkeypatch.setattr(evaluation, "time", SimpleNamespace(perf_counter=lambda: next(now)))
+    monkeypatch.setattr(evaluator_module, "time", SimpleNamespace(perf_counter=lambda: next(now)))
     made = evaluator()
     assert made.seconds == 0.0
     made.measure(Digits(digits), seed=0)
@@ -200,7 +201,7 @@ def test_the_clock_counts_an_evaluation_that_fails(
             raise ValueError("not today")
 
     now = iter([10.0, 12.5])
-    monkeypatch.setattr(evaluation, "time", SimpleNamespace(perf_counter=lambda: next(now)))
+    monkeypatch.setattr(evaluator_module, "time", SimpleNamespace(perf_counter=lambda: next(now)))
     made = evaluator()
     with pytest.raises(ValueError, match="not today"):
         made.measure(Broken(), seed=0)

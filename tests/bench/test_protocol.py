@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gan_zoo.bench.protocol import (TITLES, differences, fingerprint_of, protocols, settings_digest)
+from gan_zoo.bench.protocol import TITLES, differences, fingerprint_of, protocols, settings_digest
 from gan_zoo.bench.records import plain, read_cells, read_manifest
 
 RESULTS = Path(__file__).parents[2] / "results"

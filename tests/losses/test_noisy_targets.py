@@ -6,10 +6,10 @@ import pytest
 import torch
 from scipy.stats import kstest, truncnorm
 
-from gan_zoo.validation import random_data
 from gan_zoo.engine import advance, flush, init
 from gan_zoo.losses import noisy_cross_entropy
 from gan_zoo.registry import get
+from gan_zoo.validation import random_data
 
 N = 20_000
 

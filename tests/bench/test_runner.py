@@ -17,7 +17,7 @@ from gan_zoo.bench.samples import NEIGHBOR_ROWS, NEIGHBORS
 from gan_zoo.bench.schedule import RESULTS
 from gan_zoo.engine import advance, start
 from gan_zoo.errors import Interrupted
-from gan_zoo.metrics import load_extractor
+from gan_zoo.metrics.extractors import load_extractor
 
 TIMES = ["seconds", "images_per_second", "peak_memory_bytes"]
 
@@ -271,7 +271,7 @@ def manifest(folder):
 
 def test_the_manifest_tells_the_start_of_the_first_session_and_the_time_of_all(bench, tmp_path, monkeypatch):
     times = iter(["first", "second", "third"])
-    monkeypatch.setattr(run, "now", lambda: next(times))
+    monkeypatch.setattr(runner, "now", lambda: next(times))
     with pytest.raises(Interrupted):
         bench(listener=CtrlC("sibling", 0.5))
     first = manifest(tmp_path / "out")
@@ -298,7 +298,7 @@ def test_the_manifest_is_left_alone_where_nothing_is_to_do(bench, tmp_path):
 
 def test_another_run_in_the_same_folder_has_a_start_of_its_own(bench, tmp_path, monkeypatch):
     times = iter(["first", "second"])
-    monkeypatch.setattr(run, "now", lambda: next(times))
+    monkeypatch.setattr(runner, "now", lambda: next(times))
     bench(seeds=[0])
     bench(seeds=[1])
     assert manifest(tmp_path / "out")["started"] == "second"

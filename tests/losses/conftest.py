@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gan_zoo.losses import (Critique, Step)
+from gan_zoo.losses import Critique, Step
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from gan_zoo.metrics.mixture import COUNTED, Density, d_gap, high_quality, jsd, modes_found
 from gan_zoo.metrics.registry import METRICS
-from gan_zoo.metrics.mixture import (COUNTED, Density, d_gap, high_quality, jsd, modes_found)
 from gan_zoo.mixture import Mixture
 
 

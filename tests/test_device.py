@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gan_zoo import device
-from gan_zoo.device import (is_fatal, peak_memory, pick, reset_peak_memory, unused_gpu)
+from gan_zoo.device import is_fatal, peak_memory, pick, reset_peak_memory, unused_gpu
 from gan_zoo.errors import GanZooError
 
 CPU = torch.device("cpu")

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo.validation import random_data
 from gan_zoo.engine import advance, flush, init
 from gan_zoo.errors import GanZooError
-from gan_zoo.networks.mlp import mlp
-from gan_zoo.losses import (Critique, Objective, Result, Step)
+from gan_zoo.losses import Critique, Objective, Result, Step
 from gan_zoo.losses.penalties import gradient_penalty
+from gan_zoo.networks.mlp import mlp
 from gan_zoo.registry import get
+from gan_zoo.validation import random_data
 
 
 def _step(critic, real, fake, labels=None):

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from gan_zoo import losses
+from gan_zoo.device import _CLEAR_REFS, peak_memory
 from gan_zoo.engine import Budget, Diverged, advance, draw, flush, init, train_run, train_to
-from gan_zoo.device import (_CLEAR_REFS, peak_memory)
-from gan_zoo.engine.sampler import Sampler
 from gan_zoo.engine.loop import HISTORY_INTERVAL
+from gan_zoo.engine.sampler import Sampler
 from gan_zoo.errors import GanZooError
 from gan_zoo.losses import Result
 from gan_zoo.optimizer import Optimizer

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from gan_zoo import text
 from gan_zoo.bench.records import read_manifest
 from gan_zoo.bench.tables import Results, tables
-from gan_zoo import text
 from gan_zoo.report.findings import rank
-from gan_zoo.report.time_to_target import (Arrival, reach, reach_caption, reach_table, summarize, targets)
+from gan_zoo.report.time_to_target import Arrival, reach, reach_caption, reach_table, summarize, targets
 
 
 def curve(values, step=1000, rate=0.01):

@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 from torch_fidelity.metric_prc import prc_features_to_metric
 from vectors import normal
 
-from gan_zoo import metrics
+from gan_zoo.metrics import prdc
 
 
 def on_sphere(x: Tensor) -> np.ndarray:
@@ -55,8 +55,8 @@ class TestNeighborMeasures:
     def test_agree_with_scikit_learn(self, n: int, d: int, k: int, seed: int) -> None:
         fake, real = normal(n, d, seed, scale=0.7, shift=0.3), normal(n, d, seed + 1)
         precision, recall, density, coverage = neighbor_measures(fake, real, k)
-        assert metrics.precision_recall(fake, real, k=k) == pytest.approx((precision, recall), abs=1e-12)
-        assert metrics.density_coverage(fake, real, k=k) == pytest.approx((density, coverage), abs=1e-12)
+        assert prdc.precision_recall(fake, real, k=k) == pytest.approx((precision, recall), abs=1e-12)
+        assert prdc.density_coverage(fake, real, k=k) == pytest.approx((density, coverage), abs=1e-12)
 
     @pytest.mark.parametrize(("n", "d"), [(300, 128), (1100, 5)])
     def test_agree_with_torch_fidelity_and_with_distances_by_subtraction(self, n: int, d: int) -> None:
@@ -65,7 +65,7 @@ class TestNeighborMeasures:
         theirs = prc_features_to_metric(
             normalize(fake), normalize(real), prc_neighborhood=3, prc_batch_size=n, save_cpu_ram=True, verbose=False
         )
-        result = metrics.overlap(fake, real)
+        result = prdc.overlap(fake, real)
         # The library averages in float32.
         assert result[:2] == pytest.approx((theirs["precision"], theirs["recall"]), rel=1e-6)
         assert result == pytest.approx(exact_measures(fake, real), abs=1e-12)
@@ -79,46 +79,46 @@ class TestNeighborMeasures:
         generator = torch.Generator().manual_seed(seed)
         fake, real = (torch.randint(-1, 2, (n, d), generator=generator).double() for _ in range(2))
         lengths = normal(n, 1, seed).abs() + 0.1
-        assert metrics.overlap(fake * lengths, real) == pytest.approx(exact_measures(fake, real), abs=1e-12)
+        assert prdc.overlap(fake * lengths, real) == pytest.approx(exact_measures(fake, real), abs=1e-12)
 
     def test_of_one_pass_are_those_of_each_alone(self) -> None:
         fake, real = normal(90, 5, 1), normal(90, 5, 2)
-        alone = (*metrics.precision_recall(fake, real, k=2), *metrics.density_coverage(fake, real, k=7))
-        assert metrics.overlap(fake, real, precision_k=2, coverage_k=7) == alone
-        assert metrics.overlap(fake, real) == (
-            *metrics.precision_recall(fake, real),
-            *metrics.density_coverage(fake, real),
+        alone = (*prdc.precision_recall(fake, real, k=2), *prdc.density_coverage(fake, real, k=7))
+        assert prdc.overlap(fake, real, precision_k=2, coverage_k=7) == alone
+        assert prdc.overlap(fake, real) == (
+            *prdc.precision_recall(fake, real),
+            *prdc.density_coverage(fake, real),
         )
 
     def test_do_not_depend_on_the_blocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
         fake, real = normal(100, 4, 1), normal(100, 4, 2)
-        whole = metrics.precision_recall(fake, real), metrics.density_coverage(fake, real)
+        whole = prdc.precision_recall(fake, real), prdc.density_coverage(fake, real)
         monkeypatch.setattr("gan_zoo.metrics.prdc._BLOCK", 33)
-        assert (metrics.precision_recall(fake, real), metrics.density_coverage(fake, real)) == whole
+        assert (prdc.precision_recall(fake, real), prdc.density_coverage(fake, real)) == whole
 
     def test_of_identical_sets(self) -> None:
         real = normal(80, 6)
-        assert metrics.precision_recall(real, real) == (1.0, 1.0)
+        assert prdc.precision_recall(real, real) == (1.0, 1.0)
         # A ball of k = 5 holds its center and, being open, 4 of the 5 neighbors.
-        assert metrics.density_coverage(real, real) == (1.0, 1.0)
+        assert prdc.density_coverage(real, real) == (1.0, 1.0)
 
     def test_of_identical_sets_of_duplicates(self) -> None:
         # Every radius is zero: closed balls hold their centers, open ones nothing.
         real = normal(90, 128).repeat_interleave(8, dim=0)
-        assert metrics.precision_recall(real, real.flip(0)) == (1.0, 1.0)
-        assert metrics.density_coverage(real, real.flip(0)) == (0.0, 0.0)
+        assert prdc.precision_recall(real, real.flip(0)) == (1.0, 1.0)
+        assert prdc.density_coverage(real, real.flip(0)) == (0.0, 0.0)
 
     def test_of_disjoint_sets_are_zero(self) -> None:
         real = normal(80, 6, 1, scale=0.1, shift=1.0)
-        assert metrics.precision_recall(-real, real) == (0.0, 0.0)
-        assert metrics.density_coverage(-real, real) == (0.0, 0.0)
+        assert prdc.precision_recall(-real, real) == (0.0, 0.0)
+        assert prdc.density_coverage(-real, real) == (0.0, 0.0)
 
     def test_of_a_collapsed_set_are_precise_and_cover_little(self) -> None:
         real = normal(80, 6, 1)
         # Beside a real vector, not on it: that one lies on the very edge of other balls.
         fake = real[:1] + 0.01 + normal(80, 6, 2, scale=1e-6)
-        precision, recall = metrics.precision_recall(fake, real)
-        density, coverage = metrics.density_coverage(fake, real)
+        precision, recall = prdc.precision_recall(fake, real)
+        density, coverage = prdc.density_coverage(fake, real)
         assert precision == 1.0
         assert recall <= 1 / 80
         # Every fake lies in the same balls, so the share covered is what the density says one fake lies in.
@@ -131,13 +131,13 @@ class TestNeighborMeasures:
         blank = normal(200, 400, 2, scale=1e-4, shift=-1e-3)
         raw = torch.cdist(blank, real) <= torch.cdist(real, real).kthvalue(4).values
         assert raw.any(dim=1).double().mean() > 0.9
-        assert metrics.precision_recall(blank, real)[0] == 0.0
-        assert metrics.density_coverage(blank, real)[0] == 0.0
+        assert prdc.precision_recall(blank, real)[0] == 0.0
+        assert prdc.density_coverage(blank, real)[0] == 0.0
 
     def test_of_one_distribution_meet_their_expectations(self) -> None:
         # Naeem et al. 2020: density 1 (Lemma 1); coverage 1 - prod (N - i) / (2N - i), i from 1 to k (Lemma 2).
         n, k, draws = 200, 5, 40
-        values = np.array([metrics.density_coverage(normal(n, 4, s), normal(n, 4, s + 999)) for s in range(draws)])
+        values = np.array([prdc.density_coverage(normal(n, 4, s), normal(n, 4, s + 999)) for s in range(draws)])
         expected = 1 - math.prod((n - i) / (2 * n - i) for i in range(1, k + 1))
         error = values.std(axis=0, ddof=1) / math.sqrt(draws)
         assert abs(values[:, 0].mean() - 1.0) < 4 * error[0]
@@ -145,14 +145,14 @@ class TestNeighborMeasures:
 
     def test_take_radii_computed_before(self) -> None:
         fake, real = normal(60, 5, 1), normal(60, 5, 2)
-        radii = metrics.neighbor_radii(real)
-        assert metrics.overlap(fake, real, radii=radii) == metrics.overlap(fake, real)
-        precision, recall, density, coverage = metrics.overlap(fake, real, radii=torch.zeros_like(radii))
+        radii = prdc.neighbor_radii(real)
+        assert prdc.overlap(fake, real, radii=radii) == prdc.overlap(fake, real)
+        precision, recall, density, coverage = prdc.overlap(fake, real, radii=torch.zeros_like(radii))
         assert (precision, density, coverage) == (0.0, 0.0, 0.0)
-        assert recall == metrics.overlap(fake, real).recall
+        assert recall == prdc.overlap(fake, real).recall
 
     def test_radii_are_the_distances_to_the_neighbors_asked_for(self) -> None:
         real = normal(60, 5, 2)
         expected = NearestNeighbors(n_neighbors=6).fit(on_sphere(real)).kneighbors()[0][:, [2, 4, 0]]
-        np.testing.assert_allclose(metrics.neighbor_radii(real, k=(3, 5, 1)), expected, rtol=1e-10)
-        assert torch.equal(metrics.neighbor_radii(real), metrics.neighbor_radii(real, k=(3, 5)))
+        np.testing.assert_allclose(prdc.neighbor_radii(real, k=(3, 5, 1)), expected, rtol=1e-10)
+        assert torch.equal(prdc.neighbor_radii(real), prdc.neighbor_radii(real, k=(3, 5)))

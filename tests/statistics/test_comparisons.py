@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.statistics import (ALPHA, Sample, comparisons, shared_alpha)
+from gan_zoo.statistics import ALPHA, Sample, contrasts, shared_alpha
 from gan_zoo.statistics.comparisons import holm
 
 FID = {"log": True, "lower_is_better": True}
