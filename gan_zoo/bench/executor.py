@@ -99,7 +99,12 @@ class _Crew:
                 one.process.terminate()
 
     def _estimate(self) -> None:
-        """Pass on how long a run of each variant takes; commands of a few seconds end before it is measured."""
+        """Pass on how long a run of each variant takes; commands of a few seconds end before it is measured.
+
+        A single run's own progress tells it, and measuring takes from its speed.
+        """
+        if self.plan.recipe.single:
+            return
         if self.estimator is not None:
             self.estimator.hear(self.listener)
         elif self.waiting and time.monotonic() > self.estimate_at and self.plan.device.type == "cpu":

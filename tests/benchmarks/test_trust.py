@@ -119,6 +119,7 @@ def test_nothing_is_drawn_twice_within_a_family(fids):
     assert set(families.ravel()) == set(fids)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failing", [0.0, 0.3, 0.5])
 def test_many_families_are_judged_as_the_report_judges_one(fids, failing):
     rng = np.random.default_rng(1)

@@ -91,6 +91,7 @@ def test_bench_says_early_what_it_runs(gan_zoo, suite, toys, no_report):
     lines = [line for line in gan_zoo(*words).out.splitlines() if not line.startswith("note:")]
     assert lines[:2] == ["Toys (preset smoke)", "variants: by_heart, sibling"]
     assert lines[2] == "runs: 1 seed each + 1 of real images; 160 images a run, 1 at a time"
-    assert lines[3].startswith("machine: ")
-    assert lines[3].endswith(", 1 thread, fp32")
-    assert lines[4].startswith("report: out/report.html")
+    assert lines[3].startswith("preset settings: ")
+    assert lines[4].startswith("machine: ")
+    assert lines[4].endswith(", 1 thread, fp32")
+    assert lines[5].startswith("report: out/report.html")

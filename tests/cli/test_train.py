@@ -109,6 +109,7 @@ def test_a_smaller_budget_is_refused(train, tmp_path):
     assert pd.read_csv(tmp_path / "run" / "history.csv")["step"].tolist() == [4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "parts"),
     [

@@ -44,6 +44,7 @@ def test_it_is_written_after_a_run_and_again_after_the_next(report):
     until(lambda: page.stat().st_mtime_ns > age)
 
 
+@pytest.mark.slow
 def test_closing_ends_the_process_and_leaves_no_temporary_file(report):
     report.end(None, {})
     until(lambda: any(report.folder.rglob("*.png")))
