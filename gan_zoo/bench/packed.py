@@ -1,0 +1,85 @@
+"""Records of all runs of a results folder in one compressed table, for results that are kept in git.
+
+``records.csv.xz`` has one line for each row of the records: the columns ``run`` and ``row``, one for each key, and one
+for each recorded value (``values/fid``). Values of history have 5 significant digits, all others every digit.
+``pandas.read_csv`` reads it as it is.
+"""
+
+import csv
+import io
+import json
+import lzma
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from gan_zoo.errors import DamagedFileError
+from gan_zoo.io import atomic_path
+
+PACKED = "records.csv.xz"
+_VALUES = "values/"
+_DIGITS = 5
+
+
+def write(path: Path, records: Iterable[tuple[str, Iterable[dict[str, Any]]]]) -> None:
+    """Write the rows of runs, given by the names of the runs, as one compressed table.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    lines = [{"run": run, **_flat(row)} for run, rows in records for row in rows]
+    columns = list(dict.fromkeys(key for line in lines for key in line))
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns, lineterminator="\n")
+    table.writeheader()
+    table.writerows(lines)
+    with atomic_path(path) as part:
+        part.write_bytes(lzma.compress(text.getvalue().encode(), preset=9))
+
+
+def read(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The rows of a packed table, each with the name of its run, in the order of writing.
+
+    Raises:
+        DamagedFileError: it is not such a table.
+    """
+    try:
+        text = lzma.decompress(path.read_bytes()).decode()
+        for line in csv.DictReader(io.StringIO(text)):
+            run = line.pop("run")
+            yield run, _nested(line)
+    except (lzma.LZMAError, UnicodeDecodeError, csv.Error, KeyError) as error:
+        raise DamagedFileError(f"{path} cannot be read ({error}); restore it, or run the suite again") from None
+
+
+def _flat(row: dict[str, Any]) -> dict[str, str]:
+    """A row as cells of a table; values of history are rounded."""
+    cells = {key: _text(value) for key, value in row.items() if key != "values"}
+    for key, value in row.get("values", {}).items():
+        is_rounded = row["row"] == "history" and isinstance(value, float)
+        cells[_VALUES + key] = f"{value:.{_DIGITS}g}" if is_rounded else _text(value)
+    return cells
+
+
+def _nested(line: dict[str, str]) -> dict[str, Any]:
+    """The row of a line: empty cells are absent keys."""
+    row: dict[str, Any] = {}
+    for key, text in line.items():
+        if text and key.startswith(_VALUES):
+            row.setdefault("values", {})[key.removeprefix(_VALUES)] = _value(text)
+        elif text:
+            row[key] = _value(text)
+    return row
+
+
+def _text(value: Any) -> str:
+    """JSON, with strings that are not JSON themselves as they are."""
+    is_plain = isinstance(value, str) and value and isinstance(_value(value), str) and not value.startswith('"')
+    return value if is_plain else json.dumps(value)
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
