@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_sets import SmallSet, write
 
 from gan_zoo import data
 from gan_zoo.data import registry
@@ -95,9 +96,9 @@ def test_named_root_that_is_no_directory_is_refused(
 
 
 def test_argument_goes_before_environment(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_archives: Callable[[Path], Path]
+    make_small: Callable[[str], SmallSet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_archives(tmp_path / "argument")
+    write(make_small("fashion_mnist").files, tmp_path / "argument")
     (tmp_path / "environment").mkdir()
     monkeypatch.setenv(data.DATA_ENV, str(tmp_path / "environment"))
     with pytest.raises(GanZooError, match="MNIST is not here"):
