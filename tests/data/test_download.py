@@ -149,9 +149,7 @@ def test_what_is_missing_is_downloaded_and_kept(
 
     def retrieve(url: str, path: str) -> None:
         requests.append(Path(path).name)
-        Path(path).write_bytes(
-            next(content for file, content in small.archives.items() if Path(file).name == requests[-1])
-        )
+        Path(path).write_bytes(contents[requests[-1]])
 
     monkeypatch.setattr(torchvision_utils, "_get_redirect_url", lambda url, max_hops: url)
     monkeypatch.setattr(torchvision_utils, "_urlretrieve", retrieve)
