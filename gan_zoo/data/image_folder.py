@@ -19,7 +19,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from gan_zoo.data.registry import Request, dataset_prefix, image_dataset
+from gan_zoo.data.registry import Request, dataset, image_dataset
 from gan_zoo.data.splits import Dataset, Split, match_channels
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import cache_root
@@ -51,7 +51,7 @@ class ImageFiles:
     outside: int
 
 
-@dataset_prefix("folder")
+@dataset("folder:", files=False)
 def folder(path: str, request: Request) -> Dataset:
     """Images of any size and kind that Pillow reads, RGB or grey, cropped to squares and resized once.
 
@@ -134,21 +134,18 @@ def _note(found: ImageFiles, readable: Tensor, present: Tensor) -> str:
     empty = [name for label, name in enumerate(found.classes) if label not in present]
     parts = []
     if broken:
-        parts.append(f"{_count(broken, 'unreadable file')} ({_listed(broken)})")
+        parts.append(f"unreadable files: {_listed(broken)}")
     if empty:
-        parts.append(f"{_count(empty, 'class', 'es')} without readable images ({_listed(empty)})")
+        parts.append(f"classes without readable images: {_listed(empty)}")
     if found.outside:
-        parts.append(f"{_count(range(found.outside), 'image')} outside the class folders")
+        parts.append(f"images outside the class folders: {found.outside}")
     return f"left out: {'; '.join(parts)}" if parts else ""
 
 
-def _count(things: Sequence[object], noun: str, plural: str = "s") -> str:
-    return f"{len(things)} {noun}{'' if len(things) == 1 else plural}"
-
-
 def _listed(names: Sequence[str]) -> str:
-    more = [f"and {len(names) - _MAX_LISTED} more"] if len(names) > _MAX_LISTED else []
-    return ", ".join([*map(_printable, names[:_MAX_LISTED]), *more])
+    """The number of names, and the first of them."""
+    more = ", ..." if len(names) > _MAX_LISTED else ""
+    return f"{len(names)} ({', '.join(map(_printable, names[:_MAX_LISTED]))}{more})"
 
 
 def _printable(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Points drawn from mixtures of Gaussians whose density is known: what a generator misses can be counted exactly."""
+"""Points drawn from mixtures of Gaussians of known density."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class Points(Split):
-    """Points in place of images, and the mode that each was drawn from: ``images`` is float32 (N, D), used as it is."""
+    """Points and the modes that they are drawn from: ``images`` is float32 (N, D), and is not scaled."""
 
     def take(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Points float32 (B, D) and their modes int64 (B,) at ``index``, int64 (B,) on the same device."""

@@ -85,7 +85,7 @@ SETS = {
     "mnist": _mnist_like(
         "MNIST",
         title="MNIST",
-        description="Handwritten digits, 60,000 for training and 10,000 for the test, 28x28 grey (LeCun et al., 1998).",
+        description="Handwritten digits, 60,000 training and 10,000 test images, 28x28 grey (LeCun et al., 1998).",
         classes=tuple(string.digits),
         extractor="mnist-cnn",
         is_packaged=True,
@@ -93,7 +93,7 @@ SETS = {
     "fashion_mnist": _mnist_like(
         "FashionMNIST",
         title="Fashion-MNIST",
-        description="Images of clothing, 60,000 for training and 10,000 for the test, 28x28 grey (arXiv 1708.07747).",
+        description="Clothing, 60,000 training and 10,000 test images, 28x28 grey (arXiv 1708.07747).",
         classes=(
             *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
             *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
@@ -103,14 +103,12 @@ SETS = {
     "kmnist": _mnist_like(
         "KMNIST",
         title="Kuzushiji-MNIST",
-        description="Cursive Japanese characters, 60,000 for training and 10,000 for the test, 28x28 grey "
-        "(arXiv 1812.01718).",
+        description="Cursive Hiragana, 60,000 training and 10,000 test images, 28x28 grey (arXiv 1812.01718).",
         classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
     ),
     "emnist": TorchvisionSet(
         title="EMNIST Letters",
-        description="Letters without regard to case, 124,800 for training and 20,800 for the test, 28x28 grey "
-        "(arXiv 1702.05373).",
+        description="Letters without case, 124,800 training and 20,800 test images, 28x28 grey (arXiv 1702.05373).",
         torchvision_name="EMNIST",
         splits=({"split": "letters", "train": True}, {"split": "letters", "train": False}),
         archives=("EMNIST/raw/gzip.zip",),
@@ -120,8 +118,7 @@ SETS = {
     ),
     "cifar10": TorchvisionSet(
         title="CIFAR-10",
-        description="Photographs of 10 kinds, 50,000 for training and 10,000 for the test, 32x32 RGB "
-        "(Krizhevsky, 2009).",
+        description="Photographs of 10 classes, 50,000 training and 10,000 test images, 32x32 RGB (Krizhevsky, 2009).",
         torchvision_name="CIFAR10",
         archives=("cifar-10-python.tar.gz",),
         files=(
@@ -134,8 +131,7 @@ SETS = {
     ),
     "svhn": TorchvisionSet(
         title="SVHN",
-        description="House numbers' digits, 73,257 for training and 26,032 for the test, 32x32 RGB "
-        "(Netzer et al., 2011).",
+        description="Digits of house numbers, 73,257 training and 26,032 test images, 32x32 RGB (Netzer et al., 2011).",
         torchvision_name="SVHN",
         splits=({"split": "train"}, {"split": "test"}),
         archives=("train_32x32.mat", "test_32x32.mat"),
@@ -146,8 +142,7 @@ SETS = {
     ),
     "stl10": TorchvisionSet(
         title="STL-10",
-        description="Photographs of 10 kinds, 5,000 for training and 8,000 for the test, 96x96 RGB "
-        "(Coates et al., 2011).",
+        description="Photographs of 10 classes, 5,000 training and 8,000 test images, 96x96 RGB (Coates et al., 2011).",
         torchvision_name="STL10",
         splits=({"split": "train"}, {"split": "test"}),
         archives=("stl10_binary.tar.gz",),

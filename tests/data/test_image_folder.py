@@ -115,11 +115,9 @@ def test_the_note_names_what_is_left_out(root: Path, write: Write) -> None:
     assert len(loaded.train) + len(loaded.test) == 16
     assert set(loaded.train.labels.tolist()) == {0, 1}
     broken, empty, outside = loaded.note.split("; ")
-    assert "7 unreadable files" in broken
-    assert broken.endswith("(" + ", ".join(f"ab/é{number}.png" for number in range(5)) + ", and 2 more)")
-    assert empty.startswith("2 classes")
-    assert empty.endswith("(ab, empty)")
-    assert outside.startswith("3 images")
+    assert broken.endswith("7 (" + ", ".join(f"ab/é{number}.png" for number in range(5)) + ", ...)")
+    assert empty.endswith("2 (ab, empty)")
+    assert outside.endswith("3")
     assert "hidden" not in loaded.note
     assert load(root).note == loaded.note
 

@@ -1,5 +1,7 @@
 """What is read from the files of torchvision's data sets, and Stacked MNIST."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,6 +84,12 @@ def assert_equals_torchvision(loaded: data.Dataset, kind: type, root: Path) -> N
         expected = kind(root, train=train, download=False)
         assert torch.equal(split.images[:, 0], expected.data)
         assert torch.equal(split.labels, expected.targets)
+
+
+def test_unpacked_mnist_is_loaded_without_the_slow_import_of_torchvision() -> None:
+    data.load("mnist", side=28)
+    code = "import sys; from gan_zoo import data; data.load('mnist', side=28); sys.exit('torchvision' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_real_mnist_is_what_torchvision_reads_from_the_cache() -> None:
