@@ -138,12 +138,9 @@ def _unpack(source: TorchvisionSet, roots: tuple[Path, ...], staging: Path, down
                 raise _missing(source.title, "and downloads are off")
             continue
         if not check_md5(archive, digests[name]):
-            raise damaged(archive, digests[name])
+            raise damaged(archive)
         (staging / path).parent.mkdir(parents=True, exist_ok=True)
-        if path in source.files:
-            shutil.copyfile(archive, staging / path)
-        else:
-            (staging / path).symlink_to(archive.resolve())
+        shutil.copyfile(archive, staging / path)
     with _network(source.title):
         for arguments in source.splits:
             source.torchvision_class()(staging, download=True, **arguments)
@@ -189,9 +186,8 @@ def _missing(title: str, why: str) -> DataMissing:
     return DataMissing(f"{title} is not here {why}: name the folder of its files with {DATA_ENV} or --data-root")
 
 
-def damaged(path: Path, md5: str = "") -> GanZooError:
-    """The error for a damaged file, or for a folder of files of which one is damaged."""
+def damaged(path: Path) -> GanZooError:
+    """The error for a damaged file, or for a folder of which one file is damaged."""
     if path.is_dir():
         return GanZooError(f"data files in {path} are damaged: delete them to have them unpacked or downloaded again")
-    why = f" (its MD5 is not {md5})" if md5 else ""
-    return GanZooError(f"data file {path} is damaged{why}: delete it to have it downloaded again, or replace it")
+    return GanZooError(f"data file {path} is damaged: delete it to have it downloaded again, or replace it")

@@ -55,24 +55,18 @@ def _read_letters(source: TorchvisionSet, root: Path, split: int) -> tuple[Tenso
 
 def _read_torchvision(source: TorchvisionSet, root: Path, split: int) -> tuple[Tensor, Tensor]:
     """Raises GanZooError: a file is damaged."""
+    from torchvision.datasets.utils import check_md5
+
     try:
         loaded = source.torchvision_class()(root, **source.splits[split])
     except (OSError, RuntimeError, ValueError) as error:
-        raise _damaged_file(source, root) from error
+        digests = source.digests()
+        files = [root / path for path in source.files]
+        wrong = [file for file in files if not check_md5(file, digests[file.name])]
+        raise damaged(wrong[0] if wrong else files[0].parent) from error
     images = loaded.data.transpose(0, 3, 1, 2) if loaded.data.shape[-1] == 3 else loaded.data
     labels = loaded.targets if hasattr(loaded, "targets") else loaded.labels
     return torch.from_numpy(np.ascontiguousarray(images)), torch.as_tensor(labels).long()
-
-
-def _damaged_file(source: TorchvisionSet, root: Path) -> GanZooError:
-    """The error for files that torchvision cannot read: names the first with a wrong MD5, else their folder."""
-    from torchvision.datasets.utils import check_md5
-
-    digests = source.digests()
-    for file in (root / path for path in source.files):
-        if not check_md5(file, digests[file.name]):
-            return damaged(file, digests[file.name])
-    return damaged((root / source.files[0]).parent)
 
 
 def _mnist_like(name: str, **fields: Any) -> TorchvisionSet:

@@ -39,11 +39,6 @@ def test_resize_of_real_mnist_gives_the_pixels_of_pil(side: int) -> None:
     assert torch.equal(data.resize(native, side), pil_resize(native, side))
 
 
-def test_resize_of_real_digits_gives_the_pixels_of_pil() -> None:
-    native = data.load("digits", side=8).test.images
-    assert torch.equal(data.load("digits", side=32).test.images, pil_resize(native, 32))
-
-
 def test_resize_is_the_same_across_chunks_and_leaves_the_right_size_alone() -> None:
     images = random_images(5000, 1, 8, 8)
     assert torch.equal(data.resize(images, 16)[4090:4100], data.resize(images[4090:4100], 16))
