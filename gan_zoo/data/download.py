@@ -131,8 +131,8 @@ def _unpack(source: TorchvisionSet, roots: tuple[Path, ...], staging: Path, down
     digests = source.digests()
     for path in source.archives:
         name = Path(path).name
-        places = [PACKAGED / name] if source.is_packaged else [root / path for root in roots]
-        archive = next((place for place in places if place.is_file()), None)
+        candidates = [PACKAGED / name] if source.is_packaged else [root / path for root in roots]
+        archive = next((candidate for candidate in candidates if candidate.is_file()), None)
         if archive is None:
             if not download:
                 raise _missing(source.title, "and downloads are off")

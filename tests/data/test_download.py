@@ -171,7 +171,7 @@ def test_a_set_that_is_not_available_is_missing_and_leaves_nothing(cache: Path, 
 
 
 def test_a_missing_set_leaves_the_folder_unlocked(cache: Path) -> None:
-    """Worker processes load again after their parent: a lock that it kept would make them wait forever."""
+    """Worker processes load again after their parent: a lock that is not released would make them wait forever."""
     with pytest.raises(data.DataMissing):
         data.load("fashion_mnist")
     FileLock(data.default_root() / LOCK, timeout=1).acquire().lock.release()

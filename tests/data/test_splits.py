@@ -11,10 +11,8 @@ from gan_zoo.data import splits
 
 
 def pil_resize(images: torch.Tensor, side: int) -> torch.Tensor:
-    pictures = [
-        np.array(Image.fromarray(image[0].numpy()).resize((side, side), Image.Resampling.BILINEAR)) for image in images
-    ]
-    return torch.from_numpy(np.stack(pictures)).unsqueeze(1)
+    grey = [Image.fromarray(image[0].numpy()).resize((side, side), Image.Resampling.BILINEAR) for image in images]
+    return torch.from_numpy(np.stack(grey)).unsqueeze(1)
 
 
 def random_images(*shape: int) -> torch.Tensor:
