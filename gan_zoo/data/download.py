@@ -138,7 +138,7 @@ def _unpack(source: TorchvisionSet, roots: tuple[Path, ...], staging: Path, down
                 raise _missing(source.title, "and downloads are off")
             continue
         if not check_md5(archive, digests[name]):
-            raise damaged(archive)
+            raise damaged(archive, digests[name])
         (staging / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(archive, staging / path)
     with _network(source.title):
@@ -186,8 +186,9 @@ def _missing(title: str, why: str) -> DataMissing:
     return DataMissing(f"{title} is not here {why}: name the folder of its files with {DATA_ENV} or --data-root")
 
 
-def damaged(path: Path) -> GanZooError:
+def damaged(path: Path, md5: str = "") -> GanZooError:
     """The error for a damaged file, or for a folder of which one file is damaged."""
     if path.is_dir():
         return GanZooError(f"data files in {path} are damaged: delete them to have them unpacked or downloaded again")
-    return GanZooError(f"data file {path} is damaged: delete it to have it downloaded again, or replace it")
+    why = f" (its MD5 is not {md5})" if md5 else ""
+    return GanZooError(f"data file {path} is damaged{why}: delete it to have it downloaded again, or replace it")
