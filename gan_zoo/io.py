@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from gan_zoo.errors import StorageError
 
 CACHE_ENV = "GAN_ZOO_CACHE"
 _TEMPORARY = ".part"
+_TIMEOUT_SECONDS = 20.0
 
 
 def cache_root() -> Path:
@@ -79,6 +81,17 @@ def full_disk(error: BaseException | None) -> OSError | None:
             return error
         error = error.__context__
     return None
+
+
+@contextlib.contextmanager
+def network_timeout() -> Iterator[None]:
+    """Bound the wait for a silent server in the block: the timeout of new sockets is 20 seconds."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_TIMEOUT_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def remove_temporary(folder: Path) -> None:

@@ -4,11 +4,10 @@ Run as ``python -m gan_zoo.cli.facts`` (``make index``), it writes the index of 
 and their table in the README.
 """
 
-import inspect
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,7 @@ from torch.nn.utils import parametrize
 
 from gan_zoo import data as data_sets
 from gan_zoo import overrides, registry
-from gan_zoo.cli.index import FILE, PATH, Record
-from gan_zoo.data import registry as data_registry
+from gan_zoo.cli.index import FILE, Record
 from gan_zoo.errors import PLUGIN_FAILURES, GanZooError
 from gan_zoo.io import atomic_write
 from gan_zoo.networks import backbones
@@ -152,13 +150,10 @@ def _layer(layer: nn.Module) -> str:
 def index() -> dict[str, Any]:
     """The index of this package's variants and data sets."""
     own = [name for name in registry.names() if registry.is_own(name)]
-    loaders: dict[str, Callable[..., Any]] = {name: data_registry._LOADERS[name] for name in data_sets.names()}
-    loaders |= {prefix + PATH: loader for prefix, loader in data_registry._PREFIXES.items()}
-    about = {name: (inspect.getdoc(loader) or "").partition("\n\n")[0] for name, loader in loaders.items()}
     return {
         "variants": ordered(map(record, own)),
         "options": overrides.known(),
-        "data": {name: " ".join(text.split()) for name, text in about.items()},
+        "data": data_sets.descriptions(),
     }
 
 

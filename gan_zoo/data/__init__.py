@@ -1,10 +1,8 @@
-"""Data sets by name: images as one uint8 tensor a split, labels beside them, and a fingerprint of both."""
+"""Data sets by name: images as one uint8 tensor per split, their labels, and a fingerprint of both."""
 
-from gan_zoo.data import archived_sets as archived_sets
 from gan_zoo.data import digits as digits
 from gan_zoo.data import image_folder as image_folder
 from gan_zoo.data import mixtures as mixtures
-from gan_zoo.data import stacked_mnist as stacked_mnist
 from gan_zoo.data import torchvision_sets as torchvision_sets
 from gan_zoo.data.registry import (
     DATA_ENV,
@@ -12,8 +10,8 @@ from gan_zoo.data.registry import (
     Request,
     check_channels,
     dataset,
-    dataset_prefix,
     default_root,
+    descriptions,
     image_dataset,
     is_known,
     load,
@@ -33,8 +31,8 @@ __all__ = [
     "StreamedSplit",
     "check_channels",
     "dataset",
-    "dataset_prefix",
     "default_root",
+    "descriptions",
     "image_dataset",
     "is_known",
     "load",

@@ -1,4 +1,4 @@
-"""The digits embedded in scikit-learn: 1,797 grey images of 8x8, here offline and always."""
+"""The digits that scikit-learn contains: 1,797 grey images of 8x8."""
 
 import importlib.util
 from pathlib import Path
@@ -12,7 +12,7 @@ from gan_zoo.data.splits import Dataset, Split
 TEST_SIZE = 500
 _LEVELS, _SIDE = 16, 8
 _ORDER = Path(__file__).parent / "digits_split.txt"
-"""All images' numbers, the test's last: what scikit-learn's stratified `train_test_split` makes of seed 0."""
+"""Indices of all images, the test split last, by scikit-learn's stratified ``train_test_split`` with seed 0."""
 
 
 @dataset("digits", files=False, side=8)
@@ -34,13 +34,13 @@ def digits(request: Request) -> Dataset:
         test=Split(images[test], labels[test]),
         class_names=[str(digit) for digit in range(10)],
         extractor="digits-cnn",
-        note="embedded 8x8 digits: for trying the suite, figures are not comparable with MNIST's",
+        note="embedded 8x8 digits, for trying the suite: results are not comparable with MNIST",
     )
 
 
 def _table() -> np.ndarray:
-    """float64 (1797, 65): the pixels of an image, 0 to 16, and its label."""
-    # scikit-learn takes as long to import as torch: its file is read, and it is found without being imported.
+    """float64 (1797, 65): 64 pixels from 0 to 16, and the label."""
+    # scikit-learn takes as long to import as torch: its file is read without importing it.
     package = importlib.util.find_spec("sklearn")
     assert package is not None
     assert package.origin is not None

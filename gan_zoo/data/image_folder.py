@@ -1,111 +1,123 @@
-"""`folder:PATH`: anyone's own images, one sub-folder a class, or no classes."""
+"""`folder:PATH`: the user's own images, one sub-folder per class, or no classes; decoded once and cached."""
 
 import hashlib
+import json
 import os
 import re
+import sys
 import unicodedata
+import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+import numpy as np
+import PIL
 import torch
+from PIL import Image, ImageOps
 from torch import Tensor
 
-from gan_zoo.data.registry import Request, dataset_prefix, image_dataset
-from gan_zoo.data.splits import Dataset, Split
+from gan_zoo.data.registry import Request, dataset, image_dataset
+from gan_zoo.data.splits import Dataset, Split, match_channels
 from gan_zoo.errors import GanZooError
+from gan_zoo.io import cache_root
+from gan_zoo.tensors import read_cached, write_cached
 
 TEST_SHARE = 0.1
 _SPLIT_SEED = 0
-_NAMED = 5
+_MAX_LISTED = 5
+_CACHE_FORMAT = 1
+_THREADS = 4
+_BATCH = 256
+_SIXTEEN_BITS = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
 @dataclass(frozen=True)
-class Tree:
+class ImageFiles:
     """The image files of a folder.
 
     Attributes:
-        classes: names of the sub-folders, sorted; empty where there are none with images.
+        classes: names of the sub-folders, sorted; empty if none has images.
         files: paths relative to the folder, class by class.
-        labels: int64 (N,), the classes of the files; zeros where there are none.
-        loose: number of images beside the sub-folders, which belong to no class.
+        labels: int64 (N,), the classes of the files; zeros if there are no classes.
+        outside: number of images beside the sub-folders, which belong to no class.
     """
 
     classes: tuple[str, ...]
     files: tuple[str, ...]
     labels: Tensor
-    loose: int
+    outside: int
 
 
-@dataset_prefix("folder")
+@dataset("folder:", files=False)
 def folder(path: str, request: Request) -> Dataset:
     """Images of any size and kind that Pillow reads, RGB or grey, cropped to squares and resized once.
 
     A tenth of each class, drawn with a fixed seed, is the test split. Transparent images are put on white. Hidden files
-    and files without the suffix of an image are passed over; what is left out for another reason is in the note.
+    and files without the suffix of an image are ignored; the note lists what is left out for another reason.
 
     Raises:
         GanZooError: no such folder, a file, or no readable image in it.
     """
-    # Pillow, which no other set needs, is slow to import.
-    from gan_zoo.data.pictures import read_pictures, suffixes
-
-    root = _root(path)
-    tree = _tree(root, suffixes())
-    images, places = read_pictures(root, tree.files, request.side, request.channels)
-    if not len(places):
-        found = f"none of its {len(tree.files)} image files can be read" if tree.files else "it holds no images"
-        raise GanZooError(f"folder {str(root)!r} cannot be a data set: {found}; put PNG or JPEG files into it")
-    present = tree.labels[places].unique()
-    labels = torch.searchsorted(present, tree.labels[places])
-    train, test = _split(labels)
-    classes = tuple(_shown(tree.classes[label]) for label in present) if tree.classes else ()
-    own = root.resolve().name
-    return image_dataset(
-        request,
-        name=f"folder-{_safe(own)}",
-        title=_shown(own) or "folder",
-        train=Split(images[train], labels[train]),
-        test=Split(images[test], labels[test]),
-        class_names=classes,
-        extractor="trained" if len(classes) > 1 else "",
-        note=_note(tree, places, present),
-    )
-
-
-def _root(path: str) -> Path:
     root = Path(path).expanduser()
     if not path:
         raise GanZooError("data set 'folder:' names no folder: write folder:PATH, e.g. folder:~/cats")
     if not root.is_dir():
         problem = "is a file, not a folder" if root.exists() else "does not exist"
         raise GanZooError(f"data set 'folder:{path}': {str(root)!r} {problem}; name a folder of images")
-    return root
+    found = _find_images(root)
+    images, readable = read_images(root, found.files, request.side, request.channels)
+    if not len(readable):
+        problem = f"none of its {len(found.files)} image files can be read" if found.files else "it holds no images"
+        raise GanZooError(f"folder {str(root)!r} cannot be a data set: {problem}; put PNG or JPEG files into it")
+    present = found.labels[readable].unique()
+    labels = torch.searchsorted(present, found.labels[readable])
+    train, test = _split(labels)
+    classes = tuple(_printable(found.classes[label]) for label in present) if found.classes else ()
+    name = root.resolve().name
+    return image_dataset(
+        request,
+        name=f"folder-{_ascii_name(name)}",
+        title=_printable(name) or "folder",
+        train=Split(images[train], labels[train]),
+        test=Split(images[test], labels[test]),
+        class_names=classes,
+        extractor="trained" if len(classes) > 1 else "",
+        note=_note(found, readable, present),
+    )
 
 
-def _tree(root: Path, known: set[str]) -> Tree:
-    """All files of a folder with a known suffix, in an order that follows from their names alone."""
+def image_suffixes() -> set[str]:
+    """Suffixes of the files that Pillow can open, in lower case with their dot."""
+    return {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+
+
+def _find_images(root: Path) -> ImageFiles:
+    """All files of a folder with the suffix of an image, in an order that follows from their names alone."""
+    suffixes = image_suffixes()
     entries = sorted(entry for entry in root.iterdir() if not entry.name.startswith("."))
-    found = {entry.name: list(_below(entry, root, known)) for entry in entries if entry.is_dir()}
-    loose = [entry.name for entry in entries if entry.is_file() and entry.suffix.lower() in known]
+    found = {entry.name: list(_images_below(entry, root, suffixes)) for entry in entries if entry.is_dir()}
+    outside = [entry.name for entry in entries if entry.is_file() and entry.suffix.lower() in suffixes]
     if not any(found.values()):
-        return Tree((), tuple(loose), torch.zeros(len(loose), dtype=torch.int64), 0)
+        return ImageFiles((), tuple(outside), torch.zeros(len(outside), dtype=torch.int64), 0)
     files = [name for names in found.values() for name in names]
     counts = torch.tensor([len(names) for names in found.values()])
-    return Tree(tuple(found), tuple(files), torch.arange(len(found)).repeat_interleave(counts), len(loose))
+    return ImageFiles(tuple(found), tuple(files), torch.arange(len(found)).repeat_interleave(counts), len(outside))
 
 
-def _below(folder: Path, root: Path, known: set[str]) -> Iterator[str]:
-    """Image files in a folder and the folders below it, relative to `root`."""
-    for place, folders, files in os.walk(folder):
+def _images_below(folder: Path, root: Path, suffixes: set[str]) -> Iterator[str]:
+    """Paths relative to ``root`` of the image files in a folder and the folders below it."""
+    for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in known:
-                yield str((Path(place) / name).relative_to(root))
+            if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
+                yield str((Path(parent) / name).relative_to(root))
 
 
 def _split(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Places of the training and of the test images: of each class a tenth is for the test, at least 1 of 2 or more."""
+    """Indices of the training and of the test images: the latter are a tenth of each class, at least 1 of 2 or more."""
     random = torch.Generator().manual_seed(_SPLIT_SEED)
     is_test = torch.zeros(len(labels), dtype=torch.bool)
     for label in labels.unique():
@@ -115,34 +127,148 @@ def _split(labels: Tensor) -> tuple[Tensor, Tensor]:
     return (~is_test).nonzero().squeeze(1), is_test.nonzero().squeeze(1)
 
 
-def _note(tree: Tree, places: Tensor, present: Tensor) -> str:
-    """What was left out, and why; empty where nothing was."""
-    readable = set(places.tolist())
-    broken = [name for place, name in enumerate(tree.files) if place not in readable]
-    empty = [name for label, name in enumerate(tree.classes) if label not in present]
+def _note(found: ImageFiles, readable: Tensor, present: Tensor) -> str:
+    """What is left out, and why; empty if nothing is."""
+    indices = set(readable.tolist())
+    broken = [name for index, name in enumerate(found.files) if index not in indices]
+    empty = [name for label, name in enumerate(found.classes) if label not in present]
     parts = []
     if broken:
-        parts.append(f"{len(broken)} unreadable {'file' if len(broken) == 1 else 'files'} ({_listed(broken)})")
+        parts.append(f"unreadable files: {_listed(broken)}")
     if empty:
-        kind = "class" if len(empty) == 1 else "classes"
-        parts.append(f"{len(empty)} {kind} without a readable image ({_listed(empty)})")
-    if tree.loose:
-        parts.append(f"{tree.loose} {'image' if tree.loose == 1 else 'images'} beside the folders of the classes")
+        parts.append(f"classes without readable images: {_listed(empty)}")
+    if found.outside:
+        parts.append(f"images outside the class folders: {found.outside}")
     return f"left out: {'; '.join(parts)}" if parts else ""
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
-    return ", ".join([*map(_shown, names[:_NAMED]), *more])
+    """The number of names, and the first of them."""
+    more = ", ..." if len(names) > _MAX_LISTED else ""
+    return f"{len(names)} ({', '.join(map(_printable, names[:_MAX_LISTED]))}{more})"
 
 
-def _shown(name: str) -> str:
+def _printable(name: str) -> str:
     """A file's name as text that can be printed, whatever its bytes are."""
     return os.fsencode(name).decode(errors="replace")
 
 
-def _safe(name: str) -> str:
-    """A name of ASCII letters, digits, '_', '-' and '.': accents are dropped; of a name without any, a hash is left."""
+def _ascii_name(name: str) -> str:
+    """A name of ASCII letters, digits, '_', '-' and '.', without accents; a hash if nothing is left of it."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     safe = re.sub(r"[^A-Za-z0-9_.-]+", "-", plain).strip("-.")
     return safe or hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+
+
+def read_images(root: Path, names: Sequence[str], side: int, channels: int | None) -> tuple[Tensor, Tensor]:
+    """Images uint8 (K, C, side, side) of the K readable files, and their indices int64 (K,) in ``names``.
+
+    They are cached under a hash of the files' names, sizes and times. A damaged cache file is replaced.
+
+    Args:
+        root: the folder that the names are relative to.
+        names: the files.
+        side: of the images: cropped to a square around their center, then resized once by Pillow (bilinear, antialias).
+        channels: 1 or 3; None: 3 if any image has color, else 1.
+    """
+    files = [[os.fsencode(name).hex(), *_size_and_time(root / name)] for name in names]
+    content = [_CACHE_FORMAT, PIL.__version__, os.fsencode(root.resolve()).hex(), files, side, channels]
+    key = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    path = cache_root() / "folders" / f"{key}.safetensors"
+    cached = read_cached(path, key)
+    if cached is not None:
+        return cached["images"], cached["places"]
+    unreachable: list[str] = []
+    decoded = _decode(root, names, side, unreachable)
+    images, readable = _collect(decoded, len(names), side, channels)
+    if not unreachable:  # A file that cannot be opened now may be readable later.
+        write_cached(path, key, {"images": images, "places": readable})
+    return images, readable
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    """Size and time of a file's last change; -1 for a link to nothing."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return -1, -1
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _collect(decoded: Iterator[Tensor | None], total: int, side: int, channels: int | None) -> tuple[Tensor, Tensor]:
+    """Images (K, C, side, side) and indices (K,) of those that are not None."""
+    images = torch.empty(total, channels or 3, side, side, dtype=torch.uint8)
+    readable: list[int] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, about images that it reads nevertheless
+        for index, pixels in enumerate(_progress(decoded, total)):
+            if pixels is not None:
+                images[len(readable)] = pixels if channels != 1 else match_channels(pixels.unsqueeze(0), 1)[0]
+                readable.append(index)
+    images = images[: len(readable)]
+    if channels is None and torch.equal(images[:, 0], images[:, 1]) and torch.equal(images[:, 0], images[:, 2]):
+        images = images[:, :1]
+    return images.contiguous(), torch.tensor(readable, dtype=torch.int64)
+
+
+def _decode(root: Path, names: Sequence[str], side: int, unreachable: list[str]) -> Iterator[Tensor | None]:
+    """The result of ``read_image`` for each file, in their order; names that cannot be opened go to ``unreachable``."""
+    remaining = iter(names)
+
+    def attempt(name: str) -> Tensor | None:
+        try:
+            return read_image(root / name, side)
+        except OSError:
+            unreachable.append(name)
+            return None
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        while batch := list(islice(remaining, _BATCH)):
+            yield from pool.map(attempt, batch)
+
+
+def read_image(path: Path, side: int) -> Tensor | None:
+    """A file's image as RGB uint8 (3, side, side), upright, on white where it is transparent; None if unreadable.
+
+    16-bit grey is scaled to 8 bits; of several frames the first is taken.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    try:
+        with Image.open(path) as opened:
+            image = _to_rgb(ImageOps.exif_transpose(opened))
+    except MemoryError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        # Pillow's decoders raise OSError, SyntaxError, struct.error, ValueError and more.
+        return None
+    shortest = min(image.size)
+    left = (image.width - shortest) // 2
+    top = (image.height - shortest) // 2
+    square = image.crop((left, top, left + shortest, top + shortest))
+    return torch.from_numpy(np.array(square.resize((side, side), Image.Resampling.BILINEAR))).permute(2, 0, 1)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in _SIXTEEN_BITS:
+        values = np.asarray(image).clip(0, 65_535)
+        return Image.fromarray(np.round(values / 257).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise ValueError("pixels of any float value have no black and no white")
+    if image.has_transparency_data:
+        transparent = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", transparent.size, "white"), transparent).convert("RGB")
+    return image.convert("RGB")
+
+
+def _progress(decoded: Iterator[Tensor | None], total: int) -> Iterator[Tensor | None]:
+    """The same, with a progress bar on stderr if that is a terminal."""
+    if not sys.stderr.isatty():
+        return decoded
+    from rich.console import Console
+    from rich.progress import track
+
+    return iter(track(decoded, "reading images", total, console=Console(stderr=True), transient=True))

@@ -1,11 +1,10 @@
-"""Points drawn from mixtures of Gaussians whose density is known: what a generator misses can be counted exactly."""
+"""Points drawn from mixtures of Gaussians of known density."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from gan_zoo.data.registry import dataset
@@ -18,7 +17,7 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class Points(Split):
-    """Points in place of images, and the mode that each was drawn from: ``images`` is float32 (N, D), used as it is."""
+    """Points and the modes that they are drawn from: ``images`` is float32 (N, D), and is not scaled."""
 
     def take(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Points float32 (B, D) and their modes int64 (B,) at ``index``, int64 (B,) on the same device."""
@@ -57,18 +56,18 @@ def grid25(_request: object) -> Dataset:
 def _points(
     name: str,
     title: str,
-    means: Sequence[Sequence[float]] | NDArray[np.floating] | NDArray[np.integer],
+    means: ArrayLike,
     deviation: float,
     scale: float,
     bins: int,
-    weights: Sequence[float] | None = None,
+    weights: ArrayLike | None = None,
 ) -> Dataset:
     """The data set of a mixture in the literature's units, its points fixed by a seed; all in units times ``scale``."""
     modes = np.asarray(means, dtype=np.float64)
     shares = np.full(len(modes), 1 / len(modes)) if weights is None else np.asarray(weights, dtype=np.float64)
     mixture = Mixture(modes * scale, shares, deviation * scale, bins, scale)
     random = np.random.default_rng(_SEED)
-    train, test = (_split(mixture, n, random) for n in (TRAIN_SIZE, TEST_SIZE))
+    train, test = (_split(mixture, size, random) for size in (TRAIN_SIZE, TEST_SIZE))
     return Dataset(
         name=name,
         title=title,
@@ -83,6 +82,6 @@ def _points(
     )
 
 
-def _split(mixture: Mixture, n: int, random: np.random.Generator) -> Points:
-    points, modes = mixture.sample(n, random)
+def _split(mixture: Mixture, size: int, random: np.random.Generator) -> Points:
+    points, modes = mixture.sample(size, random)
     return Points(torch.from_numpy(points).float(), torch.from_numpy(modes))

@@ -1,5 +1,6 @@
-"""Data sets by name. A new set is one decorated function that returns a `Dataset`."""
+"""Data sets by name. A new one is a decorated function that returns a ``Dataset``."""
 
+import inspect
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,12 +21,12 @@ class DataMissing(GanZooError):
 
 @dataclass(frozen=True)
 class Request:
-    """What the caller asked of a data set.
+    """How a data set is requested.
 
     Attributes:
         side: height and width of the images, in pixels.
-        channels: 1, 3, or None for the set's own.
-        root: folder to look in, an existing directory, or None for the cache folder.
+        channels: 1, 3, or None for the data set's own number.
+        root: data root, an existing folder, or None for the cache folder.
         download: whether missing files may be downloaded.
     """
 
@@ -35,98 +36,90 @@ class Request:
     download: bool = True
 
 
-Loader = Callable[[Request], Dataset]
-PrefixLoader = Callable[[str, Request], Dataset]
-_LOADERS: dict[str, Loader] = {}
-_PREFIXES: dict[str, PrefixLoader] = {}
-_EMBEDDED: set[str] = set()
-_NATIVE_SIDES: dict[str, int] = {}
-_REVISIONS: dict[str, int] = {}
-"""By the name of a data set, or by a prefix."""
+@dataclass(frozen=True)
+class _Registered:
+    loader: Callable[..., Dataset]
+    needs_root: bool
+    native_side: int
+    revision: int
+
+
+_DATASETS: dict[str, _Registered] = {}
+"""By the name of a data set, or by a prefix with its colon."""
+
+Loader = Callable[..., Dataset]
 
 
 def dataset(name: str, *, files: bool = True, side: int = 28, revision: int = 1) -> Callable[[Loader], Loader]:
-    """Register the decorated function as the data set `name`.
+    """Register the decorated function, which takes a ``Request``, as the data set ``name``.
+
+    Its docstring's first paragraph is the description.
 
     Args:
-        name: what it is asked for by.
-        files: whether it looks for any below a root.
-        side: of its images as they come, at which nothing has to be resized.
-        revision: raise it when a change of the loader changes the samples that it returns.
+        name: the name under which it is requested. With a colon at its end, e.g. ``folder:``, it stands for all names
+            that begin so, and the function takes the rest of the name before the request.
+        files: whether it reads files below a data root.
+        side: native height and width of its images.
+        revision: increase it if a change of the function changes the samples.
 
-    Raises GanZooError where the name is taken.
+    Raises:
+        GanZooError: the name is taken.
     """
 
     def register(loader: Loader) -> Loader:
-        if name in _LOADERS:
+        if name in _DATASETS:
             raise GanZooError(f"data set {name!r} is registered already: choose another name")
-        _LOADERS[name], _NATIVE_SIDES[name], _REVISIONS[name] = loader, side, revision
-        if not files:
-            _EMBEDDED.add(name)
-        return loader
-
-    return register
-
-
-def dataset_prefix(prefix: str, *, revision: int = 1) -> Callable[[PrefixLoader], PrefixLoader]:
-    """Register the decorated function for all data sets named `prefix:REST`; it is given the rest.
-
-    `revision` is that of all these sets: raise it when a change of the loader changes the samples that it returns.
-    """
-
-    def register(loader: PrefixLoader) -> PrefixLoader:
-        _PREFIXES[prefix] = loader
-        _REVISIONS[prefix] = revision
+        _DATASETS[name] = _Registered(loader, files, side, revision)
         return loader
 
     return register
 
 
 def names() -> list[str]:
-    """Names of all registered data sets, sorted; those with a prefix, such as `folder:PATH`, are not listed."""
-    return sorted(_LOADERS)
+    """Names of all registered data sets, sorted, without those that have a prefix, such as ``folder:PATH``."""
+    return sorted(name for name in _DATASETS if not name.endswith(":"))
+
+
+def descriptions() -> dict[str, str]:
+    """The first paragraph of each loader's docstring, by the names of the data sets, then by ``prefix:PATH``."""
+    found = {}
+    for key in sorted(_DATASETS, key=lambda key: (key.endswith(":"), key)):
+        name = f"{key}PATH" if key.endswith(":") else key
+        paragraph, _, _ = (inspect.getdoc(_DATASETS[key].loader) or "").partition("\n\n")
+        found[name] = " ".join(paragraph.split())
+    return found
 
 
 def is_known(name: str) -> bool:
-    """Whether a data set has that name: one of `names()`, or one with a prefix such as `folder:PATH`."""
-    return name in _LOADERS or _prefix(name) is not None
+    """Whether there is a data set with this name: one of ``names()``, or one with a prefix such as ``folder:PATH``."""
+    return _key(name) in _DATASETS
 
 
 def needs_root(name: str) -> bool:
-    """Whether a data set looks for files below a root; an embedded one and a folder do not."""
-    return name not in _EMBEDDED and _prefix(name) is None
+    """Whether a data set reads files below a data root."""
+    return _registered(name).needs_root
 
 
 def native_side(name: str) -> int:
-    """The side at which the images of a data set do not have to be resized."""
-    return _NATIVE_SIDES[name]
+    """The side at which the images of a data set are not resized."""
+    return _registered(name).native_side
 
 
 def revision(name: str) -> int:
-    """The revision of a data set's samples, by its name or by one with a prefix such as `folder:PATH`.
-
-    Raises GanZooError where no data set has that name.
-    """
-    if not is_known(name):
-        raise _unknown(name)
-    return _REVISIONS[_prefix(name) or name]
+    """The revision of a data set's samples."""
+    return _registered(name).revision
 
 
-def _unknown(name: str) -> GanZooError:
-    return unknown("data set", name, [*_LOADERS, *(f"{prefix}:PATH" for prefix in _PREFIXES)])
-
-
-def _prefix(name: str) -> str | None:
-    """The registered prefix of a name, if it has one."""
+def _key(name: str) -> str:
     prefix, colon, _ = name.partition(":")
-    return prefix if colon and prefix in _PREFIXES else None
+    return prefix + colon
 
 
-def _call(name: str, request: Request) -> Dataset:
-    prefix = _prefix(name)
-    if prefix is None:
-        return _LOADERS[name](request)
-    return _PREFIXES[prefix](name.removeprefix(f"{prefix}:"), request)
+def _registered(name: str) -> _Registered:
+    """What is registered for a name such as ``mnist`` or ``folder:PATH``. Raises GanZooError if nothing is."""
+    if not is_known(name):
+        raise unknown("data set", name, descriptions())
+    return _DATASETS[_key(name)]
 
 
 def load(
@@ -138,33 +131,34 @@ def load(
     download: bool = True,
     device: torch.device | str = "cpu",
 ) -> Dataset:
-    """Load a data set, its images resized once and kept as one uint8 tensor a split on `device`.
+    """Load a data set, its images resized once and stored as one uint8 tensor per split on ``device``.
 
     Args:
-        name: one of `names()`, or `folder:PATH`.
+        name: one of ``names()``, or ``folder:PATH``.
         side: height and width of the images, in pixels.
-        channels: 1 or 3; None keeps the set's own. Grey is repeated, color becomes luma.
-        root: folder that holds the files; else the environment's GAN_ZOO_DATA, else `data` in the cache folder.
+        channels: 1 or 3; None for the data set's own number. Grey is repeated, color becomes luma.
+        root: folder of the files; default: the environment variable GAN_ZOO_DATA, else ``data`` in the cache folder.
         download: whether missing files may be downloaded.
-        device: where the tensors go.
+        device: the device of the tensors.
 
     Raises:
-        GanZooError: unknown name, impossible side or channels, a named root that is no directory, or a damaged file.
-        DataMissing: the files are neither here nor available for download.
+        GanZooError: unknown name, impossible side or channels, a root that is no directory, or a damaged file.
+        DataMissing: the files are neither on this machine nor available for download.
     """
-    if not is_known(name):
-        raise _unknown(name)
+    registered = _registered(name)
     if side < 1:
         raise GanZooError(f"image side {side} is impossible: it must be a positive number of pixels, e.g. 32")
     check_channels(channels)
-    # What the environment names wrongly is no concern of an embedded set; what the caller names wrongly always is.
-    named = _named_root(root) if root is not None or needs_root(name) else None
-    request = Request(side=side, channels=channels, root=named, download=download)
-    return replace(_call(name, request), requested=name).to(device)
+    # A wrong environment variable does not matter to an embedded set; a wrong argument always does.
+    folder = _data_root(root) if root is not None or registered.needs_root else None
+    request = Request(side=side, channels=channels, root=folder, download=download)
+    _, colon, rest = name.partition(":")
+    loaded = registered.loader(rest, request) if colon else registered.loader(request)
+    return replace(loaded, requested=name).to(device)
 
 
 def check_channels(channels: int | None) -> None:
-    """Raise GanZooError where images cannot be had in so many channels; None stands for the set's own."""
+    """Raise GanZooError if images cannot have this number of channels; None is the data set's own number."""
     if channels not in (None, 1, 3):
         raise GanZooError(f"{channels} image channels are impossible: choose 1 (grey) or 3 (color)")
 
@@ -180,7 +174,7 @@ def image_dataset(
     extractor: str,
     note: str = "",
 ) -> Dataset:
-    """A `Dataset` of images from native-sized splits, resized and with the channels that `request` asks for."""
+    """A ``Dataset`` of images from splits of the native size, with the requested side and channels."""
 
     def prepare(split: Split) -> Split:
         images = resize(split.images, request.side)
@@ -201,19 +195,17 @@ def image_dataset(
 
 
 def default_root() -> Path:
-    """The folder for data where none is named: `data` in the cache folder."""
+    """The default data root: ``data`` in the cache folder."""
     return cache_root() / "data"
 
 
-def _named_root(argument: Path | None) -> Path | None:
-    """The root that the caller or the environment names, checked; None where neither does."""
-    environment = os.environ.get(DATA_ENV)
-    if argument is not None:
-        root, origin = Path(argument).expanduser(), "--data-root"
-    elif environment:
-        root, origin = Path(environment).expanduser(), DATA_ENV
-    else:
+def _data_root(argument: Path | None) -> Path | None:
+    """The data root from the argument, else from the environment, else None. Raises GanZooError if it is no folder."""
+    named = argument if argument is not None else os.environ.get(DATA_ENV)
+    if not named:
         return None
+    root = Path(named).expanduser()
+    origin = DATA_ENV if argument is None else "--data-root"
     if not root.is_dir():
         problem = "is not a directory" if root.exists() else "does not exist"
         raise GanZooError(f"data root {root} (from {origin}) {problem}: name the folder that holds the data sets")

@@ -1,219 +1,220 @@
-"""MNIST, which is part of this package, and sets like it in torchvision's layout, from files that are checked first."""
+"""torchvision's data sets, one row of a table each, and Stacked MNIST, which is composed of MNIST."""
 
-import shutil
-from dataclasses import dataclass
+import string
+import struct
 from pathlib import Path
+from typing import Any
 
-from filelock import FileLock
+import numpy as np
+import torch
 from torch import Tensor
 
-from gan_zoo.data import idx
-from gan_zoo.data.place import LOCK, is_writable, locked, missing, network, staged
-from gan_zoo.data.registry import Request, dataset, default_root, image_dataset
-from gan_zoo.data.splits import Dataset, Split
+from gan_zoo.data.download import TorchvisionSet, damaged, unpacked_root
+from gan_zoo.data.registry import Request, dataset, image_dataset
+from gan_zoo.data.splits import Dataset, Split, resize
 from gan_zoo.errors import GanZooError
-from gan_zoo.io import atomic_path, writing
 
-PACKAGED = Path(__file__).parent / "mnist"
-"""The folder of MNIST's archives in this package."""
-_PARTS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+STACKED_TRAIN_SIZE = 60_000
+STACKED_TEST_SIZE = 26_000
+"""The number of samples in which the papers count modes."""
+_STACKED_TRAIN_SEED = 0
+_STACKED_TEST_SEED = 1
 
 
-@dataclass(frozen=True)
-class Files:
-    """The four archives of a set.
+def _idx_files(train: str, test: str) -> tuple[str, ...]:
+    """Paths of images and labels of both splits, from the beginnings of their paths."""
+    return tuple(f"{split}-{part}-ubyte" for split in (train, test) for part in ("images-idx3", "labels-idx1"))
 
-    Attributes:
-        title: the set's name for people.
-        folder: the set's folder below a root, which is also the name of its class in torchvision.
-        md5: of the gzip archives, by the names of what is in them.
-        classes: names of the classes, in label order.
+
+def _read_idx(path: Path) -> Tensor:
+    """The bytes of an idx file (LeCun et al.), uint8, in the shape that its header has.
+
+    Raises:
+        GanZooError: the file is damaged.
     """
-
-    title: str
-    folder: str
-    md5: dict[str, str]
-    classes: tuple[str, ...]
-
-    def raw(self, root: Path) -> Path:
-        """The folder in which torchvision keeps the set's files."""
-        return root / self.folder / "raw"
-
-    def archives(self, root: Path) -> list[Path]:
-        """The archives' places below a root."""
-        return [self.raw(root) / f"{name}.gz" for name in self.md5]
-
-    def check(self, root: Path) -> None:
-        """Raise GanZooError on a damaged archive or extracted file; one that is not there is none."""
-        for archive, md5 in zip(self.archives(root), self.md5.values(), strict=True):
-            idx.check(archive, md5)
-
-    def are_extracted(self, root: Path) -> bool:
-        """Whether all extracted files are there."""
-        return all(archive.with_suffix("").is_file() for archive in self.archives(root))
+    content = bytearray(path.read_bytes())
+    try:
+        if content[:3] != bytes([0, 0, 8]):
+            raise ValueError("not an idx file of bytes")
+        shape = struct.unpack_from(f">{content[3]}I", content, 4)
+        return torch.from_numpy(np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape))
+    except (IndexError, ValueError, struct.error) as error:
+        raise damaged(path) from error
 
 
-def _md5(*digests: str) -> dict[str, str]:
-    return dict(zip(_PARTS, digests, strict=True))
+def _read_mnist(source: TorchvisionSet, root: Path, split: int) -> tuple[Tensor, Tensor]:
+    images, labels = (_read_idx(root / path) for path in source.files[2 * split : 2 * split + 2])
+    return images.unsqueeze(1), labels.long()
 
 
-MNIST = Files(
-    title="MNIST",
-    folder="MNIST",
-    md5=_md5(
-        "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-        "d53e105ee54ea40749a09fcbcd1e9432",
-        "9fb629c4189551a2d022fa330f9573f3",
-        "ec29112dd5afa0611ce80d1b7f02629c",
+def _read_letters(source: TorchvisionSet, root: Path, split: int) -> tuple[Tensor, Tensor]:
+    images, labels = _read_mnist(source, root, split)
+    # EMNIST stores rows and columns exchanged, and counts the letters from 1.
+    return images.transpose(2, 3).contiguous(), labels - 1
+
+
+def _read_torchvision(source: TorchvisionSet, root: Path, split: int) -> tuple[Tensor, Tensor]:
+    """Raises GanZooError: a file is damaged."""
+    from torchvision.datasets.utils import check_md5
+
+    try:
+        loaded = source.torchvision_class()(root, **source.splits[split])
+    except (OSError, RuntimeError, ValueError) as error:
+        digests = source.digests()
+        files = [root / path for path in source.files]
+        wrong = [file for file in files if not check_md5(file, digests[file.name])]
+        raise damaged(wrong[0] if wrong else files[0].parent) from error
+    images = loaded.data.transpose(0, 3, 1, 2) if loaded.data.shape[-1] == 3 else loaded.data
+    labels = loaded.targets if hasattr(loaded, "targets") else loaded.labels
+    return torch.from_numpy(np.ascontiguousarray(images)), torch.as_tensor(labels).long()
+
+
+def _mnist_like(name: str, **fields: Any) -> TorchvisionSet:
+    files = _idx_files(f"{name}/raw/train", f"{name}/raw/t10k")
+    archives = tuple(f"{path}.gz" for path in files)
+    return TorchvisionSet(torchvision_name=name, files=files, archives=archives, read=_read_mnist, **fields)
+
+
+SETS = {
+    "mnist": _mnist_like(
+        "MNIST",
+        title="MNIST",
+        description="Handwritten digits, 60,000 training and 10,000 test images, 28x28 grey (LeCun et al., 1998).",
+        classes=tuple(string.digits),
+        extractor="mnist-cnn",
+        is_packaged=True,
     ),
-    classes=tuple(str(digit) for digit in range(10)),
-)
-FASHION_MNIST = Files(
-    title="Fashion-MNIST",
-    folder="FashionMNIST",
-    md5=_md5(
-        "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-        "25c81989df183df01b3e8a0aad5dffbe",
-        "bef4ecab320f06d8554ea6380940ec79",
-        "bb300cfdad3c16e7a12a480ee83cd310",
+    "fashion_mnist": _mnist_like(
+        "FashionMNIST",
+        title="Fashion-MNIST",
+        description="Clothing, 60,000 training and 10,000 test images, 28x28 grey (arXiv 1708.07747).",
+        classes=(
+            *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+            *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+        ),
+        extractor="fashion-cnn",
     ),
-    classes=(
-        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
-        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    "kmnist": _mnist_like(
+        "KMNIST",
+        title="Kuzushiji-MNIST",
+        description="Cursive Hiragana, 60,000 training and 10,000 test images, 28x28 grey (arXiv 1812.01718).",
+        classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
     ),
-)
-
-
-KMNIST = Files(
-    title="Kuzushiji-MNIST",
-    folder="KMNIST",
-    md5=_md5(
-        "bdb82020997e1d708af4cf47b453dcf7",
-        "e144d726b3acfaa3e44228e80efcd344",
-        "5c965bf0a639b31b8f53240b1b52f4d7",
-        "7320c461ea6c1c855c0b718fb2a4b134",
+    "emnist": TorchvisionSet(
+        title="EMNIST Letters",
+        description="Letters without case, 124,800 training and 20,800 test images, 28x28 grey (arXiv 1702.05373).",
+        torchvision_name="EMNIST",
+        splits=({"split": "letters", "train": True}, {"split": "letters", "train": False}),
+        archives=("EMNIST/raw/gzip.zip",),
+        files=_idx_files("EMNIST/raw/emnist-letters-train", "EMNIST/raw/emnist-letters-test"),
+        read=_read_letters,
+        classes=tuple(string.ascii_lowercase),
     ),
-    classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
-)
+    "cifar10": TorchvisionSet(
+        title="CIFAR-10",
+        description="Photographs of 10 classes, 50,000 training and 10,000 test images, 32x32 RGB (Krizhevsky, 2009).",
+        torchvision_name="CIFAR10",
+        archives=("cifar-10-python.tar.gz",),
+        files=(
+            *(f"cifar-10-batches-py/data_batch_{number}" for number in range(1, 6)),
+            *("cifar-10-batches-py/test_batch", "cifar-10-batches-py/batches.meta"),
+        ),
+        read=_read_torchvision,
+        classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+        side=32,
+    ),
+    "svhn": TorchvisionSet(
+        title="SVHN",
+        description="Digits of house numbers, 73,257 training and 26,032 test images, 32x32 RGB (Netzer et al., 2011).",
+        torchvision_name="SVHN",
+        splits=({"split": "train"}, {"split": "test"}),
+        archives=("train_32x32.mat", "test_32x32.mat"),
+        files=("train_32x32.mat", "test_32x32.mat"),
+        read=_read_torchvision,
+        classes=tuple(string.digits),
+        side=32,
+    ),
+    "stl10": TorchvisionSet(
+        title="STL-10",
+        description="Photographs of 10 classes, 5,000 training and 8,000 test images, 96x96 RGB (Coates et al., 2011).",
+        torchvision_name="STL10",
+        splits=({"split": "train"}, {"split": "test"}),
+        archives=("stl10_binary.tar.gz",),
+        files=tuple(f"stl10_binary/{split}_{part}.bin" for split in ("train", "test") for part in ("X", "y")),
+        read=_read_torchvision,
+        classes=("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"),
+        side=96,
+    ),
+}
 
 
-@dataset("mnist", files=False)
-def mnist(request: Request) -> Dataset:
-    """Handwritten digits, 60,000 for training and 10,000 for the test, 28x28 grey (LeCun et al., 1998)."""
-    return _dataset(MNIST, request, mnist_splits(), name="mnist", extractor="mnist-cnn")
+def _native_split(source: TorchvisionSet, root: Path, split: int) -> Split:
+    images, labels = source.read(source, root, split)
+    if not 0 < len(images) == len(labels) or labels.min() < 0 or labels.max() >= len(source.classes):
+        raise damaged((root / source.files[0]).parent)
+    return Split(images, labels)
 
 
-@dataset("fashion_mnist")
-def fashion_mnist(request: Request) -> Dataset:
-    """Pictures of clothing, 60,000 for training and 10,000 for the test, 28x28 grey (arXiv 1708.07747)."""
-    splits = native_splits(FASHION_MNIST, request)
-    return _dataset(FASHION_MNIST, request, splits, name="fashion_mnist", extractor="fashion-cnn")
+def native_splits(source: TorchvisionSet, request: Request) -> tuple[Split, Split]:
+    """The training and the test split at their native size, from files that are unpacked first if necessary.
+
+    Raises:
+        GanZooError: a file is damaged.
+        DataMissing: the files are neither on this machine nor available for download.
+        StorageError: the files cannot be unpacked.
+    """
+    root = unpacked_root(source, request)
+    return _native_split(source, root, 0), _native_split(source, root, 1)
 
 
-@dataset("kmnist")
-def kmnist(request: Request) -> Dataset:
-    """Cursive Japanese characters, 60,000 for training and 10,000 for the test, 28x28 grey (arXiv 1812.01718)."""
-    return _dataset(KMNIST, request, native_splits(KMNIST, request), name="kmnist", extractor="trained")
+def _register(name: str, source: TorchvisionSet) -> None:
+    def loader(request: Request) -> Dataset:
+        train, test = native_splits(source, request)
+        return image_dataset(
+            request,
+            name=name,
+            title=source.title,
+            train=train,
+            test=test,
+            class_names=source.classes,
+            extractor=source.extractor,
+        )
+
+    loader.__doc__ = source.description
+    dataset(name, files=not source.is_packaged, side=source.side)(loader)
 
 
-def _dataset(files: Files, request: Request, splits: tuple[Split, Split], *, name: str, extractor: str) -> Dataset:
-    train, test = splits
+for _name, _source in SETS.items():
+    _register(_name, _source)
+
+
+@dataset("stacked_mnist", files=False)
+def stacked_mnist(request: Request) -> Dataset:
+    """60,000 training and 26,000 test images, RGB, composed at random with fixed seeds from MNIST's own splits.
+
+    The class of an image is the number that its digits make: 100 red + 10 green + blue. Sources: Srivastava et al.
+    2017 (arXiv 1705.07761), Lin et al. 2018 (arXiv 1712.04086).
+
+    Raises:
+        GanZooError: one channel is requested.
+        StorageError: MNIST cannot be unpacked into the cache folder.
+    """
+    if request.channels == 1:
+        raise GanZooError("stacked_mnist cannot have 1 channel: each of its 3 channels is a digit; choose 3, or none")
+    train, test = native_splits(SETS["mnist"], request)
     return image_dataset(
         request,
-        name=name,
-        title=files.title,
-        train=train,
-        test=test,
-        class_names=files.classes,
-        extractor=extractor,
+        name="stacked_mnist",
+        title="Stacked MNIST",
+        train=_stack(train, request.side, STACKED_TRAIN_SIZE, _STACKED_TRAIN_SEED),
+        test=_stack(test, request.side, STACKED_TEST_SIZE, _STACKED_TEST_SEED),
+        class_names=[f"{number:03}" for number in range(1000)],
+        extractor="stacked-mnist-cnn",
     )
 
 
-def mnist_splits() -> tuple[Split, Split]:
-    """Both splits of MNIST at their native size, from this package's archives, which are unpacked once into the cache.
-
-    Raises:
-        GanZooError: an archive of the package is damaged.
-        StorageError: the cache folder cannot be written to.
-    """
-    root = default_root()
-    archives = [PACKAGED / f"{name}.gz" for name in MNIST.md5]
-    unpacked = [path.with_suffix("") for path in MNIST.archives(root)]
-    pairs = list(zip(archives, unpacked, MNIST.md5.values(), strict=True))
-    if not all(idx.is_intact(file, archive) for archive, file, _ in pairs):
-        with writing(root):
-            root.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(root / LOCK).acquire()
-        with lock:
-            for archive, file, md5 in pairs:
-                idx.check(archive, md5)
-                if not idx.is_intact(file, archive):
-                    with atomic_path(file) as part:
-                        idx.extract(archive, part)
-    return _read(MNIST, root)
-
-
-def native_splits(files: Files, request: Request) -> tuple[Split, Split]:
-    """Both splits at their native size. Raises GanZooError on a damaged file, DataMissing where there is none."""
-    source = request.root or default_root()
-    target = source if is_writable(files.raw(source), source) else default_root()
-    if files.are_extracted(source):
-        files.check(source)
-        return _read(files, source)
-    with locked(target, files.title):
-        files.check(source)
-        files.check(target)
-        if not files.are_extracted(target):
-            _extract(files, source, target, request.download)
-    return _read(files, target)
-
-
-def _extract(files: Files, source: Path, target: Path, download: bool) -> None:
-    """Extract, and download where allowed, in a staging folder of `target`; only whole files are moved into place."""
-    archives = [archive.relative_to(target) for archive in files.archives(target)]
-    made = [str(path) for archive in archives for path in (archive, archive.with_suffix(""))]
-    with staged(target, made) as staging:
-        files.raw(staging).mkdir(parents=True)
-        copied = [_copy(archive, (target, source), staging) for archive in archives]
-        if not all(copied):
-            if not download:
-                raise missing(files.title, "and was not to be downloaded")
-            _download(files, staging)
-        for archive in archives:
-            idx.extract(staging / archive, (staging / archive).with_suffix(""))
-
-
-def _copy(archive: Path, roots: tuple[Path, ...], staging: Path) -> bool:
-    """Copy a verified archive from the first root that has it into `staging`; False where none does."""
-    for root in roots:
-        if (root / archive).is_file():
-            shutil.copyfile(root / archive, staging / archive)
-            return True
-    return False
-
-
-def _download(files: Files, root: Path) -> None:
-    """Let torchvision fetch and verify the archives that are missing. Raises DataMissing where it cannot."""
-    # torchvision takes longer to import than torch, and is needed for nothing but its mirrors.
-    from torchvision import datasets
-
-    with network(files.title):
-        getattr(datasets, files.folder)(root, download=True)
-
-
-def _read(files: Files, root: Path) -> tuple[Split, Split]:
-    """Both splits from extracted files. Raises GanZooError where they do not hold grey images and as many labels."""
-    try:
-        images, labels, test_images, test_labels = (idx.read(path.with_suffix("")) for path in files.archives(root))
-        return _split(files, images, labels), _split(files, test_images, test_labels)
-    except (OSError, ValueError) as error:
-        folder = files.raw(root)
-        raise GanZooError(
-            f"data files in {folder} are damaged: delete them to have them extracted or downloaded again"
-        ) from error
-
-
-def _split(files: Files, images: Tensor, labels: Tensor) -> Split:
-    if images.ndim != 3 or labels.ndim != 1 or not 0 < len(images) == len(labels) or labels.max() >= len(files.classes):
-        raise ValueError("not grey images and a label for each")
-    return Split(images.unsqueeze(1), labels.long())
+def _stack(digits: Split, side: int, size: int, seed: int) -> Split:
+    """Images (size, 3, side, side) and labels (size,) of digits drawn with replacement, each resized once, alone."""
+    drawn = torch.randint(len(digits), (size, 3), generator=torch.Generator().manual_seed(seed))
+    labels = digits.labels[drawn] @ torch.tensor([100, 10, 1])
+    return Split(resize(digits.images, side).squeeze(1)[drawn], labels)
