@@ -58,7 +58,9 @@ def shapes(variant: Variant) -> None:
     _need(bool((fake.abs() <= 1).all()), "the generator gives values outside [-1, 1]")
     packed = real.reshape(BATCH // variant.packing, -1, *real.shape[2:])
     said = (
-        state.networks.discriminator(packed, labels) if variant.judges_labels else state.networks.discriminator(packed)
+        state.networks.discriminator(packed, labels)
+        if variant.discriminator_is_conditional
+        else state.networks.discriminator(packed)
     )
     score = said.score if hasattr(said, "score") else said
     _need(

@@ -12,11 +12,11 @@ import pytest
 
 import gan_zoo.variants
 from gan_zoo import registry
-from gan_zoo.description import describe
 from gan_zoo.errors import GanZooError
 from gan_zoo.latent import normal
 from gan_zoo.networks.dcgan import linear_stem
-from gan_zoo.optimizer import Optimizer
+from gan_zoo.optimizer import Optimizer, Schedule
+from gan_zoo.registry import describe
 from gan_zoo.variant import Variant
 
 VARIANTS = Path(gan_zoo.variants.__file__).parent
@@ -73,10 +73,11 @@ def test_a_backbone_is_an_option_of_every_variant():
 
 
 def test_optimizers_are_options_as_plain_values():
-    settings = {"name": "AdamW", "lr": 1e-3, "betas": [0.0, 0.9], "decay": 0.5}
+    rate = {"start": 1e-3, "shape": "cosine", "length": 50}
+    settings = {"name": "AdamW", "lr": rate, "betas": [0.0, 0.9]}
     variant = registry.get("gan", generator_optimizer=settings, discriminator_optimizer={"name": "Adam", "lr": 0.1})
-    assert variant.generator_optimizer == Optimizer("AdamW", {"lr": 1e-3, "betas": (0.0, 0.9)}, 0.5)
-    assert variant.discriminator_optimizer == Optimizer("Adam", {"lr": 0.1}, 0.0)
+    assert variant.generator_optimizer == Optimizer("AdamW", {"lr": Schedule(**rate), "betas": (0.0, 0.9)})
+    assert variant.discriminator_optimizer == Optimizer("Adam", {"lr": 0.1})
 
 
 def _code_lines(path):
@@ -125,10 +126,13 @@ def test_a_variant_is_a_small_file_without_a_loop(path):
         ("gan", {"generator_optimizer": {"name": "Adamm", "lr": 0.1}}, "did you mean 'Adam'"),
         ("gan", {"generator_optimizer": {"name": "SGD", "lr": 0.1, "betas": [0, 0.9]}}, "SGD cannot be made with"),
         ("gan", {"generator_optimizer": {"lr": -1.0}}, "Invalid learning rate"),
-        ("gan", {"generator_optimizer": {"name": "Adam", "decay": 0.1}}, "cannot be made.*lr"),
-        ("gan", {"generator_optimizer": {"name": "SGD", "lr": 0.1, "decay": 0.1}}, "SGD cannot decay"),
-        ("gan", {"generator_optimizer": {"lr": 0.1, "decay": "much"}}, "decay of optimizer Adam is 'much'"),
-        ("gan", {"generator_optimizer": {"lr": 0.1, "decay": -1}}, "decay of optimizer Adam is -1"),
+        ("gan", {"generator_optimizer": {"lr": 0.1, "decay": 0.1}}, "'decay' .* shape = 'inverse'"),
+        ("gan", {"generator_optimizer": {"lr": {"start": 0.1, "decay": "much"}}}, "decay of a schedule is 'much'"),
+        ("gan", {"lr": {"start": 0.1, "decay": -1}}, "decay of a schedule is -1"),
+        ("gan", {"lr": {"start": 0.1, "shap": "cosine"}}, "did you mean 'shape'"),
+        ("gan", {"lr": {"start": 0.1, "shape": "cosin"}}, "did you mean 'cosine'"),
+        ("gan", {"ema": {"start": 0.5, "over": "epochs"}}, "unknown unit of a schedule.*images, updates"),
+        ("gan", {"joint": True}, "'joint' .* 'concat_real_fake'"),
     ],
 )
 def test_a_mistake_is_one_clear_line(name, options, said):

@@ -132,7 +132,7 @@ def _made(name: str, suite: Suite, options: dict[str, Any]) -> Variant:
 def _words(value: Any) -> str:
     """A value as a reader writes it: ``dcgan, width 16``, ``Adam, lr 0.0002``."""
     if isinstance(value, Optimizer):
-        value = {"name": value.name, **value.settings, **({"decay": value.decay} if value.decay else {})}
+        value = {"name": value.name, **value.settings}
     if isinstance(value, Mapping):
         parts = (str(inner) if key == "name" else f"{key} {_words(inner)}" for key, inner in value.items())
         return ", ".join(parts)

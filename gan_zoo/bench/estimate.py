@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
 from gan_zoo.bench.plan import CellPlan, Plan, Recipe, make_plan
-from gan_zoo.engine import init
-from gan_zoo.engine.advance import advance
+from gan_zoo.engine import advance, init
 
 _UNTIMED_STEPS = 2
 """In the first steps libraries choose their kernels, and memory is mapped."""

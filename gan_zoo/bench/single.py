@@ -10,11 +10,11 @@ from gan_zoo.bench.records import read_cell, read_manifest
 from gan_zoo.bench.run import CHECKPOINTS, checkpoint_path, records_path
 from gan_zoo.bench.suite import Preset, Suite
 from gan_zoo.data import Dataset
-from gan_zoo.description import describe
 from gan_zoo.device import pick
 from gan_zoo.engine import Budget, Run, State, checkpoint, init, start
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.extractors import OWN
+from gan_zoo.registry import describe
 from gan_zoo.variant import Variant
 
 PRESET = "train"

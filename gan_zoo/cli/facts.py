@@ -17,12 +17,12 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from gan_zoo import data as data_sets
+from gan_zoo import networks as families
 from gan_zoo import overrides, registry
 from gan_zoo.cli.index import FILE, PATH, Record
 from gan_zoo.data import registry as data_registry
 from gan_zoo.errors import PLUGIN_FAILURES, GanZooError
 from gan_zoo.io import atomic_write
-from gan_zoo.networks import backbones
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.variant import GROUPS, Networks, Variant
 
@@ -54,7 +54,7 @@ def record(name: str) -> Record:
         "group": variant.group,
         "objective": variant.objective.title,
         "penalties": [penalty.title for penalty in variant.penalties],
-        "backbone": backbones.describe(variant.networks),
+        "backbone": families.describe(variant.networks),
         "conditioning": variant.conditioning,
         "latent": str(variant.latent),
         "side": variant.image_side,
@@ -91,8 +91,7 @@ def _changed(variant: Variant) -> Iterator[tuple[str, str]]:
 def _words(value: Any) -> str:
     """A setting as it is written in Python, without what every reader knows."""
     if isinstance(value, Optimizer):
-        settings = dict(value.settings) | ({"decay": value.decay} if value.decay else {})
-        return ", ".join([value.name, *(f"{key} {inner}" for key, inner in settings.items())])
+        return ", ".join([value.name, *(f"{key} {inner}" for key, inner in value.settings.items())])
     if isinstance(value, tuple):
         return ", ".join(map(_words, value))
     if callable(value) and not is_dataclass(value):

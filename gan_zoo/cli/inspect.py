@@ -37,7 +37,7 @@ EXPLAINED = {
     "generator_batch_size": "new fakes in a generator step, which otherwise uses the discriminator's again",
     "sampling": "how real samples are drawn",
     "packing": "samples that the discriminator judges together",
-    "joint": "real and fake samples pass through the discriminator as one batch",
+    "concat_real_fake": "real and fake samples pass through the discriminator as one batch",
     "fakes_in_eval": "the discriminator's fakes are made by the generator in evaluation mode",
     "after_discriminator_step": "called after each discriminator step",
     "initialization": "initialization of the weights",

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from gan_zoo import registry
-from gan_zoo.description import describe
 from gan_zoo.device import pick
 from gan_zoo.engine.sampler import Sampler
 from gan_zoo.engine.state import State
@@ -170,9 +169,7 @@ def restore(state: State, checkpoint: Checkpoint) -> State:
         for name, module in _modules(state).items():
             module.load_state_dict(_under(tensors, name))
         for player, structure in facts["optimizers"].items():
-            optimizer = getattr(state.optimizers, player)
-            optimizer.load_state_dict(_unflatten(structure, tensors.__getitem__))
-            _lay_out(optimizer)
+            _load_optimizer(getattr(state.optimizers, player), _unflatten(structure, tensors.__getitem__))
         for purpose, generator in state.random.items():
             generator.set_state(tensors[f"random.{purpose}"])
         state.default_random = tensors["random.default"]
@@ -191,21 +188,22 @@ def restore(state: State, checkpoint: Checkpoint) -> State:
     return state
 
 
-def _lay_out(optimizer: torch.optim.Optimizer) -> None:
-    """Give running moments the layout, and rates the device, of their parameters, which a file does not hold."""
+def _load_optimizer(optimizer: torch.optim.Optimizer, stored: dict[str, Any]) -> None:
+    """Load the moments, with the layout of their parameters, which a file does not hold; settings are the variant's."""
+    settings = [dict(group) for group in optimizer.param_groups]
+    optimizer.load_state_dict(stored)
+    for group, own in zip(optimizer.param_groups, settings, strict=True):
+        group.update(own)
     for parameter, moments in optimizer.state.items():
         for name, value in moments.items():
             if isinstance(value, Tensor) and value.shape == parameter.shape:
                 moments[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-    for group in optimizer.param_groups:
-        if isinstance(group["lr"], Tensor):
-            group["lr"] = group["lr"].to(group["params"][0].device)
 
 
 def _settings(variant: Variant) -> dict[str, Any]:
     """What a variant is, without how it was made and what it is called."""
     apart = ("options", "label", "title", "paper", "deviations", "group")
-    return {key: value for key, value in describe(variant).items() if key not in apart}
+    return {key: value for key, value in registry.describe(variant).items() if key not in apart}
 
 
 def plain_options(variant: Variant) -> Any:

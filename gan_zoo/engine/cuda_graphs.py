@@ -22,7 +22,7 @@ from gan_zoo.data import StreamedSplit
 from gan_zoo.device import is_fatal, reason, synchronize
 from gan_zoo.engine.batches import Batch, Draw, batch_at, begin_epoch, draw, draw_index, next_size
 from gan_zoo.engine.snapshot import ROWS, Snapshot, mismatch
-from gan_zoo.engine.state import State
+from gan_zoo.engine.state import State, set_progress
 from gan_zoo.engine.step import count, run_round, train_round
 
 WARM_UP = 3
@@ -84,17 +84,17 @@ def _counts_on_the_host(optimizer: torch.optim.Optimizer) -> bool:
     )
 
 
-def _renew_generators(state: State) -> None:
-    """Give generators states of their own anew: a recording that broke off leaves the old ones waiting for its end."""
+def _replace_generators(state: State) -> None:
+    """Replace the states of generators: those of a failed capture wait for its end."""
     for purpose, generator in state.random.items():
-        state.random[purpose] = _renewed(generator)
+        state.random[purpose] = _fresh_copy(generator)
     if state.device.type == "cuda":
         index = torch.cuda.current_device() if state.device.index is None else state.device.index
         default = torch.cuda.default_generators[index]
-        default.graphsafe_set_state(_renewed(default).graphsafe_get_state())
+        default.graphsafe_set_state(_fresh_copy(default).graphsafe_get_state())
 
 
-def _renewed(generator: torch.Generator) -> torch.Generator:
+def _fresh_copy(generator: torch.Generator) -> torch.Generator:
     fresh = torch.Generator(generator.device)
     fresh.set_state(generator.get_state())
     return fresh
@@ -108,7 +108,7 @@ def _first_cause(error: BaseException) -> str:
 
 
 class Graphs:
-    """The recorded rounds of one state. A variant whose round cannot be recorded is run round by round, as it says."""
+    """The CUDA graphs of one state. If an iteration cannot be recorded, it is run eagerly, and a notice says why."""
 
     def __init__(self, state: State, stream: torch.cuda.Stream | None, record: Record = record_cuda) -> None:
         self.stream, self.record = stream, record
@@ -184,7 +184,7 @@ class Graphs:
             return self._record(state, sizes, times)
         if self.rows + times > RING:
             self._collect(state)
-        self.position.fill_(state.cursor)
+        self._start_replay(state)
         self.recorded[sizes, times].replay()
         self.rows += times
         for _ in range(times):
@@ -192,6 +192,10 @@ class Graphs:
         if state.variant.sampling == "epoch":
             state.cursor += times * sum(sizes)
         return times
+
+    def _start_replay(self, state: State) -> None:
+        self.position.fill_(state.cursor)
+        set_progress(state)
 
     def _sizes(self, state: State) -> Sizes:
         """The next round's batches; none where the round reaches into another epoch, whose order is not drawn yet."""
@@ -226,7 +230,7 @@ class Graphs:
         except RuntimeError as error:
             if is_fatal(error, state.device):
                 raise
-            _renew_generators(state)
+            _replace_generators(state)
             if before is not None:
                 before.restore(state)
             self._fall_back(state, f"a CUDA graph cannot be recorded: {_first_cause(error)}")
@@ -250,7 +254,7 @@ class Graphs:
     def _replayed(self, state: State, graph: Recorded, times: int) -> Snapshot:
         """What a graph of so many rounds makes of the state."""
         assert self.ring is not None
-        self.position.fill_(state.cursor)
+        self._start_replay(state)
         graph.replay()
         self.slot.zero_()
         snapshot = Snapshot.of(state, self.ring[:times])
@@ -260,6 +264,7 @@ class Graphs:
     def _single_rounds(self, state: State, before: Snapshot, times: int) -> Snapshot:
         """What the same rounds make of it when they are run one by one."""
         before.restore(state)
+        set_progress(state)
         rows = [train_round(state, draw)[0] for _ in range(times)]
         snapshot = Snapshot.of(state, torch.cat(rows))
         synchronize(state.device)

@@ -1,4 +1,4 @@
-"""The only training loop: from a state to a budget, stopping the clock at milestones."""
+"""The training loop: from a state to a budget; evaluations are not on the clock."""
 
 import math
 import time
@@ -12,24 +12,25 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gan_zoo.budget import Budget
-from gan_zoo.device import peak_memory, reason, reset_peak_memory, synchronize
+from gan_zoo.device import peak_memory, prepare, reason, reset_peak_memory, synchronize
 from gan_zoo.engine import checkpoint
-from gan_zoo.engine.advance import advance
 from gan_zoo.engine.batches import Draw, draw
+from gan_zoo.engine.cuda_graphs import Graphs
 from gan_zoo.engine.sampler import NotFinite, Sampler
-from gan_zoo.engine.state import State
-from gan_zoo.engine.step import flush, pending_row
+from gan_zoo.engine.state import State, default_random
+from gan_zoo.engine.step import flush, pending_row, run_round
 from gan_zoo.variant import Variant
 
 if TYPE_CHECKING:
     import pandas as pd
 
 HISTORY_INTERVAL = 50
-"""Steps that a row of history is the mean of. It is fixed, so that an extended run has the rows of one in one go."""
+"""Iterations in the mean of a row of history; fixed, so that an extended run has the rows of an uninterrupted one."""
 _CHUNK_SECONDS = 0.2
-"""How long training runs between two looks at the clock and calls of ``on_chunk``, unless a single step is longer."""
+"""Seconds between two calls of ``on_chunk``, unless one iteration takes longer."""
 _CLOCK = 1e-6
-"""The shortest time in seconds that training can take."""
+"""Least seconds of training, against division by zero."""
+_FROM_DATA = draw
 
 
 class Diverged(Exception):
@@ -38,6 +39,25 @@ class Diverged(Exception):
 
 OnBlock = Callable[[State, Mapping[str, float]], None]
 OnChunk = Callable[[State], None]
+
+
+def advance(state: State, rounds: int, *, draw: Draw = draw) -> State:
+    """Train for ``rounds`` iterations in place, on CUDA as CUDA graphs.
+
+    There is no host synchronization, except when a graph is recorded; recorded values stay on the device until
+    ``flush``. With another source of batches than the data (``draw``), iterations are run one by one.
+    """
+    # A setting of the whole process, which another state or a sampler may have changed meanwhile.
+    prepare(state.device.type, state.precision, small=len(state.data.shape) == 1)
+    with default_random(state):
+        if draw is _FROM_DATA and state.graphs and state.device.type == "cuda":
+            if state.recorded is None:
+                state.recorded = Graphs(state, torch.cuda.Stream(state.device))
+            state.recorded.advance(state, rounds)
+        else:
+            for _ in range(rounds):
+                run_round(state, draw)
+    return state
 
 
 def train_to(
@@ -51,9 +71,9 @@ def train_to(
 ) -> Iterator[float]:
     """Train in place, and yield each fraction of the budget when it is reached; the clock is stopped meanwhile.
 
-    ``on_block`` is called with every row of history: one every ``HISTORY_INTERVAL`` steps. The steps since the last row
-    stay in ``state.history.pending``. ``on_chunk`` is called a few times a second between two steps, where the state
-    can be saved, or an exception can end the training.
+    ``on_block`` is called with every row of history, one every ``HISTORY_INTERVAL`` iterations; those since the last
+    row stay in ``state.history.pending``. ``on_chunk`` is called a few times a second between two iterations, where the
+    state can be saved, or an exception can end the training.
 
     Raises:
         Diverged: a loss, score or gradient norm is no longer finite.
@@ -76,7 +96,7 @@ def train_to(
 
 @contextmanager
 def _measured_memory(state: State) -> Iterator[None]:
-    """Measure the peak memory of a stretch of training, evaluations excluded."""
+    """Measure the peak memory of training, without evaluations."""
     reset_peak_memory(state.device)
     try:
         yield
@@ -121,7 +141,7 @@ def _check_finite(state: State, values: Mapping[str, float], rounds: Sequence[to
 
 @dataclass(frozen=True)
 class Run:
-    """A training run: its last state, how it ended (``ok``, ``diverged`` or ``out_of_memory``), and a word on why."""
+    """A training run: its last state, its status (``ok``, ``diverged`` or ``out_of_memory``) and the reason."""
 
     state: State
     status: str
@@ -165,7 +185,7 @@ def train_run(
     """Train a state in place to a budget, which is the total, its earlier steps included.
 
     ``on_milestone(state, fraction)`` is called at each fraction of the budget, outside the clock. A run that diverges
-    or runs out of memory is returned as far as it came, with its status.
+    or runs out of memory is returned in its last state, with its status.
     """
     status, message = "ok", ""
     try:
@@ -183,7 +203,7 @@ def _warn_of_notices(state: State) -> None:
 
 
 def take_notices(state: State) -> list[str]:
-    """The notices of a state that nobody has taken yet."""
+    """Remove and return the notices of a state."""
     taken = list(state.notices)
     state.notices.clear()
     return taken

@@ -19,6 +19,8 @@ from gan_zoo.variant import Networks, Variant
 PURPOSES = ("order", "labels", "latent", "noise")
 """What random numbers are drawn for; each has a generator of its own, so that one never shifts another."""
 
+_PROGRESS = ("images", "discriminator_steps", "generator_steps")
+
 
 class Optimizers(NamedTuple):
     """One optimizer a player."""
@@ -49,7 +51,8 @@ class State:
     default generator (for dropout). ``graphs`` says whether CUDA graphs may be used, ``recorded`` holds them,
     ``execution`` tells how rounds are run. ``warmup_seconds`` counts what is done once and trains nothing: loading
     libraries, trials of kernels, recording graphs. ``peak_memory`` is the most memory in bytes that training has taken.
-    ``notices`` are for the user, one line each.
+    ``notices`` are for the user, one line each. ``progress`` holds the counts that schedules depend on, float64 on the
+    device, so that CUDA graphs can advance them; empty for a variant without schedules.
     """
 
     variant: Variant
@@ -81,6 +84,7 @@ class State:
     warmup_seconds: float = 0.0
     peak_memory: int | None = None
     notices: list[str] = field(default_factory=list)
+    progress: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def device(self) -> torch.device:
@@ -151,7 +155,16 @@ def init(
         default_random=_seeded_default(seed, device),
         order=torch.arange(len(data.train), device=device),
         cursor=len(data.train),
+        progress={name: torch.zeros((), dtype=torch.float64, device=device) for name in _PROGRESS}
+        if variant.scheduled
+        else {},
     )
+
+
+def set_progress(state: State) -> None:
+    """Set the counts that schedules depend on to those of the state."""
+    for name, value in state.progress.items():
+        value.fill_(getattr(state, name))
 
 
 def check(variant: Variant, data: Dataset) -> None:

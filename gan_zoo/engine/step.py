@@ -3,22 +3,22 @@
 Nothing here waits for the device, and only `count` counts: the rest can be recorded as a CUDA graph.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gan_zoo.engine.batches import Draw, Fakes, draw_fakes
-from gan_zoo.engine.state import State
+from gan_zoo.engine.batches import Batch, Draw, Fakes, draw_fakes
+from gan_zoo.engine.state import State, set_progress
 from gan_zoo.errors import GanZooError
-from gan_zoo.losses import Critique, Loss, Result, Step
-from gan_zoo.optimizer import Optimizer
+from gan_zoo.losses import DiscriminatorFunction, DiscriminatorOutput, Loss, Result, Step
 
 
 def run_round(state: State, draw: Draw) -> None:
     """Train for one round, in place: its record goes to ``state.history.pending``, and it is counted."""
+    set_progress(state)
     row, images = train_round(state, draw)
     state.history.pending.append(row)
     count(state, images)
@@ -34,17 +34,17 @@ def train_round(state: State, draw: Draw) -> tuple[Tensor, int]:
         batch = draw(state)
         reuse = variant.reuses_fakes and index == variant.discriminator_steps - 1
         fake = _generate(state, batch.fakes, graph=reuse)
-        step = _step(
-            state, batch.fakes, real=batch.real, fake=fake.detach(), labels=batch.labels, joint=state.variant.joint
-        )
+        step = _make_step(state, "discriminator", batch, batch.fakes, fake.detach())
         recorded = _discriminator_step(state, step)
         images += len(batch.real)
+        _count_progress(state, images=len(batch.real), discriminator_steps=1)
     for index in range(variant.generator_steps):
         fakes = batch.fakes
         if index or not reuse:
             fakes = draw_fakes(state, variant.generator_batch_size or len(batch.fakes.latent))
             fake = _generate(state, fakes, graph=True)
-        recorded |= _generator_step(state, _step(state, fakes, real=batch.real, fake=fake, labels=batch.labels))
+        recorded |= _generator_step(state, _make_step(state, "generator", batch, fakes, fake))
+        _count_progress(state, generator_steps=1)
     return _row(state, recorded), images
 
 
@@ -59,25 +59,25 @@ def count(state: State, images: int) -> None:
 def _discriminator_step(state: State, step: Step) -> dict[str, Tensor]:
     variant = state.variant
     losses = [variant.objective.discriminator, *(penalty.loss for penalty in variant.penalties)]
-    recorded = _descend(state, "discriminator", losses, step)
+    recorded = _optimizer_step(state, "discriminator", losses, step)
     if variant.after_discriminator_step is not None:
         with torch.no_grad():
             variant.after_discriminator_step(state.networks.discriminator)
     with torch.no_grad():
-        for name, critique in (("D(real)", step.on_real), ("D(fake)", step.on_fake)):
-            recorded[name] = variant.objective.read(critique.score.detach()).mean()
+        for name, output in (("D(real)", step.on_real), ("D(fake)", step.on_fake)):
+            recorded[name] = variant.objective.read(output.score.detach()).mean()
     return recorded
 
 
 def _generator_step(state: State, step: Step) -> dict[str, Tensor]:
     with _frozen(state.networks.discriminator, but=_trained(state.optimizers.generator)):
-        recorded = _descend(state, "generator", [state.variant.objective.generator], step)
+        recorded = _optimizer_step(state, "generator", [state.variant.objective.generator], step)
     if state.ema is not None and state.variant.ema is not None:
-        _average(state.ema, state.networks.generator, state.variant.ema)
+        _average(state.ema, state.networks.generator, step.value(state.variant.ema))
     return recorded
 
 
-def _descend(state: State, player: str, losses: list[Loss], step: Step) -> dict[str, Tensor]:
+def _optimizer_step(state: State, player: str, losses: list[Loss], step: Step) -> dict[str, Tensor]:
     """Sum the losses' terms, and take one optimizer step down their gradient."""
     terms: dict[str, Tensor] = {}
     logs: dict[str, Tensor] = {}
@@ -97,7 +97,8 @@ def _descend(state: State, player: str, losses: list[Loss], step: Step) -> dict[
         parameter.grad = None
     total.backward(inputs=trained)
     norm = nn.utils.get_total_norm([p.grad for p in trained if p.grad is not None])
-    _decay(optimizer, getattr(state.variant, f"{player}_optimizer"))
+    if step.progress:
+        getattr(state.variant, f"{player}_optimizer").follow_schedules(optimizer, step.progress)
     optimizer.step()
     if state.variant.shared_step_count:
         (other,) = (each for each in state.optimizers if each is not optimizer)
@@ -112,40 +113,50 @@ def _trained(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
-def _decay(optimizer: torch.optim.Optimizer, made_by: Optimizer) -> None:
-    """Set the learning rate of the step to come, lr / (1 + decay t), t being the steps that the optimizer counts."""
-    if made_by.decay and optimizer.state:
-        taken = next(iter(optimizer.state.values()))["step"]
-        for group in optimizer.param_groups:
-            # In float32 a small decay would be lost beside the 1.
-            group["lr"].copy_(made_by.rate / (1 + made_by.decay * taken.double()))
+def _count_progress(state: State, **counts: int) -> None:
+    for name, value in counts.items() if state.progress else ():
+        state.progress[name].add_(value)
 
 
-def _step(state: State, fakes: Fakes, *, real: Tensor, fake: Tensor, labels: Tensor, joint: bool = False) -> Step:
+def _progress(state: State, player: str) -> dict[str, Tensor]:
+    """The counts before a player's next step, by the unit of a schedule."""
+    if not state.progress:
+        return {}
+    updates = state.progress[f"{player}_steps"]
+    if state.variant.shared_step_count:
+        updates = state.progress["discriminator_steps"] + state.progress["generator_steps"]
+    return {"images": state.progress["images"], "updates": updates}
+
+
+def _make_step(state: State, player: str, batch: Batch, fakes: Fakes, fake: Tensor) -> Step:
     packing = state.variant.packing
     return Step(
-        critic=_critic(state),
-        real=_pack(real, packing),
+        discriminator=_discriminator(state),
+        real=_pack(batch.real, packing),
         fake=_pack(fake, packing),
-        labels=labels if packing == 1 else None,
+        labels=batch.labels if packing == 1 else None,
         fake_labels=fakes.labels if packing == 1 else None,
         latent=state.variant.latent.split(fakes.latent),
         random=state.random["noise"],
-        joint=joint,
+        concat_real_fake=player == "discriminator" and state.variant.concat_real_fake,
+        progress=_progress(state, player),
     )
 
 
-def _critic(state: State) -> Callable[[Tensor, Tensor | None], Critique]:
-    discriminator, conditioned = state.networks.discriminator, state.variant.judges_labels
+def _discriminator(state: State) -> DiscriminatorFunction:
+    """The discriminator in the state's precision, with labels where it takes them."""
+    network = state.networks.discriminator
+    conditional = state.variant.discriminator_is_conditional
 
-    def critic(samples: Tensor, labels: Tensor | None) -> Critique:
+    def discriminator(samples: Tensor, labels: Tensor | None) -> DiscriminatorOutput:
         with _cast(state):
-            said = discriminator(samples, labels) if conditioned else discriminator(samples)
-        critique = said if isinstance(said, Critique) else Critique(said)
-        extra = {name: value.to(state.dtype) for name, value in critique.extra.items()}
-        return Critique(critique.score.to(state.dtype), extra)
+            output = network(samples, labels) if conditional else network(samples)
+        if not isinstance(output, DiscriminatorOutput):
+            output = DiscriminatorOutput(output)
+        extra = {name: value.to(state.dtype) for name, value in output.extra.items()}
+        return DiscriminatorOutput(output.score.to(state.dtype), extra)
 
-    return critic
+    return discriminator
 
 
 def _pack(samples: Tensor, packing: int) -> Tensor:
@@ -200,8 +211,10 @@ def _frozen(network: nn.Module, but: Iterable[nn.Parameter]) -> Iterator[None]:
 
 
 @torch.no_grad()
-def _average(average: nn.Module, network: nn.Module, decay: float) -> None:
-    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+def _average(average: nn.Module, network: nn.Module, decay: float | Tensor) -> None:
+    averages = list(average.parameters())
+    weight = [1 - decay] * len(averages) if isinstance(decay, Tensor) else 1 - decay
+    torch._foreach_lerp_(averages, list(network.parameters()), weight)
     for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):
         kept.copy_(buffer)
 

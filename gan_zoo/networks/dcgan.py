@@ -7,8 +7,15 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.networks.blocks import TWO_PASSES_MOMENTUM, make_discriminator, norm_1d, norm_2d, square_side
-from gan_zoo.networks.labels import LabelConcat, LabelPlane
+from gan_zoo.networks.blocks import (
+    TWO_PASSES_MOMENTUM,
+    LabelConcat,
+    LabelPlane,
+    make_discriminator,
+    norm_1d,
+    norm_2d,
+    square_side,
+)
 from gan_zoo.variant import Spec
 
 
@@ -48,7 +55,7 @@ def linear_stem(spec: Spec, width: int = 128) -> tuple[nn.Module, nn.Module]:
     """
     generator = partial(LinearStemGenerator, width=width)
     side, norm = stem_side(spec.shape), spec.norm or "batch"
-    channels, *size = spec.judged_shape
+    channels, *size = spec.discriminator_input_shape
     label = LabelPlane(spec.discriminator_classes, *size)
     body = nn.Sequential(
         nn.Conv2d(channels + label.channels, width, 3, stride=2, padding=1),
@@ -109,7 +116,7 @@ def all_convolutional(
         GanZooError: the widths do not reach the image's side.
     """
     decoder = partial(ConvGenerator, widths=generator)
-    channels, *size = spec.judged_shape
+    channels, *size = spec.discriminator_input_shape
     label = LabelPlane(spec.discriminator_classes, *size)
     padding, last = edge_padding(spec.shape, len(discriminator)), discriminator[-1]
     body: list[nn.Module] = [

@@ -3,8 +3,7 @@
 from torch import Tensor, nn
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.networks.blocks import make_discriminator, norm_1d, norm_2d, square_side
-from gan_zoo.networks.labels import LabelConcat, LabelPlane
+from gan_zoo.networks.blocks import LabelConcat, LabelPlane, make_discriminator, norm_1d, norm_2d, square_side
 from gan_zoo.variant import Spec
 
 _EPSILON = 1e-3
@@ -54,7 +53,7 @@ def keras(spec: Spec, width: int = 32, dropout: float = 0.4) -> tuple[nn.Module,
         return KerasGenerator(spec, width)
 
     side, norm = 4 * _quarter(spec.shape), spec.norm or "none"
-    channels, *size = spec.judged_shape
+    channels, *size = spec.discriminator_input_shape
     label = LabelPlane(spec.discriminator_classes, *size)
     body: list[nn.Module] = []
     narrow = channels + label.channels

@@ -5,8 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from gan_zoo.errors import GanZooError, check_known
-from gan_zoo.networks.blocks import make_discriminator, norm_1d, norm_2d, square_side
-from gan_zoo.networks.labels import LabelConcat, LabelPlane
+from gan_zoo.networks.blocks import LabelConcat, LabelPlane, make_discriminator, norm_1d, norm_2d, square_side
 from gan_zoo.variant import Spec
 
 Resampling = Literal["strided", "pooling"]
@@ -75,7 +74,7 @@ def projected(
     def active() -> nn.Module:
         return nn.LeakyReLU(0.2, inplace=True) if activation == "leaky_relu" else nn.ReLU(inplace=True)
 
-    channels, *size = spec.judged_shape
+    channels, *size = spec.discriminator_input_shape
     label = LabelPlane(spec.discriminator_classes, *size)
     inner = spec.norm or norm
     body: list[nn.Module] = norm_2d(inner, channels + label.channels) if norm_at_edges else []

@@ -5,8 +5,7 @@ import math
 from torch import Tensor, nn
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.networks.blocks import make_discriminator, norm_2d, square_side
-from gan_zoo.networks.labels import LabelConcat, LabelPlane
+from gan_zoo.networks.blocks import LabelConcat, LabelPlane, make_discriminator, norm_2d, square_side
 from gan_zoo.variant import Spec
 
 _BASE = 4
@@ -70,7 +69,7 @@ def residual(spec: Spec, width: int = 32) -> tuple[nn.Module, nn.Module]:
     def generator(spec: Spec) -> nn.Module:
         return ResidualGenerator(spec, width)
 
-    channels, *size = spec.judged_shape
+    channels, *size = spec.discriminator_input_shape
     label, norm = LabelPlane(spec.discriminator_classes, *size), spec.norm or "none"
     body: list[nn.Module] = [nn.Conv2d(channels + label.channels, width, 3, padding=1)]
     wide = width

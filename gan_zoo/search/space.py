@@ -18,7 +18,7 @@ from gan_zoo import registry
 from gan_zoo.bench.suite import Suite
 from gan_zoo.data import Dataset
 from gan_zoo.errors import GanZooError
-from gan_zoo.optimizer import Optimizer
+from gan_zoo.optimizer import Optimizer, Schedule, format_schedules
 from gan_zoo.variant import Variant
 
 _SIDES = ("generator_optimizer", "discriminator_optimizer")
@@ -182,20 +182,20 @@ def options_of(params: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
 
 
 def _optimizer(optimizer: Optimizer, params: Mapping[str, Any]) -> dict[str, Any]:
-    settings = {key: list(value) if isinstance(value, tuple) else value for key, value in optimizer.settings.items()}
+    """The option for an optimizer with the rate and beta1 of a trial, where it has them; a schedule's start is set."""
+    settings = dict(optimizer.settings)
     defaults = _defaults(optimizer)
     if "lr" in params and "lr" in defaults:
-        settings["lr"] = params["lr"]
+        rate = settings.get("lr")
+        settings["lr"] = dataclasses.replace(rate, start=params["lr"]) if isinstance(rate, Schedule) else params["lr"]
     if "beta1" in params and "betas" in defaults:
-        settings["betas"] = [params["beta1"], defaults["betas"][1]]
-    return {"name": optimizer.name, **settings, **({"decay": optimizer.decay} if optimizer.decay else {})}
+        settings["betas"] = [params["beta1"], settings.get("betas", defaults["betas"])[1]]
+    return {"name": optimizer.name, **format_schedules(settings)}
 
 
 def _defaults(optimizer: Optimizer) -> dict[str, Any]:
-    """All settings of an optimizer, those that its record leaves to torch included."""
-    # Without decay, which makes a tensor of the rate and needs one that is spelled out.
-    built = dataclasses.replace(optimizer, decay=0.0).build([torch.nn.Parameter(torch.zeros(1))])
-    return built.defaults
+    """All settings of an optimizer, with torch's default values."""
+    return optimizer.build([torch.nn.Parameter(torch.zeros(1))]).defaults
 
 
 def _norms(variant: Variant, norms: list[str], data: Dataset) -> tuple[list[str], str]:

@@ -11,7 +11,7 @@ from gan_zoo.engine import checkpoint
 from gan_zoo.errors import GanZooError
 from gan_zoo.networks.dcgan import linear_stem
 from gan_zoo.networks.mlp import mlp
-from gan_zoo.optimizer import Optimizer
+from gan_zoo.optimizer import Optimizer, Schedule
 
 SUITE = """
 title = "Toys"
@@ -113,9 +113,9 @@ def test_a_named_entry_is_its_variant_under_another_name(entry):
 
 
 def test_optimizers_are_named_by_suites(entry):
-    options = '{ name = "RMSprop", lr = 0.001, decay = 0.5 }'
+    options = '{ name = "RMSprop", lr = { start = 0.001, length = 500 } }'
     variant = entry("gan", suite=f"shared = {{ generator_optimizer = {options} }}")
-    assert variant.generator_optimizer == Optimizer("RMSprop", {"lr": 0.001}, 0.5)
+    assert variant.generator_optimizer == Optimizer("RMSprop", {"lr": Schedule(0.001, length=500)})
     assert variant.discriminator_optimizer == Optimizer()
 
 
@@ -131,7 +131,7 @@ def test_settings_of_an_optimizer_go_beside_those_of_layers_below(entry, told):
         "discriminator_optimizer Adam, lr 0.1, betas [0.5, 0.999], not Adam, lr 0.0002, betas [0.5, 0.999]",
     ]
     dotted = entry("gan", preset="shared = { discriminator_optimizer.lr = 0.1 }")
-    assert (dotted.generator_optimizer.rate, dotted.discriminator_optimizer.rate) == (2e-4, 0.1)
+    assert (dotted.generator_optimizer.settings["lr"], dotted.discriminator_optimizer.settings["lr"]) == (2e-4, 0.1)
 
 
 def test_departures_are_told(told):

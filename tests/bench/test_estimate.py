@@ -8,8 +8,7 @@ import pytest
 from gan_zoo.bench import estimate
 from gan_zoo.bench.plan import Recipe, make_plan
 from gan_zoo.bench.suite import read_suite
-from gan_zoo.engine import Budget, init
-from gan_zoo.engine.advance import advance
+from gan_zoo.engine import Budget, advance, init
 
 
 @pytest.fixture

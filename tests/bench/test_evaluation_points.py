@@ -10,8 +10,8 @@ from gan_zoo.bench import entries
 from gan_zoo.bench.plan import Recipe, make_plan
 from gan_zoo.bench.records import read_manifest
 from gan_zoo.bench.suite import SHIPPED, Preset, Suite, read_suite
-from gan_zoo.description import describe
 from gan_zoo.engine import Budget
+from gan_zoo.registry import describe
 
 SUITES = sorted(SHIPPED.glob("*.toml"))
 IMAGES = 12_800

@@ -54,8 +54,8 @@ def _changes(name, kind="variants"):
 
 
 def test_a_changed_loss_is_reported(monkeypatch):
-    entropy = adversarial._entropy
-    monkeypatch.setattr(adversarial, "_entropy", lambda logits, target: entropy(logits, 0.9 * target))
+    entropy = adversarial._bce
+    monkeypatch.setattr(adversarial, "_bce", lambda logits, target: entropy(logits, 0.9 * target))
     changed = _changes("gan, points")
     assert any(line.startswith("float64 discriminator_loss/real was ") for line in changed)
     assert any(line.startswith("float32 generator_loss ") for line in changed)

@@ -9,7 +9,7 @@ from torch import nn
 
 from gan_zoo.engine import advance, flush, init
 from gan_zoo.errors import GanZooError
-from gan_zoo.losses import Critique, Objective, Result, Step
+from gan_zoo.losses import DiscriminatorOutput, Objective, Result, Step
 from gan_zoo.losses.penalties import gradient_penalty
 from gan_zoo.networks.mlp import mlp
 from gan_zoo.registry import get
@@ -18,7 +18,7 @@ from gan_zoo.validation import random_data
 
 def _step(critic, real, fake, labels=None):
     random = torch.Generator().manual_seed(0)
-    return Step(critic=critic, real=real, fake=fake, labels=labels, fake_labels=labels, latent={}, random=random)
+    return Step(discriminator=critic, real=real, fake=fake, labels=labels, fake_labels=labels, latent={}, random=random)
 
 
 def _batches(*shape, fakes=None):
@@ -36,7 +36,7 @@ def test_linear_critic(channels):
     """
     weights = torch.arange(1.0, 1 + channels * 4).view(channels, 2, 2).double().requires_grad_()
     length = sum(k * k for k in range(1, 1 + channels * 4)) ** 0.5
-    step = _step(lambda x, _: Critique((x * weights).sum((1, 2, 3))), *_batches(5, channels, 2, 2))
+    step = _step(lambda x, _: DiscriminatorOutput((x * weights).sum((1, 2, 3))), *_batches(5, channels, 2, 2))
     result = gradient_penalty(weight=3.0, target=0.5).loss(step, {})
     assert result.terms["gradient_penalty"].item() == pytest.approx(3 * (length - 0.5) ** 2, rel=1e-12)
     assert result.logs["gradient_length"].item() == pytest.approx(length, rel=1e-12)
@@ -47,7 +47,7 @@ def test_linear_critic(channels):
 
 def test_a_critic_without_slope_is_finite():
     weights = torch.zeros(4, dtype=torch.float64, requires_grad=True)
-    step = _step(lambda x, _: Critique(x.flatten(1) @ weights), *_batches(5, 1, 2, 2))
+    step = _step(lambda x, _: DiscriminatorOutput(x.flatten(1) @ weights), *_batches(5, 1, 2, 2))
     penalty = gradient_penalty(weight=10.0).loss(step, {}).terms["gradient_penalty"]
     assert penalty.item() == 10
     assert torch.autograd.grad(penalty, weights)[0].isfinite().all()
@@ -62,7 +62,7 @@ def test_penalty_is_that_of_finite_differences(channels):
 
     def critic(samples, _labels):
         seen.append(samples)
-        return Critique(network(samples).squeeze(1))
+        return DiscriminatorOutput(network(samples).squeeze(1))
 
     real, fake = _batches(4, channels, 3, 3)
     term = gradient_penalty(weight=10.0).loss(_step(critic, real, fake), {}).terms["gradient_penalty"]
@@ -83,7 +83,7 @@ def test_points_lie_between_with_one_share_a_sample():
 
     def critic(samples, labels):
         seen.append((samples, labels))
-        return Critique(samples.sum((1, 2, 3)))
+        return DiscriminatorOutput(samples.sum((1, 2, 3)))
 
     real, fake = torch.ones(2000, 1, 2, 2), torch.zeros(2000, 1, 2, 2)
     gradient_penalty().loss(_step(critic, real, fake, torch.arange(2000)), {})
@@ -103,7 +103,7 @@ def test_unequal_batches_pair_what_they_have():
 
     def critic(samples, labels):
         seen.append((len(samples), len(labels)))
-        return Critique(samples.sum((1, 2, 3)))
+        return DiscriminatorOutput(samples.sum((1, 2, 3)))
 
     gradient_penalty().loss(_step(critic, *_batches(5, 1, 2, 2, fakes=3), labels), {})
     assert seen == [(3, 3)]

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from gan_zoo.engine import advance, flush, init
-from gan_zoo.losses import Critique, Step
+from gan_zoo.losses import DiscriminatorOutput, Step
 from gan_zoo.losses.penalties import gradient_penalty, noise_penalty, zero_centered
 from gan_zoo.registry import get
 from gan_zoo.validation import random_data
@@ -25,7 +25,7 @@ def _random(seed=0):
 
 def _step(critic, real, fake, labels=None, fake_labels=None):
     return Step(
-        critic=critic, real=real, fake=fake, labels=labels, fake_labels=fake_labels, latent={}, random=_random()
+        discriminator=critic, real=real, fake=fake, labels=labels, fake_labels=fake_labels, latent={}, random=_random()
     )
 
 
@@ -46,7 +46,7 @@ def test_linear_critic(name, channels):
     """<w, x> has the slope w everywhere: weight (||w|| - target)^2, or weight / 2 ||w||^2 of gradient weight w."""
     weights = torch.arange(1.0, 1 + VALUES[channels]).view(channels, 2, 2).double().requires_grad_()
     length = sum(k * k for k in range(1, 1 + VALUES[channels])) ** 0.5
-    step = _step(lambda x, _: Critique((x * weights).sum((1, 2, 3))), *_batches(channels))
+    step = _step(lambda x, _: DiscriminatorOutput((x * weights).sum((1, 2, 3))), *_batches(channels))
     term = _term(ALL[name](weight=3.0, **({"target": 0.5} if name in ONE_SLOPE else {})), step)
     (pull,) = torch.autograd.grad(term, weights)
     if name in ONE_SLOPE:
@@ -65,7 +65,7 @@ def test_quadratic_critic(name, channels):
 
     def critic(x, _labels):
         seen.append(x)
-        return Critique(a / 2 * x.square().sum((1, 2, 3)))
+        return DiscriminatorOutput(a / 2 * x.square().sum((1, 2, 3)))
 
     real, fake = _batches(channels)
     term = _term(ALL[name](weight=3.0), _step(critic, real, fake))
@@ -93,7 +93,7 @@ def test_penalty_is_that_of_finite_differences(name, channels):
 
     def critic(samples, _labels):
         seen.append(samples)
-        return Critique(network(samples).squeeze(1))
+        return DiscriminatorOutput(network(samples).squeeze(1))
 
     term = _term(ALL[name](weight=3.0), _step(critic, *_batches(channels, side=3)))
     slopes = torch.zeros(4, channels * 9, dtype=torch.float64)
@@ -115,7 +115,7 @@ def test_its_gradient_in_the_critic_is_that_of_finite_differences(name, channels
     network, batches = _network(channels), _batches(channels, side=3)
 
     def term():
-        return _term(ALL[name](), _step(lambda x, _: Critique(network(x).squeeze(1)), *batches))
+        return _term(ALL[name](), _step(lambda x, _: DiscriminatorOutput(network(x).squeeze(1)), *batches))
 
     trained = [network[0].weight, network[0].bias, network[3].weight]
     pulls = torch.autograd.grad(term(), trained)
@@ -135,7 +135,7 @@ def test_its_gradient_in_the_critic_is_that_of_finite_differences(name, channels
 @pytest.mark.parametrize("name", ALL)
 def test_a_critic_without_slope_is_finite(name):
     weights = torch.zeros(4, dtype=torch.float64, requires_grad=True)
-    term = _term(ALL[name](weight=10.0), _step(lambda x, _: Critique(x.flatten(1) @ weights), *_batches(1)))
+    term = _term(ALL[name](weight=10.0), _step(lambda x, _: DiscriminatorOutput(x.flatten(1) @ weights), *_batches(1)))
     assert term.item() == (10 if name in ONE_SLOPE else 0)
     assert torch.autograd.grad(term, weights)[0].isfinite().all()
 
@@ -143,7 +143,7 @@ def test_a_critic_without_slope_is_finite(name):
 def _watched(seen):
     def critic(samples, labels):
         seen.append((samples.detach(), labels))
-        return Critique(samples.square().sum((1, 2, 3)))
+        return DiscriminatorOutput(samples.square().sum((1, 2, 3)))
 
     return critic
 

@@ -88,7 +88,7 @@ def test_the_winners_are_run_with_seeds_that_the_search_did_not_use(search, tmp_
     assert len(plan.seeds) == 5
     assert used.isdisjoint(plan.seeds)
     best = min((trial for trial in found.trials if trial.variant == "sibling"), key=lambda trial: trial.value)
-    assert plan.variants[3].generator_optimizer.rate == best.params["lr"]
+    assert plan.variants[3].generator_optimizer.settings["lr"] == best.params["lr"]
 
 
 def test_called_again_it_trains_nothing(search, tmp_path):

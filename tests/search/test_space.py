@@ -8,7 +8,7 @@ from scipy import stats
 
 from gan_zoo import GanZooError, data, registry
 from gan_zoo.bench.suite import read_suite
-from gan_zoo.optimizer import Optimizer
+from gan_zoo.optimizer import Optimizer, Schedule
 from gan_zoo.search.space import Range, Ranges, draw, options_of, read_ranges, space_of, trial_seed
 
 LR = {"low": 1e-5, "high": 1e-2, "log": True}
@@ -131,14 +131,14 @@ def test_one_rate_and_one_beta_for_both_players():
 
 
 def test_an_adam_that_leaves_its_betas_to_torch_is_searched_over_them(digits):
-    optimizers = {"generator_optimizer": Optimizer("Adam", {"lr": 1e-4, "eps": 1e-6}, decay=1e-3)}
+    optimizers = {"generator_optimizer": Optimizer("Adam", {"lr": Schedule(1e-4, "inverse", decay=1e-3), "eps": 1e-6})}
     optimizers["discriminator_optimizer"] = Optimizer("Adam", {})
     variant = dataclasses.replace(registry.get("gan"), **optimizers)
     assert {"lr", "beta1"} <= set(space_of(variant, "gan", Ranges(), digits[variant.image_side]).varied)
     found = options_of({"lr": 3e-4, "beta1": 0.25}, variant)
     both = {"name": "Adam", "lr": 3e-4, "betas": [0.25, 0.999]}
     assert found == {
-        "generator_optimizer": both | {"eps": 1e-6, "decay": 1e-3},
+        "generator_optimizer": both | {"lr": {"start": 3e-4, "shape": "inverse", "decay": 1e-3}, "eps": 1e-6},
         "discriminator_optimizer": both,
     }
 
@@ -146,7 +146,8 @@ def test_an_adam_that_leaves_its_betas_to_torch_is_searched_over_them(digits):
 def test_the_rest_of_an_optimizer_is_its_own():
     variant = registry.get("dcgan_keras")
     found = options_of({"lr": 1e-3}, variant)["discriminator_optimizer"]
-    assert found == {"name": "KerasAdam", "lr": 1e-3, "betas": [0.5, 0.999], "eps": 1e-7, "decay": 1e-8}
+    rate = {"start": 1e-3, "shape": "inverse", "decay": 1e-8}
+    assert found == {"name": "KerasAdam", "lr": rate, "betas": [0.5, 0.999], "eps": 1e-7}
 
 
 @pytest.mark.parametrize("name", registry.names())
@@ -159,7 +160,8 @@ def test_every_variant_can_be_built_with_what_is_drawn(name, space, digits):
         made = registry.get(name, **small | options_of(params, variant))
         made.build(digits[made.image_side].shape, 10)
         assert made.discriminator_steps == params["discriminator_steps"]
-        assert made.generator_optimizer.rate == params["lr"]
+        rate = made.generator_optimizer.settings["lr"]
+        assert getattr(rate, "start", rate) == params["lr"]
         assert made.norm == params.get("norm", variant.norm)
 
 

@@ -8,7 +8,7 @@ import pytest
 from gan_zoo import GanZooError, registry
 from gan_zoo.bench import entries
 from gan_zoo.bench.suite import Named, read_suite
-from gan_zoo.description import describe
+from gan_zoo.registry import describe
 from gan_zoo.search.toml import toml
 from gan_zoo.search.trials import (
     Trial,
@@ -223,7 +223,10 @@ def test_the_tuned_variant_is_what_the_trial_trained(suite, tmp_path, changes):
     winners = read_suite(tmp_path / "winners.toml")
     tuned = entries.make("wgan_gp_tuned", winners, winners.presets["smoke"])
     assert tuned.norm == "layer"
-    assert (tuned.generator_optimizer.rate, tuned.discriminator_optimizer.rate) == (FOUND["lr"], FOUND["lr"])
+    assert (tuned.generator_optimizer.settings["lr"], tuned.discriminator_optimizer.settings["lr"]) == (
+        FOUND["lr"],
+        FOUND["lr"],
+    )
     named = {"label": "", "title": ""}
     assert describe(dataclasses.replace(tuned, **named)) == describe(dataclasses.replace(trained, **named))
     assert entries.make("wgan_gp_tuned", winners, winners.presets["full"]).norm == "layer"
