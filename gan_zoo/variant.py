@@ -271,8 +271,8 @@ class Variant:
     @property
     def scheduled(self) -> bool:
         """Whether a setting of the training follows a schedule."""
-        optimizers = (self.generator_optimizer, self.discriminator_optimizer)
-        return isinstance(self.ema, Schedule) or any(part.scheduled for part in (*optimizers, *self.penalties))
+        optimizers = self.generator_optimizer.scheduled or self.discriminator_optimizer.scheduled
+        return optimizers or isinstance(self.ema, Schedule) or any(penalty.scheduled for penalty in self.penalties)
 
     @property
     def reuses_fakes(self) -> bool:

@@ -212,9 +212,11 @@ def _frozen(network: nn.Module, but: Iterable[nn.Parameter]) -> Iterator[None]:
 
 @torch.no_grad()
 def _average(average: nn.Module, network: nn.Module, decay: float | Tensor) -> None:
-    averages = list(average.parameters())
-    weight = [1 - decay] * len(averages) if isinstance(decay, Tensor) else 1 - decay
-    torch._foreach_lerp_(averages, list(network.parameters()), weight)
+    averages: list[Tensor] = list(average.parameters())
+    if isinstance(decay, Tensor):
+        torch._foreach_lerp_(averages, list(network.parameters()), [1 - decay] * len(averages))
+    else:
+        torch._foreach_lerp_(averages, list(network.parameters()), 1 - decay)
     for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):
         kept.copy_(buffer)
 

@@ -34,9 +34,7 @@ def describe(networks: Callable[[Spec], tuple[nn.Module, nn.Module]]) -> str:
 
     For a function that is no backbone, its name.
     """
-    is_partial = isinstance(networks, partial)
-    function = networks.func if is_partial else networks
-    sizes = networks.keywords if is_partial else {}
+    function, sizes = (networks.func, networks.keywords) if isinstance(networks, partial) else (networks, {})
     named = {family: name for name, family in BACKBONES.items()}
     name = named.get(function, getattr(function, "__name__", type(function).__name__).strip("<>"))
     own = inspect.signature(function).parameters
