@@ -200,7 +200,8 @@ class Optimizer:
         known["KerasAdam"] = KerasAdam
         if self.name not in known:
             raise unknown("optimizer", self.name, known)
-        kind, trained = known[self.name], list(parameters)
+        kind = known[self.name]
+        trained = list(parameters)
         if not _IMPLEMENTATIONS.isdisjoint(self.settings):
             preferred = {}
         if preferred.get("fused") and not _has_fused(self.name, trained[0].device):

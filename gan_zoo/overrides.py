@@ -1,4 +1,4 @@
-"""Options of a variant as plain values: as a command line or a suite gives them, and the fields that they set."""
+"""Options of a variant as plain values, from a command line or a suite, and the fields that they set."""
 
 import dataclasses
 from collections.abc import Collection, Mapping

@@ -269,7 +269,8 @@ def load_plugin(path: Path) -> list[str]:
         raise GanZooError(f"plugin {str(path)!r} is not a Python file (.py)")
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_name] = module
-    factories, revisions = dict(_factories), dict(_revisions)
+    factories = dict(_factories)
+    revisions = dict(_revisions)
     for name in _registered_by(path):
         del _factories[name]
     try:

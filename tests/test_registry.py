@@ -17,7 +17,6 @@ from gan_zoo.latent import normal
 from gan_zoo.networks.dcgan import linear_stem
 from gan_zoo.optimizer import Optimizer, Schedule
 from gan_zoo.registry import describe
-from gan_zoo.variant import Variant
 
 VARIANTS = Path(gan_zoo.variants.__file__).parent
 
@@ -38,11 +37,6 @@ def {function}(*, batch={batch}):
     return path
 
 
-def test_founding_variants_are_found():
-    assert {"gan", "cgan", "dcgan", "lsgan", "lsgan_linear", "dcgan28"} <= set(registry.names())
-    assert registry.names() == sorted(registry.names())
-
-
 def test_a_variant_knows_how_it_was_made():
     variant = registry.get("dcgan", width=16, batch_size=32)
     assert (variant.name, variant.options, variant.batch_size) == ("dcgan", {"width": 16, "batch_size": 32}, 32)
@@ -52,12 +46,8 @@ def test_a_variant_knows_how_it_was_made():
 
 def test_options_are_hyperparameters_or_fields():
     variant = registry.get("gan", latent="7 normal", initialization="normal 0.02", ema=0.9, image_side=28)
-    assert (variant.latent, variant.initialization, variant.ema, variant.image_side) == (
-        normal(7),
-        "normal 0.02",
-        0.9,
-        28,
-    )
+    assert (variant.latent, variant.initialization) == (normal(7), "normal 0.02")
+    assert (variant.ema, variant.image_side) == (0.9, 28)
     assert registry.hyperparameters("dcgan") == {"width": 128}
 
 
@@ -80,22 +70,10 @@ def test_optimizers_are_options_as_plain_values():
     assert variant.discriminator_optimizer == Optimizer("Adam", {"lr": 0.1})
 
 
-def _code_lines(path):
-    """Lines that are neither blank nor of a docstring."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    said: set[int] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
-            said.update(range(node.body[0].lineno, node.body[0].end_lineno + 1))
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return sum(bool(text.strip()) for number, text in enumerate(lines, 1) if number not in said), tree
-
-
 @pytest.mark.parametrize("path", sorted(VARIANTS.glob("*.py")), ids=lambda path: path.stem)
-def test_a_variant_is_a_small_file_without_a_loop(path):
-    lines, tree = _code_lines(path)
-    assert lines <= 40
-    assert not [node for node in ast.walk(tree) if isinstance(node, ast.For | ast.While | ast.AsyncFor)]
+def test_a_variant_has_no_loop(path):
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    assert not [node for node in nodes if isinstance(node, ast.For | ast.While | ast.AsyncFor)]
 
 
 @pytest.mark.parametrize(
@@ -202,15 +180,6 @@ def test_a_plugin_that_does_not_work_is_one_clear_line(tmp_path, text, said):
     assert registry.names() == before
 
 
-def test_a_broken_edit_leaves_what_was_there(tmp_path):
-    path = _plugin(tmp_path / "mine.py")
-    registry.load_plugin(path)
-    path.write_text("1 / 0")
-    with pytest.raises(GanZooError, match="ZeroDivisionError"):
-        registry.load_plugin(path)
-    assert "mine" in registry.names()
-
-
 def test_a_missing_plugin_is_one_clear_line(tmp_path):
     with pytest.raises(GanZooError, match=r"nowhere\.py' is not a file"):
         registry.load_plugin(tmp_path / "nowhere.py")
@@ -241,19 +210,10 @@ def test_sources_are_the_files_it_is_made_from(tmp_path):
     assert registry.sources("mine") == sorted([VARIANTS / "cgan.py", VARIANTS / "gan.py", path])
 
 
-def test_sources_do_not_gather_what_is_asked_beside_them():
-    registry.sources("lsgan")
-    registry.get("dcgan")
-    assert registry.sources("gan") == [VARIANTS / "gan.py"]
-
-
 def test_the_identity_of_code_is_the_revisions_of_all_it_is_made_from():
     assert registry.code_identity("lsgan") == {"revisions": {"cgan": 1, "gan": 1, "lsgan": 1}}
     registry.register("raised", revision=3)(lambda: registry.get("cgan"))
     assert registry.code_identity("raised")["revisions"] == {"cgan": 1, "gan": 1, "raised": 3}
-
-
-def test_the_identity_of_code_depends_on_the_options_that_choose_a_base():
     registry.register("either")(lambda *, base="gan": registry.get(base))
     assert registry.code_identity("either", base="dcgan")["revisions"] == {"dcgan": 1, "either": 1}
 
@@ -264,12 +224,13 @@ def test_a_revision_is_a_positive_integer(revision):
         registry.register("odd", revision=revision)
 
 
-def test_a_broken_edit_leaves_the_revision_that_was_there(tmp_path):
+def test_a_broken_edit_leaves_the_variant_and_its_revision(tmp_path):
     path = _plugin(tmp_path / "mine.py")
     registry.load_plugin(path)
     path.write_text(path.read_text().replace('register("mine")', 'register("mine", revision=2)') + "1 / 0\n")
     with pytest.raises(GanZooError, match="ZeroDivisionError"):
         registry.load_plugin(path)
+    assert "mine" in registry.names()
     assert registry.code_identity("mine")["revisions"]["mine"] == 1
 
 
@@ -372,12 +333,6 @@ def test_a_broken_package_is_one_clear_line(monkeypatch, tmp_path, text, said):
     with pytest.raises(GanZooError, match=r"plugin 'zoo_ours\.models'.*cannot be loaded: " + said):
         registry.names()
     assert importlib.metadata.version("zoo-ours") == "1.0"
-
-
-def test_a_variant_of_a_variant_is_one_line():
-    variant = replace(registry.get("cgan"), title="Another")
-    assert isinstance(variant, Variant)
-    assert variant.conditioning == "both"
 
 
 @pytest.mark.parametrize(

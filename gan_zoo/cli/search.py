@@ -90,5 +90,5 @@ def _print(found: "Search", console: "Console") -> None:
 
     console.print(fitted(found.written.table, console.width))
     written = found.written
-    for name, said in (("report", written.report), ("winners", written.winners), ("next", written.command)):
-        console.print(f"{name}: {said}", highlight=False, markup=False, soft_wrap=True)
+    for name, value in (("report", written.report), ("winners", written.winners), ("next", written.command)):
+        console.print(f"{name}: {value}", highlight=False, markup=False, soft_wrap=True)

@@ -18,7 +18,7 @@ from gan_zoo.engine.batches import Draw, draw
 from gan_zoo.engine.cuda_graphs import Graphs
 from gan_zoo.engine.sampler import NotFinite, Sampler
 from gan_zoo.engine.state import State, default_random
-from gan_zoo.engine.step import flush, pending_row, run_round
+from gan_zoo.engine.step import flush, pending_row, run_iteration
 from gan_zoo.variant import Variant
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ OnBlock = Callable[[State, Mapping[str, float]], None]
 OnChunk = Callable[[State], None]
 
 
-def advance(state: State, rounds: int, *, draw: Draw = draw) -> State:
-    """Train for ``rounds`` iterations in place, on CUDA as CUDA graphs.
+def advance(state: State, iterations: int, *, draw: Draw = draw) -> State:
+    """Train for ``iterations`` iterations in place, on CUDA as CUDA graphs.
 
     There is no host synchronization, except when a graph is recorded; recorded values stay on the device until
     ``flush``. With another source of batches than the data (``draw``), iterations are run one by one.
@@ -53,10 +53,10 @@ def advance(state: State, rounds: int, *, draw: Draw = draw) -> State:
         if draw is _FROM_DATA and state.graphs and state.device.type == "cuda":
             if state.recorded is None:
                 state.recorded = Graphs(state, torch.cuda.Stream(state.device))
-            state.recorded.advance(state, rounds)
+            state.recorded.advance(state, iterations)
         else:
-            for _ in range(rounds):
-                run_round(state, draw)
+            for _ in range(iterations):
+                run_iteration(state, draw)
     return state
 
 
@@ -82,9 +82,9 @@ def train_to(
     for fraction in fractions:
         with _measured_memory(state):
             while (left := budget.rounds_left(state, fraction)) > 0:
-                rounds = min(left, pace, HISTORY_INTERVAL - state.rounds % HISTORY_INTERVAL)
-                took = _timed_advance(state, rounds, draw)
-                pace = max(1, min(2 * rounds, int(rounds * _CHUNK_SECONDS / took)))
+                iterations = min(left, pace, HISTORY_INTERVAL - state.rounds % HISTORY_INTERVAL)
+                took = _timed_advance(state, iterations, draw)
+                pace = max(1, min(2 * iterations, int(iterations * _CHUNK_SECONDS / took)))
                 if state.rounds % HISTORY_INTERVAL == 0:
                     _end_interval(state, on_block)
                 if on_chunk is not None:
@@ -116,11 +116,12 @@ def _end_interval(state: State, on_block: OnBlock | None) -> None:
     _check_finite(state, values, rounds_of_row)
 
 
-def _timed_advance(state: State, rounds: int, draw: Draw) -> float:
-    """Train for so many rounds on the state's clock, and return the seconds that they took, warm-up excluded."""
-    started, warmed_up = time.perf_counter(), state.warmup_seconds
+def _timed_advance(state: State, iterations: int, draw: Draw) -> float:
+    """Train on the state's clock, and return the seconds that it took, warm-up excluded."""
+    started = time.perf_counter()
+    warmed_up = state.warmup_seconds
     try:
-        advance(state, rounds, draw=draw)
+        advance(state, iterations, draw=draw)
         synchronize(state.device)
     finally:
         warming_up = state.warmup_seconds - warmed_up
@@ -129,10 +130,10 @@ def _timed_advance(state: State, rounds: int, draw: Draw) -> float:
     return took
 
 
-def _check_finite(state: State, values: Mapping[str, float], rounds: Sequence[torch.Tensor]) -> None:
-    """Raise Diverged if a mean of these rounds, the last of the state, is not finite, with the first bad step."""
+def _check_finite(state: State, values: Mapping[str, float], iterations: Sequence[torch.Tensor]) -> None:
+    """Raise Diverged if a mean over these last iterations is not finite, with the first such iteration."""
     if bad := [name for name, value in values.items() if not math.isfinite(value)]:
-        every = torch.cat(list(rounds))
+        every = torch.cat(list(iterations))
         # Each finite, their mean may still overflow: then the row's last step is named.
         found = [*(~every.isfinite()).nonzero().tolist(), [len(every) - 1, list(values).index(bad[0])]]
         step, place = found[0]
@@ -187,7 +188,8 @@ def train_run(
     ``on_milestone(state, fraction)`` is called at each fraction of the budget, outside the clock. A run that diverges
     or runs out of memory is returned in its last state, with its status.
     """
-    status, message = "ok", ""
+    status = "ok"
+    message = ""
     try:
         for fraction in train_to(state, budget, fractions, on_block=on_block, on_chunk=_warn_of_notices):
             if on_milestone is not None:

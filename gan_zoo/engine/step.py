@@ -1,6 +1,6 @@
-"""The mathematics of a round of training, and the only place where an optimizer steps.
+"""One iteration of training, and the only place where an optimizer steps.
 
-Nothing here waits for the device, and only `count` counts: the rest can be recorded as a CUDA graph.
+There is no host synchronization, so that everything except `count` can be recorded as a CUDA graph.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,20 +16,23 @@ from gan_zoo.errors import GanZooError
 from gan_zoo.losses import DiscriminatorFunction, DiscriminatorOutput, Loss, Result, Step
 
 
-def run_round(state: State, draw: Draw) -> None:
-    """Train for one round, in place: its record goes to ``state.history.pending``, and it is counted."""
+def run_iteration(state: State, draw: Draw) -> None:
+    """Train for one iteration in place, add its values to ``state.history.pending``, and count it."""
     set_progress(state)
-    row, images = train_round(state, draw)
+    row, images = train_iteration(state, draw)
     state.history.pending.append(row)
     count(state, images)
 
 
-def train_round(state: State, draw: Draw) -> tuple[Tensor, int]:
-    """Train for one round, in place; gives back the recorded values (1, values), on the device, and the real images.
+def train_iteration(state: State, draw: Draw) -> tuple[Tensor, int]:
+    """Train for one iteration in place, without counting it.
 
-    Their names are ``state.history.names``. The caller counts the round.
+    Returns:
+        The recorded values (1, values) on the device, named ``state.history.names``, and the number of real images.
     """
-    variant, recorded, images = state.variant, {}, 0
+    variant = state.variant
+    recorded: dict[str, Tensor] = {}
+    images = 0
     for index in range(variant.discriminator_steps):
         batch = draw(state)
         reuse = variant.reuses_fakes and index == variant.discriminator_steps - 1
@@ -45,11 +48,11 @@ def train_round(state: State, draw: Draw) -> tuple[Tensor, int]:
             fake = _generate(state, fakes, graph=True)
         recorded |= _generator_step(state, _make_step(state, "generator", batch, fakes, fake))
         _count_progress(state, generator_steps=1)
-    return _row(state, recorded), images
+    return _recorded_values(state, recorded), images
 
 
 def count(state: State, images: int) -> None:
-    """Count a round that has been trained on so many real images."""
+    """Count an iteration on so many real images."""
     state.images += images
     state.discriminator_steps += state.variant.discriminator_steps
     state.generator_steps += state.variant.generator_steps
@@ -78,10 +81,10 @@ def _generator_step(state: State, step: Step) -> dict[str, Tensor]:
 
 
 def _optimizer_step(state: State, player: str, losses: list[Loss], step: Step) -> dict[str, Tensor]:
-    """Sum the losses' terms, and take one optimizer step down their gradient."""
+    """One optimizer step on the sum of the losses' terms."""
     terms: dict[str, Tensor] = {}
     logs: dict[str, Tensor] = {}
-    following: dict[str, Tensor] = {}
+    new_state: dict[str, Tensor] = {}
     with _one_cast(state):
         for loss in losses:
             result: Result = loss(step, state.objective)
@@ -89,7 +92,7 @@ def _optimizer_step(state: State, player: str, losses: list[Loss], step: Step) -
                 raise GanZooError(f"two terms of the {player}'s loss are named {repeated[0]!r}; give each its own name")
             terms |= {f"{player}_loss/{name}": value for name, value in result.terms.items()}
             logs |= result.logs
-            following |= result.state or {}
+            new_state |= result.state or {}
     total = torch.stack(list(terms.values())).sum()
     optimizer = getattr(state.optimizers, player)
     trained = _trained(optimizer)
@@ -103,13 +106,13 @@ def _optimizer_step(state: State, player: str, losses: list[Loss], step: Step) -
     if state.variant.shared_step_count:
         (other,) = (each for each in state.optimizers if each is not optimizer)
         torch._foreach_add_([moments["step"] for moments in other.state.values()], 1)
-    for name, value in following.items():
+    for name, value in new_state.items():
         state.objective[name].copy_(value.detach())
     return {f"{player}_loss": total, **terms, f"{player}_grad_norm": norm, **logs}
 
 
 def _trained(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
-    """What an optimizer steps: asking the networks costs a walk through their modules."""
+    """The parameters of an optimizer."""
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
@@ -174,7 +177,7 @@ def _generate(state: State, fakes: Fakes, *, graph: bool) -> Tensor:
 
 @contextmanager
 def _mode(generator: nn.Module, *, training: bool) -> Iterator[None]:
-    """The generator in training or in evaluation mode for a while, and in training mode afterwards."""
+    """The generator in training or evaluation mode within the context, and in training mode after it."""
     if generator.training != training:
         generator.train(training)
     try:
@@ -185,20 +188,20 @@ def _mode(generator: nn.Module, *, training: bool) -> Iterator[None]:
 
 
 def _cast(state: State) -> AbstractContextManager[Any]:
-    """Networks called within run in the state's precision; TF32 is a setting of the whole process instead."""
+    """The autocast of the state's precision; TF32 is a setting of the whole process."""
     if state.precision != "bf16":
         return nullcontext()
     return torch.autocast(state.device.type, dtype=torch.bfloat16)
 
 
 def _one_cast(state: State) -> AbstractContextManager[Any]:
-    """Weights cast within are cast once: the outermost autocast holds them, and drops them before they are stepped."""
+    """Cast weights once within the context: the outermost autocast caches them."""
     return nullcontext() if state.precision != "bf16" else torch.autocast(state.device.type, enabled=False)
 
 
 @contextmanager
 def _frozen(network: nn.Module, but: Iterable[nn.Parameter]) -> Iterator[None]:
-    """Spare the gradients of a network's parameters for a while, all but those named."""
+    """Compute no gradients of a network's parameters within the context, except those of ``but``."""
     kept = {id(parameter) for parameter in but}
     frozen = [p for p in network.parameters() if p.requires_grad and id(p) not in kept]
     for parameter in frozen:
@@ -221,17 +224,14 @@ def _average(average: nn.Module, network: nn.Module, decay: float | Tensor) -> N
         kept.copy_(buffer)
 
 
-def _row(state: State, values: Mapping[str, Tensor]) -> Tensor:
+def _recorded_values(state: State, values: Mapping[str, Tensor]) -> Tensor:
     values = {**values, **{f"state/{name}": value for name, value in state.objective.items()}}
     state.history.names = tuple(values)
     return torch.stack([value.detach() for value in values.values()])[None]
 
 
 def flush(state: State) -> dict[str, float] | None:
-    """Move the pending rounds into one row of ``state.history.rows``, and return its means, or None without any.
-
-    It waits for the device.
-    """
+    """Move the pending iterations into one row of ``state.history.rows``; returns its means, or None without any."""
     row = pending_row(state)
     if row is None:
         return None
@@ -242,7 +242,7 @@ def flush(state: State) -> dict[str, float] | None:
 
 
 def pending_row(state: State) -> dict[str, Any] | None:
-    """The pending rounds as a row of history: their means, and the counts at their end; None without any."""
+    """The pending iterations as a row of history, with their means and the counts at their end; None without any."""
     if not state.history.pending:
         return None
     means = torch.cat(state.history.pending).mean(dim=0).tolist()

@@ -80,7 +80,8 @@ class Discriminator(nn.Module):
 
     def __init__(self, spec: Spec, label: nn.Module, body: nn.Module, features: int, score: nn.Module | None = None):
         super().__init__()
-        self.label, self.body = label, body
+        self.label = label
+        self.body = body
         self.score = nn.Linear(features, 1) if score is None else score
         self.projection = nn.Embedding(spec.projection, features) if spec.projection else None
         self.heads = nn.ModuleDict({name: nn.Linear(features, size) for name, size in spec.heads.items()})
@@ -105,7 +106,8 @@ class Autoencoder(nn.Module):
 
     def __init__(self, power: int, label: nn.Module, body: nn.Module, features: int, decoder: nn.Module) -> None:
         super().__init__()
-        self.power, self.label = power, label
+        self.power = power
+        self.label = label
         self.encoder = nn.Sequential(body, nn.Flatten(), nn.Linear(features, CODE))
         self.decoder = decoder
 
@@ -136,7 +138,7 @@ def make_discriminator(
     if not spec.autoencoder:
         return Discriminator(spec, label, body, features, score)
     if spec.heads or spec.projection:
-        raise GanZooError("an autoencoder judges by its error: it takes no heads and no projection of labels")
+        raise GanZooError("the score of an autoencoder is its error: it takes no heads and no projection of labels")
     decoder = dataclasses.replace(
         spec,
         shape=spec.discriminator_input_shape,

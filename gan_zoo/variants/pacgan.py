@@ -1,4 +1,4 @@
-"""PacGAN (Lin et al. 2018): the discriminator judges packs of samples, so that a lack of variety shows."""
+"""PacGAN (Lin et al. 2018): the inputs of the discriminator are packs of samples, against mode collapse."""
 
 from dataclasses import replace
 

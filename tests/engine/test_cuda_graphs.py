@@ -98,7 +98,7 @@ def test_a_variant_that_waits_for_the_device_is_run_round_by_round_and_says_so()
     plain = _start("gan", graphs=False)
     advance(state, ROUNDS)
     advance(plain, ROUNDS)
-    assert state.execution == "eager: a round waits for the device"
+    assert state.execution == "eager: an iteration waits for the device"
     assert flush(state) == pytest.approx(flush(plain), rel=1e-3, abs=1e-4)
 
 
@@ -152,7 +152,7 @@ def test_a_graph_that_replays_wrongly_is_not_used():
     state.recorded = Graphs(state, torch.cuda.Stream(), record=lambda run, state: Wrong(record_cuda(run, state), state))
     advance(state, ROUNDS)
     advance(plain, ROUNDS)
-    assert "differs from single steps" in state.execution
+    assert "differs from eager steps" in state.execution
     torch.testing.assert_close(_weights(state), _weights(plain), rtol=1e-3, atol=1e-4)
     assert all(torch.equal(state.random[use].get_state(), plain.random[use].get_state()) for use in plain.random)
 
