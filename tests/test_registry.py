@@ -5,7 +5,6 @@ import importlib.metadata
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest

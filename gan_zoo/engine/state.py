@@ -128,9 +128,7 @@ def init(
     prepare(device.type, precision)
     _check_size(variant, data)
     plain = dtype == torch.float64
-    on_cuda = device.type == "cuda"
     networks = _build(variant, data, seed, dtype, channels_last=channels_last and not plain)
-    progress = _PROGRESS if variant.scheduled else ()
     return State(
         variant=variant,
         data=data.train,
@@ -143,7 +141,7 @@ def init(
         precision=precision,
         networks=networks,
         ema=copy.deepcopy(networks.generator).requires_grad_(False) if variant.ema else None,
-        optimizers=_make_optimizers(variant, networks, {} if plain else {"fused": True, "capturable": on_cuda}),
+        optimizers=_make_optimizers(variant, networks, device, plain=plain),
         objective={
             name: torch.tensor(value, dtype=dtype, device=device) for name, value in variant.objective.state.items()
         },
@@ -151,7 +149,7 @@ def init(
         default_random=seeded(seed, "dropout", device).get_state(),
         order=torch.arange(len(data.train), device=device),
         cursor=len(data.train),
-        progress={name: torch.zeros((), dtype=torch.float64, device=device) for name in progress},
+        progress={name: torch.zeros((), dtype=torch.float64, device=device) for name in _PROGRESS if variant.scheduled},
     )
 
 
@@ -167,7 +165,8 @@ def _build(variant: Variant, data: Dataset, seed: int, dtype: torch.dtype, *, ch
     return networks
 
 
-def _make_optimizers(variant: Variant, networks: Networks, preferred: dict[str, bool]) -> Optimizers:
+def _make_optimizers(variant: Variant, networks: Networks, device: torch.device, *, plain: bool) -> Optimizers:
+    preferred = {} if plain else {"fused": True, "capturable": device.type == "cuda"}
     return Optimizers(
         variant.generator_optimizer.build(variant.generator_trains(networks), **preferred),
         variant.discriminator_optimizer.build(variant.discriminator_trains(networks), **preferred),

@@ -54,11 +54,11 @@ def projected(
 
     The discriminator: convolutions (kernel 5, stride 2), batch norm but on the first, leaky ReLU 0.2, flattened to one
     unit. The options break the paper's rules: pooling (maximum in the discriminator, nearest neighbor in the generator)
-    in place of strides, ReLU in the discriminator, another ``norm``, norms at the discriminator's input and the
-    generator's output too (``norm_at_edges``), a ``dense`` hidden layer of 256 units before the score.
+    in place of strides, ReLU in the discriminator, another ``norm``, norms at the discriminator's input and generator's
+    output (``norm_at_edges``), a ``dense`` layer of 256 units before the score.
 
     Raises:
-        GanZooError: a side that is not 8, 16, 32 ..., or a setting that is not one of these.
+        GanZooError: a side that is not 8, 16, 32 ..., or an unknown setting.
     """
     check_known("resampling", resampling, ("strided", "pooling"))
     check_known("activation", activation, ("leaky_relu", "relu"))
@@ -68,19 +68,19 @@ def projected(
         return ProjectGenerator(spec, generator, resampling, norm, norm_at_edges)
 
     def active() -> nn.Module:
-        return nn.LeakyReLU(0.2, inplace=True) if activation == "leaky_relu" else nn.ReLU(inplace=True)
+        return nn.ReLU(inplace=True) if activation == "relu" else nn.LeakyReLU(0.2, inplace=True)
 
     channels, *size = spec.discriminator_input_shape
     label = LabelPlane(spec.discriminator_classes, *size)
     inner = spec.norm or norm
-    body: list[nn.Module] = norm_2d(inner, channels + label.channels) if norm_at_edges else []
     wide = channels + label.channels
+    body: list[nn.Module] = norm_2d(inner, wide) if norm_at_edges else []
     for stage in range(_stages(spec.shape)):
         narrow = wide
         wide = discriminator * 2**stage
         body += [*_halve(narrow, wide, resampling), *(norm_2d(inner, wide) if stage else []), active()]
-    features = wide * 16
     body.append(nn.Flatten())
+    features = wide * 16
     if head == "dense":
         body += [nn.Linear(features, _DENSE), active()]
         features = _DENSE

@@ -72,7 +72,7 @@ def _constant(variant, values):
 
 def test_a_generator_that_is_not_finite_is_refused(tiny, pixels):
     state = init(_constant(tiny(), torch.full((1, 4, 4), float("nan"))), pixels(), seed=0)
-    with pytest.raises(GanZooError, match="'gan' .* not finite"):
+    with pytest.raises(GanZooError, match="not finite"):
         Sampler.of(state)(2)
     assert state.networks.generator.training
 
