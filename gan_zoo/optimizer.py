@@ -62,7 +62,8 @@ class KerasAdam(torch.optim.Optimizer):
             torch._foreach_sub_(parameters, moves)
 
 
-_SHAPES = ("constant", "linear", "cosine", "inverse")
+_SHAPES = {"constant": (), "linear": ("end", "length"), "cosine": ("end", "length"), "inverse": ("decay",)}
+"""The fields that each shape of a schedule uses."""
 _UNITS = ("images", "updates")
 
 
@@ -93,6 +94,13 @@ class Schedule:
             value = getattr(self, name)
             if type(value) not in (int, float) or not least <= value < math.inf:
                 raise GanZooError(f"{name} of a schedule is {value!r}; it must be a finite number of at least {least}")
+        for name in ("end", "length", "decay"):
+            unused = not callable(self.shape) and name not in _SHAPES[self.shape]
+            if unused and getattr(self, name) != getattr(Schedule, name):
+                shapes = " or ".join(repr(shape) for shape, used in _SHAPES.items() if name in used)
+                raise GanZooError(
+                    f"{name} of a schedule has no effect with shape {self.shape!r}; set shape to {shapes}"
+                )
 
     def at(self, t: Tensor) -> Tensor:
         """The value at t, both float64."""
@@ -218,11 +226,12 @@ class Optimizer:
 
     def follow_schedules(self, optimizer: torch.optim.Optimizer, progress: Mapping[str, Tensor]) -> None:
         """Set the scheduled settings for the step to come. Those other than ``lr`` are numbers on the host."""
+        starts = self._starts
         for key, setting in self.settings.items():
             if isinstance(setting, Schedule) and key == "lr":
                 for group in optimizer.param_groups:
                     group["lr"].copy_(setting.at(progress[setting.over]))
-            elif setting != self._starts[key]:
+            elif setting != starts[key]:
                 value = _evaluate(setting, lambda schedule: schedule.at(progress[schedule.over]).item())
                 for group in optimizer.param_groups:
                     group[key] = value

@@ -107,6 +107,7 @@ def test_a_variant_has_no_loop(path):
         ("gan", {"generator_optimizer": {"lr": {"start": 0.1, "decay": "much"}}}, "decay of a schedule is 'much'"),
         ("gan", {"lr": {"start": 0.1, "decay": -1}}, "decay of a schedule is -1"),
         ("gan", {"lr": {"start": 0.1, "shap": "cosine"}}, "did you mean 'shape'"),
+        ("gan", {"lr": {"start": 0.1, "length": 5}}, "length .* no effect .* 'linear' or 'cosine'"),
         ("gan", {"lr": {"start": 0.1, "shape": "cosin"}}, "did you mean 'cosine'"),
         ("gan", {"ema": {"start": 0.5, "over": "epochs"}}, "unknown unit of a schedule.*images, updates"),
         ("gan", {"joint": True}, "'joint' .* 'concat_real_fake'"),

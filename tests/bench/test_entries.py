@@ -113,9 +113,9 @@ def test_a_named_entry_is_its_variant_under_another_name(entry):
 
 
 def test_optimizers_are_named_by_suites(entry):
-    options = '{ name = "RMSprop", lr = { start = 0.001, length = 500 } }'
+    options = '{ name = "RMSprop", lr = { start = 0.001, shape = "linear", length = 500 } }'
     variant = entry("gan", suite=f"shared = {{ generator_optimizer = {options} }}")
-    assert variant.generator_optimizer == Optimizer("RMSprop", {"lr": Schedule(0.001, length=500)})
+    assert variant.generator_optimizer == Optimizer("RMSprop", {"lr": Schedule(0.001, "linear", length=500)})
     assert variant.discriminator_optimizer == Optimizer()
 
 
