@@ -11,15 +11,16 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from gan_zoo.bench import estimate, launch, worker
+from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.interrupts import NOTICE, Stop
-from gan_zoo.bench.listener import Listener
-from gan_zoo.bench.plan import CellPlan, Plan, Recipe
-from gan_zoo.bench.records import Row, append, read_cell
+from gan_zoo.bench.plan import Plan, RunSpec
+from gan_zoo.bench.records import Row, append, read_run
 from gan_zoo.bench.resume import is_finished
-from gan_zoo.bench.run import begin_anyhow, now, records_path, run_cell
+from gan_zoo.bench.run import begin_anyhow, execute_run, now, records_path
 from gan_zoo.errors import GanZooError
+from gan_zoo.options import RunOptions
 
-Rows = Generator[tuple[CellPlan, Row], None, None]
+Rows = Generator[tuple[RunSpec, Row], None, None]
 """Runs with their last rows, as they end."""
 _ENDING = 10.0
 """Seconds that a process may take between closing its pipe and its end."""
@@ -31,7 +32,7 @@ GONE: Row = {}
 """In place of a row: the process of the run is gone."""
 
 
-def run_cells(plan: Plan, cells: list[CellPlan], folder: Path, listener: Listener, stop: Stop) -> Rows:
+def run_cells(plan: Plan, cells: list[RunSpec], folder: Path, listener: Listener, stop: Stop) -> Rows:
     """Run the runs, ``plan.jobs`` at a time, and yield each with its last row as it ends.
 
     A run whose process ends before it, however that happens, ends with status ``error`` and is not tried again in this
@@ -41,14 +42,14 @@ def run_cells(plan: Plan, cells: list[CellPlan], folder: Path, listener: Listene
         Interrupted: a stop was requested, and every run in training has written a checkpoint.
         StorageError: a file of a run cannot be written.
     """
-    if cells and (plan.recipe.isolate or plan.recipe.run_timeout is not None or (plan.jobs > 1 and len(cells) > 1)):
+    if cells and (plan.options.isolate or plan.options.run_timeout is not None or (plan.jobs > 1 and len(cells) > 1)):
         yield from _Crew(plan, cells, folder, listener, stop).run()
         return
     evaluator = plan.evaluator()
     for cell in cells:
         if stop.requested:
             raise stop.interrupted(f"stopped before {cell.title}")
-        end = run_cell(plan, cell, evaluator, folder, listener, stop)
+        end = execute_run(plan, cell, evaluator, folder, listener, stop)
         yield cell, end
         if end.get("fatal"):
             raise GanZooError(f"{cell.title}: {end['message']}; run the same command again, in another process")
@@ -57,10 +58,10 @@ def run_cells(plan: Plan, cells: list[CellPlan], folder: Path, listener: Listene
 class _Crew:
     """Worker processes, each with a run, and the runs that wait for one."""
 
-    def __init__(self, plan: Plan, cells: list[CellPlan], folder: Path, listener: Listener, stop: Stop) -> None:
+    def __init__(self, plan: Plan, cells: list[RunSpec], folder: Path, listener: Listener, stop: Stop) -> None:
         self.plan, self.folder, self.listener, self.stop = plan, folder, listener, stop
         # Made again by each worker: what is decided here must not depend on its own process.
-        self.recipe = replace(plan.recipe, download=False, threads=plan.threads)
+        self.options = replace(plan.options, download=False, threads=plan.threads)
         self.waiting = deque(cells)
         self.workers: list[_Worker] = []
         self.stopping = False
@@ -75,7 +76,7 @@ class _Crew:
                 self._estimate()
                 self.listener.tick()
                 while self.waiting and len(self.workers) < self.plan.jobs:
-                    self.workers.append(_Worker(self.recipe, self.folder, self.waiting.popleft()))
+                    self.workers.append(_Worker(self.options, self.folder, self.waiting.popleft()))
                 for one in _heard(self.workers):
                     cell = one.cell
                     if (row := self._hear(one)) is not None:
@@ -103,12 +104,12 @@ class _Crew:
 
         A single run's own progress tells it, and measuring takes from its speed.
         """
-        if self.plan.recipe.single:
+        if self.plan.options.single:
             return
         if self.estimator is not None:
             self.estimator.hear(self.listener)
         elif self.waiting and time.monotonic() > self.estimate_at and self.plan.device.type == "cpu":
-            self.estimator = _Estimator(self.recipe, [*self.waiting, *(one.cell for one in self.workers)])
+            self.estimator = _Estimator(self.options, [*self.waiting, *(one.cell for one in self.workers)])
 
     def _hear(self, one: "_Worker") -> Row | None:
         """The last row of the worker's run if it has ended; the worker then gets the next one, or is ended.
@@ -131,21 +132,21 @@ class _Crew:
 
     def _end_late(self) -> Rows:
         """End the runs that have taken longer than the plan's limit."""
-        limit = self.plan.recipe.run_timeout
+        limit = self.plan.options.run_timeout
         for one in [one for one in self.workers if limit is not None and one.seconds > limit]:
             self.workers.remove(one)
             one.kill()
             message = f"took longer than {limit:g} s; the same command with a longer --run-timeout resumes it"
             yield one.cell, self._record_death(one.cell, "timeout", message)
 
-    def _record_death(self, cell: CellPlan, status: str, message: str) -> Row:
+    def _record_death(self, cell: RunSpec, status: str, message: str) -> Row:
         """The last row of a run whose process is gone: its own if it had finished, else one that is appended.
 
         What it had done is according to its records.
         """
         path = records_path(self.folder, cell)
         begin_anyhow(self.plan, cell, self.folder)
-        done = read_cell(path)
+        done = read_run(path)
         if done.end is not None and is_finished(self.plan, self.folder, cell):
             return done.end
         last = max([*done.history, *done.metrics], key=lambda row: int(row["step"]), default={})
@@ -171,10 +172,10 @@ def _heard(crew: list["_Worker"]) -> list["_Worker"]:
 class _Estimator:
     """The process that measures how long a run of each variant takes."""
 
-    def __init__(self, recipe: Recipe, cells: list[CellPlan]) -> None:
+    def __init__(self, options: RunOptions, cells: list[RunSpec]) -> None:
         self.pipe, theirs = multiprocessing.Pipe()
         names = {cell.variant_name: cell.name for cell in cells if cell.variant is not None}
-        self.process = launch.start(estimate.serve, theirs, recipe, [*names.values()])
+        self.process = launch.start(estimate.serve, theirs, options, [*names.values()])
         theirs.close()
 
     def hear(self, listener: Listener) -> None:
@@ -193,15 +194,15 @@ class _Estimator:
 class _Worker:
     """A worker process as its parent sees it, and the run that it is at."""
 
-    def __init__(self, recipe: Recipe, folder: Path, cell: CellPlan) -> None:
+    def __init__(self, options: RunOptions, folder: Path, cell: RunSpec) -> None:
         self.pipe, theirs = multiprocessing.Pipe()
-        self.process = launch.start(worker.serve, theirs, recipe, folder)
+        self.process = launch.start(worker.serve, theirs, options, folder)
         # With this end closed here, a dead process is heard at once as the end of the pipe.
         theirs.close()
         self.ready = False
         self.give(cell)
 
-    def give(self, cell: CellPlan) -> None:
+    def give(self, cell: RunSpec) -> None:
         """Have it run a run."""
         self.cell = cell
         self.began: float | None = None

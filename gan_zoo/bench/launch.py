@@ -27,9 +27,12 @@ def context() -> BaseContext:
     return multiprocessing.get_context("forkserver" if _SERVER else "spawn")
 
 
-def begin_early() -> None:
-    """Have a server process import what workers need, beside what this process does meanwhile; once is enough."""
-    if _SERVER:
+def begin_early(device: str | None = None) -> None:
+    """Have a server process import what workers need, beside what this process does meanwhile; once is enough.
+
+    With a CUDA ``device`` it is left for later.
+    """
+    if _SERVER and not (device or "").startswith("cuda"):
         from multiprocessing import forkserver
 
         forkserver.set_forkserver_preload(_IMPORTED)

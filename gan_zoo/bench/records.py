@@ -31,7 +31,7 @@ _CHECKSUM = re.compile(r',"crc":"([0-9a-f]{8})"\}$')
 
 
 @dataclass
-class Cell:
+class RunRecord:
     """All rows of one run (a variant and a seed) that count, in the order of training.
 
     ``end`` is None while the run is unfinished. ``damage`` names the file and line that cannot be read, if there is
@@ -130,14 +130,14 @@ def _remove_torn_line(file: Any) -> None:
             file.seek(0, os.SEEK_END)
 
 
-def read_cell(path: Path) -> Cell:
+def read_run(path: Path) -> RunRecord:
     """Read a run's file.
 
     A last line without an end was cut by a kill and is ignored. Any other line that cannot be read is damage, and is
-    named by ``Cell.damage``, unless a ``begin`` row after it starts the run over. In files without checksums, which
-    earlier versions wrote, a torn line may also stand before a ``resume`` row.
+    named by ``RunRecord.damage``, unless a ``begin`` row after it starts the run over. In files without checksums,
+    which earlier versions wrote, a torn line may also stand before a ``resume`` row.
     """
-    cell = Cell(path.stem)
+    cell = RunRecord(path.stem)
     content = path.read_bytes()
     lines = content.split(b"\n")[:-1]
     checked = any(_CHECKSUM.search(line.decode(errors="replace")) for line in lines)
@@ -212,7 +212,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def read_cells(folder: Path) -> list[Cell]:
+def read_runs(folder: Path) -> list[RunRecord]:
     """The runs that the manifest names and that have begun, in its order, with the evaluations that it asks for.
 
     Raises:
@@ -220,7 +220,7 @@ def read_cells(folder: Path) -> list[Cell]:
     """
     manifest = read_manifest(folder)
     paths = [Path(folder) / CELLS / f"{name}.jsonl" for name in manifest["cells"]]
-    return [select(_checked(read_cell(path), path), manifest) for path in paths if path.is_file()]
+    return [select(_checked(read_run(path), path), manifest) for path in paths if path.is_file()]
 
 
 def damages(folder: Path) -> list[str]:
@@ -230,10 +230,10 @@ def damages(folder: Path) -> list[str]:
         GanZooError: no results folder, or a run that does not tell what it is of.
     """
     fix = "the run counts as unfinished; the same `gan-zoo bench` or `train` command trains it again"
-    return [f"{cell.damage}: {fix}" for cell in read_cells(folder) if cell.damage]
+    return [f"{cell.damage}: {fix}" for cell in read_runs(folder) if cell.damage]
 
 
-def _checked(cell: Cell, path: Path) -> Cell:
+def _checked(cell: RunRecord, path: Path) -> RunRecord:
     """The cell, whose file may hold no whole row yet."""
     if missing := [key for key in _NAMED if cell.begin and cell.begin.get(key) is None]:
         raise GanZooError(f"{path} does not tell its {missing[0]}; delete it, and run the bench again with the same "

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.collapse import collapse
 from gan_zoo.bench.interrupts import Stop
-from gan_zoo.bench.listener import Listener
-from gan_zoo.bench.plan import CellPlan, Plan
+from gan_zoo.bench.plan import Plan, RunSpec
 from gan_zoo.bench.points import PointEvaluator, judge_of
-from gan_zoo.bench.records import CELLS, Cell, Row, append, flush, read_cell
+from gan_zoo.bench.records import CELLS, Row, RunRecord, append, flush, read_run
 from gan_zoo.bench.samples import write_samples
 from gan_zoo.device import is_fatal
 from gan_zoo.engine import Sampler, State, checkpoint, failure, pending_row, start, take_notices, train_to
@@ -22,18 +22,18 @@ from gan_zoo.metrics.evaluator import Measuring
 CHECKPOINTS = "checkpoints"
 
 
-def records_path(folder: Path, cell: CellPlan) -> Path:
+def records_path(folder: Path, cell: RunSpec) -> Path:
     """The file of a run's rows."""
     return folder / CELLS / f"{cell.name}.jsonl"
 
 
-def checkpoint_path(folder: Path, cell: CellPlan) -> Path:
+def checkpoint_path(folder: Path, cell: RunSpec) -> Path:
     """The file of a run's state."""
     return folder / CHECKPOINTS / f"{cell.name}.safetensors"
 
 
-def run_cell(
-    plan: Plan, cell: CellPlan, evaluator: Measuring, folder: Path, listener: Listener, stop: Stop | None = None
+def execute_run(
+    plan: Plan, cell: RunSpec, evaluator: Measuring, folder: Path, listener: Listener, stop: Stop | None = None
 ) -> Row:
     """Run one run to the end of its budget, from its last checkpoint if there is one, and return its last row.
 
@@ -52,13 +52,13 @@ def run_cell(
     else:
         end = _train(plan, cell, evaluator, folder, listener, stop or Stop())
     # From the records, as the seconds of training: what an earlier session did counts, what is done again does not.
-    end["evaluation_seconds"] = sum(row.get("evaluation_seconds", 0.0) for row in read_cell(path).metrics)
+    end["evaluation_seconds"] = sum(row.get("evaluation_seconds", 0.0) for row in read_run(path).metrics)
     append(path, end)
     listener.end(cell, end)
     return end
 
 
-def _measure_real(plan: Plan, cell: CellPlan, evaluator: Measuring, path: Path) -> Row:
+def _measure_real(plan: Plan, cell: RunSpec, evaluator: Measuring, path: Path) -> Row:
     append(path, begin_row(plan, cell, None))
     at = {"step": 0, "images": 0, "seconds": 0.0, "fraction": 1.0}
     try:
@@ -71,7 +71,7 @@ def _measure_real(plan: Plan, cell: CellPlan, evaluator: Measuring, path: Path) 
     return _end(plan, None, "ok", "")
 
 
-def _train(plan: Plan, cell: CellPlan, evaluator: Measuring, folder: Path, listener: Listener, stop: Stop) -> Row:
+def _train(plan: Plan, cell: RunSpec, evaluator: Measuring, folder: Path, listener: Listener, stop: Stop) -> Row:
     path = records_path(folder, cell)
     state: State | None = None
     try:
@@ -81,7 +81,7 @@ def _train(plan: Plan, cell: CellPlan, evaluator: Measuring, folder: Path, liste
             listener.evaluate(cell)
             _milestone(plan, cell, state, fraction, evaluator, folder)
         _append_pending(path, state)
-        why = _collapse(plan, cell, read_cell(path))
+        why = _collapse(plan, cell, read_run(path))
         return _end(plan, state, "collapsed" if why else "ok", why)
     except (StorageError, Interrupted):
         raise
@@ -95,7 +95,7 @@ def _train(plan: Plan, cell: CellPlan, evaluator: Measuring, folder: Path, liste
         return _failed(plan, cell, state, error)
 
 
-def _failed(plan: Plan, cell: CellPlan, state: State | None, error: BaseException) -> Row:
+def _failed(plan: Plan, cell: RunSpec, state: State | None, error: BaseException) -> Row:
     """The last row of a run that raised; ``fatal`` where no other run can be run in this process."""
     try:
         status, message = failure(error, cell.variant)
@@ -105,15 +105,15 @@ def _failed(plan: Plan, cell: CellPlan, state: State | None, error: BaseExceptio
     return end | {"fatal": True} if is_fatal(error, plan.device) else end
 
 
-def _start(plan: Plan, cell: CellPlan, folder: Path, listener: Listener) -> tuple[State, Sequence[float]]:
+def _start(plan: Plan, cell: RunSpec, folder: Path, listener: Listener) -> tuple[State, Sequence[float]]:
     """The state to train from, and the evaluations that are left of it."""
     path = records_path(folder, cell)
-    record = read_cell(path) if path.is_file() else Cell(cell.name)
+    record = read_run(path) if path.is_file() else RunRecord(cell.name)
     if record.begin and not record.damage:
         state = restored(plan, cell, folder, listener)
         if state is not None:
             append(path, {"row": "resume", "step": state.rounds})
-            return state, _left(plan, cell, state, read_cell(path), listener)
+            return state, _left(plan, cell, state, read_run(path), listener)
         if record.end is not None:
             listener.notice(f"{cell.title}: it has no checkpoint to resume from, and is trained again from the start")
     state = _init(plan, cell)
@@ -121,7 +121,7 @@ def _start(plan: Plan, cell: CellPlan, folder: Path, listener: Listener) -> tupl
     return state, plan.evaluate_at
 
 
-def _begin(plan: Plan, cell: CellPlan, folder: Path, state: State | None) -> None:
+def _begin(plan: Plan, cell: RunSpec, folder: Path, state: State | None) -> None:
     """Begin the records, without the checkpoints of records that they replace: nothing may resume from those."""
     saved = checkpoint_path(folder, cell)
     for file in (saved, checkpoint.previous(saved)):
@@ -130,13 +130,13 @@ def _begin(plan: Plan, cell: CellPlan, folder: Path, state: State | None) -> Non
     append(records_path(folder, cell), begin_row(plan, cell, state))
 
 
-def _init(plan: Plan, cell: CellPlan) -> State:
+def _init(plan: Plan, cell: RunSpec) -> State:
     assert cell.variant is not None
     data = plan.data[cell.variant.image_side]
-    return start(cell.variant, data, cell.seed, precision=plan.precision, graphs=plan.recipe.graphs)
+    return start(cell.variant, data, cell.seed, precision=plan.precision, graphs=plan.options.graphs)
 
 
-def restored(plan: Plan, cell: CellPlan, folder: Path, listener: Listener) -> State | None:
+def restored(plan: Plan, cell: RunSpec, folder: Path, listener: Listener) -> State | None:
     """The state of the last checkpoint, or of the one before it if the last is damaged; None without either."""
     path = checkpoint_path(folder, cell)
     for saved in (path, checkpoint.previous(path)):
@@ -148,12 +148,12 @@ def restored(plan: Plan, cell: CellPlan, folder: Path, listener: Listener) -> St
     return None
 
 
-def _left(plan: Plan, cell: CellPlan, state: State, record: Cell, listener: Listener) -> list[float]:
+def _left(plan: Plan, cell: RunSpec, state: State, record: RunRecord, listener: Listener) -> list[float]:
     """The evaluations that are not on record: those ahead, and one at this very step."""
     here = {"row": "metrics", "step": state.rounds, **_counts(state), "fraction": 1.0}
     here["budget"] = _budget(plan)
     evaluated = plan.evaluated(record)
-    due = plan.schedule.evaluations(Cell(cell.name, record.begin, metrics=[here]))
+    due = plan.schedule.evaluations(RunRecord(cell.name, record.begin, metrics=[here]))
     passed = [f for f in plan.evaluate_at if plan.budget.rounds_left(state, f) == 0 and f not in evaluated]
     if missed := [f for f in passed if f not in due]:
         amounts = ", ".join(f"{plan.schedule.amount * fraction:,.10g}" for fraction in missed)
@@ -174,7 +174,7 @@ def _append_pending(path: Path, state: State) -> None:
         append(path, {"row": "history", **row, "partial": True})
 
 
-def _on_chunk(plan: Plan, cell: CellPlan, folder: Path, listener: Listener, stop: Stop) -> Callable[[State], None]:
+def _on_chunk(plan: Plan, cell: RunSpec, folder: Path, listener: Listener, stop: Stop) -> Callable[[State], None]:
     """What is done a few times a second between two steps: progress, a checkpoint when it is due, and a stop."""
     saved = time.monotonic()
 
@@ -185,7 +185,7 @@ def _on_chunk(plan: Plan, cell: CellPlan, folder: Path, listener: Listener, stop
         row = pending_row(state) or state.history.rows[-1]
         rate = state.images / state.seconds if state.seconds else 0.0
         listener.block(cell, plan.budget.spent(state) / plan.budget.amount, rate, row["values"])
-        if stop.requested or time.monotonic() - saved >= plan.recipe.checkpoint_every:
+        if stop.requested or time.monotonic() - saved >= plan.options.checkpoint_every:
             _save(cell, folder, state)
             saved = time.monotonic()
         if stop.requested:
@@ -203,7 +203,7 @@ def _counts(state: State) -> Row:
     return {name: getattr(state, name) for name in names}
 
 
-def _milestone(plan: Plan, cell: CellPlan, state: State, fraction: float, evaluator: Measuring, folder: Path) -> None:
+def _milestone(plan: Plan, cell: RunSpec, state: State, fraction: float, evaluator: Measuring, folder: Path) -> None:
     """Measure, draw samples, and only then save the state: what a checkpoint has passed is on record.
 
     The row that makes the evaluation count (``Plan.evaluated``) is appended last: a kill before it has it repeated.
@@ -230,7 +230,7 @@ def _milestone(plan: Plan, cell: CellPlan, state: State, fraction: float, evalua
     _save(cell, folder, state)
 
 
-def _save(cell: CellPlan, folder: Path, state: State) -> None:
+def _save(cell: RunSpec, folder: Path, state: State) -> None:
     flush(records_path(folder, cell))
     checkpoint.save(state, checkpoint_path(folder, cell), keep_previous=True)
 
@@ -244,7 +244,7 @@ def _metrics_rows(plan: Plan, at: Row, evaluator: Measuring, measure: Callable[[
     return [{**shared, **row, "measurement": plan.measurement_digests.get(row["extractor"])} for row in rows]
 
 
-def _collapse(plan: Plan, cell: CellPlan, record: Cell) -> str:
+def _collapse(plan: Plan, cell: RunSpec, record: RunRecord) -> str:
     """Why the run counts as collapsed; empty if it does not.
 
     Of points the modes are a measure, and a seed that misses them belongs in its mean.
@@ -255,15 +255,15 @@ def _collapse(plan: Plan, cell: CellPlan, record: Cell) -> str:
     return collapse(evaluated, record.history, probability=cell.variant.objective.probability)
 
 
-def begin_anyhow(plan: Plan, cell: CellPlan, folder: Path) -> None:
+def begin_anyhow(plan: Plan, cell: RunSpec, folder: Path) -> None:
     """Append the row that records begin with, if there is none, so that the tables have the run."""
     path = records_path(folder, cell)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.is_file() or not read_cell(path).begin:
+    if not path.is_file() or not read_run(path).begin:
         _begin(plan, cell, folder, None)
 
 
-def begin_row(plan: Plan, cell: CellPlan, state: State | None) -> Row:
+def begin_row(plan: Plan, cell: RunSpec, state: State | None) -> Row:
     """The row that a cell's records begin with; without a state, what is known before it is made."""
     row: Row = {
         "row": "begin",

@@ -10,10 +10,10 @@ from typing import Any
 
 import filelock
 
-from gan_zoo.bench import entries
+from gan_zoo.bench import suite_variants
+from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.executor import run_cells
 from gan_zoo.bench.interrupts import stop_on_signals
-from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.memory import PeakMemory
 from gan_zoo.bench.plan import Plan
 from gan_zoo.bench.records import MANIFEST, read_manifest, write_json
@@ -25,7 +25,7 @@ from gan_zoo.errors import GanZooError, Interrupted, StorageError
 from gan_zoo.io import check_writable, remove_temporary
 
 
-def run_plan(plan: Plan, folder: Path, listener: Listener | None = None, *, force: bool = False) -> list[str]:
+def run_plan(plan: Plan, folder: Path, listener: Listener | None = None) -> list[str]:
     """Run the runs of a plan that are not finished, and return those that ended in an error or timeout, a line each.
 
     A run that was interrupted, or trained for a smaller budget, resumes from its checkpoint. The manifest is written
@@ -36,7 +36,6 @@ def run_plan(plan: Plan, folder: Path, listener: Listener | None = None, *, forc
         plan: what is to be run.
         folder: the results folder.
         listener: what is notified of the progress.
-        force: whether runs in the folder that have other settings, or a larger budget, are deleted.
 
     Raises:
         GanZooError: another process is writing to the folder, or it holds other settings or a larger budget.
@@ -48,7 +47,7 @@ def run_plan(plan: Plan, folder: Path, listener: Listener | None = None, *, forc
     lock = lock_folder(folder)
     try:
         remove_temporary(folder)
-        for notice in check_folder(plan, folder, force=force):
+        for notice in check_folder(plan, folder):
             listener.notice(notice)
         return _run(plan, folder, listener)
     finally:
@@ -58,7 +57,7 @@ def run_plan(plan: Plan, folder: Path, listener: Listener | None = None, *, forc
 
 def _run(plan: Plan, folder: Path, listener: Listener) -> list[str]:
     started, clock = now(), time.perf_counter()
-    cells = plan.cells()
+    cells = plan.runs()
     # Seed by seed, the real images after the variants: training begins at once, and an interrupted suite has runs that
     # can be compared.
     todo = sorted(
@@ -138,9 +137,9 @@ def default_folder(plan: Plan) -> Path:
     Example: ``runs/gan-digits-seed0`` of a single training run, ``runs/losses-mnist-quick`` of a suite.
     """
     data = plan.measured.name
-    if plan.recipe.single:
+    if plan.options.single:
         return Path("runs") / f"{plan.variants[0].shown}-{data}-seed{plan.seeds[0]}"
-    suite = Path(plan.recipe.suite.file).stem
+    suite = Path(plan.suite.file).stem
     return Path("runs") / "-".join([suite, *([] if data == suite else [data]), plan.preset_name])
 
 
@@ -148,14 +147,14 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
     """What was run and how, in words: all but the times and the cells' names."""
     measured = plan.measured
     return {
-        "title": plan.recipe.suite.title,
-        "suite": plan.recipe.suite.model_dump(),
+        "title": plan.suite.title,
+        "suite": plan.suite.model_dump(),
         "preset": plan.preset_name,
         "data": {
             "name": measured.name,
             "title": measured.title,
             "note": measured.note,
-            "requested": plan.recipe.suite.data,
+            "requested": plan.suite.data,
             "fingerprint": measured.fingerprint,
             "train": len(measured.train),
             "test": len(measured.test),
@@ -166,11 +165,11 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
             "density": measured.density.facts if measured.density else None,
         },
         "variants": [variant.shown for variant in plan.variants],
-        "contrasts": entries.contrasts(plan.recipe.suite, [variant.shown for variant in plan.variants]),
+        "contrasts": suite_variants.contrasts(plan.suite, [variant.shown for variant in plan.variants]),
         "seeds": list(plan.seeds),
         "budget": plan.preset.budget,
         "evaluate_at": list(plan.evaluate_at),
-        "n": plan.preset.n,
+        "n": plan.preset.num_samples,
         "ranked_by": plan.ranked_by,
         "extractors": {
             e.name: {
@@ -181,7 +180,7 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
             for e in plan.extractors
         },
         "measurements": plan.measurements,
-        "single": plan.recipe.single,
+        "single": plan.options.single,
         "departures": {name: list(lines) for name, lines in plan.departures.items()},
         "notices": list(plan.notices),
         "device": describe(plan.device),

@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.interrupts import Stop
-from gan_zoo.bench.listener import Listener
-from gan_zoo.bench.plan import CellPlan, Recipe, make_plan
+from gan_zoo.bench.plan import RunSpec, make_plan
 from gan_zoo.bench.records import Row
-from gan_zoo.bench.run import run_cell
+from gan_zoo.bench.run import execute_run
 from gan_zoo.errors import GanZooError, Interrupted
+from gan_zoo.options import RunOptions
 
 READY, DONE, FAILED, NOTICE = "ready", "done", "failed", "notice"
 """What a worker sends: that it can begin; a run's last row; why no run can be run; something a reader must know."""
 
 
-def serve(pipe: Connection, recipe: Recipe, folder: Path) -> None:
+def serve(pipe: Connection, options: RunOptions, folder: Path) -> None:
     """Run the runs whose names come through the pipe, until it is closed; events are sent as tuples (event, ...).
 
     SIGTERM stops the run after a checkpoint, and then the process.
@@ -25,7 +26,7 @@ def serve(pipe: Connection, recipe: Recipe, folder: Path) -> None:
     stop = Stop()
     signal.signal(signal.SIGTERM, stop.request)
     try:
-        _serve(pipe, recipe, folder, stop)
+        _serve(pipe, options, folder, stop)
     except EOFError:
         return
     except KeyboardInterrupt:
@@ -40,10 +41,10 @@ def serve(pipe: Connection, recipe: Recipe, folder: Path) -> None:
         pipe.send((FAILED, f"a worker process failed ({why}); run the same command again, or with --jobs 1"))
 
 
-def _serve(pipe: Connection, recipe: Recipe, folder: Path, stop: Stop) -> None:
+def _serve(pipe: Connection, options: RunOptions, folder: Path, stop: Stop) -> None:
     # The plan is made again: a variant is code, and code does not travel between processes.
-    plan = make_plan(recipe)
-    cells, evaluator, teller = {cell.name: cell for cell in plan.cells()}, plan.evaluator(), _Teller(pipe)
+    plan = make_plan(options)
+    cells, evaluator, teller = {cell.name: cell for cell in plan.runs()}, plan.evaluator(), _Teller(pipe)
     pipe.send((READY,))
     while True:
         name = pipe.recv()
@@ -51,7 +52,7 @@ def _serve(pipe: Connection, recipe: Recipe, folder: Path, stop: Stop) -> None:
             raise GanZooError(
                 f"run {name!r} has another identity in a worker process: its variant changes from import to import"
             )
-        pipe.send((DONE, run_cell(plan, cells[name], evaluator, folder, teller, stop)))
+        pipe.send((DONE, execute_run(plan, cells[name], evaluator, folder, teller, stop)))
 
 
 class _Teller(Listener):
@@ -69,14 +70,14 @@ class _Teller(Listener):
     def notice(self, text: str) -> None:
         self._send(NOTICE, text)
 
-    def begin(self, cell: CellPlan) -> None:
+    def begin(self, cell: RunSpec) -> None:
         self._send("begin")
 
-    def block(self, cell: CellPlan, share: float, rate: float, values: Mapping[str, float]) -> None:
+    def block(self, cell: RunSpec, share: float, rate: float, values: Mapping[str, float]) -> None:
         self._send("block", share, rate, dict(values))
 
-    def evaluate(self, cell: CellPlan) -> None:
+    def evaluate(self, cell: RunSpec) -> None:
         self._send("evaluate")
 
-    def end(self, cell: CellPlan, row: Row) -> None:
+    def end(self, cell: RunSpec, row: Row) -> None:
         self._send("end", row)

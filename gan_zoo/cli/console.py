@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from gan_zoo import text
-from gan_zoo.bench import entries
-from gan_zoo.bench.listener import Listener
-from gan_zoo.bench.plan import CellPlan, Plan
-from gan_zoo.bench.records import Row, read_cell
+from gan_zoo.bench import suite_variants
+from gan_zoo.bench.callbacks import Listener
+from gan_zoo.bench.plan import Plan, RunSpec
+from gan_zoo.bench.records import Row, read_run
 from gan_zoo.bench.run import records_path
 from gan_zoo.device import describe
 from gan_zoo.metrics.registry import METRICS
@@ -52,7 +52,7 @@ class BenchListener(Listener):
         """Print something that a reader must know."""
         self.console.print(f"[bold yellow]note:[/] {escape(text)}", highlight=False, soft_wrap=True)
 
-    def plan(self, plan: Plan, folder: Path, todo: Sequence[CellPlan]) -> None:
+    def plan(self, plan: Plan, folder: Path, todo: Sequence[RunSpec]) -> None:
         """Print what is run, and show the bar over all runs."""
         self.suite, self.folder, self.todo = plan, folder, list(todo)
         self.ended: list[str] = []
@@ -60,18 +60,18 @@ class BenchListener(Listener):
         self.evaluated: set[str] = set()
         self.seconds: dict[str, float] = {}
         self.started = self.logged = time.monotonic()
-        runs = plan.cells()
+        runs = plan.runs()
         machine = f"{describe(plan.device)}, {plan.precision}"
-        if plan.recipe.single:
+        if plan.options.single:
             variant = plan.variants[0]
             self._print(f"{variant.title} on {plan.measured.title}, {plan.budget}, seed {plan.seeds[0]}, {machine}")
         else:
             names, seeds = ", ".join(variant.shown for variant in plan.variants), text.plural(len(plan.seeds), "seed")
             real = f" + {len(plan.seeds)} of real images" if plan.extractors else ""
-            self._print(f"{plan.recipe.suite.title} (preset {plan.preset_name})")
+            self._print(f"{plan.suite.title} (preset {plan.preset_name})")
             self._print(f"variants: {names}")
             self._print(f"runs: {seeds} each{real}; {plan.budget} a run, {plan.jobs} at a time")
-            if settings := entries.preset_settings(plan.preset, [variant.shown for variant in plan.variants]):
+            if settings := suite_variants.preset_settings(plan.preset, [variant.shown for variant in plan.variants]):
                 self.console.print(f"preset settings: {settings}", highlight=False, markup=False)
             self._print(f"machine: {machine}")
             self._print(f"report: {folder / 'report.html'} (written again after every run)")
@@ -79,7 +79,7 @@ class BenchListener(Listener):
             self._print("already finished: nothing is trained")
         elif len(todo) < len(runs):
             self._print(f"{len(runs) - len(todo)} of {len(runs)} runs are finished already")
-        self.bars.update(self.all, visible=bool(todo) and not plan.recipe.single)
+        self.bars.update(self.all, visible=bool(todo) and not plan.options.single)
 
     def estimate(self, variant_name: str, seconds: float) -> None:
         """Collect how long the runs take, and print it when all variants are known."""
@@ -87,23 +87,23 @@ class BenchListener(Listener):
         if len(self.seconds) == len({run.variant_name for run in self.todo if run.variant is not None}):
             self._print(f"estimate: about {text.duration(self._left())} of training")
 
-    def begin(self, cell: CellPlan) -> None:
+    def begin(self, cell: RunSpec) -> None:
         """Show a bar for a run."""
         self.shares[cell.name] = 0.0
-        name = cell.variant_name if self.suite.recipe.single else cell.title
+        name = cell.variant_name if self.suite.options.single else cell.title
         self.training[cell.name] = self.bars.add_task(name, total=1.0, facts="")
 
-    def block(self, cell: CellPlan, share: float, rate: float, values: Mapping[str, float]) -> None:
+    def block(self, cell: RunSpec, share: float, rate: float, values: Mapping[str, float]) -> None:
         """Move a run's bar."""
         self.shares[cell.name] = min(1.0, share)
         self.evaluated.discard(cell.name)
         facts = f"{rate:,.0f} images/s  D {values['discriminator_loss']:.2f}  G {values['generator_loss']:.2f}"
-        if self.suite.recipe.single and (left := self._left()):
+        if self.suite.options.single and (left := self._left()):
             facts += f"  {text.duration(left)} left"
         self.bars.update(self.training[cell.name], completed=share, facts=facts)
         self._show()
 
-    def evaluate(self, cell: CellPlan) -> None:
+    def evaluate(self, cell: RunSpec) -> None:
         """Show that a run is evaluated."""
         self.evaluated.add(cell.name)
         self.bars.update(self.training[cell.name], facts="evaluating")
@@ -116,10 +116,10 @@ class BenchListener(Listener):
         running = [self._progress(run) for run in self.todo if run.name in self.training]
         self._print("; ".join(filter(None, [", ".join(running), self._facts()])))
 
-    def _progress(self, run: CellPlan) -> str:
+    def _progress(self, run: RunSpec) -> str:
         return f"{run.title} {self.shares[run.name]:.0%}{' (evaluating)' if run.name in self.evaluated else ''}"
 
-    def end(self, cell: CellPlan, row: Row) -> None:
+    def end(self, cell: RunSpec, row: Row) -> None:
         """Remove a run's bar, and print a line for it."""
         self.ended.append(cell.name)
         self.shares[cell.name] = 1.0
@@ -132,11 +132,11 @@ class BenchListener(Listener):
         why = f" ({row['message']})" if row["message"] else ""
         self._print(f"[{len(self.ended)}/{len(self.todo)}] {cell.title}: {', '.join(parts)}{why}")
 
-    def _result(self, cell: CellPlan) -> list[str]:
+    def _result(self, cell: RunSpec) -> list[str]:
         """The final value of the metric that ranks, e.g. ``FID 23.1``."""
         if not self.suite.extractors:
             return []
-        record = read_cell(records_path(self.folder, cell))
+        record = read_run(records_path(self.folder, cell))
         rows = record.metrics if cell.variant is None else self.suite.evaluated(record).get(1.0, [])
         first, metric = self.suite.extractors[0].name, self.suite.ranked_by
         values = [row["values"].get(metric) for row in rows if row["extractor"] == first]
@@ -153,7 +153,7 @@ class BenchListener(Listener):
         left = self._left()
         return f"{facts}, about {text.duration(left)} left" if left else facts
 
-    def _length(self, run: CellPlan) -> float:
+    def _length(self, run: RunSpec) -> float:
         """Relative length of a run: its seconds of training if they are known, else as the mean of the others."""
         if run.variant is None:
             return 0.0

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_zoo.bench import launch
-from gan_zoo.bench.listener import Listener, Relay
+from gan_zoo.bench.callbacks import Listener, Relay
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import remove_temporary
 
 if TYPE_CHECKING:
-    from gan_zoo.bench.plan import CellPlan, Plan
+    from gan_zoo.bench.plan import Plan, RunSpec
     from gan_zoo.bench.records import Row
 
 _BEGIN_AFTER = 15.0
@@ -34,11 +34,11 @@ class LiveReport(Relay):
         super().__init__(listener)
         self.process: BaseProcess | None = None
 
-    def plan(self, plan: "Plan", folder: Path, todo: "Sequence[CellPlan]") -> None:
+    def plan(self, plan: "Plan", folder: Path, todo: "Sequence[RunSpec]") -> None:
         self.folder, self.began = folder, time.monotonic()
         super().plan(plan, folder, todo)
 
-    def end(self, cell: "CellPlan", row: "Row") -> None:
+    def end(self, cell: "RunSpec", row: "Row") -> None:
         super().end(cell, row)
         if self.process is None:
             if time.monotonic() - self.began < _BEGIN_AFTER:

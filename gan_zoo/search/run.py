@@ -1,17 +1,18 @@
 """Running a search: the trials' settings, their cells, and what is written of them."""
 
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gan_zoo.bench.listener import Listener, Relay
-from gan_zoo.bench.plan import CellPlan, Plan, Recipe, make_plan
-from gan_zoo.bench.records import MANIFEST, Row
+from gan_zoo.bench.callbacks import Listener
+from gan_zoo.bench.plan import Plan, RunSpec, make_plan
+from gan_zoo.bench.records import MANIFEST
 from gan_zoo.bench.runner import default_folder, lock_folder, run_plan
 from gan_zoo.bench.suite import Suite, read_suite
 from gan_zoo.errors import GanZooError
+from gan_zoo.options import RunOptions
 from gan_zoo.search import settings
 from gan_zoo.search.space import Space, read_ranges, space_of
 from gan_zoo.search.trials import Trial, base_of, entries, read_trial, trial_suite
@@ -44,25 +45,17 @@ def search_suite(
     out: Path | str | None = None,
     *,
     trials: int,
-    preset: str = "auto",
-    variants: Sequence[str] | None = None,
     seed: int = 0,
-    plugins: Sequence[Path | str] = (),
-    data_root: Path | None = None,
-    device: str | None = None,
-    precision: str | None = None,
-    threads: int | None = None,
-    jobs: int | None = None,
-    isolate: bool = False,
-    graphs: bool = True,
     listener: Listener | None = None,
     say: Callable[[str], None] = lambda _line: None,
+    **options: Any,
 ) -> Search:
     """Give every variant of a suite the same number of random trials, each trained once, beside its default settings.
 
     The trials' settings follow from ``seed`` alone, and so does the training seed that all trials share: the first
-    after those of the suite's presets, and ``seed`` more. Calling it again goes on where it was interrupted; with more
-    trials, it adds them. ``say`` is told what is varied of each variant.
+    after those of the suite's presets, and ``seed`` more. Calling it again resumes where it was interrupted; with more
+    trials, it adds them. ``say`` is called with what is varied of each variant. ``options`` are fields of
+    ``RunOptions``.
 
     By default ``out`` is ``runs/SUITE-DATA-PRESET-search``.
 
@@ -71,23 +64,25 @@ def search_suite(
             another search, or something else. Nothing is trained then.
     """
     _check(trials, seed)
-    source = read_suite(suite)
+    run = RunOptions(suite=suite, **options)
+    return search_options(run, out, trials=trials, seed=seed, listener=listener, say=say)
+
+
+def search_options(
+    options: RunOptions,
+    out: Path | str | None = None,
+    *,
+    trials: int,
+    seed: int = 0,
+    listener: Listener | None = None,
+    say: Callable[[str], None] = lambda _line: None,
+) -> Search:
+    """Run the search that options ask for, as ``search_suite`` does; the same errors."""
+    _check(trials, seed)
+    source = read_suite(options.suite)
     ranges = read_ranges(source)
-    recipe = Recipe(
-        suite=source,
-        preset=preset,
-        variants=variants,
-        seeds=(training_seed(source, seed),),
-        plugins=tuple(Path(plugin) for plugin in plugins),
-        data_root=data_root,
-        device=device,
-        precision=precision,
-        threads=threads,
-        jobs=jobs,
-        isolate=isolate,
-        graphs=graphs,
-    )
-    plan, listener = make_plan(recipe), listener or Listener()
+    options = replace(options, suite=source, seeds=(training_seed(source, seed),))
+    plan, listener = make_plan(options), listener or Listener()
     folder = Path(f"{default_folder(plan)}-search") if out is None else Path(out)
     if not plan.extractors:
         raise GanZooError(f"nothing would be measured, so no trial is better than another: {'; '.join(plan.notices)}")
@@ -119,20 +114,19 @@ def _run(plan: Plan, folder: Path, seed: int, count: int, spaces: Mapping[str, S
 
     studies, variants = Studies(folder, seed), {variant.shown: variant for variant in plan.variants}
     drawn = {name: studies.trials(name, space, count) for name, space in spaces.items()}
-    suite, named = trial_suite(plan.recipe.suite, plan.preset_name, variants, drawn), entries(drawn)
-    whole = make_plan(replace(plan.recipe, suite=suite, preset=plan.preset_name, variants=list(named)))
+    suite, named = trial_suite(plan.suite, plan.preset_name, variants, drawn), entries(drawn)
+    whole = make_plan(replace(plan.options, suite=suite, preset=plan.preset_name, variants=list(named)))
 
-    def read(cell: CellPlan) -> Trial:
+    def read(cell: RunSpec) -> Trial:
         variant, number = named[cell.variant_name]
         params = {} if number is None else drawn[variant][number]
         return read_trial(folder / CELLS, cell, whole, variant, number, params)
 
-    def tell(cell: CellPlan) -> None:
+    def tell(cell: RunSpec) -> None:
         if cell.variant is not None and (trial := read(cell)).number is not None:
             _tell(studies, trial)
 
-    errors, cells = run_plan(whole, folder / CELLS, _Told(listener, tell)), whole.cells()
-    # A kill may have come between a cell's end and the telling.
+    errors, cells = run_plan(whole, folder / CELLS, listener), whole.runs()
     for cell in cells:
         tell(cell)
     found = [read(cell) for cell in cells if cell.variant is not None]
@@ -146,18 +140,6 @@ def _tell(studies: "Studies", trial: Trial) -> None:
     assert trial.number is not None
     if trial.status not in ("unfinished", "error"):
         studies.tell(trial.variant, trial.number, trial.value if trial.counts else None)
-
-
-class _Told(Relay):
-    """Has optuna told of each run that ends."""
-
-    def __init__(self, listener: Listener, tell: Callable[[CellPlan], None]) -> None:
-        super().__init__(listener)
-        self.tell = tell
-
-    def end(self, cell: CellPlan, row: Row) -> None:
-        self.tell(cell)
-        super().end(cell, row)
 
 
 def _check_folder(folder: Path) -> None:

@@ -19,7 +19,7 @@ _LONG = 40  # characters of a value in an error
 
 def settings_of(plan: Plan, seed: int, ranges: Ranges, spaces: Mapping[str, Space]) -> dict[str, Any]:
     """All that decides the trials of a search, from the plan of its defaults; the number of trials may grow."""
-    trained = {cell.variant_name: cell.identity for cell in plan.cells() if cell.variant is not None}
+    trained = {cell.variant_name: cell.identity for cell in plan.runs() if cell.variant is not None}
     settings = {
         "seed": seed,
         "training seed": plan.seeds[0],

@@ -8,10 +8,10 @@ from typing import Any
 
 from gan_zoo import overrides, registry
 from gan_zoo.bench import tables
-from gan_zoo.bench.plan import CellPlan, Plan
-from gan_zoo.bench.records import read_cell
+from gan_zoo.bench.plan import Plan, RunSpec
+from gan_zoo.bench.records import read_run
 from gan_zoo.bench.run import records_path
-from gan_zoo.bench.suite import Named, Preset, Suite
+from gan_zoo.bench.suite import Preset, Suite, VariantOverride
 from gan_zoo.errors import GanZooError
 from gan_zoo.search.space import options_of
 from gan_zoo.statistics import is_failure
@@ -58,7 +58,7 @@ def entries(drawn: Drawn) -> dict[str, tuple[str, int | None]]:
     return names
 
 
-def with_named(suite: Suite, named: Mapping[str, Named]) -> Suite:
+def with_named(suite: Suite, named: Mapping[str, VariantOverride]) -> Suite:
     """The suite with further entries.
 
     Raises:
@@ -107,7 +107,7 @@ def trial_suite(suite: Suite, preset: str, variants: Mapping[str, Variant], draw
             options = combined_for(name, suite, *said, options_of(params, variants[name]))
             if "norm" in params:
                 options |= freed(backbone_of(suite, suite.presets[preset], options))
-            named[entry_name(name, number)] = Named(
+            named[entry_name(name, number)] = VariantOverride(
                 variant=base_of(name, suite),
                 options=options,
                 title=f"{variants[name].title}, trial {number}",
@@ -115,12 +115,12 @@ def trial_suite(suite: Suite, preset: str, variants: Mapping[str, Variant], draw
     return with_named(suite, named)
 
 
-def read_trial(folder: Path, cell: CellPlan, plan: Plan, variant: str, number: int | None, params: Any) -> Trial:
+def read_trial(folder: Path, cell: RunSpec, plan: Plan, variant: str, number: int | None, params: Any) -> Trial:
     """A trial as its records have it."""
     path = records_path(folder, cell)
     if not path.is_file():
         return Trial(variant, number, params, math.nan, "unfinished", 0.0)
-    records, own = read_cell(path), own_extractor(plan)
+    records, own = read_run(path), own_extractor(plan)
     final = [row for row in records.metrics if row["extractor"] == own and row["fraction"] >= 1]
     value = final[-1]["values"].get(plan.ranked_by) if final else None
     seconds = (records.end or {}).get("seconds", 0.0)

@@ -23,7 +23,7 @@ def view(
     metric, count = METRICS[plan.ranked_by], len(trials) // len(spaces)
     rows = rows_of(defaults, trials)
     return {
-        "title": plan.recipe.suite.title, "facts": _facts(plan, count, seed), "metric": metric, "rows": rows,
+        "title": plan.suite.title, "facts": _facts(plan, count, seed), "metric": metric, "rows": rows,
         "count": count, "findings": list(_findings(rows, metric.title)),
         "note": plan.measured.note,
         "spaces": [(name, space.words(), space.reasons()) for name, space in spaces.items()],
@@ -118,7 +118,7 @@ def _facts(plan: Plan, count: int, seed: int) -> list[str]:
     """How the search was made, the most important first."""
     return [
         f"{plan.preset_name} preset", f"{text.plural(count, 'random trial')} a variant, search seed {seed}",
-        f"each trained once, with seed {plan.seeds[0]}", f"N = {plan.preset.n:,}",
+        f"each trained once, with seed {plan.seeds[0]}", f"N = {plan.preset.num_samples:,}",
         plan.measured.title, f"extractor {own_extractor(plan)}", f"budget {plan.budget}", plan.precision,
         plan.device.type.upper(),
     ]  # fmt: skip

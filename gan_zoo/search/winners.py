@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from gan_zoo.bench.suite import Named, Preset, Suite
+from gan_zoo.bench.suite import Preset, Suite, VariantOverride
 from gan_zoo.search.space import options_of
 from gan_zoo.search.trials import Trial, backbone_of, base_of, combined_for, freed, own_options, with_named
 from gan_zoo.variant import Variant
@@ -52,7 +52,7 @@ def winners_suite(
         if "norm" in found:
             options |= freed(options.get("backbone"))
         title = f"{variants[name].title}, tuned"
-        named[tuned] = Named(variant=base_of(name, suite), options=options, title=title)
+        named[tuned] = VariantOverride(variant=base_of(name, suite), options=options, title=title)
         for key, preset in presets.items():
             given = combined_for(name, suite, preset.get("options", {}).get(name, {}))
             said = {key: value for key, value in given.items() if key not in found}

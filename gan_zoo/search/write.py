@@ -62,9 +62,9 @@ def bench_command(suite: str, plan: Plan, *, paths: bool) -> str:
 
     Without ``paths``, which tell of one machine, plugins are named by their files and the data's folder is left out.
     """
-    recipe = plan.recipe
+    recipe = plan.options
     words = ["gan-zoo", "bench", suite, "--preset", plan.preset_name]
-    for plugin in recipe.plugins:
+    for plugin in map(Path, recipe.plugins):
         words += ["--plugin", str(plugin) if paths else plugin.name]
     given = {
         "--data-root": recipe.data_root if paths else None,
@@ -99,5 +99,5 @@ def _write_winners(path: Path, plan: Plan, best: Mapping[str, Trial | None], cou
         f"{plural(count, 'random trial')}.",
         f"The search trained with seed {plan.seeds[0]} alone: the seeds of these presets are fresh.",
     ]
-    atomic_write(path, toml(winners_suite(plan.recipe.suite, variants, best, plan.recipe.precision), comments))
+    atomic_write(path, toml(winners_suite(plan.suite, variants, best, plan.options.precision), comments))
     return path

@@ -6,21 +6,22 @@ from dataclasses import replace
 import pytest
 
 from gan_zoo.bench import estimate
-from gan_zoo.bench.plan import Recipe, make_plan
+from gan_zoo.bench.plan import make_plan
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.engine import Budget, init
 from gan_zoo.engine.advance import advance
+from gan_zoo.options import RunOptions
 
 
 @pytest.fixture
 def plan(suite):
     return make_plan(
-        Recipe(suite=read_suite(suite(('["by_heart", "sibling"]', '["gan"]'))), preset="smoke", device="cpu")
+        RunOptions(suite=read_suite(suite(('["by_heart", "sibling"]', '["gan"]'))), preset="smoke", device="cpu")
     )
 
 
 def test_it_is_the_time_of_a_step_times_the_steps(plan):
-    run = plan.cells()[-1]
+    run = plan.runs()[-1]
     state = init(run.variant, plan.data[run.variant.image_side], 0)
     advance(state, 3)
     started = time.process_time()
@@ -31,7 +32,7 @@ def test_it_is_the_time_of_a_step_times_the_steps(plan):
 
 
 def test_a_budget_in_seconds_is_its_own_estimate(plan):
-    assert estimate.seconds_of(replace(plan, budget=Budget("seconds", 77.0)), plan.cells()[-1]) == 77.0
+    assert estimate.seconds_of(replace(plan, budget=Budget("seconds", 77.0)), plan.runs()[-1]) == 77.0
 
 
 class Pipe:
@@ -43,7 +44,7 @@ class Pipe:
 
 
 def test_every_named_run_is_sent(plan):
-    pipe, run = Pipe(), plan.cells()[-1]
+    pipe, run = Pipe(), plan.runs()[-1]
     estimate.serve(pipe, plan.recipe, [run.name])
     ((name, seconds),) = pipe.sent
     assert name == "gan"

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from gan_zoo.bench.records import append, read_cell, read_cells, read_manifest, write_json
+from gan_zoo.bench.records import append, read_manifest, read_run, read_runs, write_json
 from gan_zoo.errors import GanZooError
 
 BEGIN = {"row": "begin", "variant": "gan", "seed": 0, "data": "mnist", "preset": "quick"}
@@ -34,7 +34,7 @@ def cell(path):
     def written(*rows):
         for row in rows:
             append(path, row)
-        return read_cell(path)
+        return read_run(path)
 
     return written
 
@@ -61,7 +61,7 @@ def test_a_kill_at_any_byte_loses_at_most_the_last_row(cell, path):
     start = whole.rindex(b"\n", 0, -1) + 1
     for length in range(start, len(whole) - 1):
         path.write_bytes(whole[:length])
-        assert steps(read_cell(path).history) == [1]
+        assert steps(read_run(path).history) == [1]
 
 
 def test_a_run_goes_on_behind_a_torn_row(cell, path):
@@ -76,7 +76,7 @@ def test_a_run_goes_on_behind_a_torn_row(cell, path):
 def test_a_row_without_its_line_end_is_torn(cell, path):
     cell(BEGIN, history(1))
     path.write_bytes(path.read_bytes()[:-1])
-    assert steps(read_cell(path).history) == []
+    assert steps(read_run(path).history) == []
     assert steps(cell(history(2)).history) == [2]
 
 
@@ -123,7 +123,7 @@ def test_any_flipped_bit_of_a_line_is_damage_that_names_it(cell, path, line):
         if flipped[place] == ord("\n"):
             continue
         path.write_bytes(b"".join([*lines[: line - 1], bytes(flipped), *lines[line:]]))
-        read = read_cell(path)
+        read = read_run(path)
         assert read.damage == f"{path} is damaged in line {line}", bytes(flipped)
         assert read.status == "unfinished"
 
@@ -134,13 +134,13 @@ def test_a_line_that_is_missing_or_repeated_is_damage_of_the_end_row(cell, path,
     lines = path.read_bytes().splitlines(keepends=True)
     for changed in ([*lines[: line - 1], *lines[line:]], [*lines[:line], *lines[line - 1 :]]):
         path.write_bytes(b"".join(changed))
-        assert read_cell(path).damage == f"{path} is damaged in line {len(changed)}"
+        assert read_run(path).damage == f"{path} is damaged in line {len(changed)}"
 
 
 def test_a_run_that_is_begun_again_leaves_its_damage_behind(cell, path):
     cell(*WHOLE)
     path.write_bytes(path.read_bytes().replace(b'"fid":1.0', b'"fid":9.0'))
-    assert read_cell(path).damage
+    assert read_run(path).damage
     read = cell(BEGIN, history(1), metrics(1), END)
     assert (read.damage, read.status) == ("", "ok")
 
@@ -150,10 +150,10 @@ def test_records_of_earlier_versions_have_no_checksums(path):
     old = [BEGIN, history(1), {"row": "resume", "step": 1}, history(2), END]
     lines = [json.dumps(row) for row in old]
     path.write_text("\n".join([*lines[:2], lines[3][:9], *lines[2:]]) + "\n")
-    read = read_cell(path)
+    read = read_run(path)
     assert (read.damage, read.status, steps(read.history)) == ("", "ok", [1, 2])
     path.write_text("\n".join([*lines[:3], lines[3][:9], *lines[4:]]) + "\n")
-    assert read_cell(path).damage == f"{path} is damaged in line 4"
+    assert read_run(path).damage == f"{path} is damaged in line 4"
 
 
 def test_what_json_lacks_is_null(cell, path):
@@ -179,7 +179,7 @@ def test_cells_are_read_in_the_order_of_the_manifest(tmp_path):
     for name in ("a", "b", "stranger"):
         append(tmp_path / "cells" / f"{name}.jsonl", BEGIN)
     write_json(tmp_path / "manifest.json", {"cells": ["b", "missing", "a"], "data": {"name": "mnist"}})
-    assert [cell.name for cell in read_cells(tmp_path)] == ["b", "a"]
+    assert [cell.name for cell in read_runs(tmp_path)] == ["b", "a"]
 
 
 @pytest.mark.parametrize("key", ["variant", "seed", "data", "preset"])
@@ -188,14 +188,14 @@ def test_a_cell_that_does_not_tell_what_it_is_of_is_one_line(tmp_path, key):
     write_json(tmp_path / "manifest.json", {"cells": ["a"], "data": {"name": "mnist"}})
     append(tmp_path / "cells" / "a.jsonl", {name: value for name, value in BEGIN.items() if name != key})
     with pytest.raises(GanZooError, match=rf"a\.jsonl does not tell its {key}; delete it"):
-        read_cells(tmp_path)
+        read_runs(tmp_path)
 
 
 def test_a_cell_without_a_whole_row_is_read(tmp_path):
     (tmp_path / "cells").mkdir()
     write_json(tmp_path / "manifest.json", {"cells": ["a"], "data": {"name": "mnist"}})
     (tmp_path / "cells" / "a.jsonl").write_text('{"row": "beg')
-    assert [cell.begin for cell in read_cells(tmp_path)] == [{}]
+    assert [cell.begin for cell in read_runs(tmp_path)] == [{}]
 
 
 @pytest.mark.parametrize(

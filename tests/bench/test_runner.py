@@ -11,8 +11,8 @@ from PIL import Image
 
 from gan_zoo import GanZooError
 from gan_zoo.bench import runner
-from gan_zoo.bench.listener import Listener
-from gan_zoo.bench.records import read_cells
+from gan_zoo.bench.callbacks import Listener
+from gan_zoo.bench.records import read_runs
 from gan_zoo.bench.samples import NEIGHBOR_ROWS, NEIGHBORS
 from gan_zoo.bench.schedule import RESULTS
 from gan_zoo.engine import advance, start
@@ -69,7 +69,7 @@ def test_every_cell_is_on_record(bench, tmp_path):
     trained = results.runs[results.runs["variant"] != "real"]
     assert set(trained["images"]) == {160}
     assert set(trained["discriminator_steps"]) == set(trained["generator_steps"]) == {10}
-    for cell in read_cells(tmp_path / "out"):
+    for cell in read_runs(tmp_path / "out"):
         if cell.begin["variant"] != "real":
             assert [row["step"] for row in cell.metrics] == [4, 10]
             kinds = [(row["kind"], row["step"]) for row in cell.samples]
@@ -82,7 +82,7 @@ def test_every_cell_is_on_record(bench, tmp_path):
 def test_samples_lie_beside_their_nearest_training_images(bench, tmp_path):
     """`by_heart` draws digits, a little paler: the nearest training image is all but the same picture."""
     bench()
-    found = next(cell for cell in read_cells(tmp_path / "out") if cell.begin["variant"] == "by_heart")
+    found = next(cell for cell in read_runs(tmp_path / "out") if cell.begin["variant"] == "by_heart")
     grid, _, row = sorted(found.samples, key=lambda row: (row["kind"], row["step"]))
     pixels = np.asarray(Image.open(tmp_path / "out" / row["file"]))
     tiles = pixels.reshape(row["rows"], row["height"], row["columns"], row["width"]).swapaxes(1, 2)
@@ -112,7 +112,7 @@ def test_one_n_and_one_reference_for_all(bench):
 
 def test_the_best_is_chosen_on_another_draw(bench, tmp_path):
     runs = bench().results.runs.set_index("cell")
-    for cell in read_cells(tmp_path / "out"):
+    for cell in read_runs(tmp_path / "out"):
         if cell.begin["variant"] != "real":
             assert all(row["selection"]["fid"] != row["values"]["fid"] for row in cell.metrics)
             chosen = min(cell.metrics, key=lambda row: row["selection"]["fid"])

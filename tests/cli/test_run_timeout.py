@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from gan_zoo.bench.listener import Listener
+from gan_zoo.bench.callbacks import Listener
 from gan_zoo.engine import checkpoint
 
 pytestmark = pytest.mark.slow

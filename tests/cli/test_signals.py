@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from killing import COMMAND, kinds, rows
 
-from gan_zoo.bench.listener import Listener
+from gan_zoo.bench.callbacks import Listener
 from gan_zoo.engine import checkpoint
 from gan_zoo.errors import Interrupted
 from gan_zoo.metrics.evaluator import Evaluator

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from gan_zoo.bench.listener import Listener
+from gan_zoo.bench.callbacks import Listener
 from gan_zoo.report import live
 from gan_zoo.report.live import LiveReport
 

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from gan_zoo import GanZooError, registry
-from gan_zoo.bench import entries as bench_entries
-from gan_zoo.bench.suite import Named, read_suite
+from gan_zoo.bench import suite_variants
+from gan_zoo.bench.suite import VariantOverride, read_suite
 from gan_zoo.description import describe
 from gan_zoo.search.trials import Trial, best_of, entries, failed, scored, trial_suite, with_named
 
@@ -71,10 +71,10 @@ NORMLESS = 'backbone = { name = "dcgan", width = 4, norm = "none" }'
 def test_a_trial_is_trained_with_its_norm_whatever_the_backbone_says(suite, changes):
     source = read_suite(suite(*changes))
     preset = source.presets["smoke"]
-    default = bench_entries.make("gan", source, preset)
+    default = suite_variants.make_variant("gan", source, preset)
     assert default.norm == "none"
     made = trial_suite(source, "smoke", {"gan": default}, {"gan": [PARAMS]})
-    trained = bench_entries.make("gan_trial00", made, preset)
+    trained = suite_variants.make_variant("gan_trial00", made, preset)
     assert trained.norm == "layer"
     assert describe(trained.networks) == describe(default.networks)
 
@@ -82,7 +82,7 @@ def test_a_trial_is_trained_with_its_norm_whatever_the_backbone_says(suite, chan
 def test_a_name_that_is_taken_is_said(suite):
     source = read_suite(suite())
     with pytest.raises(GanZooError, match=r"toys.toml: the search needs the name 'cgan', which is taken"):
-        with_named(source, {"cgan": Named(variant="gan")})
+        with_named(source, {"cgan": VariantOverride(variant="gan")})
 
 
 def test_a_failed_trial_counts_with_the_worst_value_of_the_whole_search():

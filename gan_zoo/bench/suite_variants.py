@@ -1,4 +1,4 @@
-"""The entries of a suite: registered variants, or named ones that a suite makes of them, with their options."""
+"""The variants of a suite: registered ones, and overrides of them under names of the suite's own."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from gan_zoo.options import EXACT
 from gan_zoo.variant import Variant
 
 
-def make(name: str, suite: Suite, preset: Preset) -> Variant:
+def make_variant(name: str, suite: Suite, preset: Preset) -> Variant:
     """The variant of an entry, with all that the suite and its preset say of it; a named one carries its name as label.
 
     What is said nearer to the entry wins: the preset's options for it, the suite's, its own, those that all share.
@@ -24,10 +24,10 @@ def make(name: str, suite: Suite, preset: Preset) -> Variant:
     return _made(name, suite, _combined(name, suite, *_layers(name, suite, preset)))
 
 
-def departures(name: str, suite: Suite, preset: Preset, precision: str) -> Iterable[str]:
+def list_overrides(name: str, suite: Suite, preset: Preset, precision: str) -> Iterable[str]:
     """How the preset departs from the entry as it is registered, and from the suite's full budget; and its note."""
     shared, own, *said = _layers(name, suite, preset)
-    plain, made = _made(name, suite, own), make(name, suite, preset)
+    plain, made = _made(name, suite, own), make_variant(name, suite, preset)
     hyperparameters = registry.hyperparameters(_base(name, suite))
     defaults = hyperparameters | _combined(name, suite, own)
     resolved = _combined(name, suite, shared, own, *said)
