@@ -18,7 +18,7 @@ from expectations import FOUNDING, Expectation, judged, made_from, part_of, read
 from rich.console import Console
 
 from gan_zoo import text
-from gan_zoo.bench import launch
+from gan_zoo.bench.executors import processes
 from gan_zoo.bench.plan import Plan, make_plan
 from gan_zoo.bench.protocol import TITLES, Protocol, differences, fingerprint_of, settings_digest
 from gan_zoo.bench.run import begin_row
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _verify(options: argparse.Namespace, console: Console) -> int:
     if options.jobs != 1 and not (options.device or "").startswith("cuda"):
-        launch.begin_early()
+        processes.begin_early()
     expected, plan = _planned(options, options.suite)
     for line in _unlike(expected, plan):
         console.print(f"note: {line}", highlight=False, markup=False, soft_wrap=True)

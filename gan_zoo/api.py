@@ -27,7 +27,6 @@ from gan_zoo.metrics.evaluator import Evaluator, Measuring
 from gan_zoo.metrics.extractors import OWN, load_extractor, resolve
 from gan_zoo.metrics.mixture import COUNTED
 from gan_zoo.options import EXACT, FLOOR, RunOptions
-from gan_zoo.report.live import LiveReport
 from gan_zoo.variant import Variant
 
 # pandas and seaborn take seconds to import, and are not needed before something was trained.
@@ -95,7 +94,7 @@ def _run_plan(plan: Plan, out: Path | str | None, listener: Listener) -> Outcome
     folder = default_folder(plan) if out is None else Path(out)
     # A single run has nothing to report before it ends, and a caller without processes of its own gets none.
     is_live = not plan.options.single and (plan.options.isolate or plan.jobs > 1)
-    errors = run_plan(plan, folder, LiveReport(listener) if is_live else listener)
+    errors = run_plan(plan, folder, listener, write_report if is_live else None)
     report = write_report(folder)
     from gan_zoo.bench.tables import read_results
 
@@ -103,7 +102,7 @@ def _run_plan(plan: Plan, out: Path | str | None, listener: Listener) -> Outcome
 
 
 def write_report(folder: Path) -> Path:
-    """Write the tables, figures and report of a results folder, and give back the report's path."""
+    """Write the tables, figures and report of a results folder, and return the report's path."""
     from gan_zoo.report import write
 
     return write.write_report(folder)

@@ -7,9 +7,17 @@ from typing import Any
 
 from gan_zoo.bench.identity import decisive
 from gan_zoo.bench.plan import Plan, RunSpec
-from gan_zoo.bench.records import CELLS, MANIFEST, RunRecord, damages, read_manifest, read_run
-from gan_zoo.bench.run import CHECKPOINTS, records_path
-from gan_zoo.bench.schedule import RESULTS
+from gan_zoo.bench.records import (
+    CELLS,
+    CHECKPOINTS,
+    MANIFEST,
+    RunRecord,
+    checkpoint_path,
+    damages,
+    read_manifest,
+    read_run,
+    records_path,
+)
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import differences, writing
 from gan_zoo.options import FLOOR
@@ -18,20 +26,6 @@ _LONG = 40  # characters of a value in a message
 _MACHINE = ("numerics", "code", "torch", "device", "matmul", "threads", "data.revision")
 """Parts of a run's identity that its settings do not name."""
 _NAMES = {"data.shape": "sample shape", "data.fingerprint": "training images", "data.name": "data"}
-
-
-def is_finished(plan: Plan, folder: Path, cell: RunSpec) -> bool:
-    """Whether the run's records are complete for this plan's budget and measurements."""
-    path = records_path(folder, cell)
-    if not path.is_file():
-        return False
-    record = read_run(path)
-    if record.status not in RESULTS or record.end is None:
-        return False
-    if cell.variant is None:
-        return True
-    measured = record.status not in ("ok", "collapsed") or 1.0 in plan.evaluated(record)
-    return measured and plan.schedule.is_end(record.end)
 
 
 def check_folder(plan: Plan, folder: Path) -> list[str]:
@@ -51,18 +45,18 @@ def check_folder(plan: Plan, folder: Path) -> list[str]:
         manifest = read_manifest(folder)
     except GanZooError:
         return []
-    held = _records(folder, [*manifest["cells"], *(cell.name for cell in plan.runs())])
+    held = _records(folder, [*manifest["cells"], *(run.name for run in plan.runs())])
     refused = list(_other_folder(plan, manifest)) if held else []
     affected = set(held) if refused else set()
     again: dict[str, list[str]] = {}
-    for cell in plan.runs():
+    for run in plan.runs():
         for name, record in held.items():
-            settings, machine = _compare(plan, cell, name, record)
+            settings, machine = _compare(plan, run, name, record)
             if settings:
                 refused += settings
                 affected.add(name)
             elif machine:
-                again.setdefault("; ".join(machine), []).append(cell.title)
+                again.setdefault("; ".join(machine), []).append(run.title)
     if refused and not plan.options.force:
         raise GanZooError(
             f"{str(folder)!r} holds another run ({'; '.join(dict.fromkeys(refused))}); name another --out, or delete "
@@ -74,13 +68,13 @@ def check_folder(plan: Plan, folder: Path) -> list[str]:
 
 def _records(folder: Path, names: Iterable[str]) -> dict[str, RunRecord]:
     """The runs of these names that were trained, if only in part, as they are on disk."""
-    paths = [folder / CELLS / f"{name}.jsonl" for name in dict.fromkeys(names)]
+    paths = [records_path(folder, name) for name in dict.fromkeys(names)]
     found = {path.stem: read_run(path) for path in paths if path.is_file()}
     return {
         name: record
         for name, record in found.items()
         if record.begin.get("variant") not in (None, FLOOR)
-        and (record.history or record.metrics or (folder / CHECKPOINTS / f"{name}.safetensors").is_file())
+        and (record.history or record.metrics or checkpoint_path(folder, name).is_file())
     }
 
 
@@ -103,17 +97,17 @@ def _other_folder(plan: Plan, manifest: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key} {short(one)}, not {short(other)}"
 
 
-def _compare(plan: Plan, cell: RunSpec, name: str, record: RunRecord) -> tuple[list[str], list[str]]:
+def _compare(plan: Plan, run: RunSpec, name: str, record: RunRecord) -> tuple[list[str], list[str]]:
     """How the records of the same variant and seed differ: in settings, or a larger budget; and in the rest."""
     begin = record.begin
-    if cell.variant is None or (begin.get("variant"), begin.get("seed")) != (cell.variant_name, cell.seed):
+    if run.variant is None or (begin.get("variant"), begin.get("seed")) != (run.variant_name, run.seed):
         return [], []
-    if name == cell.name:
-        return list(_larger(plan, cell, record)), []
+    if name == run.name:
+        return list(_larger(plan, run, record)), []
     identity = begin.get("identity") or {}
     if "numerics" not in identity:
         return [], ["its records are of an earlier version of gan-zoo"]
-    found = list(differences(decisive(identity), decisive(cell.identity)))
+    found = list(differences(decisive(identity), decisive(run.identity)))
     return _sorted_out(found)
 
 
@@ -140,13 +134,13 @@ def _sorted_out(found: list[tuple[str, Any, Any]]) -> tuple[list[str], list[str]
     return settings, machine
 
 
-def _larger(plan: Plan, cell: RunSpec, record: RunRecord) -> Iterator[str]:
+def _larger(plan: Plan, run: RunSpec, record: RunRecord) -> Iterator[str]:
     """Whether the run was trained beyond the plan's budget."""
     rows = [*record.history[-1:], *record.metrics[-1:], *([record.end] if record.end else [])]
     beyond = [row for row in rows if plan.schedule.beyond(row, record.begin)]
     if beyond:
         spent, unit = max(map(plan.schedule.spent, beyond)), plan.schedule.unit
-        yield f"{cell.title} trained for {spent:,.10g} {unit}, not {plan.schedule.amount:,.10g}"
+        yield f"{run.title} trained for {spent:,.10g} {unit}, not {plan.schedule.amount:,.10g}"
 
 
 def short(value: Any) -> str:
@@ -159,7 +153,7 @@ def _delete(folder: Path, records: Mapping[str, RunRecord]) -> list[str]:
     """Delete records, samples and checkpoints of runs; one line that names them."""
     for name in records:
         with writing(folder):
-            (folder / CELLS / f"{name}.jsonl").unlink(missing_ok=True)
+            records_path(folder, name).unlink(missing_ok=True)
             shutil.rmtree(folder / CELLS / name, ignore_errors=True)
             for path in (folder / CHECKPOINTS).glob(f"{name}.*"):
                 path.unlink(missing_ok=True)

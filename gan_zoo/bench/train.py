@@ -6,8 +6,7 @@ from pathlib import Path
 from gan_zoo import data as data_sets
 from gan_zoo import registry
 from gan_zoo.bench.plan import Plan
-from gan_zoo.bench.records import read_manifest, read_run
-from gan_zoo.bench.run import CHECKPOINTS, checkpoint_path, records_path
+from gan_zoo.bench.records import CHECKPOINTS, checkpoint_path, read_manifest, read_run, records_path
 from gan_zoo.bench.suite import Preset, Suite
 from gan_zoo.data import Dataset
 from gan_zoo.description import describe
@@ -114,7 +113,7 @@ def checkpoint_in(path: Path) -> Path:
     """
     if not path.is_dir():
         return path
-    named = (path / CHECKPOINTS / f"{name}.safetensors" for name in read_manifest(path)["cells"])
+    named = (checkpoint_path(path, name) for name in read_manifest(path)["cells"])
     found = [saved for saved in named if saved.is_file()]
     if len(found) != 1:
         few = f"{len(found)} runs; name a file of its" if found else "no run; name a file of another folder's"
@@ -128,11 +127,11 @@ def trained_run(plan: Plan, folder: Path) -> Run:
     Raises:
         GanZooError: the run has finished, and its checkpoint is missing or damaged.
     """
-    cell = next(cell for cell in plan.runs() if cell.variant is not None)
-    record = read_run(records_path(folder, cell))
-    assert cell.variant is not None
-    state = init(cell.variant, plan.data[cell.variant.image_side], cell.seed, precision=plan.precision)
-    path, finished = checkpoint_path(folder, cell), record.status in ("ok", "collapsed")
+    run = next(run for run in plan.runs() if run.variant is not None)
+    record = read_run(records_path(folder, run.name))
+    assert run.variant is not None
+    state = init(run.variant, plan.data[run.variant.image_side], run.seed, precision=plan.precision)
+    path, finished = checkpoint_path(folder, run.name), record.status in ("ok", "collapsed")
     if finished and not path.is_file():
         raise GanZooError(f"checkpoint {path} of the finished run is missing; delete {str(folder)!r} to train it again")
     if path.is_file():

@@ -29,9 +29,9 @@ def bench(
     SIGTERM.
     """
     index.check_suite(options)
-    from gan_zoo.bench import launch
+    from gan_zoo.bench.executors import processes
 
-    launch.begin_early(options.device)
+    processes.begin_early(options.device)
     from gan_zoo import api
     from gan_zoo.cli import console
 

@@ -13,8 +13,7 @@ from gan_zoo import text
 from gan_zoo.bench import suite_variants
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.plan import Plan, RunSpec
-from gan_zoo.bench.records import Row, read_run
-from gan_zoo.bench.run import records_path
+from gan_zoo.bench.records import Row, read_run, records_path
 from gan_zoo.device import describe
 from gan_zoo.metrics.registry import METRICS
 
@@ -87,26 +86,26 @@ class BenchListener(Listener):
         if len(self.seconds) == len({run.variant_name for run in self.todo if run.variant is not None}):
             self._print(f"estimate: about {text.duration(self._left())} of training")
 
-    def begin(self, cell: RunSpec) -> None:
+    def begin(self, run: RunSpec) -> None:
         """Show a bar for a run."""
-        self.shares[cell.name] = 0.0
-        name = cell.variant_name if self.suite.options.single else cell.title
-        self.training[cell.name] = self.bars.add_task(name, total=1.0, facts="")
+        self.shares[run.name] = 0.0
+        name = run.variant_name if self.suite.options.single else run.title
+        self.training[run.name] = self.bars.add_task(name, total=1.0, facts="")
 
-    def block(self, cell: RunSpec, share: float, rate: float, values: Mapping[str, float]) -> None:
+    def block(self, run: RunSpec, share: float, rate: float, values: Mapping[str, float]) -> None:
         """Move a run's bar."""
-        self.shares[cell.name] = min(1.0, share)
-        self.evaluated.discard(cell.name)
+        self.shares[run.name] = min(1.0, share)
+        self.evaluated.discard(run.name)
         facts = f"{rate:,.0f} images/s  D {values['discriminator_loss']:.2f}  G {values['generator_loss']:.2f}"
         if self.suite.options.single and (left := self._left()):
             facts += f"  {text.duration(left)} left"
-        self.bars.update(self.training[cell.name], completed=share, facts=facts)
+        self.bars.update(self.training[run.name], completed=share, facts=facts)
         self._show()
 
-    def evaluate(self, cell: RunSpec) -> None:
+    def evaluate(self, run: RunSpec) -> None:
         """Show that a run is evaluated."""
-        self.evaluated.add(cell.name)
-        self.bars.update(self.training[cell.name], facts="evaluating")
+        self.evaluated.add(run.name)
+        self.bars.update(self.training[run.name], facts="evaluating")
 
     def tick(self) -> None:
         """Print what is being trained and how far, if there is no terminal and the last line is 10 seconds old."""
@@ -119,25 +118,25 @@ class BenchListener(Listener):
     def _progress(self, run: RunSpec) -> str:
         return f"{run.title} {self.shares[run.name]:.0%}{' (evaluating)' if run.name in self.evaluated else ''}"
 
-    def end(self, cell: RunSpec, row: Row) -> None:
+    def end(self, run: RunSpec, row: Row) -> None:
         """Remove a run's bar, and print a line for it."""
-        self.ended.append(cell.name)
-        self.shares[cell.name] = 1.0
+        self.ended.append(run.name)
+        self.shares[run.name] = 1.0
         # A process may be killed before it reports that its run begins.
-        if (bar := self.training.pop(cell.name, None)) is not None:
+        if (bar := self.training.pop(run.name, None)) is not None:
             self.bars.remove_task(bar)
         self._show()
-        parts = [row["status"], *self._result(cell)]
-        parts += [] if cell.variant is None else [f"{text.duration(row['seconds'])} of training"]
+        parts = [row["status"], *self._result(run)]
+        parts += [] if run.variant is None else [f"{text.duration(row['seconds'])} of training"]
         why = f" ({row['message']})" if row["message"] else ""
-        self._print(f"[{len(self.ended)}/{len(self.todo)}] {cell.title}: {', '.join(parts)}{why}")
+        self._print(f"[{len(self.ended)}/{len(self.todo)}] {run.title}: {', '.join(parts)}{why}")
 
-    def _result(self, cell: RunSpec) -> list[str]:
+    def _result(self, run: RunSpec) -> list[str]:
         """The final value of the metric that ranks, e.g. ``FID 23.1``."""
         if not self.suite.extractors:
             return []
-        record = read_run(records_path(self.folder, cell))
-        rows = record.metrics if cell.variant is None else self.suite.evaluated(record).get(1.0, [])
+        record = read_run(records_path(self.folder, run.name))
+        rows = record.metrics if run.variant is None else self.suite.evaluated(record).get(1.0, [])
         first, metric = self.suite.extractors[0].name, self.suite.ranked_by
         values = [row["values"].get(metric) for row in rows if row["extractor"] == first]
         return [f"{METRICS[metric].title} {text.number(value)}" for value in values]

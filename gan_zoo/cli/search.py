@@ -35,9 +35,9 @@ def search(
     The same command again resumes what was interrupted; with more trials it adds them.
     """
     index.check_suite(options)
-    from gan_zoo.bench import launch
+    from gan_zoo.bench.executors import processes
 
-    launch.begin_early(options.device)
+    processes.begin_early(options.device)
     from gan_zoo.cli.console import BenchListener
     from gan_zoo.search import search_options
 

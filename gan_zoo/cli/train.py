@@ -61,10 +61,10 @@ def train(
     index.check_options(name, hyperparameters)
     if not options.plugins:
         index.check_data(data)
-    from gan_zoo.bench import launch
+    from gan_zoo.bench.executors import processes
 
     # torch takes seconds to import.
-    launch.begin_early(options.device)
+    processes.begin_early(options.device)
     from gan_zoo import api, registry
     from gan_zoo.bench import train as single
     from gan_zoo.cli.console import BenchListener

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.plan import Plan, RunSpec, make_plan
 from gan_zoo.bench.records import MANIFEST
-from gan_zoo.bench.runner import default_folder, lock_folder, run_plan
+from gan_zoo.bench.runner import default_folder, run_plan
 from gan_zoo.bench.suite import Suite, read_suite
 from gan_zoo.errors import GanZooError
+from gan_zoo.io import lock_folder
 from gan_zoo.options import RunOptions
 from gan_zoo.search import settings
 from gan_zoo.search.space import Space, read_ranges, space_of

@@ -9,8 +9,7 @@ from typing import Any
 from gan_zoo import overrides, registry
 from gan_zoo.bench import tables
 from gan_zoo.bench.plan import Plan, RunSpec
-from gan_zoo.bench.records import read_run
-from gan_zoo.bench.run import records_path
+from gan_zoo.bench.records import read_run, records_path
 from gan_zoo.bench.suite import Preset, Suite, VariantOverride
 from gan_zoo.errors import GanZooError
 from gan_zoo.search.space import options_of
@@ -117,7 +116,7 @@ def trial_suite(suite: Suite, preset: str, variants: Mapping[str, Variant], draw
 
 def read_trial(folder: Path, cell: RunSpec, plan: Plan, variant: str, number: int | None, params: Any) -> Trial:
     """A trial as its records have it."""
-    path = records_path(folder, cell)
+    path = records_path(folder, cell.name)
     if not path.is_file():
         return Trial(variant, number, params, math.nan, "unfinished", 0.0)
     records, own = read_run(path), own_extractor(plan)
