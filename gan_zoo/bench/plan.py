@@ -292,9 +292,9 @@ def _density(names: Sequence[str], n: int, dataset: Dataset) -> Density:
 
 
 def _left_out(extractors: Sequence[Extractor], dataset: Dataset) -> Iterable[str]:
-    """Which measures no extractor gives, and what to do about it where that is not said already."""
+    """Which measures no extractor gives, and how to get them, if no other notice says it."""
     if missing := [name for name in MEASURES if not any(name in extractor.metrics for extractor in extractors)]:
         labelled = "add 'trained' to the suite's extractors"
         remedy = labelled if dataset.classes > 1 else "sort the images into one sub-folder a class"
-        after = f"{remedy} to have them" if extractors else "training goes on without any measure"
+        after = f"{remedy} to have them" if extractors else "training continues without any measure"
         yield f"{', '.join(missing)} are left out, as no extractor that is here gives them: {after}"

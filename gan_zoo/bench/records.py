@@ -222,7 +222,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a results folder.
 
     Raises:
-        GanZooError: the folder is not there, holds no manifest, a damaged one, or one without cells or data.
+        GanZooError: the folder is not there, holds no manifest, a damaged one, or one without runs or data.
     """
     path = Path(folder) / MANIFEST
     if not Path(folder).is_dir():
@@ -238,17 +238,17 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{path} is damaged ({error}); run the bench again with the same --out to write it again"
         ) from None
     if not isinstance(manifest, dict) or not isinstance(manifest.get("cells"), list):
-        raise GanZooError(f"{path} names no cells; run the bench again with the same --out to write it again")
+        raise GanZooError(f"{path} names no runs; run the bench again with the same --out to write it again")
     if not isinstance(manifest.get("data"), dict):
         raise GanZooError(f"{path} does not name its data; run the bench again with the same --out to write it again")
     return manifest
 
 
 def read_runs(folder: Path) -> list[RunRecord]:
-    """The runs that the manifest names and that have begun, in its order, with the evaluations that it asks for.
+    """The runs that the manifest names and that have begun, in its order, with the evaluations that it requests.
 
     Raises:
-        GanZooError: no results folder, or a run that does not tell what it is of.
+        GanZooError: no results folder, or a run whose first row is incomplete.
     """
     manifest = read_manifest(folder)
     paths = [records_path(Path(folder), name) for name in manifest["cells"]]
@@ -259,7 +259,7 @@ def damages(folder: Path) -> list[str]:
     """One line for each run of a results folder whose records are damaged.
 
     Raises:
-        GanZooError: no results folder, or a run that does not tell what it is of.
+        GanZooError: no results folder, or a run whose first row is incomplete.
     """
     fix = "the run counts as unfinished; the same `gan-zoo bench` or `train` command trains it again"
     return [f"{run.damage}: {fix}" for run in read_runs(folder) if run.damage]
@@ -268,6 +268,6 @@ def damages(folder: Path) -> list[str]:
 def _checked(run: RunRecord, path: Path) -> RunRecord:
     """The run, whose file may hold no whole row yet."""
     if missing := [key for key in _REQUIRED if run.begin and run.begin.get(key) is None]:
-        raise GanZooError(f"{path} does not tell its {missing[0]}; delete it, and run the bench again with the same "
-                          "--out to write it again")  # fmt: skip
+        fix = "delete it, and run the bench again with the same --out to write it again"
+        raise GanZooError(f"{path} does not name its {missing[0]}; {fix}")
     return run

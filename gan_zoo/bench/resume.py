@@ -1,4 +1,4 @@
-"""What a results folder already holds of a plan: runs that are finished, and runs that must not be overwritten."""
+"""What a results folder contains that must not be overwritten, or is trained again."""
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,7 +29,7 @@ _NAMES = {"data.shape": "sample shape", "data.fingerprint": "training images", "
 
 
 def check_folder(plan: Plan, folder: Path) -> list[str]:
-    """Compare a plan with what its results folder holds, before anything is written.
+    """Compare a plan with the records of its results folder, before anything is written.
 
     Runs that would be refused are deleted instead with the option ``force``.
 
@@ -37,7 +37,7 @@ def check_folder(plan: Plan, folder: Path) -> list[str]:
         One line for each thing a reader must know: what is trained again and why, what is damaged, what was deleted.
 
     Raises:
-        GanZooError: the folder holds other data, other settings or a larger budget, each named.
+        GanZooError: the folder contains other data, other settings or a larger budget, each named.
     """
     if not (folder / MANIFEST).is_file():
         return []
@@ -45,12 +45,12 @@ def check_folder(plan: Plan, folder: Path) -> list[str]:
         manifest = read_manifest(folder)
     except GanZooError:
         return []
-    held = _records(folder, [*manifest["cells"], *(run.name for run in plan.runs())])
-    refused = list(_other_folder(plan, manifest)) if held else []
-    affected = set(held) if refused else set()
+    found = _records(folder, [*manifest["cells"], *(run.name for run in plan.runs())])
+    refused = list(_other_folder(plan, manifest)) if found else []
+    affected = set(found) if refused else set()
     again: dict[str, list[str]] = {}
     for run in plan.runs():
-        for name, record in held.items():
+        for name, record in found.items():
             settings, machine = _compare(plan, run, name, record)
             if settings:
                 refused += settings
@@ -63,7 +63,7 @@ def check_folder(plan: Plan, folder: Path) -> list[str]:
             "it with --force"
         )
     notices = [f"{', '.join(names)}: trained again ({why})" for why, names in again.items()]
-    return notices + damages(folder) + (_delete(folder, {name: held[name] for name in affected}) if affected else [])
+    return notices + damages(folder) + (_delete(folder, {name: found[name] for name in affected}) if affected else [])
 
 
 def _records(folder: Path, names: Iterable[str]) -> dict[str, RunRecord]:

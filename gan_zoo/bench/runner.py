@@ -81,14 +81,14 @@ def _run(plan: Plan, folder: Path, listener: Listener, live: LiveReport | None) 
 
     memory = PeakMemory()
 
-    def keep(*, finished: bool = False) -> None:
+    def save(*, finished: bool = False) -> None:
         seconds = (before.get("wall_seconds") or 0.0) + time.perf_counter() - clock
         peak = max(memory.bytes or 0, before.get("peak_memory_bytes") or 0) or None
         write_json(
             folder / MANIFEST, manifest | {"wall_seconds": seconds, "peak_memory_bytes": peak, "finished": finished}
         )
 
-    keep()
+    save()
     failed = []
     try:
         # Closed whatever happens: workers must not outlive the folder's lock.
@@ -98,25 +98,25 @@ def _run(plan: Plan, folder: Path, listener: Listener, live: LiveReport | None) 
             contextlib.closing(execute(plan, todo, folder, listener, stop)) as running,
         ):
             for run, end in running:
-                keep()
+                save()
                 if live is not None:
                     live.update()
                 if end["status"] not in RESULTS:
                     failed.append(f"{run.title}: {end['message']}")
     except BaseException as error:
         with contextlib.suppress(StorageError):
-            keep()
+            save()
         if isinstance(error, Interrupted):
             raise Interrupted(
                 f"{error}; run the same command again to resume in {str(folder)!r}", error.status
             ) from error
         raise
-    keep(finished=True)
+    save(finished=True)
     return failed
 
 
 def _before(folder: Path, names: set[str]) -> dict[str, Any]:
-    """The manifest that an earlier session of this run left: one with cells in common; else an empty one."""
+    """The manifest that an earlier session of this run left: one with runs in common; else an empty one."""
     try:
         manifest = read_manifest(folder)
     except GanZooError:
@@ -137,7 +137,7 @@ def default_folder(plan: Plan) -> Path:
 
 
 def manifest_of(plan: Plan) -> dict[str, Any]:
-    """What was run and how, in words: all but the times and the cells' names."""
+    """What was run and how, in words: all but the times and the runs' names."""
     measured = plan.measured
     return {
         "title": plan.suite.title,

@@ -44,7 +44,7 @@ class Preset(_Table):
         extractors: in place of the suite's.
         options: hyperparameters by variant, beside the suite's, e.g. ``{dcgan = {width = 32}}``.
         notes: what a reader must know of a variant under this preset, e.g. why its budget is too short for it.
-        targets: values of the leading measure; the report tells when each variant reached them.
+        targets: values of the metric that ranks; the report shows when each variant reached them.
     """
 
     seeds: int | list[int]
@@ -232,13 +232,13 @@ def read_suite(suite: Path | str | Suite) -> Suite:
 
 
 def check_names(suite: Suite, preset_name: str, preset: Preset | None, registered: Collection[str]) -> None:
-    """Check the names of variants that a suite's file gives; without a preset, those of no preset.
+    """Check the names of variants in a suite's file; without a preset, those of no preset.
 
     Raises:
         GanZooError: an unknown name, with its file and key, or a variant that is compared with itself.
     """
-    for name, entry in suite.named.items():
-        _check(suite, f"named.{name}.variant", [entry.variant], registered)
+    for name, override in suite.named.items():
+        _check(suite, f"named.{name}.variant", [override.variant], registered)
     given: dict[str, Iterable[str]] = {
         "variants": suite.variants,
         "baseline": [suite.baseline] if suite.baseline else [],

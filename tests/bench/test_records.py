@@ -187,7 +187,7 @@ def test_a_cell_that_does_not_tell_what_it_is_of_is_one_line(tmp_path, key):
     (tmp_path / "cells").mkdir()
     write_json(tmp_path / "manifest.json", {"cells": ["a"], "data": {"name": "mnist"}})
     append(tmp_path / "cells" / "a.jsonl", {name: value for name, value in BEGIN.items() if name != key})
-    with pytest.raises(GanZooError, match=rf"a\.jsonl does not tell its {key}; delete it"):
+    with pytest.raises(GanZooError, match=rf"a\.jsonl does not name its {key}; delete it"):
         read_runs(tmp_path)
 
 
@@ -204,8 +204,8 @@ def test_a_cell_without_a_whole_row_is_read(tmp_path):
         (None, "it has no manifest.json"),
         (b'{"cells": [', "is damaged"),
         (b"\xff\xfe\x00", "is damaged"),
-        (b"[]", "names no cells"),
-        (json.dumps({"title": "x"}).encode(), "names no cells"),
+        (b"[]", "names no runs"),
+        (json.dumps({"title": "x"}).encode(), "names no runs"),
         (json.dumps({"cells": []}).encode(), "does not name its data"),
         (json.dumps({"cells": [], "data": "mnist"}).encode(), "does not name its data"),
     ],
