@@ -94,6 +94,7 @@ class ProgressReader:
         self.path, self.run = _progress_path(folder, run), run
         self.text = ""
         self.num_notices = 0
+        self.training: list[Any] | None = None
 
     def follow(self, listener: Listener) -> bool:
         """Notify a listener of the progress since the last call; whether the run has begun."""
@@ -107,11 +108,11 @@ class ProgressReader:
                 listener.begin(self.run)
             for notice in state["notices"][self.num_notices :]:
                 listener.notice(notice)
+            if state["training"] != self.training:
+                listener.block(self.run, *state["training"])
             if state["evaluating"]:
                 listener.evaluate(self.run)
-            elif state["training"]:
-                listener.block(self.run, *state["training"])
-            self.text, self.num_notices = text, len(state["notices"])
+            self.text, self.num_notices, self.training = text, len(state["notices"]), state["training"]
         return True
 
     def remove(self) -> None:

@@ -30,7 +30,7 @@ def plan(suite, toys):
 
 
 def names(plan, *variants):
-    return {cell.name for cell in plan.runs() if cell.variant_name in (variants or {cell.variant_name})}
+    return {run.name for run in plan.runs() if run.variant_name in (variants or {run.variant_name})}
 
 
 def test_a_plan_made_again_is_the_same(plan):
@@ -38,8 +38,8 @@ def test_a_plan_made_again_is_the_same(plan):
     assert len(names(plan())) == 6
 
 
-def test_cells_come_seed_by_seed_behind_the_floor(plan):
-    order = [(cell.variant_name, cell.seed) for cell in plan().runs()]
+def test_runs_come_seed_by_seed_behind_the_floor(plan):
+    order = [(run.variant_name, run.seed) for run in plan().runs()]
     assert order == [("real", 0), ("real", 1), ("by_heart", 0), ("sibling", 0), ("by_heart", 1), ("sibling", 1)]
 
 
@@ -126,18 +126,18 @@ def test_a_name_a_group_and_a_module_change_no_number(plan, monkeypatch):
     assert identity_module.decisive(moved) == identity_module.decisive(identity)
 
 
-def test_threads_name_every_cell_and_jobs_none(plan):
+def test_threads_name_every_run_and_jobs_none(plan):
     assert not names(plan()) & names(plan(threads=2))
     assert names(plan(jobs=1)) == names(plan(jobs=2))
 
 
-def test_a_seed_names_its_own_cells(plan):
+def test_a_seed_names_its_own_runs(plan):
     zero, one, both = (names(plan(seeds=seeds)) for seeds in ([0], [1], [0, 1]))
     assert not zero & one
     assert zero | one == both
 
 
-def test_an_edited_plugin_names_its_own_cells(plan, toys):
+def test_an_edited_plugin_names_its_own_runs(plan, toys):
     def both():
         made = plan(('"sibling"]', '"gan"]'))
         return names(made, "by_heart"), names(made, "gan", "real")
@@ -198,7 +198,7 @@ def test_auto_is_quick_on_a_cpu(plan):
 
 def test_a_request_goes_before_the_suite(plan):
     made = plan(variants=["sibling"], seeds=[3])
-    assert [(cell.variant_name, cell.seed) for cell in made.runs()] == [("real", 3), ("sibling", 3)]
+    assert [(run.variant_name, run.seed) for run in made.runs()] == [("real", 3), ("sibling", 3)]
 
 
 def test_n_is_no_more_than_the_test_split(plan):

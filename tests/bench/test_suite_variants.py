@@ -193,16 +193,16 @@ def test_pairs_of_a_suite_are_joined_by_variants_that_it_does_not_have(read):
     assert suite_variants.contrasts(read(), ["gan", "slow", "mine"]) == [("slow", "gan"), ("mine", "gan")]
 
 
-def test_cells_of_two_named_entries_are_two(read):
+def test_runs_of_two_named_entries_are_two(read):
     """Of one variant with other options; another name alone changes no number."""
     named = '[named.slower]\nvariant = "gan"\noptions = { ema = 0.99 }\n[named.twin]\nvariant = "gan"\n'
     suite = read(named=f"{named}options = {{ ema = 0.9 }}", preset='variants = ["slow", "slower", "twin", "gan"]')
     cells = make_plan(RunOptions(suite=suite, preset="smoke", device="cpu")).runs()
-    hashes = {cell.variant_name: cell.name.rpartition("-")[2] for cell in cells}
+    hashes = {run.variant_name: run.name.rpartition("-")[2] for run in cells}
     assert list(hashes) == ["real", "slow", "slower", "twin", "gan"]
     assert hashes["twin"] == hashes["slow"]
     assert len(set(hashes.values())) == 4
-    assert len({cell.name for cell in cells}) == 5
+    assert len({run.name for run in cells}) == 5
 
 
 def test_tables_and_checkpoints_of_a_named_entry(bench, tmp_path):

@@ -63,7 +63,7 @@ def test_budgets_and_the_default_folder(gan_zoo, toys, tmp_path, budget, images)
     folder = tmp_path / "runs" / "by_heart-digits-seed0"
     assert pd.read_csv(folder / "history.csv")["images"].iloc[-1] == images
     assert pd.read_csv(folder / "metrics.csv").empty
-    assert any(cell.samples for cell in read_runs(folder))
+    assert any(run.samples for run in read_runs(folder))
 
 
 def test_a_finished_run_answers_with_its_numbers_and_trains_nothing(train, tmp_path):
