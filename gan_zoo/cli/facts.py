@@ -1,4 +1,4 @@
-"""What `gan-zoo list` and `gan-zoo show` tell of a variant, taken from the registry.
+"""What `gan-zoo list` and `gan-zoo show` print about a variant, from the registry.
 
 Run as ``python -m gan_zoo.cli.facts`` (``make index``), it writes the index of this package's variants and data sets,
 and their table in the README.
@@ -26,7 +26,7 @@ from gan_zoo.io import atomic_write
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.variant import GROUPS, Networks, Variant
 
-_TOLD = (
+_OWN_KEYS = (
     *("title", "paper", "networks", "objective", "penalties", "latent", "conditioning", "batch_size", "image_side"),
     *("generator_optimizer", "discriminator_optimizer", "deviations", "group", "name", "options", "label"),
 )
@@ -84,7 +84,7 @@ def _changed(variant: Variant) -> Iterator[tuple[str, str]]:
     """The settings that differ from the default, by the field's name."""
     for field in fields(variant):
         value = getattr(variant, field.name)
-        if field.name not in _TOLD and value != field.default:
+        if field.name not in _OWN_KEYS and value != field.default:
             yield field.name, _words(value)
 
 
@@ -169,8 +169,8 @@ def readme_table(records: Sequence[Record]) -> str:
         for record in members:
             loss = " + ".join([record["objective"], *record["penalties"]])
             paper = f"[{record['year']}]({record['url']})" if record["url"] else record["paper"]
-            cells = (f"`{record['name']}`", record["title"], loss, record["backbone"], record["conditioning"], paper)
-            lines.append(f"| {' | '.join(cells)} |")
+            row = (f"`{record['name']}`", record["title"], loss, record["backbone"], record["conditioning"], paper)
+            lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
 
 

@@ -56,7 +56,7 @@ def write_search(
     values = {trial.variant: trial.value if trial.succeeded else math.nan for trial in defaults}
     write_figure(figure, title, " · ".join(facts[:4]), metric, curve, values)
     context = {
-        "title": plan.recipe.suite.title,
+        "title": plan.suite.title,
         "facts": facts,
         "metric": metric,
         "rows": rows,
@@ -85,7 +85,7 @@ def _write_winners(path: Path, plan: Plan, best: Mapping[str, Trial | None], cou
         f"{count}.",
         f"The search trained with seed {plan.seeds[0]} alone, which these presets do not use.",
     ]
-    atomic_write(path, toml(winners_suite(plan.recipe.suite, variants, best, plan.recipe.precision), comments))
+    atomic_write(path, toml(winners_suite(plan.suite, variants, best, plan.options.precision), comments))
     return path
 
 
@@ -94,9 +94,9 @@ def bench_command(suite: str, plan: Plan, *, paths: bool) -> str:
 
     Without ``paths``, plugins are given by file name and the data folder is left out, for other machines.
     """
-    recipe = plan.recipe
+    recipe = plan.options
     words = ["gan-zoo", "bench", suite, "--preset", plan.preset_name]
-    for plugin in recipe.plugins:
+    for plugin in map(Path, recipe.plugins):
         words += ["--plugin", str(plugin) if paths else plugin.name]
     options = {
         "--data-root": recipe.data_root if paths else None,
@@ -260,7 +260,7 @@ def _facts(plan: Plan, count: int, seed: int) -> list[str]:
         f"{plan.preset_name} preset",
         f"{text.plural(count, 'random trial')} a variant, search seed {seed}",
         f"each trained once, with seed {plan.seeds[0]}",
-        f"N = {plan.preset.n:,}",
+        f"N = {plan.preset.num_samples:,}",
         plan.measured.title,
         f"extractor {default_extractor(plan)}",
         f"budget {plan.budget}",

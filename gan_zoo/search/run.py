@@ -1,19 +1,20 @@
 """Running a search: the settings of the trials, their runs, and the files that are written of them."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.identity import decisive
-from gan_zoo.bench.listener import Listener
-from gan_zoo.bench.plan import CellPlan, Plan, Recipe, make_plan
+from gan_zoo.bench.plan import Plan, RunSpec, make_plan
 from gan_zoo.bench.records import MANIFEST, plain, write_json
-from gan_zoo.bench.runner import default_folder, lock_folder, run_plan
+from gan_zoo.bench.runner import default_folder, run_plan
 from gan_zoo.bench.suite import Suite, read_suite
 from gan_zoo.errors import GanZooError
-from gan_zoo.io import differences
+from gan_zoo.io import differences, lock_folder
+from gan_zoo.options import RunOptions
 from gan_zoo.search.report import Written, write_search
 from gan_zoo.search.space import Ranges, Space, draw, read_ranges, space_of, trial_seed
 from gan_zoo.search.trials import Trial, base_of, read_trial, trial_names, trial_suite, winners_seeds
@@ -43,50 +44,43 @@ def search_suite(
     out: Path | str | None = None,
     *,
     trials: int,
-    preset: str = "auto",
-    variants: Sequence[str] | None = None,
     seed: int = 0,
-    plugins: Sequence[Path | str] = (),
-    data_root: Path | None = None,
-    device: str | None = None,
-    precision: str | None = None,
-    threads: int | None = None,
-    jobs: int | None = None,
-    isolate: bool = False,
-    graphs: bool = True,
     listener: Listener | None = None,
     say: Callable[[str], None] = lambda _line: None,
+    **options: Any,
 ) -> Search:
     """Train the same number of random trials of every variant of a suite, once each, and its default settings.
 
     ``seed`` decides the settings of the trials, and the training seed that all share: the first that no preset of the
     suite uses, plus ``seed``. The same call resumes an interrupted search; with more trials, it adds them. ``say`` gets
-    a line for each variant with what is varied. By default ``out`` is ``runs/SUITE-DATA-PRESET-search``.
+    a line for each variant with what is varied. By default ``out`` is ``runs/SUITE-DATA-PRESET-search``. ``options``
+    are fields of ``RunOptions``.
 
     Raises:
         GanZooError: an invalid suite or argument, or ``out`` holds something else. Nothing is trained then.
     """
+    run = RunOptions(suite=suite, **options)
+    return search_options(run, out, trials=trials, seed=seed, listener=listener, say=say)
+
+
+def search_options(
+    options: RunOptions,
+    out: Path | str | None = None,
+    *,
+    trials: int,
+    seed: int = 0,
+    listener: Listener | None = None,
+    say: Callable[[str], None] = lambda _line: None,
+) -> Search:
+    """``search_suite`` with one record of options."""
     if type(trials) is not int or trials < 1:
         raise GanZooError(f"trials is {trials!r}; a search needs an integer of at least 1 for each variant")
     if type(seed) is not int or seed < 0:
         raise GanZooError(f"seed is {seed!r}; it must be an integer of at least 0")
-    source = read_suite(suite)
+    source = read_suite(options.suite)
     ranges = read_ranges(source)
-    recipe = Recipe(
-        suite=source,
-        preset=preset,
-        variants=variants,
-        seeds=(training_seed(source, seed),),
-        plugins=tuple(Path(plugin) for plugin in plugins),
-        data_root=data_root,
-        device=device,
-        precision=precision,
-        threads=threads,
-        jobs=jobs,
-        isolate=isolate,
-        graphs=graphs,
-    )
-    plan = make_plan(recipe)
+    options = replace(options, suite=source, seeds=(training_seed(source, seed),))
+    plan = make_plan(options)
     listener = listener or Listener()
     folder = Path(f"{default_folder(plan)}-search") if out is None else Path(out)
     if not plan.extractors:
@@ -120,16 +114,16 @@ def _run(plan: Plan, folder: Path, seed: int, count: int, spaces: Mapping[str, S
         for name, space in spaces.items()
     }
     names = trial_names(drawn)
-    suite = trial_suite(plan.recipe.suite, plan.preset_name, variants, drawn)
-    whole = make_plan(replace(plan.recipe, suite=suite, preset=plan.preset_name, variants=list(names)))
+    suite = trial_suite(plan.suite, plan.preset_name, variants, drawn)
+    whole = make_plan(replace(plan.options, suite=suite, preset=plan.preset_name, variants=list(names)))
     errors = run_plan(whole, folder / TRIALS, listener)
 
-    def read(cell: CellPlan) -> Trial:
-        variant, number = names[cell.variant_name]
+    def read(spec: RunSpec) -> Trial:
+        variant, number = names[spec.variant_name]
         params = {} if number is None else drawn[variant][number]
-        return read_trial(folder / TRIALS, cell, whole, variant, number, params)
+        return read_trial(folder / TRIALS, spec, whole, variant, number, params)
 
-    found = [read(cell) for cell in whole.cells() if cell.variant is not None]
+    found = [read(spec) for spec in whole.runs() if spec.variant is not None]
     defaults = tuple(trial for trial in found if trial.number is None)
     trials = tuple(trial for name in spaces for trial in found if trial.variant == name and trial.number is not None)
     return Search(defaults, trials, write_search(folder, plan, seed, spaces, defaults, trials), tuple(errors))
@@ -145,7 +139,7 @@ def _check_folder(folder: Path) -> None:
 
 def _settings(plan: Plan, seed: int, ranges: Ranges, spaces: Mapping[str, Space]) -> dict[str, Any]:
     """Everything that decides the trials of a search, as JSON; their number is not part of it."""
-    identities = {cell.variant_name: cell.identity for cell in plan.cells() if cell.variant is not None}
+    identities = {spec.variant_name: spec.identity for spec in plan.runs() if spec.variant is not None}
     settings = {
         "seed": seed,
         "training seed": plan.seeds[0],

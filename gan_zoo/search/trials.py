@@ -9,10 +9,9 @@ from typing import Any
 
 from gan_zoo import overrides, registry
 from gan_zoo.bench import tables
-from gan_zoo.bench.plan import CellPlan, Plan
-from gan_zoo.bench.records import read_cell
-from gan_zoo.bench.run import records_path
-from gan_zoo.bench.suite import Named, Preset, Suite
+from gan_zoo.bench.plan import Plan, RunSpec
+from gan_zoo.bench.records import read_run, records_path
+from gan_zoo.bench.suite import Preset, Suite, VariantOverride
 from gan_zoo.errors import GanZooError
 from gan_zoo.search.space import options_of
 from gan_zoo.statistics import is_failure
@@ -62,7 +61,7 @@ def trial_names(drawn: Drawn) -> dict[str, tuple[str, int | None]]:
     return names
 
 
-def with_named(suite: Suite, named: Mapping[str, Named]) -> Suite:
+def with_named(suite: Suite, named: Mapping[str, VariantOverride]) -> Suite:
     """The suite with further variants.
 
     Raises:
@@ -111,7 +110,7 @@ def trial_suite(suite: Suite, preset: str, variants: Mapping[str, Variant], draw
             options = combined_for(name, suite, *layers, options_of(params, variants[name]))
             if "norm" in params:
                 options |= _backbone_without_norm(suite, suite.presets[preset], options)
-            named[trial_name(name, number)] = Named(
+            named[trial_name(name, number)] = VariantOverride(
                 variant=base_of(name, suite),
                 options=options,
                 title=f"{variants[name].title}, trial {number}",
@@ -119,12 +118,12 @@ def trial_suite(suite: Suite, preset: str, variants: Mapping[str, Variant], draw
     return with_named(suite, named)
 
 
-def read_trial(folder: Path, cell: CellPlan, plan: Plan, variant: str, number: int | None, params: Any) -> Trial:
+def read_trial(folder: Path, spec: RunSpec, plan: Plan, variant: str, number: int | None, params: Any) -> Trial:
     """The result of a trial, from the records of its run."""
-    path = records_path(folder, cell)
+    path = records_path(folder, spec.name)
     if not path.is_file():
         return Trial(variant, number, params, math.nan, "unfinished", 0.0)
-    records = read_cell(path)
+    records = read_run(path)
     extractor = default_extractor(plan)
     final = [row for row in records.metrics if row["extractor"] == extractor and row["fraction"] >= 1]
     value = final[-1]["values"].get(plan.ranked_by) if final else None
@@ -194,7 +193,7 @@ def winners_suite(
         if "norm" in found:
             options |= without_norm(options.get("backbone"))
         title = f"{variants[name].title}, tuned"
-        named[tuned] = Named(variant=base_of(name, suite), options=options, title=title)
+        named[tuned] = VariantOverride(variant=base_of(name, suite), options=options, title=title)
         for key, preset in presets.items():
             _add_to_preset(preset, suite, suite.presets[key], name, tuned, options, found)
         order.append(tuned)

@@ -8,9 +8,9 @@ import pytest
 from filelock import FileLock
 
 from gan_zoo import GanZooError
-from gan_zoo.bench.plan import Recipe, make_plan
+from gan_zoo.bench.plan import make_plan
 from gan_zoo.bench.suite import read_suite
-from gan_zoo.options import EXACT
+from gan_zoo.options import EXACT, RunOptions
 from gan_zoo.search import run as running
 from gan_zoo.search import search_suite
 
@@ -81,7 +81,7 @@ def test_outputs_say_which_seeds_and_hold_no_path(search, tmp_path, toys):
 
 def test_the_winners_are_run_with_seeds_that_the_search_did_not_use(search, tmp_path, toys):
     found = search()
-    plan = make_plan(Recipe(read_suite(found.written.winners), preset="smoke", plugins=[toys]))
+    plan = make_plan(RunOptions(suite=read_suite(found.written.winners), preset="smoke", plugins=[toys]))
     assert [variant.shown for variant in plan.variants] == ["by_heart", "by_heart_tuned", "sibling", "sibling_tuned"]
     used = {json.loads(text.splitlines()[0])["seed"] for text in cells(tmp_path / "out").values()}
     assert used == {5}
@@ -119,7 +119,7 @@ def test_more_trials_and_variants_are_added(search, tmp_path):
     [
         ((), {"seed": 1}, "(seed 0, not 1; training seed 5, not 6"),
         ((), {"preset": "full"}, "(preset smoke, not full; "),
-        ((("n = 140", "n = 130"),), {}, "(measured.digits-cnn.num_samples 140, not 130)"),
+        ((("num_samples = 140", "num_samples = 130"),), {}, "(measured.digits-cnn.num_samples 140, not 130)"),
         ((("[presets.smoke]", "[search]\nbeta1 = false\n[presets.smoke]"),), {}, "(ranges.beta1 {'low': 0.0"),
         ((("images = 160", "images = 320"),), {}, "budget.images 160.0, not 320.0"),
         ((("batch_size = 16", "batch_size = 8"),), {}, "variants.by_heart.variant.batch_size 16, not 8"),

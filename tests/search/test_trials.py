@@ -6,8 +6,8 @@ import math
 import pytest
 
 from gan_zoo import GanZooError, registry
-from gan_zoo.bench import entries
-from gan_zoo.bench.suite import Named, read_suite
+from gan_zoo.bench import suite_variants
+from gan_zoo.bench.suite import VariantOverride, read_suite
 from gan_zoo.registry import describe
 from gan_zoo.search.toml import toml
 from gan_zoo.search.trials import (
@@ -82,10 +82,10 @@ NORMLESS = 'backbone = { name = "dcgan", width = 4, norm = "none" }'
 def test_a_trial_is_trained_with_its_norm_whatever_the_backbone_says(suite, changes):
     source = read_suite(suite(*changes))
     preset = source.presets["smoke"]
-    default = entries.make("gan", source, preset)
+    default = suite_variants.make_variant("gan", source, preset)
     assert default.norm == "none"
     made = trial_suite(source, "smoke", {"gan": default}, {"gan": [PARAMS]})
-    trained = entries.make("gan_trial00", made, preset)
+    trained = suite_variants.make_variant("gan_trial00", made, preset)
     assert trained.norm == "layer"
     assert describe(trained.networks) == describe(default.networks)
 
@@ -93,7 +93,7 @@ def test_a_trial_is_trained_with_its_norm_whatever_the_backbone_says(suite, chan
 def test_a_name_that_is_taken_is_said(suite):
     source = read_suite(suite())
     with pytest.raises(GanZooError, match=r"toys.toml: the search needs the name 'cgan', which is taken"):
-        with_named(source, {"cgan": Named(variant="gan")})
+        with_named(source, {"cgan": VariantOverride(variant="gan")})
 
 
 def test_a_failed_trial_counts_with_the_worst_value_of_the_whole_search():
@@ -138,7 +138,7 @@ def source(suite):
 def winners(source, tmp_path):
     """The suite of the winners as it is read back."""
     names = ("wgan_gp", "small", "gan")
-    variants = {name: entries.make(name, source, source.presets["smoke"]) for name in names}
+    variants = {name: suite_variants.make_variant(name, source, source.presets["smoke"]) for name in names}
     small = {key: FOUND[key] for key in ("lr", "norm")}
     best = {"wgan_gp": Trial("wgan_gp", 3, FOUND, 1.0, "ok", 1.0), "small": Trial("small", 0, small, 1.0, "ok", 1.0)}
     text = toml(winners_suite(source, variants, best | {"gan": None}), ["A comment."])
@@ -154,26 +154,26 @@ def test_default_beside_tuned(source, winners):
     assert list(winners.presets) == list(source.presets)
     for name, preset in winners.presets.items():
         asked = source.presets[name]
-        assert (preset.budget, preset.n) == (asked.budget, asked.n)
+        assert (preset.budget, preset.num_samples) == (asked.budget, asked.num_samples)
         assert len(set(preset.seed_list)) == max(5, len(asked.seed_list))
         assert set(asked.seed_list) <= set(preset.seed_list)
         assert preset.variants is None
-        entries.check(winners, name, preset)
+        suite_variants.check(winners, name, preset)
     assert winners.presets["smoke"].notes["wgan_gp_tuned"] == "short"
 
 
 @pytest.mark.parametrize("preset", ["smoke", "full"])
 def test_a_default_is_what_it_was(source, winners, preset):
     for name in ("wgan_gp", "small", "gan"):
-        was, now = (entries.make(name, suite, suite.presets[preset]) for suite in (source, winners))
+        was, now = (suite_variants.make_variant(name, suite, suite.presets[preset]) for suite in (source, winners))
         assert describe(now) == describe(was)
 
 
 @pytest.mark.parametrize("preset", ["smoke", "full"])
 def test_a_tuned_variant_has_what_the_trial_found_and_the_rest_of_its_default(source, winners, preset):
     """The preset's own weight gives way to the trial's, its moving average stays."""
-    default = entries.make("wgan_gp", source, source.presets[preset])
-    tuned = entries.make("wgan_gp_tuned", winners, winners.presets[preset])
+    default = suite_variants.make_variant("wgan_gp", source, source.presets[preset])
+    tuned = suite_variants.make_variant("wgan_gp_tuned", winners, winners.presets[preset])
     assert tuned.options["weight"] == 7.5
     for optimizer in (tuned.generator_optimizer, tuned.discriminator_optimizer):
         assert optimizer.settings == {"lr": FOUND["lr"], "betas": (0.25, 0.9)}
@@ -182,7 +182,7 @@ def test_a_tuned_variant_has_what_the_trial_found_and_the_rest_of_its_default(so
         assert describe(getattr(tuned, field)) == describe(getattr(default, field))
     assert tuned.options["width"] == 8
     assert tuned.title == f"{default.title}, tuned"
-    small = entries.make("small_tuned", winners, winners.presets[preset])
+    small = suite_variants.make_variant("small_tuned", winners, winners.presets[preset])
     assert small.discriminator_steps == registry.get("dcgan").discriminator_steps
     assert small.options["width"] == 4
 
@@ -214,14 +214,14 @@ PRESETS_ALL = ("batch_size = 16\n", f"batch_size = 16\nshared = {{ {NORMLESS} }}
 def test_the_tuned_variant_is_what_the_trial_trained(suite, tmp_path, changes):
     """A backbone's norm gives way to the trial's in both."""
     source = read_suite(suite(*changes))
-    default = entries.make("wgan_gp", source, source.presets["smoke"])
+    default = suite_variants.make_variant("wgan_gp", source, source.presets["smoke"])
     found = {**FOUND, "norm": "layer"}
     trials = trial_suite(source, "smoke", {"wgan_gp": default}, {"wgan_gp": [found]})
-    trained = entries.make("wgan_gp_trial00", trials, source.presets["smoke"])
+    trained = suite_variants.make_variant("wgan_gp_trial00", trials, source.presets["smoke"])
     best = {"wgan_gp": Trial("wgan_gp", 0, found, 1.0, "ok", 1.0)}
     (tmp_path / "winners.toml").write_text(toml(winners_suite(source, {"wgan_gp": default}, best)), encoding="utf-8")
     winners = read_suite(tmp_path / "winners.toml")
-    tuned = entries.make("wgan_gp_tuned", winners, winners.presets["smoke"])
+    tuned = suite_variants.make_variant("wgan_gp_tuned", winners, winners.presets["smoke"])
     assert tuned.norm == "layer"
     assert (tuned.generator_optimizer.settings["lr"], tuned.discriminator_optimizer.settings["lr"]) == (
         FOUND["lr"],
@@ -229,9 +229,9 @@ def test_the_tuned_variant_is_what_the_trial_trained(suite, tmp_path, changes):
     )
     named = {"label": "", "title": ""}
     assert describe(dataclasses.replace(tuned, **named)) == describe(dataclasses.replace(trained, **named))
-    assert entries.make("wgan_gp_tuned", winners, winners.presets["full"]).norm == "layer"
+    assert suite_variants.make_variant("wgan_gp_tuned", winners, winners.presets["full"]).norm == "layer"
     for name in winners.presets:
-        was, now = (entries.make("wgan_gp", each, each.presets[name]) for each in (source, winners))
+        was, now = (suite_variants.make_variant("wgan_gp", each, each.presets[name]) for each in (source, winners))
         assert describe(now) == describe(was)
 
 
