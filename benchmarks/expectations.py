@@ -13,7 +13,7 @@ import pandas as pd
 from gan_zoo import text
 from gan_zoo.bench.collapse import collapse
 from gan_zoo.bench.protocol import Protocol, protocols, settings_digest
-from gan_zoo.bench.records import Cell, read_cells, read_manifest
+from gan_zoo.bench.records import RunRecord, read_manifest, read_runs
 from gan_zoo.bench.tables import own_extractor, ranked_by
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
@@ -90,7 +90,7 @@ def made_from(folder: Path, suites: Path) -> list[Expectation]:
     data, own, name = manifest["data"], own_extractor(manifest), str(folder)
     if not str(data["requested"]).isidentifier():
         raise GanZooError(f"{name!r} is of {data['requested']!r}, not of a named data set: it gives no range")
-    cells = [cell for cell in read_cells(folder) if cell.begin]
+    cells = [cell for cell in read_runs(folder) if cell.begin]
     if len(cells) < len(manifest["cells"]) or any(cell.end is None for cell in cells):
         raise GanZooError(f"{name!r} is unfinished; run its bench again to go on with it")
     trained = [cell for cell in cells if cell.begin["variant"] in FOUNDING]
@@ -142,7 +142,9 @@ def _title(path: Path) -> Any:
         return None
 
 
-def _values(cells: Sequence[Cell], variant: str, part: float, extractor: str, measure: str) -> tuple[list[float], int]:
+def _values(
+    cells: Sequence[RunRecord], variant: str, part: float, extractor: str, measure: str
+) -> tuple[list[float], int]:
     """A measure of a variant's runs at a part of their budget, and how many had failed by then."""
     values, failures = [], 0
     for cell in (cell for cell in cells if cell.begin["variant"] == variant):

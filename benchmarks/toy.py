@@ -17,7 +17,7 @@ from rich.markdown import Markdown
 
 from gan_zoo import text
 from gan_zoo.api import run_suite
-from gan_zoo.bench import launch
+from gan_zoo.bench.executors import processes
 from gan_zoo.bench.tables import FLOOR, Results
 from gan_zoo.cli.console import BenchListener
 from gan_zoo.errors import GanZooError
@@ -50,7 +50,7 @@ def main() -> None:
 
 def run(out: Path, preset: str, jobs: int | None, console: Console) -> dict[str, Results]:
     """The results of each suite, run into a folder of its own below ``out``, as far as they are not there already."""
-    launch.begin_early()
+    processes.begin_early()
     results = {}
     for name in SUITES:
         console.print(f"{name}:", highlight=False)

@@ -18,8 +18,8 @@ from expectations import FOUNDING, Expectation, judged, made_from, part_of, read
 from rich.console import Console
 
 from gan_zoo import text
-from gan_zoo.bench import launch
-from gan_zoo.bench.plan import FLOOR, Plan, Recipe, make_plan
+from gan_zoo.bench.executors import processes
+from gan_zoo.bench.plan import Plan, make_plan
 from gan_zoo.bench.protocol import TITLES, Protocol, differences, fingerprint_of, settings_digest
 from gan_zoo.bench.run import begin_row
 from gan_zoo.bench.runner import manifest_of, run_plan
@@ -29,6 +29,7 @@ from gan_zoo.cli.console import BenchListener
 from gan_zoo.cli.table import fitted
 from gan_zoo.engine import Budget
 from gan_zoo.errors import GanZooError
+from gan_zoo.options import FLOOR, RunOptions
 
 EXPECTED = Path(__file__).parent / "expected.toml"
 
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _verify(options: argparse.Namespace, console: Console) -> int:
     if options.jobs != 1 and not (options.device or "").startswith("cuda"):
-        launch.begin_early()
+        processes.begin_early()
     expected, plan = _planned(options, options.suite)
     for line in _unlike(expected, plan):
         console.print(f"note: {line}", highlight=False, markup=False, soft_wrap=True)
@@ -83,7 +84,7 @@ def _planned(options: argparse.Namespace, suite: Path) -> tuple[Expectation, Pla
         raise GanZooError(f"seed {seed} is one of those that the ranges were made from; name another --seed")
     if seed is None:
         seed = next(number for number in range(len(expected.seeds) + 1) if number not in expected.seeds)
-    recipe = Recipe(
+    planned = RunOptions(
         suite=_cut(read_suite(suite), options.preset, expected.part),
         preset=options.preset,
         variants=FOUNDING,
@@ -92,7 +93,7 @@ def _planned(options: argparse.Namespace, suite: Path) -> tuple[Expectation, Pla
         device=options.device,
         jobs=options.jobs,
     )
-    return expected, make_plan(recipe)
+    return expected, make_plan(planned)
 
 
 def _cut(suite: Suite, name: str, part: float) -> Suite:
@@ -127,14 +128,14 @@ def _unlike(expected: Expectation, plan: Plan) -> list[str]:
 
 def _settings(plan: Plan) -> dict[str, str]:
     """Digest of each variant's settings."""
-    trained = (cell for cell in plan.cells() if cell.variant is not None)
+    trained = (cell for cell in plan.runs() if cell.variant is not None)
     return {cell.variant_name: settings_digest(cell.identity["variant"]) for cell in trained}
 
 
 def _protocol(plan: Plan, expected: Protocol) -> Protocol:
     """How the plan's figures under the expectation's extractor will be measured."""
-    floor = next(cell for cell in plan.cells() if cell.variant_name == FLOOR)
-    metric = {"extractor": expected.extractor[0], "n": plan.preset.n, "reference": expected.split}
+    floor = next(cell for cell in plan.runs() if cell.variant_name == FLOOR)
+    metric = {"extractor": expected.extractor[0], "n": plan.preset.num_samples, "reference": expected.split}
     return fingerprint_of(begin_row(plan, floor, None), metric, manifest_of(plan))
 
 
@@ -150,7 +151,7 @@ def _said(expected: Expectation, plan: Plan, rows: list[dict[str, str]], console
     missed = [row["variant"] for row in rows if row["verdict"] != "yes"]
     said = f"does not reproduce {text.listed(missed)}" if missed else "reproduces the expected ranges"
     facts = [plan.measured.title, f"preset {plan.preset_name}", str(plan.budget), f"seed {plan.seeds[0]}",
-             f"N = {plan.preset.n:,}", expected.protocol.extractor[0]]  # fmt: skip
+             f"N = {plan.preset.num_samples:,}", expected.protocol.extractor[0]]  # fmt: skip
     seeds = text.listed([str(seed) for seed in expected.seeds])
     for line in (
         f"This machine {said}: {', '.join(facts)}.",

@@ -1,27 +1,32 @@
 """What the command line and Python users call."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_zoo import data as data_sets
 from gan_zoo import registry
-from gan_zoo.bench.listener import Listener, WarningListener
-from gan_zoo.bench.plan import EVALUATION_SIDE, Plan, Recipe, make_plan
+from gan_zoo.bench.callbacks import Listener, WarningListener
+from gan_zoo.bench.plan import EVALUATION_SIDE, Plan, make_plan
 from gan_zoo.bench.points import PointEvaluator
 from gan_zoo.bench.runner import default_folder, run_plan
-from gan_zoo.bench.single import checkpoint_in, resumed_recipe, resumed_state, single_recipe, trained_run
-from gan_zoo.bench.suite import read_suite
+from gan_zoo.bench.train import (
+    checkpoint_in,
+    resumed_options,
+    resumed_state,
+    single_options,
+    single_suite,
+    trained_run,
+)
 from gan_zoo.data import Dataset
 from gan_zoo.device import pick, prepare
 from gan_zoo.engine import Budget, OnBlock, Run, Sampler, State, checkpoint, start, train_run
-from gan_zoo.errors import GanZooError
+from gan_zoo.errors import GanZooError, check_known
 from gan_zoo.metrics.evaluator import Evaluator, Measuring
 from gan_zoo.metrics.extractors import OWN, load_extractor, resolve
 from gan_zoo.metrics.mixture import COUNTED
-from gan_zoo.options import EXACT
-from gan_zoo.report.live import LiveReport
+from gan_zoo.options import EXACT, FLOOR, RunOptions
 from gan_zoo.variant import Variant
 
 # pandas and seaborn take seconds to import, and are not needed before something was trained.
@@ -49,94 +54,47 @@ class Outcome:
 
 
 def run_suite(
-    suite: Path | str,
-    out: Path | str | None = None,
-    *,
-    preset: str = "auto",
-    variants: Sequence[str] | None = None,
-    seeds: Sequence[int] | None = None,
-    plugins: Sequence[Path | str] = (),
-    data_root: Path | None = None,
-    inception_weights: Path | None = None,
-    device: str | None = None,
-    precision: str | None = None,
-    threads: int | None = None,
-    jobs: int | None = None,
-    isolate: bool = False,
-    run_timeout: float | None = None,
-    checkpoint_every: float = 60.0,
-    graphs: bool = True,
-    force: bool = False,
-    listener: Listener | None = None,
+    suite: Path | str, out: Path | str | None = None, *, listener: Listener | None = None, **options: Any
 ) -> Outcome:
     """Run a suite into a folder: the runs that are missing, then tables, plots and the report.
 
-    Calling it again resumes runs that were interrupted, and with a longer preset of the same settings extends those
-    that are finished.
+        Calling it again resumes runs that were interrupted, and with a longer preset of the same settings extends those
+        that are finished. With more than one job, or ``isolate``, call this function from a file under
+        ``if __name__ == "__main__":``, as the processes of multiprocessing need.
 
-    Args:
-        suite: a suite file, or the name of a suite of this package, e.g. ``mnist``.
-        out: the results folder; by default ``runs/SUITE-DATA-PRESET``.
-        preset: how much of the suite is run; ``auto``: ``standard`` on CUDA, ``quick`` on a CPU.
-        variants: in place of the suite's.
-        seeds: in place of the preset's.
-        plugins: files that register variants.
-        data_root: folder that holds the data sets.
-        inception_weights: weights file of the extractor ``inception``.
-        device: ``cuda``, ``cuda:1`` ... or ``cpu``; by default CUDA if there is one.
-        precision: in place of the preset's.
-        threads: CPU threads a run.
-        jobs: runs side by side, by default one for every core on a CPU. With more than one, or ``isolate``, call this
-            function from a file under ``if __name__ == "__main__":``, as the processes of multiprocessing need.
-        isolate: whether each run has a process of its own also with one job.
-        run_timeout: seconds after which a run is ended with status ``timeout``; it has a process of its own then.
-        checkpoint_every: seconds between two checkpoints of a run, beside those at every evaluation.
-        graphs: whether steps are recorded as CUDA graphs, on CUDA.
-        force: whether runs in the folder that have other settings, or a larger budget, are deleted.
-        listener: what is notified of the progress; by default notices are issued as Python warnings.
+        Args:
+            suite: a suite file, or the name of a suite of this package, e.g. ``mnist``.
+            out: the results folder; by default ``runs/SUITE-DATA-PRESET``.
+            listener: what is notified of the progress; by default notices are issued as Python warnings.
+            options: fields of ``gan_zoo.options.RunOptions``:
+    {options}
 
-    Raises:
-        GanZooError: anything in the suite or the arguments that does not fit, before anything is trained.
-        StorageError: a file of the folder cannot be written.
-        Interrupted: Ctrl-C or SIGTERM; every run in training has a checkpoint.
+        Raises:
+            GanZooError: anything in the suite or the arguments that does not fit, before anything is trained.
+            StorageError: a file of the folder cannot be written.
+            Interrupted: Ctrl-C or SIGTERM; every run in training has a checkpoint.
     """
-    if seeds is not None:
-        _check_seeds(seeds)
-    recipe = Recipe(
-        suite=read_suite(suite),
-        preset=preset,
-        variants=variants,
-        seeds=seeds,
-        plugins=tuple(Path(plugin) for plugin in plugins),
-        data_root=data_root,
-        inception_weights=inception_weights,
-        device=device,
-        precision=precision,
-        threads=threads,
-        jobs=jobs,
-        isolate=isolate,
-        run_timeout=run_timeout,
-        checkpoint_every=checkpoint_every,
-        graphs=graphs,
-    )
-    return run_recipe(recipe, out, force=force, listener=listener)
+    for name in options:
+        check_known("option", name, RunOptions.names())
+    return run_options(RunOptions(suite=suite, **options), out, listener=listener)
 
 
-def run_recipe(
-    recipe: Recipe, out: Path | str | None = None, *, force: bool = False, listener: Listener | None = None
-) -> Outcome:
-    """Run what a recipe asks for into a folder, as ``run_suite`` does; the same errors."""
-    return _run_plan(make_plan(recipe), out, force=force, listener=listener or WarningListener())
+run_suite.__doc__ = (run_suite.__doc__ or "").replace("{options}", RunOptions.documented())
 
 
-def _run_plan(plan: Plan, out: Path | str | None, *, force: bool, listener: Listener) -> Outcome:
+def run_options(options: RunOptions, out: Path | str | None = None, *, listener: Listener | None = None) -> Outcome:
+    """Run what options ask for into a folder, as ``run_suite`` does; the same errors."""
+    return _run_plan(make_plan(options), out, listener or WarningListener())
+
+
+def _run_plan(plan: Plan, out: Path | str | None, listener: Listener) -> Outcome:
     for notice in (plan.measured.note, *plan.notices):
         if notice:
             listener.notice(notice)
     folder = default_folder(plan) if out is None else Path(out)
     # A single run has nothing to report before it ends, and a caller without processes of its own gets none.
-    is_live = not plan.recipe.single and (plan.recipe.isolate or plan.jobs > 1)
-    errors = run_plan(plan, folder, LiveReport(listener) if is_live else listener, force=force)
+    is_live = not plan.options.single and (plan.options.isolate or plan.jobs > 1)
+    errors = run_plan(plan, folder, listener, write_report if is_live else None)
     report = write_report(folder)
     from gan_zoo.bench.tables import read_results
 
@@ -144,16 +102,10 @@ def _run_plan(plan: Plan, out: Path | str | None, *, force: bool, listener: List
 
 
 def write_report(folder: Path) -> Path:
-    """Write the tables, figures and report of a results folder, and give back the report's path."""
+    """Write the tables, figures and report of a results folder, and return the report's path."""
     from gan_zoo.report import write
 
     return write.write_report(folder)
-
-
-def _check_seeds(seeds: Sequence[int]) -> None:
-    whole = all(type(seed) is int and seed >= 0 for seed in seeds)
-    if not whole or not len(seeds) or len(set(seeds)) != len(seeds):
-        raise GanZooError(f"seeds are {list(seeds)}; they must be different whole numbers from 0 on, e.g. [0, 1, 2]")
 
 
 def train(
@@ -218,26 +170,32 @@ def train(
         raise GanZooError(f"seed is {seed!r}; it must be a whole number from 0 on")
     given = _budget(budget, {"epochs": epochs, "images": images, "steps": steps, "seconds": seconds})
     spent = given or Budget("epochs", 200)
-    shared: dict[str, Any] = {"device": device, "data_root": data_root}
+    options = RunOptions(
+        precision=precision,
+        device=device,
+        data_root=data_root,
+        evaluate=evaluate,
+        checkpoint_every=checkpoint_every,
+        graphs=graphs,
+        force=force,
+    )
     calls: dict[str, Any] = {"fractions": tuple(fractions), "on_milestone": on_milestone, "on_block": on_block}
     if resume is not None:
         if variant is not None or out is not None:
             raise GanZooError("resume continues the variant and the folder of a checkpoint; leave out variant and out")
         if Path(resume).is_dir():
             _check_no_calls(calls)
-            recipe = resumed_recipe(Path(resume), given, checkpoint_every=checkpoint_every, graphs=graphs, **shared)
-            return _train_in_folder(recipe, Path(resume), force=force)
+            return _train_in_folder(resumed_options(Path(resume), given, options), Path(resume))
         if given is None:
             raise GanZooError(f"name the total budget to resume {str(resume)!r} to, e.g. epochs=20")
-        return train_run(resumed_state(Path(resume), spent, graphs=graphs, **shared), spent, **calls)
+        return train_run(resumed_state(Path(resume), spent, options), spent, **calls)
     if variant is None:
         raise GanZooError("name a variant, e.g. train('gan', 'mnist', epochs=5), or a checkpoint to resume")
     made = registry.get(variant) if isinstance(variant, str) else variant
     if out is not None:
         _check_no_calls(calls)
-        recipe = single_recipe(made, data, spent, seed=seed, channels=channels)
-        recipe = replace(recipe, precision=precision, evaluate=evaluate, graphs=graphs, **shared)
-        return _train_in_folder(replace(recipe, checkpoint_every=checkpoint_every), Path(out), force=force)
+        suite = single_suite(made, data, spent, seed=seed, channels=channels)
+        return _train_in_folder(single_options(suite, options), Path(out))
     if isinstance(data, str):
         data = data_sets.load(data, side=made.image_side, channels=channels, root=data_root, device=pick(device))
     return train_run(start(made, data, seed, precision=precision, graphs=graphs), spent, **calls)
@@ -258,9 +216,9 @@ def _budget(budget: Mapping[str, float] | Budget | None, units: Mapping[str, flo
     return Budget.of(both) if both or budget is not None else None
 
 
-def _train_in_folder(recipe: Recipe, folder: Path, *, force: bool) -> Run:
-    plan = make_plan(recipe)
-    _run_plan(plan, folder, force=force, listener=WarningListener())
+def _train_in_folder(options: RunOptions, folder: Path) -> Run:
+    plan = make_plan(options)
+    _run_plan(plan, folder, WarningListener())
     return trained_run(plan, folder)
 
 
@@ -283,38 +241,40 @@ def evaluate(
     sampler: Sampler,
     data: str = "mnist",
     *,
-    n: int = 2000,
+    num_samples: int = 2000,
     seed: int = 0,
     extractors: Sequence[str] | None = None,
     channels: int | None = None,
     data_root: Path | None = None,
     inception_weights: Path | None = None,
 ) -> "pd.DataFrame":
-    """Measure a sampler's images against a data set's test split, beside the floor (training images at the same N).
+    """Measure a sampler's images against a data set's test split, beside ``num_samples`` training images.
 
-    Gives back a long table: variant, metric, extractor, n, value. ``channels`` are those that it was trained with,
-    where they are not the data set's own.
+    Returns a long table: variant, metric, extractor, n, value. ``channels`` are those that it was trained with, if they
+    are not the data set's own.
 
     Raises:
-        GanZooError: unknown names, data or weights that cannot be had, or an N larger than the test split.
+        GanZooError: unknown names, data or weights that are not available, or more samples than the test split has.
     """
     device = next(sampler.generator.parameters()).device
     prepare(device.type)
     dataset = data_sets.load(data, side=EVALUATION_SIDE, channels=channels, root=data_root, device=device)
     if dataset.density is not None:
-        if n < COUNTED:
-            raise GanZooError(f"n is {n}; modes are looked for among {COUNTED:,} points: ask for that many or more")
-        return _long(PointEvaluator(dataset.density, n, device), sampler, seed)
-    if not 2 <= n <= len(dataset.test):
-        raise GanZooError(f"n is {n}; the test split of {dataset.name!r} allows 2 to {len(dataset.test)} images")
+        if num_samples < COUNTED:
+            raise GanZooError(f"num_samples is {num_samples}; modes are looked for among {COUNTED:,} points")
+        return _long(PointEvaluator(dataset.density, num_samples, device), sampler, seed)
+    if not 2 <= num_samples <= len(dataset.test):
+        allowed = f"the test split of {dataset.name!r} allows 2 to {len(dataset.test)} images"
+        raise GanZooError(f"num_samples is {num_samples}; {allowed}")
     loaded = tuple(
         load_extractor(name, device=device, inception_weights=inception_weights, dataset=dataset)
-        for name in resolve(extractors or (OWN,), dataset, n=n, inception_weights=inception_weights)
+        for name in resolve(extractors or (OWN,), dataset, n=num_samples, inception_weights=inception_weights)
     )
     for extractor in loaded:
-        if n < extractor.minimum_n:
-            raise GanZooError(f"n is {n}; figures of {extractor.name!r} need at least {extractor.minimum_n} images")
-    evaluator = Evaluator(dataset.train, dataset.test, loaded, n, fingerprint=dataset.fingerprint)
+        if num_samples < extractor.minimum_n:
+            least = f"{extractor.name!r} needs at least {extractor.minimum_n} images"
+            raise GanZooError(f"num_samples is {num_samples}; {least}")
+    evaluator = Evaluator(dataset.train, dataset.test, loaded, num_samples, fingerprint=dataset.fingerprint)
     return _long(evaluator, sampler, seed)
 
 
@@ -322,7 +282,7 @@ def _long(evaluator: Measuring, sampler: Sampler, seed: int) -> "pd.DataFrame":
     """What an evaluator measures of a sampler and of its floor, a row a value."""
     import pandas as pd
 
-    measured = {sampler.variant.name: evaluator.measure(sampler, seed), "real": evaluator.floor(seed)}
+    measured = {sampler.variant.name: evaluator.measure(sampler, seed), FLOOR: evaluator.floor(seed)}
     return pd.DataFrame(
         [
             {"variant": name, "metric": metric, "extractor": row["extractor"], "n": row["n"], "value": value}

@@ -15,7 +15,7 @@ UNITS = ("images", "epochs", "steps", "seconds")
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train: real images judged, epochs of the training split, rounds (``steps``), or seconds.
+    """How long to train: real images, epochs of the training split, iterations (``steps``), or seconds.
 
     Raises:
         GanZooError: an unknown unit, an amount that is not above 0, or a fraction of a step.

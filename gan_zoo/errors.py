@@ -1,8 +1,12 @@
 """The errors that the command line prints as one line, without a traceback."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 PLUGIN_FAILURES = (Exception, SystemExit, GeneratorExit)
 """What a variant's own code may raise without ending a command; a real Ctrl-C still does."""
@@ -62,3 +66,40 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> GanZooError:
     nearest = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
     return GanZooError(f"unknown {kind} {name!r}{hint} Known: {', '.join(known) or 'none'}")
+
+
+def validation_lines(
+    error: "ValidationError",
+    known_keys: Callable[[Sequence[Any]], Sequence[str]],
+    renamed: Mapping[str, str] | None = None,
+) -> list[str]:
+    """One line for each mistake that pydantic found in a file: the key, the value and what is allowed.
+
+    Args:
+        error: what pydantic raised.
+        known_keys: the keys of the table in which a location lies, a location being pydantic's path of keys.
+        renamed: new names of keys by their earlier ones.
+    """
+    renamed, found = renamed or {}, error.errors()
+
+    def nearest(location: Sequence[Any]) -> str:
+        key = str(location[-1])
+        return renamed.get(key) or next(iter(difflib.get_close_matches(key, known_keys(location), n=1)), "")
+
+    # A key that is missing only because it is misspelled is not named twice.
+    unknown_keys = [mistake["loc"] for mistake in found if mistake["type"] == "extra_forbidden"]
+    misspelled = {(*location[:-1], nearest(location)) for location in unknown_keys}
+    lines: list[str] = []
+    for mistake in found:
+        location, message = mistake["loc"], mistake["msg"].removeprefix("Value error, ")
+        key = ".".join(map(str, location))
+        if mistake["type"] == "extra_forbidden" and location[-1] in renamed:
+            lines.append(f"key {key!r} is now called {nearest(location)!r}; rename it")
+        elif mistake["type"] == "extra_forbidden":
+            hint = f"; did you mean {nearest(location)!r}?" if nearest(location) else "."
+            lines.append(f"unknown key {key!r}{hint} Allowed: {', '.join(known_keys(location))}")
+        elif mistake["type"] != "missing":
+            lines.append(f"key {key!r} is {mistake['input']!r}: {message[0].lower()}{message[1:]}")
+        elif location not in misspelled:
+            lines.append(f"key {key!r} is missing")
+    return lines

@@ -4,14 +4,16 @@ import contextlib
 import errno
 import os
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import filelock
 from platformdirs import user_cache_path
 
-from gan_zoo.errors import StorageError
+from gan_zoo.errors import GanZooError, StorageError
 
 CACHE_ENV = "GAN_ZOO_CACHE"
 _TEMPORARY = ".part"
@@ -117,6 +119,39 @@ def check_writable(folder: Path) -> None:
             file.write(b"\0")
             file.flush()
             os.fsync(file.fileno())
+
+
+def lock_folder(folder: Path) -> filelock.BaseFileLock:
+    """Create the folder if needed, and lock it against other processes until the lock is released.
+
+    Raises:
+        GanZooError: another process holds the lock.
+        StorageError: the folder cannot be written to.
+    """
+    check_writable(folder)
+    lock = filelock.FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise GanZooError(f"another run is writing to {str(folder)!r}; wait for it, or name another --out") from None
+    return lock
+
+
+def git_commit() -> str | None:
+    """The commit of the checkout of this package, ``+changes`` if it was edited since; None outside one."""
+
+    def git(*words: str) -> str | None:
+        command = ["git", "-C", str(Path(__file__).parent), *words]
+        try:
+            ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return ended.stdout.strip()
+
+    commit = git("rev-parse", "--short=12", "HEAD")
+    if not commit or not git("ls-files", "--error-unmatch", "__init__.py"):
+        return None
+    return f"{commit}+changes" if git("status", "--porcelain", "--untracked-files=no", "--", ".") else commit
 
 
 def differences(first: Any, second: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -1,6 +1,8 @@
-"""An optimizer as a record: its name and its settings; and the Adam of Keras, which torch does not have."""
+"""Optimizers as records, schedules of their settings, and the Adam of Keras, which torch does not have."""
 
+import dataclasses
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.errors import GanZooError, check_known, unknown
 
 _IMPLEMENTATIONS = frozenset({"fused", "foreach", "capturable", "differentiable"})
 
@@ -60,25 +62,138 @@ class KerasAdam(torch.optim.Optimizer):
             torch._foreach_sub_(parameters, moves)
 
 
+_SHAPES = {"constant": (), "linear": ("end", "length"), "cosine": ("end", "length"), "inverse": ("decay",)}
+"""The fields that each shape of a schedule uses."""
+_UNITS = ("images", "updates")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A setting that changes during training: a learning rate, a beta, the weight of a penalty, a moving average.
+
+    Attributes:
+        start: the value at t = 0.
+        shape: ``constant``; ``linear`` or ``cosine``, from ``start`` to ``end`` over ``length``, then ``end``;
+            ``inverse``, start / (1 + decay t) as in Keras; or a function (start, t) -> value of float64 tensors.
+        over: the unit of t and ``length``: ``updates`` (earlier steps of the player's optimizer, of both players where
+            they share a step count) or ``images`` (real images judged so far).
+    """
+
+    start: float
+    shape: str | Callable[[float, Tensor], Tensor] = "constant"
+    end: float = 0.0
+    length: float = 1.0
+    decay: float = 0.0
+    over: str = "updates"
+
+    def __post_init__(self) -> None:
+        if not callable(self.shape):
+            check_known("shape of a schedule:", self.shape, _SHAPES)
+        check_known("unit of a schedule:", self.over, _UNITS)
+        for name, least in (("start", -math.inf), ("end", -math.inf), ("length", 1), ("decay", 0)):
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not least <= value < math.inf:
+                raise GanZooError(f"{name} of a schedule is {value!r}; it must be a finite number of at least {least}")
+        for name in ("end", "length", "decay"):
+            unused = not callable(self.shape) and name not in _SHAPES[self.shape]
+            if unused and getattr(self, name) != getattr(Schedule, name):
+                shapes = " or ".join(repr(shape) for shape, used in _SHAPES.items() if name in used)
+                raise GanZooError(
+                    f"{name} of a schedule has no effect with shape {self.shape!r}; set shape to {shapes}"
+                )
+
+    def at(self, t: Tensor) -> Tensor:
+        """The value at t, both float64."""
+        if callable(self.shape):
+            return self.shape(self.start, t)
+        if self.shape == "inverse":
+            return self.start / (1 + self.decay * t)
+        share = (t / self.length).clamp(max=1) if self.shape != "constant" else torch.zeros_like(t)
+        if self.shape == "cosine":
+            share = (1 - torch.cos(math.pi * share)) / 2
+        return self.start + (self.end - self.start) * share
+
+    def identity(self) -> dict[str, Any]:
+        """The values that differ from the default, by name."""
+        values = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        return {each.name: values[each.name] for each in dataclasses.fields(self) if values[each.name] != each.default}
+
+    def __format__(self, spec: str) -> str:
+        start, end, length = (format(value, spec) for value in (self.start, self.end, self.length))
+        if self.shape == "inverse":
+            return f"{start} / (1 + {format(self.decay, spec)} {self.over})"
+        if self.shape in ("linear", "cosine"):
+            return f"{start} to {end} ({self.shape}, {length} {self.over})"
+        return start if self.shape == "constant" else f"from {start}"
+
+    def __str__(self) -> str:
+        return format(self, "")
+
+
+def parse_schedules(value: Any) -> Any:
+    """``value`` with each table that has a key ``start`` as a ``Schedule``, also within tables and lists.
+
+    Raises:
+        GanZooError: a table with an unknown key, or a value that does not fit.
+    """
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(parse_schedules, value))
+    if not isinstance(value, Mapping):
+        return value
+    if "start" not in value:
+        return {key: parse_schedules(inner) for key, inner in value.items()}
+    known = [each.name for each in dataclasses.fields(Schedule)]
+    for key in value:
+        check_known("key of a schedule:", key, known)
+    return Schedule(**value)
+
+
+def format_schedules(value: Any) -> Any:
+    """The inverse of ``parse_schedules``, with tuples as lists.
+
+    Raises:
+        GanZooError: the shape of a schedule is a function, which plain values cannot express.
+    """
+    if isinstance(value, (list, tuple)):
+        return [format_schedules(inner) for inner in value]
+    if isinstance(value, Mapping):
+        return {key: format_schedules(inner) for key, inner in value.items()}
+    if not isinstance(value, Schedule):
+        return value
+    if callable(value.shape):
+        raise GanZooError(f"a schedule of shape {value.shape!r} is a function: make a registered variant of it")
+    return value.identity()
+
+
 @dataclass(frozen=True)
 class Optimizer:
     """An optimizer by its name in ``torch.optim``, or ``KerasAdam``, with its settings.
 
-    With ``decay`` the learning rate of step t (from 0) is lr / (1 + decay t), as Keras has it.
+    A setting, or one of a tuple such as ``betas``, may be a ``Schedule``.
     """
 
     name: str = "Adam"
     settings: Mapping[str, Any] = field(default_factory=lambda: {"lr": 2e-4, "betas": (0.5, 0.999)})
-    decay: float = 0.0
 
-    def __post_init__(self) -> None:
-        if type(self.decay) not in (int, float) or self.decay < 0:
-            raise GanZooError(f"decay of optimizer {self.name} is {self.decay!r}; it must be a number of at least 0")
+    def identity(self) -> dict[str, Any]:
+        """Its part of a run's identity, in which an inverse schedule of the learning rate is ``lr`` and ``decay``."""
+        settings = dict(self.settings)
+        rate = settings.get("lr")
+        decay = 0.0
+        if isinstance(rate, Schedule) and rate == Schedule(rate.start, "inverse", decay=rate.decay):
+            settings["lr"] = rate.start
+            decay = rate.decay
+        return {"name": self.name, "settings": settings, "decay": decay}
 
     @property
-    def rate(self) -> float:
-        """The learning rate of the first step."""
-        return self.settings["lr"]
+    def scheduled(self) -> bool:
+        """Whether a setting follows a schedule."""
+        return self._starts != dict(self.settings)
+
+    @property
+    def _starts(self) -> dict[str, Any]:
+        """The settings of the first step."""
+        return {key: _evaluate(value, lambda schedule: schedule.start) for key, value in self.settings.items()}
 
     def build(self, parameters: Iterable[nn.Parameter], **preferred: Any) -> torch.optim.Optimizer:
         """The optimizer over ``parameters``.
@@ -93,22 +208,40 @@ class Optimizer:
         known["KerasAdam"] = KerasAdam
         if self.name not in known:
             raise unknown("optimizer", self.name, known)
-        kind, trained = known[self.name], list(parameters)
+        kind = known[self.name]
+        trained = list(parameters)
         if not _IMPLEMENTATIONS.isdisjoint(self.settings):
             preferred = {}
         if preferred.get("fused") and not _has_fused(self.name, trained[0].device):
             preferred = {key: value for key, value in preferred.items() if key != "fused"}
         understood = inspect.signature(kind).parameters
-        settings = {key: value for key, value in preferred.items() if key in understood} | dict(self.settings)
-        if self.decay and not _counts_steps(kind):
-            raise GanZooError(f"optimizer {self.name} cannot decay: it does not count its steps, as Adam does")
-        if self.decay:
-            # A tensor, that the engine changes in place: a recorded graph would keep a number.
-            settings["lr"] = torch.tensor(self.rate, dtype=trained[0].dtype, device=trained[0].device)
+        settings = {key: value for key, value in preferred.items() if key in understood} | self._starts
+        if isinstance(self.settings.get("lr"), Schedule):
+            # A tensor that is changed in place: a CUDA graph would keep a number.
+            settings["lr"] = torch.tensor(settings["lr"], dtype=trained[0].dtype, device=trained[0].device)
         try:
             return _uncompiled(kind)(trained, **settings)
         except (TypeError, ValueError) as error:
             raise GanZooError(f"optimizer {self.name} cannot be made with {dict(self.settings)}: {error}") from None
+
+    def follow_schedules(self, optimizer: torch.optim.Optimizer, progress: Mapping[str, Tensor]) -> None:
+        """Set the scheduled settings for the step to come. Those other than ``lr`` are numbers on the host."""
+        starts = self._starts
+        for key, setting in self.settings.items():
+            if isinstance(setting, Schedule) and key == "lr":
+                for group in optimizer.param_groups:
+                    group["lr"].copy_(setting.at(progress[setting.over]))
+            elif setting != starts[key]:
+                value = _evaluate(setting, lambda schedule: schedule.at(progress[schedule.over]).item())
+                for group in optimizer.param_groups:
+                    group[key] = value
+
+
+def _evaluate(setting: Any, value: Callable[[Schedule], float]) -> Any:
+    """A setting with the values of its schedules."""
+    if isinstance(setting, tuple):
+        return tuple(_evaluate(inner, value) for inner in setting)
+    return value(setting) if isinstance(setting, Schedule) else setting
 
 
 def _uncompiled(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
@@ -128,11 +261,3 @@ def _has_fused(name: str, device: torch.device) -> bool:
         return torch._C._dispatch_has_kernel_for_dispatch_key(operator, device.type.upper())
     except RuntimeError:
         return False
-
-
-def _counts_steps(kind: type[torch.optim.Optimizer]) -> bool:
-    trial = nn.Parameter(torch.zeros(1))
-    trial.grad = torch.zeros(1)
-    optimizer = _uncompiled(kind)([trial])
-    optimizer.step()
-    return isinstance(optimizer.state[trial].get("step"), torch.Tensor)

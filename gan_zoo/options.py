@@ -1,4 +1,14 @@
-"""Numerical precision of training, by name: the choices of ``--precision``, without torch."""
+"""The options of a run, and the numerical precisions; without torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan_zoo.errors import GanZooError
+
+if TYPE_CHECKING:
+    from gan_zoo.bench.suite import Suite
 
 PRECISIONS = {
     "fp32": "float32 throughout",
@@ -13,3 +23,107 @@ PRECISIONS = {
 }
 """Description of each precision. All but ``fp32`` change the numbers for speed. Samples are always drawn in float32."""
 EXACT = "fp32"
+FLOOR = "real"
+"""Name of the real images in tables and records."""
+
+
+def _about(text: str, commands: str = "", minimum: float | None = None) -> dict[str, Any]:
+    """Metadata of a field: its help text, the commands that offer it, and its smallest value."""
+    return {"help": text, "commands": commands.split(), "minimum": minimum}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What to run and how; None leaves a choice to the suite or the machine.
+
+    A new field with commands is an option of these commands and of ``run_suite`` without further code.
+
+    Raises:
+        GanZooError: a value below its minimum, or seeds that are not different whole numbers from 0 on.
+    """
+
+    suite: "Path | str | Suite" = field(
+        default="", metadata=_about("A suite file, or the name of a suite of this package, e.g. mnist.", "bench search")
+    )
+    preset: str = field(
+        default="auto",
+        metadata=_about("smoke, quick, standard, full, or auto: standard on CUDA, quick on a CPU.", "bench search"),
+    )
+    variants: Sequence[str] | None = field(
+        default=None, metadata=_about("Variants in place of the suite's, with commas between.", "bench search")
+    )
+    seeds: Sequence[int] | None = field(
+        default=None, metadata=_about("Seeds in place of the suite's, e.g. 0,1,2.", "bench")
+    )
+    force: bool = field(
+        default=False,
+        metadata=_about("Delete runs in --out that have other settings or a larger budget.", "bench train"),
+    )
+    checkpoint_every: float = field(
+        default=60.0,
+        metadata=_about("Seconds between two checkpoints, beside those at every evaluation.", "bench train", minimum=0),
+    )
+    run_timeout: float | None = field(
+        default=None,
+        metadata=_about("Seconds after which one run is ended, status timeout.", "bench train", minimum=1),
+    )
+    plugins: Sequence[Path | str] = field(
+        default=(), metadata=_about("A Python file that registers variants. May be given again.", "bench train search")
+    )
+    data_root: Path | None = field(
+        default=None,
+        metadata=_about("Folder that holds the data sets; else GAN_ZOO_DATA, else the cache.", "bench train search"),
+    )
+    inception_weights: Path | None = field(
+        default=None,
+        metadata=_about("Weights file for the extractor `inception`, and measure with it.", "bench train"),
+    )
+    device: str | None = field(
+        default=None, metadata=_about("cuda, cuda:1 ... or cpu; by default CUDA if it is there.", "bench train search")
+    )
+    precision: str | None = field(
+        default=None,
+        metadata=_about(f"{', '.join(PRECISIONS)}; by default {EXACT}, or the suite's own.", "bench train search"),
+    )
+    graphs: bool = field(
+        default=True, metadata=_about("On CUDA, record steps as graphs, which launch faster.", "bench train search")
+    )
+    threads: int | None = field(
+        default=None,
+        metadata=_about("CPU threads a run; by default 1, and all cores for `train`.", "bench train search", minimum=1),
+    )
+    jobs: int | None = field(
+        default=None,
+        metadata=_about("Runs side by side; by default one a core on a CPU, 1 on CUDA.", "bench search", minimum=1),
+    )
+    evaluate: bool = field(
+        default=True, metadata=_about("Compute the metrics of the data set's default extractor.", "train")
+    )
+    isolate: bool = field(default=False, metadata=_about("Give each run a process of its own also with one job."))
+    download: bool = field(default=True, metadata=_about("Download missing data."))
+    single: bool = field(
+        default=False,
+        metadata=_about("The results folder is for exactly these variants and seeds, as that of `train`."),
+    )
+
+    def __post_init__(self) -> None:
+        for option in fields(self):
+            value, least = getattr(self, option.name), option.metadata["minimum"]
+            if value is not None and least is not None and not value >= least:
+                raise GanZooError(f"{option.name} is {value!r}; it must be at least {least}")
+        if self.seeds is not None:
+            whole = all(type(seed) is int and seed >= 0 for seed in self.seeds)
+            if not whole or not len(self.seeds) or len(set(self.seeds)) != len(self.seeds):
+                raise GanZooError(
+                    f"seeds are {list(self.seeds)}; they must be different whole numbers from 0 on, e.g. [0, 1, 2]"
+                )
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """The names of the fields."""
+        return [option.name for option in fields(cls)]
+
+    @classmethod
+    def documented(cls) -> str:
+        """A line for each field but the suite, indented as in the Args section of a docstring."""
+        return "\n".join(f"            {option.name}: {option.metadata['help']}" for option in fields(cls)[1:])

@@ -1,4 +1,4 @@
-"""Options of a variant as plain values: as a command line or a suite gives them, and the fields that they set."""
+"""Options of a variant as plain values, from a command line or a suite, and the fields that they set."""
 
 import dataclasses
 from collections.abc import Collection, Mapping
@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 from gan_zoo import latent
-from gan_zoo.networks.backbones import backbone
-from gan_zoo.optimizer import Optimizer
+from gan_zoo.errors import GanZooError
+from gan_zoo.networks import backbone
+from gan_zoo.optimizer import Optimizer, Schedule
 from gan_zoo.variant import Variant
 
 _OPTIMIZERS = ("generator_optimizer", "discriminator_optimizer")
@@ -84,10 +85,18 @@ def replaced(variant: Variant, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _optimizer(before: Optimizer, table: Mapping[str, Any]) -> Optimizer:
-    """The optimizer that a table names; without a name, ``before`` with the table's settings in place of its own."""
+    """The optimizer of a table; without a name, ``before`` with the table's settings in place of its own.
+
+    A number in place of a schedule is its start.
+    """
     settings: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    if "decay" in settings:
+        raise GanZooError("'decay' of an optimizer is now lr = { start = ..., shape = 'inverse', decay = ... }")
     if "name" not in settings:
-        settings = {"name": before.name, "decay": before.decay, **before.settings, **settings}
-    made = Optimizer(settings.pop("name"), decay=settings.pop("decay", 0.0), settings=settings)
+        for key, value in before.settings.items():
+            if isinstance(value, Schedule) and type(settings.get(key)) in (int, float):
+                settings[key] = dataclasses.replace(value, start=settings[key])
+        settings = {"name": before.name, **before.settings, **settings}
+    made = Optimizer(settings.pop("name"), settings)
     made.build([torch.nn.Parameter(torch.zeros(1))])
     return made

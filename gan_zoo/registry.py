@@ -1,8 +1,9 @@
-"""The registry: variants by name, from this package, from other installed packages, and from loose files."""
+"""The registry: variants by name, from this package, other installed packages and plugin files."""
 
 import ast
 import contextvars
 import dataclasses
+import functools
 import hashlib
 import importlib
 import importlib.metadata
@@ -12,35 +13,43 @@ import linecache
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from gan_zoo import overrides, variants
 from gan_zoo.errors import PLUGIN_FAILURES, GanZooError, unknown
+from gan_zoo.latent import Latent
+from gan_zoo.optimizer import Optimizer, Schedule, format_schedules, parse_schedules
 from gan_zoo.variant import Variant
 
 ENTRY_POINTS = "gan_zoo.variants"
 _PACKAGE = "gan_zoo"
 
+_NAMES = {
+    "concat_real_fake": "joint",
+    "discriminator_bce": "_tell_apart",
+    "maximize_score": "_raise_score",
+}
+"""Fields and functions in run identities by their first names, so that a new name changes no identity."""
+RENAMED = {"joint": "concat_real_fake", "Critique": "DiscriminatorOutput", "critic": "discriminator"}
+"""Former names in the code and options of plugins."""
+
 _Factory = Callable[..., Variant]
 _factories: dict[str, _Factory] = {}
 _revisions: dict[str, int] = {}
-_asked: contextvars.ContextVar[set[str] | None] = contextvars.ContextVar("asked", default=None)
+_requested: contextvars.ContextVar[set[str] | None] = contextvars.ContextVar("requested", default=None)
 
 
 def register(name: str, *, revision: int = 1) -> Callable[[_Factory], _Factory]:
     """Decorate a function that makes a variant; its keyword arguments are the variant's hyperparameters.
 
     ``revision`` is part of a run's identity. Raise it when a change of the function changes the numbers of a training
-    run: finished runs of the variant, and of all variants made from it, are then trained again.
+    run, so that runs of the variant, and of all variants made from it, are trained again.
 
     Raises:
-        GanZooError: the name is taken by another function, or is no file's name (it becomes part of the records'), or
-            the revision is not an integer of at least 1.
+        GanZooError: the name is taken or cannot be part of a file name, or the revision is not a positive integer.
     """
     check_name(name)
     if type(revision) is not int or revision < 1:
@@ -62,7 +71,7 @@ def register(name: str, *, revision: int = 1) -> Callable[[_Factory], _Factory]:
 
 
 def check_name(name: str) -> None:
-    """Raise GanZooError where a name cannot stand for a variant in tables and file names."""
+    """Raise GanZooError if a name cannot be that of a variant in tables and file names."""
     if not re.fullmatch(r"\w[\w.-]*", name, re.ASCII) or name == "real":
         raise GanZooError(f"{name!r} cannot name a variant: use letters, digits, '_', '-' and '.', and not 'real'")
 
@@ -89,22 +98,27 @@ def get(name: str, /, **options: Any) -> Variant:
     - ``generator_optimizer={"lr": 1e-5}``, or the key ``"generator_optimizer.lr"``: settings in place of the variant's
       own; with a name, ``{"name": "Adam", "lr": 1e-4, "betas": [0, 0.9]}``, another optimizer;
     - ``backbone``: other networks, ``"dcgan"`` or ``{"name": "dcgan", "width": 16, "norm": "none"}``
-      (``gan_zoo.networks.backbones``).
+      (``gan_zoo.networks.BACKBONES``);
+    - a table with a key ``start``, e.g. ``lr={"start": 1e-3, "shape": "cosine", "length": 20000}``: a ``Schedule``.
 
     Raises:
         GanZooError: no variant or no option of that name (the nearest is named), or a value that does not fit.
     """
     factory = _factory(name)
-    if (asked := _asked.get()) is not None:
-        asked.add(name)
+    requested = _requested.get()
+    if requested is not None:
+        requested.add(name)
     own = inspect.signature(factory).parameters
-    options = overrides.nested(options, own)
+    options = overrides.nested(format_schedules(options), own)
     for option in options:
+        if option in RENAMED and option not in own:
+            raise GanZooError(f"option {option!r} of variant {name!r} is now named {RENAMED[option]!r}")
         if option not in own and option not in overrides.known():
             raise unknown(f"option of variant {name!r}:", option, [*own, *overrides.known()])
     try:
-        variant = factory(**{key: value for key, value in options.items() if key in own})
-        fields = overrides.replaced(variant, {key: value for key, value in options.items() if key not in own})
+        values = {key: parse_schedules(value) for key, value in options.items()}
+        variant = factory(**{key: value for key, value in values.items() if key in own})
+        fields = overrides.replaced(variant, {key: value for key, value in values.items() if key not in own})
         return dataclasses.replace(variant, **fields, name=name, options=options)
     except GanZooError:
         raise
@@ -113,8 +127,14 @@ def get(name: str, /, **options: Any) -> Variant:
         given = ", ".join(f"{key}={value!r}" for key, value in options.items())
         why = f"{error}" if isinstance(error, (TypeError, ValueError)) else f"{type(error).__name__}: {error}"
         raise GanZooError(
-            f"variant {name!r} cannot be made with ({given}): {' '.join(why.split())} (in {inspect.getfile(factory)})"
+            f"variant {name!r} cannot be made with ({given}): {_with_hint(why)} (in {inspect.getfile(factory)})"
         ) from error
+
+
+def _with_hint(message: str) -> str:
+    """An error message in one line, with the new names of what it does not find."""
+    hints = [f"; {old!r} is now named {new!r}" for old, new in RENAMED.items() if f"'{old}'" in message]
+    return " ".join(message.split()) + "".join(hints)
 
 
 def _factory(name: str) -> _Factory:
@@ -135,20 +155,15 @@ def is_own(name: str) -> bool:
 
 
 def sources(name: str) -> list[Path]:
-    """The files whose text decides the variant: its own, and those of the variants it is made from.
-
-    For a variant of another installed package, all Python files of that package.
-    """
+    """The files of the variant and of the variants that it is made from; of an installed plugin, all of its package."""
     return sorted({file for each in _made_from(name) for file in _files(_factories[each])})
 
 
 def code_identity(name: str, /, **options: Any) -> dict[str, Any]:
     """The part of a run's identity that stands for a variant's code, as JSON.
 
-    ``revisions`` are those of the variant and of all variants that it is made from, by name. ``plugins``, only if some
-    of them are not part of this package, are SHA-256 digests (hex) of the syntax trees of their source: by the name of
-    a loose file, or by the name of an installed package for all of its Python files. Docstrings, comments, blank lines
-    and line numbers are not in a tree.
+    ``revisions`` are those of the variant and of all variants that it is made from, by name. ``plugins`` (if any) are
+    SHA-256 digests (hex) of the syntax trees of the files or packages that register them, without docstrings.
 
     Example: ``{"revisions": {"cgan": 1, "gan": 1, "lsgan": 1}}``.
 
@@ -169,14 +184,18 @@ def code_identity(name: str, /, **options: Any) -> dict[str, Any]:
 
 
 def _made_from(name: str, **options: Any) -> set[str]:
-    """The variant's name and the names of all variants that its function asks for."""
-    with _asking() as asked:
+    """The names of the variant and of all variants that its function calls ``get`` for."""
+    requested: set[str] = set()
+    token = _requested.set(requested)
+    try:
         get(name, **options)
-    return asked
+    finally:
+        _requested.reset(token)
+    return requested
 
 
 def _package(factory: _Factory) -> str:
-    """The top-level package of a variant's function; empty for a loose file."""
+    """The top-level package of a variant's function; empty for a plugin file."""
     package = factory.__module__.partition(".")[0]
     return package if hasattr(sys.modules.get(package), "__path__") else ""
 
@@ -220,18 +239,7 @@ def _syntax(node: Any) -> str:
     return f"{type(node).__name__}({', '.join(f'{key}={_syntax(value)}' for key, value in fields.items())})"
 
 
-@contextmanager
-def _asking() -> Iterator[set[str]]:
-    token = _asked.set(set())
-    try:
-        asked = _asked.get()
-        assert asked is not None
-        yield asked
-    finally:
-        _asked.reset(token)
-
-
-@cache
+@functools.cache
 def _discover() -> None:
     for module in pkgutil.iter_modules(variants.__path__, f"{variants.__name__}."):
         importlib.import_module(module.name)
@@ -246,9 +254,7 @@ def _discover() -> None:
 
 
 def load_plugin(path: Path) -> list[str]:
-    """Run a loose Python file that registers variants, and give back the names that it registered.
-
-    Run again, after an edit, it takes the place of what it registered before.
+    """Run a Python file that registers variants, and return their names, which it may have registered before.
 
     Raises:
         GanZooError: the file is missing, cannot be run, or registers nothing.
@@ -263,7 +269,8 @@ def load_plugin(path: Path) -> list[str]:
         raise GanZooError(f"plugin {str(path)!r} is not a Python file (.py)")
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_name] = module
-    factories, revisions = dict(_factories), dict(_revisions)
+    factories = dict(_factories)
+    revisions = dict(_revisions)
     for name in _registered_by(path):
         del _factories[name]
     try:
@@ -286,9 +293,53 @@ def _execute(module: ModuleType, path: Path) -> None:
     except GanZooError:
         raise
     except PLUGIN_FAILURES as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        raise GanZooError(f"plugin {str(path)!r} cannot be run: {said}") from error
+        why = _with_hint(f"{type(error).__name__}: {error}")
+        raise GanZooError(f"plugin {str(path)!r} cannot be run: {why}") from error
 
 
 def _registered_by(path: Path) -> list[str]:
     return sorted(name for name, factory in _factories.items() if Path(inspect.getfile(factory)).resolve() == path)
+
+
+def describe(value: Any) -> Any:
+    """``value`` as JSON, equal in every process: the part of a run's identity that stands for a variant.
+
+    A record becomes its fields, a function its qualified name with its closure and default values, an object without a
+    ``__repr__`` its class and attributes, anything else its text.
+    """
+    if isinstance(value, (Latent, type(None), bool, int, float, str)):
+        return str(value) if isinstance(value, Latent) else value
+    if isinstance(value, (Optimizer, Schedule)):
+        return describe(value.identity())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = [each for each in dataclasses.fields(value) if not _omitted(value, each)]
+        return {_NAMES.get(each.name, each.name): describe(getattr(value, each.name)) for each in fields}
+    if isinstance(value, functools.partial):
+        return {"function": describe(value.func), "args": describe(value.args), "keywords": describe(value.keywords)}
+    if isinstance(value, Mapping):
+        return {str(key): describe(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        items = [describe(inner) for inner in value]
+        return sorted(items, key=str) if isinstance(value, (set, frozenset)) else items
+    if isinstance(value, type) or inspect.isroutine(value):
+        return _describe_function(value)
+    if type(value).__repr__ is object.__repr__:
+        return {"object": _describe_function(type(value)), "with": describe(vars(value))}
+    return str(value)
+
+
+def _omitted(value: Any, field: "dataclasses.Field[Any]") -> bool:
+    """Whether a field that was added to a record later has its default, so that the identity stays the same."""
+    return bool(field.metadata.get("omit_default")) and getattr(value, field.name) == field.default
+
+
+def _describe_function(value: Any) -> Any:
+    """A function or class by its qualified name, with its bound object, closed-over values and default values."""
+    name = f"{value.__module__}.{_NAMES.get(value.__qualname__, value.__qualname__)}"
+    made: dict[str, Any] = {"self": value.__self__} if inspect.ismethod(value) else {}
+    if inspect.isfunction(value):
+        made |= inspect.getclosurevars(value).nonlocals
+        made |= {key: p.default for key, p in inspect.signature(value).parameters.items() if p.default is not p.empty}
+    # A function that closes over itself is named, not unfolded again.
+    described = {key: name if inner is value else describe(inner) for key, inner in made.items()}
+    return {"function": name, "with": described} if described else name

@@ -1,4 +1,4 @@
-"""What every variant must hold to: checks that run over all registered variants, and by `gan-zoo check` over yours."""
+"""Checks that every variant must pass; `gan-zoo check` runs them over a plugin."""
 
 import dataclasses
 import tempfile
@@ -12,13 +12,15 @@ from gan_zoo.data import Dataset, Split
 from gan_zoo.engine import Sampler, State, advance, checkpoint, flush, init
 from gan_zoo.variant import Variant
 
-CLASSES, BATCH, LEFT_OVER = 10, 16, 6
+CLASSES = 10
+BATCH = 16
+LEFT_OVER = 6
 
 Check = Callable[[Variant], None]
 
 
 class Broken(Exception):
-    """A variant does not hold to the contract; the message says where."""
+    """A variant fails a check."""
 
 
 def _need(holds: bool, message: str) -> None:
@@ -47,31 +49,27 @@ def _start(variant: Variant, seed: int = 0) -> State:
 
 
 def shapes(variant: Variant) -> None:
-    """The generator gives samples in [-1, 1] of the data's shape, the discriminator one score a sample (or a pack)."""
+    """The generator returns samples in [-1, 1] of the data's shape, the discriminator one score a sample (or pack)."""
     state = _start(variant)
     real, labels = state.data.take(torch.arange(BATCH))
     latent = variant.latent.draw(BATCH, random=torch.Generator().manual_seed(0))
-    fake = (
-        state.networks.generator(latent) if variant.conditioning == "none" else state.networks.generator(latent, labels)
-    )
-    _need(fake.shape == real.shape, f"the generator gives {tuple(fake.shape)} for data of {tuple(real.shape)}")
-    _need(bool((fake.abs() <= 1).all()), "the generator gives values outside [-1, 1]")
+    generator, discriminator = state.networks
+    fake = generator(latent) if variant.conditioning == "none" else generator(latent, labels)
+    _need(fake.shape == real.shape, f"the generator returns {tuple(fake.shape)} for data of {tuple(real.shape)}")
+    _need(bool((fake.abs() <= 1).all()), "the generator returns values outside [-1, 1]")
     packed = real.reshape(BATCH // variant.packing, -1, *real.shape[2:])
-    said = (
-        state.networks.discriminator(packed, labels) if variant.judges_labels else state.networks.discriminator(packed)
-    )
-    score = said.score if hasattr(said, "score") else said
-    _need(
-        score.shape == (len(packed),), f"the discriminator gives scores of {tuple(score.shape)}, not ({len(packed)},)"
-    )
+    output = discriminator(packed, labels) if variant.discriminator_is_conditional else discriminator(packed)
+    score = getattr(output, "score", output)
+    expected = (len(packed),)
+    _need(score.shape == expected, f"the discriminator returns scores of {tuple(score.shape)}, not {expected}")
 
 
 def gradients_reach(variant: Variant) -> None:
-    """Two rounds leave a gradient on every parameter of both networks.
+    """Two iterations leave a gradient on every parameter of both networks.
 
-    Two, since a residual branch that begins at zero passes no gradient on before its first step. Biases straight before
-    a batch norm are exempt. The gradient of the score's own bias may be zero: it cancels exactly if a loss is linear in
-    the scores, as the hinge and Wasserstein losses are, or sees only their differences.
+    Two, since a residual branch that begins at zero passes no gradient before its first step. Biases before a batch
+    norm are exempt. The gradient of the score's bias may be zero, as it cancels in losses that are linear in the scores
+    or depend on their differences.
     """
     state = _start(variant)
     with _BiasesBeforeBatchNorm(state) as exempt:
@@ -84,13 +82,13 @@ def gradients_reach(variant: Variant) -> None:
 
 
 def _score_biases(discriminator: nn.Module) -> set[nn.Parameter]:
-    """Biases of the layers that give one value a sample."""
+    """Biases of the layers with one output."""
     layers = [m for m in discriminator.modules() if isinstance(m, (nn.Linear, nn.modules.conv._ConvNd))]
     return {m.bias for m in layers if isinstance(m.bias, nn.Parameter) and m.bias.numel() == 1}
 
 
 class _BiasesBeforeBatchNorm:
-    """Collects, while open, the biases whose layer's output goes straight into a batch norm, which takes them away."""
+    """Collects the biases of layers whose output is the input of a batch norm, which subtracts them."""
 
     def __init__(self, state: State) -> None:
         self.modules = [module for network in state.networks for module in network.modules()]
@@ -121,19 +119,19 @@ def stays_finite(variant: Variant) -> None:
     state = advance(_start(variant), 6)
     values = flush(state) or {}
     bad = [name for name, value in values.items() if not torch.tensor(value).isfinite()]
-    _need(not bad, f"{', '.join(bad)} is not finite after {state.rounds} rounds")
+    _need(not bad, f"{', '.join(bad)} is not finite after {state.rounds} iterations")
     _need(state.images > 0 and state.discriminator_steps == 6 * variant.discriminator_steps, "steps are not counted")
 
 
 def repeats(variant: Variant) -> None:
-    """The same seed gives the same numbers, another seed others."""
+    """Runs with the same seed are equal, and runs with different seeds are not."""
     first, again, other = (_weights(advance(_start(variant, seed), 3)) for seed in (0, 0, 1))
     _need(torch.equal(first, again), "two runs with the same seed differ")
     _need(not torch.equal(first, other), "two runs with different seeds are the same")
 
 
 def label_changes_image(variant: Variant) -> None:
-    """A conditional generator gives another image for another label and the same latent."""
+    """The images of a conditional generator depend on the label."""
     if variant.conditioning == "none":
         return
     sampler = Sampler.of(_start(variant)) if variant.ema is None else Sampler.of(advance(_start(variant), 1))
@@ -144,8 +142,8 @@ def label_changes_image(variant: Variant) -> None:
     _need(not same, f"labels 0 and {same} give the same image")
 
 
-def checkpoint_goes_on(variant: Variant) -> None:
-    """Saved, loaded and trained on, a state comes to the numbers of an unbroken run, and samples the same images."""
+def checkpoint_resumes(variant: Variant) -> None:
+    """A run resumed from a checkpoint equals an uninterrupted one, and the checkpoint samples the same images."""
     unbroken = advance(_start(variant), 4)
     half = advance(_start(variant), 2)
     with tempfile.TemporaryDirectory() as folder:
@@ -155,7 +153,7 @@ def checkpoint_goes_on(variant: Variant) -> None:
         resumed = advance(checkpoint.restore(_start(variant), loaded), 2)
     _need(
         torch.equal(_weights(unbroken), _weights(resumed)),
-        "a run that goes on from a checkpoint differs from an unbroken one",
+        "a run that is resumed from a checkpoint differs from an uninterrupted one",
     )
     _need(torch.equal(Sampler.of(half)(4), loaded.sampler("cpu")(4)), "a loaded checkpoint samples other images")
 
@@ -166,6 +164,6 @@ def _weights(state: State) -> Tensor:
 
 CHECKS: dict[str, Check] = {
     check.__name__: check
-    for check in (shapes, gradients_reach, stays_finite, repeats, label_changes_image, checkpoint_goes_on)
+    for check in (shapes, gradients_reach, stays_finite, repeats, label_changes_image, checkpoint_resumes)
 }
-"""All checks by name; each raises `Broken` where the variant does not hold to it."""
+"""All checks by name; each raises `Broken` if the variant fails it."""

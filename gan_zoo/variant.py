@@ -4,21 +4,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import _SpectralNorm
 
-from gan_zoo.errors import GanZooError, unknown
-from gan_zoo.initialization import INITIALIZATIONS, spectral
+from gan_zoo.errors import GanZooError, check_known, unknown
 from gan_zoo.latent import Latent, uniform
 from gan_zoo.losses import Objective
 from gan_zoo.losses.penalties import Penalty
-from gan_zoo.optimizer import Optimizer
+from gan_zoo.optimizer import Optimizer, Schedule
 
 
 class Networks(NamedTuple):
     """A generator and a discriminator.
 
-    ``generator(latent)`` or ``generator(latent, labels)`` gives samples in [-1, 1]; ``discriminator(samples)`` or
-    ``discriminator(samples, labels)`` gives one score a sample (a logit, not a probability), or a ``Critique``.
+    ``generator(latent)`` or ``generator(latent, labels)`` returns samples in [-1, 1]; ``discriminator(samples)`` or
+    ``discriminator(samples, labels)`` returns one score a sample (a logit, not a probability), or a
+    ``DiscriminatorOutput``.
     """
 
     generator: nn.Module
@@ -26,18 +28,18 @@ class Networks(NamedTuple):
 
 
 NORMS = ("batch", "layer", "none")
-"""What may stand between a network's layers."""
+"""Normalization layers of a network."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """What a network family is told.
+    """The arguments of a network family.
 
     Attributes:
         shape: of a sample, (C, H, W) or (D,).
         latent: values of a latent vector.
         generator_classes, discriminator_classes: classes whose labels are an input of the network; 0: none.
-        packing: the discriminator judges packs of so many samples, stacked along the channels.
+        packing: samples in each input of the discriminator, stacked along the channels.
         projection: classes whose embedding is projected on the discriminator's features; 0: none.
         heads: further outputs of the discriminator, sizes by name.
         autoencoder: 0, or the power of an autoencoding discriminator's error.
@@ -56,13 +58,13 @@ class Spec:
     generator_norm: str | None = None
 
     @property
-    def judged_shape(self) -> tuple[int, ...]:
-        """Shape of what the discriminator judges: the sample's, with ``packing`` times the channels."""
+    def discriminator_input_shape(self) -> tuple[int, ...]:
+        """Shape of a sample, with ``packing`` times the channels."""
         return (self.shape[0] * self.packing, *self.shape[1:])
 
 
 GROUPS = ("systems of the articles", "losses", "gradient penalties", "labels and codes", "autoencoders")
-"""What the variants of this package are listed under, in this order."""
+"""Groups of the variants of this package, in the order of ``gan-zoo list``."""
 
 
 def _generator_parameters(networks: Networks) -> list[nn.Parameter]:
@@ -73,6 +75,61 @@ def _discriminator_parameters(networks: Networks) -> list[nn.Parameter]:
     return list(networks.discriminator.parameters())
 
 
+def _default_weights(_module: nn.Module) -> None:
+    """PyTorch's default initialization."""
+
+
+def _normal_weights(module: nn.Module) -> None:
+    """Weights of linear and convolution layers from N(0, 0.02) (Radford et al. 2016, arXiv 1511.06434, section 4)."""
+    if isinstance(module, (nn.Linear, nn.modules.conv._ConvNd)):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+
+
+def _tutorial_weights(module: nn.Module) -> None:
+    """N(0, 0.02) weights, batch norm gains from N(1, 0.02) and shifts of 0 (PyTorch's DCGAN tutorial)."""
+    _normal_weights(module)
+    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)
+
+
+def _glorot_weights(module: nn.Module) -> None:
+    """Weights of linear and convolution layers after Glorot and Bengio 2010, eq. 16; biases of 0 (Keras's own)."""
+    if isinstance(module, (nn.Linear, nn.modules.conv._ConvNd)):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+INITIALIZATIONS: dict[str, Callable[[nn.Module], None]] = {
+    "default": _default_weights,
+    "normal 0.02": _normal_weights,
+    "normal 0.02, gains too": _tutorial_weights,
+    "glorot uniform": _glorot_weights,
+}
+
+
+class SpectralNorm(_SpectralNorm):
+    """torch's spectral normalization, in the weight's own precision: autocast would round its norm to bfloat16."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """The weight over its largest singular value."""
+        with torch.autocast(weight.device.type, enabled=False):
+            normalized: Tensor = super().forward(weight)
+        return normalized
+
+
+def spectral(network: nn.Module) -> None:
+    """Spectral normalization of every layer's weight (Miyato et al. 2018, arXiv 1802.05957, algorithm 1)."""
+    for module in list(network.modules()):
+        if isinstance(module, (nn.Linear, nn.modules.conv._ConvNd, nn.Embedding)):
+            if not module.weight.any():
+                module.reset_parameters()  # a weight of zero cannot be divided by its norm
+            outputs = 1 if isinstance(module, nn.modules.conv._ConvTransposeNd) else 0
+            norm = SpectralNorm(module.weight, dim=outputs)
+            nn.utils.parametrize.register_parametrization(module, "weight", norm)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Variant:
     """One GAN, ready to be trained by the engine. Architecture, conditioning, objective and latent are orthogonal.
@@ -80,41 +137,40 @@ class Variant:
     A variant of a variant is ``dataclasses.replace(get("cgan"), objective=..., title=..., paper=...)``.
 
     Attributes:
-        title: a short name for people.
-        paper: where it comes from, e.g. ``arXiv 1406.2661``.
+        title: short name in tables.
+        paper: source, e.g. ``arXiv 1406.2661``.
         networks: builds generator and discriminator from a ``Spec``.
         objective: the adversarial losses.
         penalties: terms added to the discriminator's loss.
         latent: size and distribution of the latent vector.
-        conditioning: which networks are given the labels; ``projection``: both, the discriminator by the inner product
+        conditioning: networks that take the labels; ``projection``: both, the discriminator by the inner product
             of its features with the label's embedding.
         heads: further outputs of the discriminator by name: ``label`` (a score a class), or parts of the latent.
         autoencoder: 0, or 1 or 2: the discriminator is an autoencoder, its score the mean of |error|^autoencoder.
-        norm: what normalizes the discriminator, ``batch``, ``layer``, ``spectral`` or ``none``; None: its family's own.
-        generator_norm: ``batch``, ``layer`` or ``none`` between the generator's layers; None: its family's own.
+        norm: of the discriminator, ``batch``, ``layer``, ``spectral`` or ``none``; None: that of its family.
+        generator_norm: of the generator, ``batch``, ``layer`` or ``none``; None: that of its family.
         generator_optimizer, discriminator_optimizer: optimizer and settings of each side.
-        shared_step_count: the players share one count of optimizer steps, as with one Adam object in Keras 2: a step of
-            either advances the count that decides the bias correction and the decay of both. Moments stay each
-            player's own. Both optimizers must be ``KerasAdam``.
+        shared_step_count: one count of optimizer steps for both players, as with one Adam object in Keras 2: a step of
+            either advances the bias correction and the schedules of both. Both optimizers must be ``KerasAdam``.
         generator_trains, discriminator_trains: the parameters that each side's optimizer steps.
-        discriminator_steps, generator_steps: optimizer steps of each side in a round.
+        discriminator_steps, generator_steps: optimizer steps of each side in an iteration.
         batch_size: real samples in a discriminator step.
         fake_batch_size: fakes in a discriminator step; None: as many as real samples, with their labels.
         generator_batch_size: fresh fakes for a generator step; None: the discriminator's last fakes again.
         sampling: ``epoch`` (every sample once an epoch, the last batch smaller) or ``replacement``.
-        packing: samples judged together (Lin et al. 2018, arXiv 1712.04086); 1: each alone.
-        joint: real and fake pass through the discriminator as one batch in its own step, not as two.
+        packing: samples in each input of the discriminator (Lin et al. 2018, arXiv 1712.04086).
+        concat_real_fake: real and fake samples are one batch in the discriminator's step, not two.
         fakes_in_eval: the discriminator's fakes are made with the generator in evaluation mode.
         after_discriminator_step: called with the discriminator, e.g. to clip its weights.
         image_side: side in pixels that images are resized to.
         initialization: name of a weight initialization in ``INITIALIZATIONS``; a network with an attribute
             ``initialized`` keeps the weights that its family gave it.
-        ema: decay a generator step of an exponential moving average of the generator, which is then the one sampled;
-            None: no average.
-        deviations: every way in which it departs from its paper.
-        group: what it is listed under.
+        ema: decay a generator step of an exponential moving average of the generator, which is then sampled; None: no
+            average.
+        deviations: every deviation from its paper.
+        group: heading of ``gan-zoo list``.
         name, options: how the registry made it; set by ``registry.get``.
-        label: what a suite calls it in its tables; empty: its name.
+        label: name in the tables of a suite; empty: its name.
     """
 
     title: str
@@ -140,12 +196,12 @@ class Variant:
     generator_batch_size: int | None = None
     sampling: Literal["epoch", "replacement"] = "epoch"
     packing: int = 1
-    joint: bool = False
+    concat_real_fake: bool = False
     fakes_in_eval: bool = False
     after_discriminator_step: Callable[[nn.Module], None] | None = None
     image_side: int = 32
     initialization: str = "default"
-    ema: float | None = None
+    ema: float | Schedule | None = None
     deviations: tuple[str, ...] = ()
     group: str = "others"
     name: str = ""
@@ -167,14 +223,14 @@ class Variant:
             if getattr(self, choice) not in allowed:
                 words = map(str, allowed)
                 raise unknown(f"{choice} of variant {self.name or self.title!r}", str(getattr(self, choice)), words)
-        if self.initialization not in INITIALIZATIONS:
-            raise unknown("initialization", self.initialization, INITIALIZATIONS)
+        check_known("initialization", self.initialization, INITIALIZATIONS)
         for count in ("discriminator_steps", "generator_steps", "packing", "image_side"):
             self._at_least(count, 1)
         for size in ("batch_size", "fake_batch_size", "generator_batch_size"):
             self._at_least(size, 2 * self.packing)
-        if self.ema is not None and not 0 < self.ema < 1:
-            raise GanZooError(f"{self.name or self.title}: ema is {self.ema}; a decay lies between 0 and 1")
+        ema = self.ema.start if isinstance(self.ema, Schedule) else self.ema
+        if ema is not None and not 0 < ema < 1:
+            raise GanZooError(f"{self.name or self.title}: ema is {ema}; a decay lies between 0 and 1")
         if self.packing > 1:
             self._packs_fit()
         self._step_counts_fit()
@@ -190,7 +246,7 @@ class Variant:
     def _packs_fit(self) -> None:
         if self.heads:
             raise GanZooError(f"{self.name or self.title}: a pack has no one {self.heads[0]!r}; use packing = 1")
-        if self.judges_labels:
+        if self.discriminator_is_conditional:
             raise GanZooError(
                 f"{self.name or self.title}: a pack has no one label; use packing = 1 or conditioning = 'generator'"
             )
@@ -208,17 +264,23 @@ class Variant:
         return self.label or self.name
 
     @property
-    def judges_labels(self) -> bool:
-        """Whether the discriminator is given the labels."""
+    def discriminator_is_conditional(self) -> bool:
+        """Whether the labels are an input of the discriminator."""
         return self.conditioning in ("both", "projection")
 
     @property
+    def scheduled(self) -> bool:
+        """Whether a setting of the training follows a schedule."""
+        optimizers = self.generator_optimizer.scheduled or self.discriminator_optimizer.scheduled
+        return optimizers or isinstance(self.ema, Schedule) or any(penalty.scheduled for penalty in self.penalties)
+
+    @property
     def reuses_fakes(self) -> bool:
-        """Whether the generator's step may go on from the discriminator's last fakes."""
+        """Whether the generator's step uses the fakes of the discriminator's last step."""
         return self.generator_batch_size is None and not self.fakes_in_eval
 
     def spec(self, shape: tuple[int, ...], classes: int) -> Spec:
-        """What the networks are told, for samples of ``shape`` with ``classes`` classes.
+        """The arguments of the networks for samples of ``shape`` with ``classes`` classes.
 
         Raises:
             GanZooError: a head that is neither ``label`` nor a part of the latent.
@@ -281,7 +343,7 @@ _KINDS: dict[str, type] = {
     "discriminator_optimizer": Optimizer,
     "shared_step_count": bool,
     "heads": tuple,
-    "joint": bool,
+    "concat_real_fake": bool,
     "fakes_in_eval": bool,
     "deviations": tuple,
     "group": str,

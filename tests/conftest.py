@@ -19,13 +19,13 @@ extractors = ["digits-cnn"]
 seeds = 2
 budget = { images = 160 }
 evaluate_at = [0.4, 1.0]
-n = 140
+num_samples = 140
 batch_size = 16
 
 [presets.full]
 seeds = 1
 budget = { images = 320 }
-n = 140
+num_samples = 140
 """
 
 

@@ -89,19 +89,21 @@ def test_load_samples_by_class_and_seed(checkpoint):
 
 
 def test_evaluate_stands_beside_the_floor(checkpoint):
-    table = gan_zoo.evaluate(gan_zoo.load(checkpoint), "digits", n=140)
+    table = gan_zoo.evaluate(gan_zoo.load(checkpoint), "digits", num_samples=140)
     assert list(table.columns) == ["variant", "metric", "extractor", "n", "value"]
     assert set(table["variant"]) == {"cgan", "real"}
     assert set(table["n"]) == {140}
     fid = table[table["metric"] == "fid"].set_index("variant")["value"]
     assert fid["real"] < fid["cgan"]
-    assert gan_zoo.evaluate(gan_zoo.load(checkpoint), "digits", n=140).equals(table)
+    assert gan_zoo.evaluate(gan_zoo.load(checkpoint), "digits", num_samples=140).equals(table)
 
 
 @pytest.mark.parametrize("n", [1, 501])
 def test_evaluate_refuses_an_impossible_n(checkpoint, n):
-    with pytest.raises(gan_zoo.GanZooError, match=f"n is {n}; the test split of 'digits' allows 2 to 500 images"):
-        gan_zoo.evaluate(gan_zoo.load(checkpoint), "digits", n=n)
+    with pytest.raises(
+        gan_zoo.GanZooError, match=f"num_samples is {n}; the test split of 'digits' allows 2 to 500 images"
+    ):
+        gan_zoo.evaluate(gan_zoo.load(checkpoint), "digits", num_samples=n)
 
 
 def test_run_suite_and_read_results(bench, tmp_path):
@@ -146,5 +148,5 @@ def test_load_and_evaluate_set_the_device_up(checkpoint, monkeypatch):
     monkeypatch.setattr(api, "prepare", told.append)
     sampler = gan_zoo.load(checkpoint, device="cpu")
     assert told == ["cpu"]
-    gan_zoo.evaluate(sampler, "digits", n=200)
+    gan_zoo.evaluate(sampler, "digits", num_samples=200)
     assert told == ["cpu", "cpu"]

@@ -28,10 +28,8 @@ def test_density_is_scipy_s(plane):
 def test_probability_of_a_bin_is_the_integral_of_the_density(plane):
     cells, edges = plane.cell_probabilities(), plane.edges
     for row, column in ((7, 12), (14, 9), (6, 11)):  # the bins' corners are in the order of their centers
-        by_quadrature, _ = integrate.dblquad(
-            lambda y, x: float(plane.density(np.array([[x, y]]))[0]),
-            edges[row], edges[row + 1], edges[column], edges[column + 1],
-        )  # fmt: skip
+        bounds = (*edges[row : row + 2], *edges[column : column + 2])
+        by_quadrature, _ = integrate.dblquad(lambda y, x: float(plane.density(np.array([[x, y]]))[0]), *bounds)
         assert cells[row * 20 + column] == pytest.approx(by_quadrature, rel=1e-6)
         np.testing.assert_allclose(plane.centers[row * 20 + column], [edges[row] + 0.05, edges[column] + 0.05])
     assert cells.sum() == pytest.approx(1, abs=1e-6)

@@ -1,5 +1,6 @@
-"""Optimizers are torch's own, without the import of its compiler."""
+"""Optimizers, which are torch's without the import of its compiler, and schedules."""
 
+import math
 import subprocess
 import sys
 
@@ -7,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo.optimizer import Optimizer
+from gan_zoo.errors import GanZooError
+from gan_zoo.optimizer import Optimizer, Schedule, format_schedules, parse_schedules
 
 TRAINING = """
 import sys
@@ -62,3 +64,44 @@ def test_hooks_of_a_step_are_called():
     network(torch.ones(1, 2)).sum().backward()
     optimizer.step()
     assert called == [True]
+
+
+def _squared(start, t):
+    return start * (t + 1) ** 2
+
+
+CLOSED_FORMS = {
+    "constant": (Schedule(0.3), lambda _t: 0.3),
+    "linear": (Schedule(0.3, "linear", end=0.1, length=8), lambda t: 0.3 - 0.2 * min(t / 8, 1)),
+    "cosine": (
+        Schedule(0.1, "cosine", end=0.9, length=8),
+        lambda t: 0.1 + 0.8 * (1 - math.cos(math.pi * min(t / 8, 1))) / 2,
+    ),
+    "inverse": (Schedule(2e-4, "inverse", decay=1e-8), lambda t: 2e-4 / (1 + 1e-8 * t)),
+    "function": (Schedule(0.5, _squared, over="images"), lambda t: 0.5 * (t + 1) ** 2),
+}
+
+
+@pytest.mark.parametrize("name", CLOSED_FORMS)
+def test_a_schedule_has_its_closed_form(name):
+    schedule, form = CLOSED_FORMS[name]
+    for t in (0, 1, 4, 7, 8, 9, 10**7):
+        found = schedule.at(torch.tensor(t, dtype=torch.float64))
+        assert found.dtype == torch.float64
+        assert found.item() == pytest.approx(form(t), rel=1e-14)
+
+
+def test_an_inverse_schedule_is_computed_in_one_order():
+    """To the last bit, as the numbers of dcgan_keras depend on it: torch multiplies by the reciprocal."""
+    schedule = CLOSED_FORMS["inverse"][0]
+    values = [schedule.at(torch.tensor(t, dtype=torch.float64)).item() for t in range(50)]
+    assert values == [1 / (1 + 1e-8 * t) * 2e-4 for t in range(50)]
+
+
+def test_schedules_are_plain_values_and_back():
+    settings = {"lr": CLOSED_FORMS["cosine"][0], "betas": [0.5, CLOSED_FORMS["linear"][0]], "eps": 1e-8}
+    plain = format_schedules(settings)
+    assert plain["lr"] == {"start": 0.1, "shape": "cosine", "end": 0.9, "length": 8}
+    assert parse_schedules(plain) == settings
+    with pytest.raises(GanZooError, match="function"):
+        format_schedules(CLOSED_FORMS["function"][0])

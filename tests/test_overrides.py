@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from gan_zoo import registry
-from gan_zoo.description import describe
 from gan_zoo.networks.dcgan import linear_stem
-from gan_zoo.optimizer import Optimizer
+from gan_zoo.optimizer import Optimizer, Schedule
+from gan_zoo.registry import describe
 
 
 def test_settings_of_an_optimizer_are_options():
@@ -19,7 +19,9 @@ def test_settings_of_an_optimizer_are_options():
     assert _optimizers("wgan_gp", generator_optimizer={"lr": 1e-5}) == one
     assert _optimizers("wgan_gp", **{"generator_optimizer.lr": 1e-5, "lr": 1e-4}) == one
     keras = _optimizers("dcgan_keras", lr=1e-5)
-    assert [(each.name, each.rate, each.decay) for each in keras] == [("KerasAdam", 1e-5, 1e-8)] * 2
+    assert [(each.name, each.settings["lr"]) for each in keras] == [
+        ("KerasAdam", Schedule(1e-5, "inverse", decay=1e-8))
+    ] * 2
     named = _optimizers("gan", **{"lr": 0.1, "generator_optimizer.name": "SGD", "generator_optimizer.momentum": 0.5})
     assert named == [
         Optimizer("SGD", {"lr": 0.1, "momentum": 0.5}),

@@ -13,9 +13,9 @@ import typer
 
 import gan_zoo
 from gan_zoo import registry, validation
-from gan_zoo.bench import entries
+from gan_zoo.bench import suite_variants
 from gan_zoo.bench.suite import read_suite
-from gan_zoo.cli.main import app
+from gan_zoo.cli.app import app
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.options import PRECISIONS
 from gan_zoo.search.space import read_ranges
@@ -29,7 +29,7 @@ COMMANDS = typer.main.get_command(app)
 SLOW = ("train(", "run_suite(")
 """Calls that a test does not run: their arguments are checked instead."""
 BASE = 'title = "Base"\ndata = "digits"\nvariants = ["gan"]\nextractors = ["own"]\n'
-PRESET = "[presets.quick]\nseeds = 1\nbudget = { steps = 1 }\nn = 500\n"
+PRESET = "[presets.quick]\nseeds = 1\nbudget = { steps = 1 }\nnum_samples = 500\n"
 NOT_OF_THE_FIELD = (
     r"rooms?|house|gives? back|told|said|asked|held|kept|goes on|go on|mend|renews?|anew|departs?|departures?",
     r"to be had|a cell|cells|a round|rounds|surviv\w+|tied|declared|not clean|how exactly|misleads?|believ\w+",
@@ -210,7 +210,7 @@ def test_toml_snippets_are_suites(block, tmp_path):
     suite = read_suite(path)
     read_ranges(suite)
     for name, preset in suite.presets.items():
-        entries.check(suite, name, preset)
+        suite_variants.check(suite, name, preset)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -5,19 +5,17 @@ import importlib.metadata
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import gan_zoo.variants
 from gan_zoo import registry
-from gan_zoo.description import describe
 from gan_zoo.errors import GanZooError
 from gan_zoo.latent import normal
 from gan_zoo.networks.dcgan import linear_stem
-from gan_zoo.optimizer import Optimizer
-from gan_zoo.variant import Variant
+from gan_zoo.optimizer import Optimizer, Schedule
+from gan_zoo.registry import describe
 
 VARIANTS = Path(gan_zoo.variants.__file__).parent
 
@@ -38,11 +36,6 @@ def {function}(*, batch={batch}):
     return path
 
 
-def test_founding_variants_are_found():
-    assert {"gan", "cgan", "dcgan", "lsgan", "lsgan_linear", "dcgan28"} <= set(registry.names())
-    assert registry.names() == sorted(registry.names())
-
-
 def test_a_variant_knows_how_it_was_made():
     variant = registry.get("dcgan", width=16, batch_size=32)
     assert (variant.name, variant.options, variant.batch_size) == ("dcgan", {"width": 16, "batch_size": 32}, 32)
@@ -52,12 +45,8 @@ def test_a_variant_knows_how_it_was_made():
 
 def test_options_are_hyperparameters_or_fields():
     variant = registry.get("gan", latent="7 normal", initialization="normal 0.02", ema=0.9, image_side=28)
-    assert (variant.latent, variant.initialization, variant.ema, variant.image_side) == (
-        normal(7),
-        "normal 0.02",
-        0.9,
-        28,
-    )
+    assert (variant.latent, variant.initialization) == (normal(7), "normal 0.02")
+    assert (variant.ema, variant.image_side) == (0.9, 28)
     assert registry.hyperparameters("dcgan") == {"width": 128}
 
 
@@ -73,28 +62,17 @@ def test_a_backbone_is_an_option_of_every_variant():
 
 
 def test_optimizers_are_options_as_plain_values():
-    settings = {"name": "AdamW", "lr": 1e-3, "betas": [0.0, 0.9], "decay": 0.5}
+    rate = {"start": 1e-3, "shape": "cosine", "length": 50}
+    settings = {"name": "AdamW", "lr": rate, "betas": [0.0, 0.9]}
     variant = registry.get("gan", generator_optimizer=settings, discriminator_optimizer={"name": "Adam", "lr": 0.1})
-    assert variant.generator_optimizer == Optimizer("AdamW", {"lr": 1e-3, "betas": (0.0, 0.9)}, 0.5)
-    assert variant.discriminator_optimizer == Optimizer("Adam", {"lr": 0.1}, 0.0)
-
-
-def _code_lines(path):
-    """Lines that are neither blank nor of a docstring."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    said: set[int] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
-            said.update(range(node.body[0].lineno, node.body[0].end_lineno + 1))
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return sum(bool(text.strip()) for number, text in enumerate(lines, 1) if number not in said), tree
+    assert variant.generator_optimizer == Optimizer("AdamW", {"lr": Schedule(**rate), "betas": (0.0, 0.9)})
+    assert variant.discriminator_optimizer == Optimizer("Adam", {"lr": 0.1})
 
 
 @pytest.mark.parametrize("path", sorted(VARIANTS.glob("*.py")), ids=lambda path: path.stem)
-def test_a_variant_is_a_small_file_without_a_loop(path):
-    lines, tree = _code_lines(path)
-    assert lines <= 40
-    assert not [node for node in ast.walk(tree) if isinstance(node, ast.For | ast.While | ast.AsyncFor)]
+def test_a_variant_has_no_loop(path):
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    assert not [node for node in nodes if isinstance(node, ast.For | ast.While | ast.AsyncFor)]
 
 
 @pytest.mark.parametrize(
@@ -125,10 +103,14 @@ def test_a_variant_is_a_small_file_without_a_loop(path):
         ("gan", {"generator_optimizer": {"name": "Adamm", "lr": 0.1}}, "did you mean 'Adam'"),
         ("gan", {"generator_optimizer": {"name": "SGD", "lr": 0.1, "betas": [0, 0.9]}}, "SGD cannot be made with"),
         ("gan", {"generator_optimizer": {"lr": -1.0}}, "Invalid learning rate"),
-        ("gan", {"generator_optimizer": {"name": "Adam", "decay": 0.1}}, "cannot be made.*lr"),
-        ("gan", {"generator_optimizer": {"name": "SGD", "lr": 0.1, "decay": 0.1}}, "SGD cannot decay"),
-        ("gan", {"generator_optimizer": {"lr": 0.1, "decay": "much"}}, "decay of optimizer Adam is 'much'"),
-        ("gan", {"generator_optimizer": {"lr": 0.1, "decay": -1}}, "decay of optimizer Adam is -1"),
+        ("gan", {"generator_optimizer": {"lr": 0.1, "decay": 0.1}}, "'decay' .* shape = 'inverse'"),
+        ("gan", {"generator_optimizer": {"lr": {"start": 0.1, "decay": "much"}}}, "decay of a schedule is 'much'"),
+        ("gan", {"lr": {"start": 0.1, "decay": -1}}, "decay of a schedule is -1"),
+        ("gan", {"lr": {"start": 0.1, "shap": "cosine"}}, "did you mean 'shape'"),
+        ("gan", {"lr": {"start": 0.1, "length": 5}}, "length .* no effect .* 'linear' or 'cosine'"),
+        ("gan", {"lr": {"start": 0.1, "shape": "cosin"}}, "did you mean 'cosine'"),
+        ("gan", {"ema": {"start": 0.5, "over": "epochs"}}, "unknown unit of a schedule.*images, updates"),
+        ("gan", {"joint": True}, "'joint' .* 'concat_real_fake'"),
     ],
 )
 def test_a_mistake_is_one_clear_line(name, options, said):
@@ -198,15 +180,6 @@ def test_a_plugin_that_does_not_work_is_one_clear_line(tmp_path, text, said):
     assert registry.names() == before
 
 
-def test_a_broken_edit_leaves_what_was_there(tmp_path):
-    path = _plugin(tmp_path / "mine.py")
-    registry.load_plugin(path)
-    path.write_text("1 / 0")
-    with pytest.raises(GanZooError, match="ZeroDivisionError"):
-        registry.load_plugin(path)
-    assert "mine" in registry.names()
-
-
 def test_a_missing_plugin_is_one_clear_line(tmp_path):
     with pytest.raises(GanZooError, match=r"nowhere\.py' is not a file"):
         registry.load_plugin(tmp_path / "nowhere.py")
@@ -237,19 +210,10 @@ def test_sources_are_the_files_it_is_made_from(tmp_path):
     assert registry.sources("mine") == sorted([VARIANTS / "cgan.py", VARIANTS / "gan.py", path])
 
 
-def test_sources_do_not_gather_what_is_asked_beside_them():
-    registry.sources("lsgan")
-    registry.get("dcgan")
-    assert registry.sources("gan") == [VARIANTS / "gan.py"]
-
-
 def test_the_identity_of_code_is_the_revisions_of_all_it_is_made_from():
     assert registry.code_identity("lsgan") == {"revisions": {"cgan": 1, "gan": 1, "lsgan": 1}}
     registry.register("raised", revision=3)(lambda: registry.get("cgan"))
     assert registry.code_identity("raised")["revisions"] == {"cgan": 1, "gan": 1, "raised": 3}
-
-
-def test_the_identity_of_code_depends_on_the_options_that_choose_a_base():
     registry.register("either")(lambda *, base="gan": registry.get(base))
     assert registry.code_identity("either", base="dcgan")["revisions"] == {"dcgan": 1, "either": 1}
 
@@ -260,12 +224,13 @@ def test_a_revision_is_a_positive_integer(revision):
         registry.register("odd", revision=revision)
 
 
-def test_a_broken_edit_leaves_the_revision_that_was_there(tmp_path):
+def test_a_broken_edit_leaves_the_variant_and_its_revision(tmp_path):
     path = _plugin(tmp_path / "mine.py")
     registry.load_plugin(path)
     path.write_text(path.read_text().replace('register("mine")', 'register("mine", revision=2)') + "1 / 0\n")
     with pytest.raises(GanZooError, match="ZeroDivisionError"):
         registry.load_plugin(path)
+    assert "mine" in registry.names()
     assert registry.code_identity("mine")["revisions"]["mine"] == 1
 
 
@@ -368,12 +333,6 @@ def test_a_broken_package_is_one_clear_line(monkeypatch, tmp_path, text, said):
     with pytest.raises(GanZooError, match=r"plugin 'zoo_ours\.models'.*cannot be loaded: " + said):
         registry.names()
     assert importlib.metadata.version("zoo-ours") == "1.0"
-
-
-def test_a_variant_of_a_variant_is_one_line():
-    variant = replace(registry.get("cgan"), title="Another")
-    assert isinstance(variant, Variant)
-    assert variant.conditioning == "both"
 
 
 @pytest.mark.parametrize(

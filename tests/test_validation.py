@@ -14,7 +14,7 @@ from gan_zoo.losses import hinge, wasserstein
 @pytest.mark.parametrize("name", registry.names())
 def test_variant_holds(name, check):
     """At small widths in the checks that train."""
-    trains = check in ("repeats", "checkpoint_goes_on", "stays_finite")
+    trains = check in ("repeats", "checkpoint_resumes", "stays_finite")
     small = {option: 8 for option in registry.hyperparameters(name) if "width" in option and trains}
     validation.CHECKS[check](registry.get(name, **small))
 

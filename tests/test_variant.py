@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo.description import describe
 from gan_zoo.engine import advance, flush, init
 from gan_zoo.errors import GanZooError
 from gan_zoo.latent import normal, uniform
@@ -19,7 +18,7 @@ from gan_zoo.losses.penalties import gradient_penalty
 from gan_zoo.networks.dcgan import all_convolutional, linear_stem
 from gan_zoo.networks.mlp import mlp
 from gan_zoo.optimizer import Optimizer
-from gan_zoo.registry import get, names
+from gan_zoo.registry import describe, get, names
 from gan_zoo.validation import random_data
 from gan_zoo.variant import Variant
 
@@ -48,7 +47,7 @@ def _small(**changes):
         ({"ema": 1.0}, r"ema is 1\.0"),
         ({"ema": 0}, "ema is 0"),
         ({"packing": 2, "conditioning": "both"}, "a pack has no one label"),
-        ({"joint": "no"}, "joint is 'no'"),
+        ({"concat_real_fake": "no"}, "concat_real_fake is 'no'"),
         ({"fakes_in_eval": 1}, "fakes_in_eval is 1"),
         ({"objective": "hinge"}, "objective is 'hinge'"),
         ({"latent": "100 normal"}, "latent is '100 normal'"),
@@ -94,11 +93,11 @@ def test_defaults_are_those_of_the_articles():
 def test_networks_are_told_the_classes_that_the_conditioning_gives_them(conditioning, classes):
     spec = _small(conditioning=conditioning, latent=normal(7)).spec((3, 4, 4), 10)
     assert (spec.generator_classes, spec.discriminator_classes) == classes
-    assert (spec.latent, spec.shape, spec.judged_shape) == (7, (3, 4, 4), (3, 4, 4))
+    assert (spec.latent, spec.shape, spec.discriminator_input_shape) == (7, (3, 4, 4), (3, 4, 4))
 
 
 def test_packs_have_so_many_times_the_channels():
-    assert _small(packing=4).spec((3, 5, 6), 0).judged_shape == (12, 5, 6)
+    assert _small(packing=4).spec((3, 5, 6), 0).discriminator_input_shape == (12, 5, 6)
 
 
 def test_labels_asked_of_data_without_classes():
@@ -249,7 +248,7 @@ def _small_with(networks):
         {"networks": _Widths},
         {"ema": 0.999},
         {"packing": 2},
-        {"joint": True},
+        {"concat_real_fake": True},
         {
             "shared_step_count": True,
             "generator_optimizer": Optimizer("KerasAdam"),
@@ -271,7 +270,7 @@ def test_description_is_json(name):
     assert said["name"] == name
 
 
-_DESCRIBE = "import json; from gan_zoo.registry import get, names; from gan_zoo.description import describe; "
+_DESCRIBE = "import json; from gan_zoo.registry import get, names; from gan_zoo.registry import describe; "
 _DESCRIBE += "print(json.dumps({name: describe(get(name)) for name in names()}))"
 
 

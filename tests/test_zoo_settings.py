@@ -4,12 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo.engine import advance, init
 from gan_zoo.errors import GanZooError
 from gan_zoo.networks.resnet import Block
 from gan_zoo.registry import get, names
-from gan_zoo.validation import random_data
-from gan_zoo.variants.nsgan import REUSED
+from gan_zoo.variants.gan import REUSED
 
 
 def test_batches_of_the_keras_style_keep_their_proportions():
@@ -44,21 +42,6 @@ def test_a_residual_width_that_16_does_not_divide():
 def test_heads_do_not_go_with_packs(name):
     with pytest.raises(GanZooError, match="a pack has no one"):
         get(name, packing=2)
-
-
-@pytest.mark.parametrize(
-    ("optimizer", "fits"), [("Adam", True), ("KerasAdam", True), ("RMSprop", True), ("SGD", False)]
-)
-def test_a_rate_decays_where_steps_are_counted(optimizer, fits):
-    setting = {"name": optimizer, "lr": 1e-3, "decay": 0.5}
-    if not fits:
-        with pytest.raises(GanZooError, match="SGD cannot decay"):
-            get("gan", generator_optimizer=setting)
-        return
-    backbone = {"name": "dcgan", "width": 2}
-    variant = get("nsgan", generator_optimizer=setting, backbone=backbone, batch_size=16)
-    state = advance(init(variant, random_data(32), seed=0), 3)
-    assert float(state.optimizers.generator.param_groups[0]["lr"]) == pytest.approx(1e-3 / 2)
 
 
 def test_weights_that_begin_at_zero_are_drawn_for_spectral_norm():

@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from gan_zoo import registry
-from gan_zoo.losses import Critique, Objective, Step
+from gan_zoo.losses import DiscriminatorOutput, Objective, Step
 
 VARIANTS = ("cgan", "lsgan", "lsgan_linear")
 TITLES = {
@@ -39,11 +39,13 @@ def derivatives(objective: Objective, scores: Tensor) -> Tensor:
     """dl/ds of the generator's loss by each fake's score (B,), without the mean's 1/B: float64 (B,), by autograd."""
     asked = scores.detach().double().requires_grad_()
 
-    def critic(_samples: Tensor, _labels: Tensor | None) -> Critique:
-        return Critique(asked)
+    def discriminator(_samples: Tensor, _labels: Tensor | None) -> DiscriminatorOutput:
+        return DiscriminatorOutput(asked)
 
     random = torch.Generator(asked.device)
-    step = Step(critic=critic, real=asked, fake=asked, labels=None, fake_labels=None, latent={}, random=random)
+    step = Step(
+        discriminator=discriminator, real=asked, fake=asked, labels=None, fake_labels=None, latent={}, random=random
+    )
     loss = torch.stack(list(objective.generator(step, {}).terms.values())).sum()
     return torch.autograd.grad(loss, asked)[0] * len(asked)
 

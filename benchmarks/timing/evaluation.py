@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from gan_zoo import data, registry
-from gan_zoo.bench.records import read_cells
+from gan_zoo.bench.records import read_runs
 from gan_zoo.device import synchronize
 from gan_zoo.engine import Sampler, init
 from gan_zoo.metrics.extractors import load_extractor
@@ -76,7 +76,7 @@ def share_of_run(folder: Path) -> dict[str, Any] | None:
     Raises:
         GanZooError: no results folder.
     """
-    ends = [cell.end for cell in read_cells(folder) if cell.end and cell.end.get("steps")]
+    ends = [cell.end for cell in read_runs(folder) if cell.end and cell.end.get("steps")]
     told = [end for end in ends if end.get("evaluation_seconds") is not None]
     if not told:
         return None

@@ -56,7 +56,7 @@ def cost(variant: Variant, shape: tuple[int, ...], classes: int) -> Cost:
     latent = variant.latent.draw(2, random=torch.Generator(), dtype=torch.float32)
     spec, labels = variant.spec(shape, classes), torch.zeros(2, dtype=torch.int64)
     drawing = (latent, labels)[: 1 + bool(spec.generator_classes)]
-    judging = (torch.zeros(2, *spec.judged_shape), labels)[: 1 + bool(spec.discriminator_classes)]
+    judging = (torch.zeros(2, *spec.discriminator_input_shape), labels)[: 1 + bool(spec.discriminator_classes)]
     with torch.no_grad():
         idle = _through(generator, *drawing)
     draws, learns = _through(generator, *drawing), _through(discriminator, *judging)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gan_zoo.bench.records import read_cell
+from gan_zoo.bench.records import read_run
 
 TRIES, POLL_SECONDS = 3, 0.02
 COMMANDS = (
@@ -77,7 +77,7 @@ def first_step(device: str, limit: float) -> float | None:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         while time.perf_counter() - started < limit:
-            if any(read_cell(path).begin for path in out.glob("cells/*.jsonl")):
+            if any(read_run(path).begin for path in out.glob("cells/*.jsonl")):
                 return time.perf_counter() - started
             if process.poll() is not None:
                 return None

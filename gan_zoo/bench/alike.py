@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from gan_zoo.bench.protocol import TITLES, UNKNOWN, Protocol, differences, protocols
-from gan_zoo.bench.records import Cell, read_cells, read_manifest
+from gan_zoo.bench.records import RunRecord, read_manifest, read_runs
 from gan_zoo.bench.summary import samples
 from gan_zoo.bench.tables import FLOOR, own_extractor, ranked_by, tables
 from gan_zoo.errors import GanZooError
@@ -32,7 +32,7 @@ class Folder:
 
     label: str
     manifest: Mapping[str, Any]
-    cells: Sequence[Cell]
+    cells: Sequence[RunRecord]
     runs: pd.DataFrame
     summary: pd.DataFrame
     protocol: Protocol
@@ -62,7 +62,7 @@ class Folder:
         found = samples(runs, f"final_{self.metric.name}_{self.protocol.extractor[0]}")
         return found.get(variant, Sample(()))
 
-    def cells_of(self, variant: str) -> dict[str, Cell]:
+    def cells_of(self, variant: str) -> dict[str, RunRecord]:
         """A variant's cells by name."""
         return {cell.name: cell for cell in self.cells if cell.begin["variant"] == variant}
 
@@ -117,7 +117,7 @@ def _read(path: Path, label: str) -> Folder:
     own, leading = own_extractor(manifest), ranked_by(manifest)
     if not own:
         raise GanZooError(f"nothing was measured in {str(path)!r}, so it has no place in a ranking: leave it out")
-    cells = [cell for cell in read_cells(path) if cell.begin]
+    cells = [cell for cell in read_runs(path) if cell.begin]
     found = protocols(manifest, cells).get(own, [])
     if not found:
         raise GanZooError(f"{str(path)!r} has no row that was measured yet; run its bench again to go on with it")

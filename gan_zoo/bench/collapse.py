@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 
 def collapse(metrics: Sequence[Row], history: Sequence[Row], *, probability: bool) -> str:
-    """Why a run counts as collapsed, in words with its figures; empty where it does not.
+    """Why a run counts as collapsed, in words with its numbers; empty if it does not.
 
     A run has collapsed where one of these holds at its last evaluation:
 
@@ -32,7 +32,7 @@ def collapse(metrics: Sequence[Row], history: Sequence[Row], *, probability: boo
     3. D(real) - D(fake) was above 0.98 in the mean over the last tenth of training, and recall is below 0.001: the
        discriminator is sure of every image, so that the generator learns nothing more, and it covers nothing.
 
-    Rules 1 and 2 say nothing where the reference shows fewer than four classes.
+    Rules 1 and 2 do not apply if the reference shows fewer than four classes.
 
     Args:
         metrics: the rows of the last evaluation, one an extractor.
@@ -44,19 +44,21 @@ def collapse(metrics: Sequence[Row], history: Sequence[Row], *, probability: boo
         values = row["values"]
         nothing = values.get("recall") is not None and values["recall"] < NOTHING_COVERED
         real = row.get("real_modes", 0)
-        said = f"modes {values['modes']:.0f} of {real:.0f}" if "modes" in values else ""
-        if said and real >= _JUDGED_FROM and values["modes"] <= real * FEW_MODES:
-            return said
-        if said and real >= _JUDGED_FROM and values["modes"] < real * HALF_THE_MODES and nothing:
-            return f"{said}, recall {values['recall']:.3f}"
+        if "modes" in values and real >= _JUDGED_FROM:
+            found = f"modes {values['modes']:.0f} of {real:.0f}"
+            if values["modes"] <= real * FEW_MODES:
+                return found
+            if values["modes"] < real * HALF_THE_MODES and nothing:
+                return f"{found}, recall {values['recall']:.3f}"
         if gap > SATURATED and nothing:
             return f"D(real) - D(fake) = {gap:.3f} at the end, recall {values['recall']:.3f}"
     return ""
 
 
 def _gap(history: Sequence[Row]) -> float:
-    """Mean of D(real) - D(fake) over the last tenth of the images; 0 where nothing was recorded."""
-    told = [row for row in history if row["values"].get("D(real)") is not None
-            and row["values"].get("D(fake)") is not None]  # fmt: skip
-    last = [row["values"] for row in told if row["images"] > _LAST * told[-1]["images"]]
+    """Mean of D(real) - D(fake) over the last tenth of the images; 0 if nothing was recorded."""
+    known = [
+        row for row in history if row["values"].get("D(real)") is not None and row["values"].get("D(fake)") is not None
+    ]
+    last = [row["values"] for row in known if row["images"] > _LAST * known[-1]["images"]]
     return sum(row["D(real)"] - row["D(fake)"] for row in last) / len(last) if last else 0.0

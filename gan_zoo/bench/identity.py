@@ -16,8 +16,8 @@ from gan_zoo import METRICS_VERSION, NUMERICS_VERSION, registry
 from gan_zoo import data as data_sets
 from gan_zoo.bench.protocol import less_prose
 from gan_zoo.data import Dataset
-from gan_zoo.description import describe
 from gan_zoo.metrics.features import Extractor
+from gan_zoo.registry import describe
 from gan_zoo.variant import Variant
 
 _MEASURING = ("torch", "torch-fidelity", "numpy", "scikit-learn", "scipy")

@@ -14,7 +14,7 @@ NOTICE = "stopping after a checkpoint; press Ctrl-C again to stop at once"
 
 @dataclass
 class Stop:
-    """Whether training was asked to stop, and by which signal."""
+    """Whether a stop of training was requested, and by which signal."""
 
     signal: int | None = None
 
@@ -24,7 +24,7 @@ class Stop:
         return self.signal is not None
 
     def request(self, number: int, _frame: FrameType | None = None) -> None:
-        """Handle a signal: the first asks for a stop, any other raises KeyboardInterrupt."""
+        """Handle a signal: the first requests a stop, any other raises KeyboardInterrupt."""
         if self.requested:
             raise KeyboardInterrupt
         self.signal = number
@@ -36,7 +36,7 @@ class Stop:
 
 @contextmanager
 def stop_on_signals() -> Iterator[Stop]:
-    """Within the block, SIGINT and SIGTERM ask for a stop; elsewhere than in the main thread they are not handled."""
+    """Within the block, SIGINT and SIGTERM request a stop; outside the main thread they are not handled."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop

@@ -8,7 +8,7 @@ from typing import Any
 
 from gan_zoo.bench.alike import Folder, full_name
 from gan_zoo.bench.protocol import PROSE, UNKNOWN
-from gan_zoo.bench.records import Cell
+from gan_zoo.bench.records import RunRecord
 from gan_zoo.io import differences
 from gan_zoo.statistics import Sample
 
@@ -29,7 +29,7 @@ class Pair:
         return full_name(self.variant, self.later.label), full_name(self.variant, self.earlier.label)
 
     @cached_property
-    def _twins(self) -> list[tuple[Cell, Cell]]:
+    def _twins(self) -> list[tuple[RunRecord, RunRecord]]:
         """The cells of one name, which is a digest of all that should decide their numbers."""
         earlier, later = (folder.cells_of(self.variant) for folder in (self.earlier, self.later))
         return [(earlier[name], later[name]) for name in earlier.keys() & later.keys()]
@@ -74,7 +74,7 @@ class Pair:
         return bool(self.before.values and later.failures and not later.values)
 
 
-def _outcome(cell: Cell) -> tuple[str, dict[Any, Any]]:
+def _outcome(cell: RunRecord) -> tuple[str, dict[Any, Any]]:
     """What a run came to: its status, and every value by step and extractor."""
     return cell.status, {(row["step"], row["extractor"]): row["values"] for row in cell.metrics}
 

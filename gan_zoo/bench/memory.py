@@ -1,10 +1,9 @@
-"""Memory that a run holds, all its processes together."""
+"""Memory that a command uses, all its processes together."""
 
 import contextlib
 import os
 import threading
 from pathlib import Path
-from types import TracebackType
 
 _PERIOD = 5.0
 """Seconds between looks: reading the pages of all processes takes up to a tenth of a second."""
@@ -13,7 +12,7 @@ _PERIOD = 5.0
 class PeakMemory:
     """Watches this process and all that it started, from a thread; ``bytes`` is the most that was seen.
 
-    A page that processes share counts once (proportional set size). Linux alone tells it: elsewhere ``bytes`` is None.
+    A page that processes share counts once (proportional set size). None except on Linux.
     """
 
     def __init__(self) -> None:
@@ -25,9 +24,7 @@ class PeakMemory:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._over.set()
         self._thread.join()
         self.look()
@@ -37,27 +34,19 @@ class PeakMemory:
             self.look()
 
     def look(self) -> None:
-        """Take the memory held now into account."""
-        held = sum(_resident(process) for process in _tree(os.getpid()))
-        if held:
-            self.bytes = max(held, self.bytes or 0)
+        """Take the memory used now into account."""
+        if used := _memory_of_tree(os.getpid()):
+            self.bytes = max(used, self.bytes or 0)
 
 
-def _tree(process: int) -> list[int]:
-    """A process and all that descend from it."""
-    children: list[int] = []
+def _memory_of_tree(pid: int) -> int:
+    """Proportional set size in bytes of a process and all that descend from it."""
+    used = 0
     # A process may end while it is looked at.
     with contextlib.suppress(OSError):
-        for task in list(Path(f"/proc/{process}/task").iterdir()):
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        used += sum(int(line.split()[1]) * 1024 for line in rollup if line.startswith("Pss:"))
+        for task in list(Path(f"/proc/{pid}/task").iterdir()):
             with contextlib.suppress(OSError):
-                children += [int(child) for child in (task / "children").read_text().split()]
-    return [process, *(descendant for child in children for descendant in _tree(child))]
-
-
-def _resident(process: int) -> int:
-    """A process's proportional set size in bytes; 0 where it is gone, or not told."""
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
-    return 0
+                used += sum(_memory_of_tree(int(child)) for child in (task / "children").read_text().split())
+    return used

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,12 @@ import torch
 
 from gan_zoo import data as data_sets
 from gan_zoo import registry
-from gan_zoo.bench import entries
+from gan_zoo.bench import suite_variants
 from gan_zoo.bench.identity import decisive, digest, machine, measurement, trajectory
 from gan_zoo.bench.points import RANKED_BY, PointEvaluator
-from gan_zoo.bench.records import Cell, Row
+from gan_zoo.bench.records import Row, RunRecord
 from gan_zoo.bench.schedule import Schedule
-from gan_zoo.bench.suite import Preset, Suite
+from gan_zoo.bench.suite import Preset, Suite, read_suite
 from gan_zoo.data import Dataset
 from gan_zoo.device import cores, default_threads, pick, prepare, unused_gpu
 from gan_zoo.engine import Budget, check
@@ -27,9 +27,9 @@ from gan_zoo.metrics.extractors import EXTRACTORS, NAMES, OWN, load_extractor, r
 from gan_zoo.metrics.features import Extractor, ExtractorUnavailable
 from gan_zoo.metrics.mixture import EXTRACTOR as DENSITY
 from gan_zoo.metrics.mixture import Density
+from gan_zoo.options import FLOOR, RunOptions
 from gan_zoo.variant import Variant
 
-FLOOR = "real"
 EVALUATION_SIDE = 32
 NUM_POINTS = 100_000
 """Points of an evaluation of a single training run."""
@@ -37,51 +37,16 @@ _PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy", "scikit-learn")
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """All that a plan is made from: a suite and what the caller says beside it; None leaves the suite's word.
-
-    Attributes:
-        plugins: files that register variants.
-        threads: CPU threads a run.
-        jobs: runs trained side by side, each in a process of its own.
-        isolate: whether each run has a process of its own also with one job.
-        evaluate: whether anything is measured.
-        single: the results folder is for exactly this plan's variants and seeds, as `gan-zoo train` has it.
-        run_timeout: seconds after which a run is ended with status ``timeout``; None: never.
-        checkpoint_every: seconds between two checkpoints, beside those at every evaluation.
-        download: whether missing data may be downloaded.
-        graphs: whether steps are recorded as CUDA graphs, on CUDA.
-    """
-
-    suite: Suite
-    preset: str = "auto"
-    variants: Sequence[str] | None = None
-    seeds: Sequence[int] | None = None
-    plugins: Sequence[Path] = ()
-    data_root: Path | None = None
-    inception_weights: Path | None = None
-    device: str | None = None
-    precision: str | None = None
-    threads: int | None = None
-    jobs: int | None = None
-    isolate: bool = False
-    evaluate: bool = True
-    single: bool = False
-    run_timeout: float | None = None
-    checkpoint_every: float = 60.0
-    download: bool = True
-    graphs: bool = True
-
-
-@dataclass(frozen=True)
 class Plan:
     """A suite made concrete: data, variants, seeds, measures and device.
 
     Attributes:
+        departures: overrides of the preset by variant, in words.
         evaluate_at: the evaluations as fractions of the budget, in increasing order; the last is 1.
     """
 
-    recipe: Recipe
+    options: RunOptions
+    suite: Suite
     preset_name: str
     preset: Preset
     device: torch.device
@@ -114,19 +79,17 @@ class Plan:
         return Schedule.of(self.preset.budget, self.evaluate_at, len(self.measured.train))
 
     def evaluator(self) -> Measuring:
-        """What measures this plan's cells."""
-        measured = self.measured
-        if measured.density is not None:
-            return PointEvaluator(measured.density, self.preset.n, self.device)
-        return Evaluator(
-            measured.train, measured.test, self.extractors, self.preset.n, fingerprint=measured.fingerprint
-        )
+        """What measures this plan's runs."""
+        data, num_samples = self.measured, self.preset.num_samples
+        if data.density is not None:
+            return PointEvaluator(data.density, num_samples, self.device)
+        return Evaluator(data.train, data.test, self.extractors, num_samples, fingerprint=data.fingerprint)
 
     @cached_property
     def measurements(self) -> dict[str, dict[str, Any]]:
         """The measurement identity of each extractor, by its name."""
         return {
-            extractor.name: measurement(extractor, self.measured, self.preset.n, self._machine)
+            extractor.name: measurement(extractor, self.measured, self.preset.num_samples, self._machine)
             for extractor in self.extractors
         }
 
@@ -135,7 +98,7 @@ class Plan:
         """The first 8 hex digits of SHA-256 over each extractor's measurement identity."""
         return {name: digest(identity) for name, identity in self.measurements.items()}
 
-    def evaluated(self, record: Cell) -> dict[float, list[Row]]:
+    def evaluated(self, record: RunRecord) -> dict[float, list[Row]]:
         """The rows of metrics of each evaluation that is on record with this plan's measurements, by its fraction.
 
         An evaluation counts if every extractor measured it; without any, if its grid of samples was drawn. These are
@@ -153,11 +116,14 @@ class Plan:
         }
         return {fraction: list(rows.values()) for fraction, rows in found.items() if len(rows) == len(self.extractors)}
 
-    def cells(self) -> list["CellPlan"]:
-        """All runs in the order of the tables: the real images', then seed by seed."""
-        floor = [CellPlan(FLOOR, None, seed, {"seed": seed, "measurements": self.measurements}) for seed in self.seeds]
-        grid = [(seed, variant) for seed in self.seeds for variant in self.variants]
-        trained = [CellPlan(v.shown, v, seed, self._trajectory(v, seed)) for seed, v in grid]
+    def runs(self) -> list["RunSpec"]:
+        """All runs in the order of the tables: those of real images, then seed by seed."""
+        floor = [RunSpec(FLOOR, None, seed, {"seed": seed, "measurements": self.measurements}) for seed in self.seeds]
+        trained = [
+            RunSpec(variant.shown, variant, seed, self._trajectory(variant, seed))
+            for seed in self.seeds
+            for variant in self.variants
+        ]
         return floor + trained if self.extractors else trained
 
     def _trajectory(self, variant: Variant, seed: int) -> dict[str, Any]:
@@ -169,7 +135,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class CellPlan:
+class RunSpec:
     """One run: a variant (None for the real images) and a seed, and the identity of all that decides its numbers."""
 
     variant_name: str
@@ -188,72 +154,61 @@ class CellPlan:
         return f"{self.variant_name}-seed{self.seed}-{digest(decisive(self.identity))}"
 
 
-def make_plan(recipe: Recipe) -> Plan:
-    """Resolve a recipe: load plugins, data and extractors, make the variants, and set this process up for its device.
+def make_plan(options: RunOptions) -> Plan:
+    """Resolve options: load plugins, data and extractors, make the variants, and set this process up for its device.
 
     By default a CPU trains as many runs side by side as it has cores, each with one thread, and CUDA one after another.
     A single run has all threads. An extractor that is not available, or needs more images than the preset measures, is
     left out with a notice.
 
     Raises:
-        GanZooError: an unknown preset, variant, option, data set or extractor, data that cannot be had, or no extractor
-            left.
+        GanZooError: an unknown preset, variant, option, data set or extractor, data that is not available, or no
+            extractor left.
     """
-    suite, device = recipe.suite, pick(recipe.device)
-    for plugin in recipe.plugins:
-        registry.load_plugin(plugin)
-    preset_name = recipe.preset
+    suite, device = read_suite(options.suite), pick(options.device)
+    for plugin in options.plugins:
+        registry.load_plugin(Path(plugin))
+    preset_name = options.preset
     if preset_name == "auto":
         larger = "standard" if "standard" in suite.presets else "full"
         preset_name = larger if device.type == "cuda" else "quick"
     preset = suite.preset(preset_name)
-    threads = recipe.threads or (default_threads() if recipe.single else 1)
+    threads = options.threads or (default_threads() if options.single else 1)
     if device.type == "cpu":
         torch.set_num_threads(threads)
-    precision = recipe.precision or preset.precision
+    precision = options.precision or preset.precision
     prepare(device.type, precision)
-    chosen = recipe.variants or preset.variants or suite.variants
+    chosen = options.variants or preset.variants or suite.variants
     if repeated := sorted({name for name in chosen if list(chosen).count(name) > 1}):
         raise GanZooError(f"variants are named twice: {', '.join(repeated)}; name each once")
     _check_names(suite, preset_name, preset)
-    variants = tuple(entries.make(name, suite, preset) for name in chosen)
-    data = {
-        side: data_sets.load(
-            suite.data,
-            side=side,
-            channels=suite.channels,
-            root=recipe.data_root,
-            download=recipe.download,
-            device=device,
-        )
-        for side in sorted({EVALUATION_SIDE, *(variant.image_side for variant in variants)})
-    }
+    variants = tuple(suite_variants.make_variant(name, suite, preset) for name in chosen)
+    data = _load_data(options, suite, device, variants)
     measured = data[EVALUATION_SIDE]
     # A plugin's code might end this process; in a run's own process that costs the run alone.
-    if recipe.single and "plugins" not in registry.code_identity(variants[0].name, **variants[0].options):
+    if options.single and "plugins" not in registry.code_identity(variants[0].name, **variants[0].options):
         check(variants[0], data[variants[0].image_side])
-    wanted = list(preset.extractors or suite.extractors)
-    if recipe.inception_weights is not None and "inception" not in wanted:
-        wanted.append("inception")
-    n = _num_samples(recipe, preset, measured)
+    num_samples = _num_samples(options, preset, measured)
+    notices = [text for text in [unused_gpu()] if text and options.device is None]
     extractors: tuple[Extractor, ...] = ()
-    notices = [text for text in [unused_gpu()] if text and recipe.device is None]
-    if recipe.evaluate:
-        extractors, more = _extractors(wanted, n, measured, device, recipe.inception_weights)
+    if options.evaluate:
+        extractors, more = _extractors(options, preset.extractors or suite.extractors, num_samples, measured, device)
         notices += more
-    if n < preset.n and not recipe.single:
-        notices.append(f"num_samples reduced from {preset.n} to {n}, the size of the test split of {measured.name}")
+    if num_samples < preset.num_samples and not options.single:
+        size = f"the size of the test split of {measured.name}"
+        notices.append(f"num_samples reduced from {preset.num_samples} to {num_samples}, {size}")
     return Plan(
-        recipe=recipe,
+        options=replace(options, suite=suite),
+        suite=suite,
         preset_name=preset_name,
-        preset=preset.model_copy(update={"n": n}),
+        preset=preset.model_copy(update={"num_samples": num_samples}),
         device=device,
         precision=precision,
         threads=threads,
-        jobs=recipe.jobs or (max(1, cores() // threads) if device.type == "cpu" else 1),
+        jobs=options.jobs or (max(1, cores() // threads) if device.type == "cpu" else 1),
         variants=variants,
-        departures={name: tuple(entries.departures(name, suite, preset, precision)) for name in chosen},
-        seeds=tuple(recipe.seeds or preset.seed_list),
+        departures={name: tuple(suite_variants.list_overrides(name, suite, preset, precision)) for name in chosen},
+        seeds=tuple(options.seeds or preset.seed_list),
         budget=Budget.of(preset.budget),
         evaluate_at=preset.evaluation_points(len(measured.train)),
         data=data,
@@ -263,11 +218,20 @@ def make_plan(recipe: Recipe) -> Plan:
     )
 
 
-def _num_samples(recipe: Recipe, preset: Preset, measured: Dataset) -> int:
+def _load_data(
+    options: RunOptions, suite: Suite, device: torch.device, variants: Sequence[Variant]
+) -> dict[int, Dataset]:
+    """The data set at the side of the evaluation and of each variant, by side."""
+    sides = sorted({EVALUATION_SIDE, *(variant.image_side for variant in variants)})
+    given: dict[str, Any] = {"channels": suite.channels, "root": options.data_root, "download": options.download}
+    return {side: data_sets.load(suite.data, side=side, device=device, **given) for side in sides}
+
+
+def _num_samples(options: RunOptions, preset: Preset, measured: Dataset) -> int:
     """Samples of an evaluation. Points are measured against their density: no split limits them."""
     if measured.density is not None:
-        return NUM_POINTS if recipe.single else preset.n
-    return min(preset.n, len(measured.test), len(measured.train))
+        return NUM_POINTS if options.single else preset.num_samples
+    return min(preset.num_samples, len(measured.test), len(measured.train))
 
 
 def _check_names(suite: Suite, preset_name: str, preset: Preset) -> None:
@@ -280,14 +244,17 @@ def _check_names(suite: Suite, preset_name: str, preset: Preset) -> None:
         for name in names:
             if name not in known[kind] and not (kind == "data set" and data_sets.is_known(name)):
                 raise GanZooError(f"{suite.file}: key {key!r}: {unknown(kind, name, known[kind])}")
-    entries.check(suite, preset_name, preset)
+    suite_variants.check(suite, preset_name, preset)
 
 
 def _extractors(
-    names: Sequence[str], n: int, dataset: Dataset, device: torch.device, weights: Path | None
+    options: RunOptions, names: Sequence[str], n: int, dataset: Dataset, device: torch.device
 ) -> tuple[tuple[Extractor, ...], list[str]]:
     extractors: list[Extractor] = []
     notices: list[str] = []
+    weights = options.inception_weights
+    if weights is not None and "inception" not in names:
+        names = [*names, "inception"]
     if dataset.density is not None:
         return (_density(names, n, dataset),), notices
     for name in resolve(names, dataset, n=n, inception_weights=weights):
@@ -298,7 +265,7 @@ def _extractors(
             continue
         if n < extractor.minimum_n:
             least = extractor.minimum_n
-            notices.append(f"{extractor.name} is left out: its figures need N of at least {least}, and N is {n}")
+            notices.append(f"{extractor.name} is left out: it needs num_samples of at least {least}, not {n}")
             continue
         extractors.append(extractor)
         notices += [extractor.note] if extractor.note else []
@@ -318,14 +285,16 @@ def _density(names: Sequence[str], n: int, dataset: Dataset) -> Density:
             f"{dataset.name} is a set of points, which {others[0]!r} cannot see: use extractor {DENSITY!r}"
         )
     if n < density.minimum_n:
-        raise GanZooError(f"N is {n}; modes are looked for among {density.minimum_n} points: set n to that or more")
+        raise GanZooError(
+            f"num_samples is {n}; modes are looked for among {density.minimum_n} points: set it to that or more"
+        )
     return density
 
 
 def _left_out(extractors: Sequence[Extractor], dataset: Dataset) -> Iterable[str]:
-    """Which measures no extractor gives, and what to do about it where that is not said already."""
+    """Which measures no extractor gives, and how to get them, if no other notice says it."""
     if missing := [name for name in MEASURES if not any(name in extractor.metrics for extractor in extractors)]:
         labelled = "add 'trained' to the suite's extractors"
         remedy = labelled if dataset.classes > 1 else "sort the images into one sub-folder a class"
-        after = f"{remedy} to have them" if extractors else "training goes on without any measure"
+        after = f"{remedy} to have them" if extractors else "training continues without any measure"
         yield f"{', '.join(missing)} are left out, as no extractor that is here gives them: {after}"

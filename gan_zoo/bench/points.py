@@ -102,7 +102,7 @@ def judge_of(state: State) -> Judge | None:
     """The state's discriminator as an estimate of D*; None where the best D is another, by loss, packs or labels."""
     variant = state.variant
     held = variant.penalties or variant.after_discriminator_step is not None
-    if not variant.objective.estimates_ratio or held or variant.packing > 1 or variant.judges_labels:
+    if not variant.objective.estimates_ratio or held or variant.packing > 1 or variant.discriminator_is_conditional:
         return None
     discriminator = state.networks.discriminator
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from gan_zoo.bench.records import Cell, Row, plain
+from gan_zoo.bench.records import Row, RunRecord, plain
 from gan_zoo.options import EXACT
 
 UNKNOWN = "not recorded"
@@ -90,7 +90,7 @@ def fingerprint_of(begin: Row, metric: Row, manifest: Mapping[str, Any]) -> Prot
     )
 
 
-def protocols(manifest: Mapping[str, Any], cells: Iterable[Cell]) -> dict[str, list[Protocol]]:
+def protocols(manifest: Mapping[str, Any], cells: Iterable[RunRecord]) -> dict[str, list[Protocol]]:
     """The protocols in a folder's cells, by extractor: one each, unless rows of unlike runs lie in it."""
     found: dict[str, dict[Protocol, None]] = {}
     for cell in cells:

@@ -5,6 +5,7 @@ row in flight: the reader ignores a torn last line, and the next writer removes 
 digest of all lines before it. Anything else that cannot be read is damage, and the run counts as unfinished.
 """
 
+import datetime
 import hashlib
 import json
 import math
@@ -14,24 +15,28 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gan_zoo.bench.schedule import select
+from gan_zoo.bench.schedule import RESULTS, select
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write, writing
 
+if TYPE_CHECKING:
+    from gan_zoo.bench.plan import Plan, RunSpec
+
 MANIFEST = "manifest.json"
 CELLS = "cells"
+"""The folder of the records, a file a run."""
+CHECKPOINTS = "checkpoints"
 
 Row = dict[str, Any]
-_NAMED = ("variant", "seed", "data", "preset")  # what a row that begins a cell must tell
-
-
+_REQUIRED = ("variant", "seed", "data", "preset")
+"""Keys of the row that a run begins with."""
 _CHECKSUM = re.compile(r',"crc":"([0-9a-f]{8})"\}$')
 
 
 @dataclass
-class Cell:
+class RunRecord:
     """All rows of one run (a variant and a seed) that count, in the order of training.
 
     ``end`` is None while the run is unfinished. ``damage`` names the file and line that cannot be read, if there is
@@ -66,12 +71,41 @@ class Cell:
                     rows.clear()
             case "resume":
                 for rows in (self.history, self.metrics, self.samples, self.points):
-                    rows[:] = [kept for kept in rows if kept["step"] <= row["step"] and not kept.get("partial")]
+                    rows[:] = [each for each in rows if each["step"] <= row["step"] and not each.get("partial")]
                 self.end = None
             case "end":
                 self.end = row
             case "history" | "metrics" | "samples" | "points" as kind:
                 getattr(self, kind).append(row)
+
+
+def records_path(folder: Path, name: str) -> Path:
+    """The file of the rows of a run of this name."""
+    return folder / CELLS / f"{name}.jsonl"
+
+
+def checkpoint_path(folder: Path, name: str) -> Path:
+    """The file of the state of a run of this name."""
+    return folder / CHECKPOINTS / f"{name}.safetensors"
+
+
+def now() -> str:
+    """The time, in UTC, as ISO 8601 to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def is_finished(plan: "Plan", folder: Path, run: "RunSpec") -> bool:
+    """Whether a run's records are complete for the plan's budget and measurements."""
+    path = records_path(folder, run.name)
+    if not path.is_file():
+        return False
+    record = read_run(path)
+    if record.status not in RESULTS or record.end is None:
+        return False
+    if run.variant is None:
+        return True
+    measured = record.status not in ("ok", "collapsed") or 1.0 in plan.evaluated(record)
+    return measured and plan.schedule.is_end(record.end)
 
 
 def plain(value: Any) -> Any:
@@ -130,21 +164,21 @@ def _remove_torn_line(file: Any) -> None:
             file.seek(0, os.SEEK_END)
 
 
-def read_cell(path: Path) -> Cell:
+def read_run(path: Path) -> RunRecord:
     """Read a run's file.
 
     A last line without an end was cut by a kill and is ignored. Any other line that cannot be read is damage, and is
-    named by ``Cell.damage``, unless a ``begin`` row after it starts the run over. In files without checksums, which
-    earlier versions wrote, a torn line may also stand before a ``resume`` row.
+    named by ``RunRecord.damage``, unless a ``begin`` row after it starts the run over. In files without checksums,
+    which earlier versions wrote, a torn line may also stand before a ``resume`` row.
     """
-    cell = Cell(path.stem)
+    run = RunRecord(path.stem)
     content = path.read_bytes()
     lines = content.split(b"\n")[:-1]
     checked = any(_CHECKSUM.search(line.decode(errors="replace")) for line in lines)
     bad = 0
     size = 0
     for number, line in enumerate(lines, start=1):
-        row = _row(line, checked=checked)
+        row = _parse(line, checked=checked)
         kind = row.get("row")
         if kind is None:
             bad = bad or number
@@ -153,18 +187,14 @@ def read_cell(path: Path) -> Cell:
         if kind == "end" and "digest" in row and row["digest"] != hashlib.sha256(content[:size]).hexdigest():
             bad = bad or number
         if kind is not None:
-            cell.add({key: value for key, value in row.items() if key not in ("crc", "digest")})
+            run.add({key: value for key, value in row.items() if key not in ("crc", "digest")})
         size += len(line) + 1
     if bad:
-        cell.damage = _damage(path, bad)
-    return cell
+        run.damage = f"{path} is damaged in line {bad}"
+    return run
 
 
-def _damage(path: Path, line: int) -> str:
-    return f"{path} is damaged in line {line}"
-
-
-def _row(line: bytes, *, checked: bool) -> Row:
+def _parse(line: bytes, *, checked: bool) -> Row:
     """The row of a line; empty if it is none, or its checksum does not match; ``checked``: it must have one."""
     text = line.decode(errors="replace")
     found = _CHECKSUM.search(text)
@@ -192,7 +222,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a results folder.
 
     Raises:
-        GanZooError: the folder is not there, holds no manifest, a damaged one, or one without cells or data.
+        GanZooError: the folder is not there, holds no manifest, a damaged one, or one without runs or data.
     """
     path = Path(folder) / MANIFEST
     if not Path(folder).is_dir():
@@ -204,38 +234,40 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise GanZooError(f"{path} is damaged ({error}); run the bench again with the same --out to renew it") from None
+        raise GanZooError(
+            f"{path} is damaged ({error}); run the bench again with the same --out to write it again"
+        ) from None
     if not isinstance(manifest, dict) or not isinstance(manifest.get("cells"), list):
-        raise GanZooError(f"{path} names no cells; run the bench again with the same --out to renew it")
+        raise GanZooError(f"{path} names no runs; run the bench again with the same --out to write it again")
     if not isinstance(manifest.get("data"), dict):
-        raise GanZooError(f"{path} does not name its data; run the bench again with the same --out to renew it")
+        raise GanZooError(f"{path} does not name its data; run the bench again with the same --out to write it again")
     return manifest
 
 
-def read_cells(folder: Path) -> list[Cell]:
-    """The runs that the manifest names and that have begun, in its order, with the evaluations that it asks for.
+def read_runs(folder: Path) -> list[RunRecord]:
+    """The runs that the manifest names and that have begun, in its order, with the evaluations that it requests.
 
     Raises:
-        GanZooError: no results folder, or a run that does not tell what it is of.
+        GanZooError: no results folder, or a run whose first row is incomplete.
     """
     manifest = read_manifest(folder)
-    paths = [Path(folder) / CELLS / f"{name}.jsonl" for name in manifest["cells"]]
-    return [select(_checked(read_cell(path), path), manifest) for path in paths if path.is_file()]
+    paths = [records_path(Path(folder), name) for name in manifest["cells"]]
+    return [select(_checked(read_run(path), path), manifest) for path in paths if path.is_file()]
 
 
 def damages(folder: Path) -> list[str]:
     """One line for each run of a results folder whose records are damaged.
 
     Raises:
-        GanZooError: no results folder, or a run that does not tell what it is of.
+        GanZooError: no results folder, or a run whose first row is incomplete.
     """
     fix = "the run counts as unfinished; the same `gan-zoo bench` or `train` command trains it again"
-    return [f"{cell.damage}: {fix}" for cell in read_cells(folder) if cell.damage]
+    return [f"{run.damage}: {fix}" for run in read_runs(folder) if run.damage]
 
 
-def _checked(cell: Cell, path: Path) -> Cell:
-    """The cell, whose file may hold no whole row yet."""
-    if missing := [key for key in _NAMED if cell.begin and cell.begin.get(key) is None]:
-        raise GanZooError(f"{path} does not tell its {missing[0]}; delete it, and run the bench again with the same "
-                          "--out to renew it")  # fmt: skip
-    return cell
+def _checked(run: RunRecord, path: Path) -> RunRecord:
+    """The run, whose file may hold no whole row yet."""
+    if missing := [key for key in _REQUIRED if run.begin and run.begin.get(key) is None]:
+        fix = "delete it, and run the bench again with the same --out to write it again"
+        raise GanZooError(f"{path} does not name its {missing[0]}; {fix}")
+    return run

@@ -1,4 +1,4 @@
-"""What a results folder already holds of a plan: runs that are finished, and runs that must not be overwritten."""
+"""What a results folder contains that must not be overwritten, or is trained again."""
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,12 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from gan_zoo.bench.identity import decisive
-from gan_zoo.bench.plan import FLOOR, CellPlan, Plan
-from gan_zoo.bench.records import CELLS, MANIFEST, Cell, damages, read_cell, read_manifest
-from gan_zoo.bench.run import CHECKPOINTS, records_path
-from gan_zoo.bench.schedule import RESULTS
+from gan_zoo.bench.plan import Plan, RunSpec
+from gan_zoo.bench.records import (
+    CELLS,
+    CHECKPOINTS,
+    MANIFEST,
+    RunRecord,
+    checkpoint_path,
+    damages,
+    read_manifest,
+    read_run,
+    records_path,
+)
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import differences, writing
+from gan_zoo.options import FLOOR
 
 _LONG = 40  # characters of a value in a message
 _MACHINE = ("numerics", "code", "torch", "device", "matmul", "threads", "data.revision")
@@ -19,33 +28,16 @@ _MACHINE = ("numerics", "code", "torch", "device", "matmul", "threads", "data.re
 _NAMES = {"data.shape": "sample shape", "data.fingerprint": "training images", "data.name": "data"}
 
 
-def is_finished(plan: Plan, folder: Path, cell: CellPlan) -> bool:
-    """Whether the run's records are complete for this plan's budget and measurements."""
-    path = records_path(folder, cell)
-    if not path.is_file():
-        return False
-    record = read_cell(path)
-    if record.status not in RESULTS or record.end is None:
-        return False
-    if cell.variant is None:
-        return True
-    measured = record.status not in ("ok", "collapsed") or 1.0 in plan.evaluated(record)
-    return measured and plan.schedule.is_end(record.end)
+def check_folder(plan: Plan, folder: Path) -> list[str]:
+    """Compare a plan with the records of its results folder, before anything is written.
 
-
-def check_folder(plan: Plan, folder: Path, *, force: bool) -> list[str]:
-    """Compare a plan with what its results folder holds, before anything is written.
-
-    Args:
-        plan: what is to be run.
-        folder: the results folder; it may be missing.
-        force: whether runs that would be refused are deleted instead.
+    Runs that would be refused are deleted instead with the option ``force``.
 
     Returns:
         One line for each thing a reader must know: what is trained again and why, what is damaged, what was deleted.
 
     Raises:
-        GanZooError: the folder holds other data, other settings or a larger budget, each named.
+        GanZooError: the folder contains other data, other settings or a larger budget, each named.
     """
     if not (folder / MANIFEST).is_file():
         return []
@@ -53,49 +45,49 @@ def check_folder(plan: Plan, folder: Path, *, force: bool) -> list[str]:
         manifest = read_manifest(folder)
     except GanZooError:
         return []
-    held = _records(folder, [*manifest["cells"], *(cell.name for cell in plan.cells())])
-    refused = list(_other_folder(plan, manifest)) if held else []
-    affected = set(held) if refused else set()
+    found = _records(folder, [*manifest["cells"], *(run.name for run in plan.runs())])
+    refused = list(_other_folder(plan, manifest)) if found else []
+    affected = set(found) if refused else set()
     again: dict[str, list[str]] = {}
-    for cell in plan.cells():
-        for name, record in held.items():
-            settings, machine = _compare(plan, cell, name, record)
+    for run in plan.runs():
+        for name, record in found.items():
+            settings, machine = _compare(plan, run, name, record)
             if settings:
                 refused += settings
                 affected.add(name)
             elif machine:
-                again.setdefault("; ".join(machine), []).append(cell.title)
-    if refused and not force:
+                again.setdefault("; ".join(machine), []).append(run.title)
+    if refused and not plan.options.force:
         raise GanZooError(
             f"{str(folder)!r} holds another run ({'; '.join(dict.fromkeys(refused))}); name another --out, or delete "
             "it with --force"
         )
     notices = [f"{', '.join(names)}: trained again ({why})" for why, names in again.items()]
-    return notices + damages(folder) + (_delete(folder, {name: held[name] for name in affected}) if affected else [])
+    return notices + damages(folder) + (_delete(folder, {name: found[name] for name in affected}) if affected else [])
 
 
-def _records(folder: Path, names: Iterable[str]) -> dict[str, Cell]:
+def _records(folder: Path, names: Iterable[str]) -> dict[str, RunRecord]:
     """The runs of these names that were trained, if only in part, as they are on disk."""
-    paths = [folder / CELLS / f"{name}.jsonl" for name in dict.fromkeys(names)]
-    found = {path.stem: read_cell(path) for path in paths if path.is_file()}
+    paths = [records_path(folder, name) for name in dict.fromkeys(names)]
+    found = {path.stem: read_run(path) for path in paths if path.is_file()}
     return {
         name: record
         for name, record in found.items()
         if record.begin.get("variant") not in (None, FLOOR)
-        and (record.history or record.metrics or (folder / CHECKPOINTS / f"{name}.safetensors").is_file())
+        and (record.history or record.metrics or checkpoint_path(folder, name).is_file())
     }
 
 
 def _other_folder(plan: Plan, manifest: Mapping[str, Any]) -> Iterator[str]:
     """In what a folder is of another comparison."""
     single = {"variants": [variant.shown for variant in plan.variants], "seeds": list(plan.seeds)}
-    mine = {"data": plan.measured.name, "single": plan.recipe.single}
+    mine = {"data": plan.measured.name, "single": plan.options.single}
     theirs = {"data": manifest["data"].get("name"), "single": bool(manifest.get("single"))}
-    if plan.recipe.single:
+    if plan.options.single:
         mine |= single
         theirs |= {key: manifest.get(key) for key in single}
     else:
-        mine["suite"], theirs["suite"] = plan.recipe.suite.title, manifest.get("title")
+        mine["suite"], theirs["suite"] = plan.suite.title, manifest.get("title")
     for key, one, other in differences(theirs, mine):
         if key == "single":
             yield "a single training run, not a comparison" if one else "a comparison, not a single training run"
@@ -105,17 +97,17 @@ def _other_folder(plan: Plan, manifest: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key} {short(one)}, not {short(other)}"
 
 
-def _compare(plan: Plan, cell: CellPlan, name: str, record: Cell) -> tuple[list[str], list[str]]:
+def _compare(plan: Plan, run: RunSpec, name: str, record: RunRecord) -> tuple[list[str], list[str]]:
     """How the records of the same variant and seed differ: in settings, or a larger budget; and in the rest."""
     begin = record.begin
-    if cell.variant is None or (begin.get("variant"), begin.get("seed")) != (cell.variant_name, cell.seed):
+    if run.variant is None or (begin.get("variant"), begin.get("seed")) != (run.variant_name, run.seed):
         return [], []
-    if name == cell.name:
-        return list(_larger(plan, cell, record)), []
+    if name == run.name:
+        return list(_larger(plan, run, record)), []
     identity = begin.get("identity") or {}
     if "numerics" not in identity:
         return [], ["its records are of an earlier version of gan-zoo"]
-    found = list(differences(decisive(identity), decisive(cell.identity)))
+    found = list(differences(decisive(identity), decisive(run.identity)))
     return _sorted_out(found)
 
 
@@ -142,13 +134,13 @@ def _sorted_out(found: list[tuple[str, Any, Any]]) -> tuple[list[str], list[str]
     return settings, machine
 
 
-def _larger(plan: Plan, cell: CellPlan, record: Cell) -> Iterator[str]:
+def _larger(plan: Plan, run: RunSpec, record: RunRecord) -> Iterator[str]:
     """Whether the run was trained beyond the plan's budget."""
     rows = [*record.history[-1:], *record.metrics[-1:], *([record.end] if record.end else [])]
     beyond = [row for row in rows if plan.schedule.beyond(row, record.begin)]
     if beyond:
         spent, unit = max(map(plan.schedule.spent, beyond)), plan.schedule.unit
-        yield f"{cell.title} trained for {spent:,.10g} {unit}, not {plan.schedule.amount:,.10g}"
+        yield f"{run.title} trained for {spent:,.10g} {unit}, not {plan.schedule.amount:,.10g}"
 
 
 def short(value: Any) -> str:
@@ -157,11 +149,11 @@ def short(value: Any) -> str:
     return text if len(text) <= _LONG else f"{text[:_LONG]}..."
 
 
-def _delete(folder: Path, records: Mapping[str, Cell]) -> list[str]:
+def _delete(folder: Path, records: Mapping[str, RunRecord]) -> list[str]:
     """Delete records, samples and checkpoints of runs; one line that names them."""
     for name in records:
         with writing(folder):
-            (folder / CELLS / f"{name}.jsonl").unlink(missing_ok=True)
+            records_path(folder, name).unlink(missing_ok=True)
             shutil.rmtree(folder / CELLS / name, ignore_errors=True)
             for path in (folder / CHECKPOINTS).glob(f"{name}.*"):
                 path.unlink(missing_ok=True)

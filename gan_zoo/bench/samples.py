@@ -1,9 +1,10 @@
-"""The images that are kept of a run at its evaluations, as PNG files of tiles without a border."""
+"""Samples as files: those of a run at its evaluations, and those of the command `sample`."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -58,3 +59,15 @@ def tile(images: Tensor, columns: int) -> Any:
     grid = images.cpu().reshape(n // columns, columns, channels, height, width).permute(0, 3, 1, 4, 2)
     array = grid.reshape(n // columns * height, columns * width, channels).numpy()
     return array[:, :, 0] if channels == 1 else array
+
+
+def save(samples: Tensor, path: Path) -> Path:
+    """Write images uint8 (n, C, H, W) as one PNG, 10 a row (5 up to 20), or points (n, D) as a CSV file; its path."""
+    if samples.dim() == 2:
+        path = path.with_suffix(".csv")
+        np.savetxt(path, samples.cpu().numpy(), delimiter=",", fmt="%.7g")
+        return path
+    columns = min(len(samples), COLUMNS if len(samples) <= COLUMNS * 4 else CLASS_COLUMNS)
+    empty = samples.new_zeros(-len(samples) % columns, *samples.shape[1:])
+    Image.fromarray(tile(torch.cat([samples, empty]), columns)).save(path, format="PNG")
+    return path

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gan_zoo.bench.records import Cell, Row
+    from gan_zoo.bench.records import Row, RunRecord
 
 RESULTS = ("ok", "collapsed", "diverged", "out_of_memory")
 """The statuses that are results; a run with another one, ``error`` or ``timeout``, is run again."""
@@ -48,7 +48,7 @@ class Schedule:
             return self.reached(end)
         return self._asked(end) >= self.amount - _SLACK
 
-    def evaluations(self, cell: "Cell") -> dict[float, int]:
+    def evaluations(self, cell: "RunRecord") -> dict[float, int]:
         """The steps at which the run was evaluated for this budget, by the fraction of the budget.
 
         An evaluation belongs to the first step that reaches its amount.
@@ -86,7 +86,7 @@ class Schedule:
         return float(begin.get("batch_size", 0)) * row.get("discriminator_steps", steps) / steps
 
 
-def select(cell: "Cell", manifest: Mapping[str, Any]) -> "Cell":
+def select(cell: "RunRecord", manifest: Mapping[str, Any]) -> "RunRecord":
     """The run as the manifest's preset has it: with its name, overrides and budget, and with its evaluations alone.
 
     Results of earlier versions, whose runs belong to one preset, stay as they are.

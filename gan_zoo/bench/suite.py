@@ -1,15 +1,14 @@
 """Suite files: what is compared, as TOML, checked key by key."""
 
-import difflib
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 
 from gan_zoo.budget import UNITS
-from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.errors import GanZooError, unknown, validation_lines
 from gan_zoo.options import EXACT, PRECISIONS
 
 SHIPPED = Path(__file__).parents[1] / "suites"
@@ -37,22 +36,22 @@ class Preset(_Table):
             real images for a budget of images or epochs, in steps or seconds for a budget of these. Presets that name
             the same one share their points. Without it and ``evaluate_at``, only the end is evaluated.
         evaluate_at: in place of ``evaluate_from``, the evaluations as shares of the budget; the last is 1.
-        n: images measured at each point, of each variant, of the floor and of the reference.
-        precision: how exactly the networks multiply, a name of ``gan_zoo.options.PRECISIONS``.
+        num_samples: samples measured at each evaluation, of each variant, of the floor and of the reference.
+        precision: numerical precision, a name of ``gan_zoo.options.PRECISIONS``.
         batch_size: real samples a discriminator step, in place of each variant's own.
         backbone, shared: in place of the suite's, and beside the suite's.
         variants: in place of the suite's.
         extractors: in place of the suite's.
         options: hyperparameters by variant, beside the suite's, e.g. ``{dcgan = {width = 32}}``.
         notes: what a reader must know of a variant under this preset, e.g. why its budget is too short for it.
-        targets: values of the leading measure; the report tells when each variant reached them.
+        targets: values of the metric that ranks; the report shows when each variant reached them.
     """
 
     seeds: int | list[int]
     budget: dict[str, _Positive]
     evaluate_at: list[_Share] | None = None
     evaluate_from: _Positive | None = None
-    n: _Count
+    num_samples: _Count
     precision: Literal[tuple(PRECISIONS)] = EXACT  # type: ignore[valid-type]
     batch_size: _Count | None = None
     backbone: _Backbone | None = None
@@ -119,7 +118,7 @@ class Preset(_Table):
         return (*points, 1.0)
 
 
-class Named(_Table):
+class VariantOverride(_Table):
     """A variant that a suite makes of a registered one, under a name of its own in tables.
 
     Attributes:
@@ -160,12 +159,20 @@ class Suite(_Table):
     backbone: _Backbone | None = None
     shared: dict[str, Any] = {}
     options: dict[str, dict[str, Any]] = {}
-    named: dict[str, Named] = {}
+    named: dict[str, VariantOverride] = {}
     baseline: str | None = None
     contrasts: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = []
     search: dict[str, Any] = {}
     presets: Annotated[dict[str, Preset], Field(min_length=1)]
     _file: str = PrivateAttr("suite")
+
+    @classmethod
+    def from_manifest(cls, manifest: Mapping[str, Any]) -> "Suite":
+        """The suite that a manifest names, of earlier versions too."""
+        presets = {}
+        for name, preset in manifest["suite"]["presets"].items():
+            presets[name] = {("num_samples" if key == "n" else key): value for key, value in preset.items()}
+        return cls.model_validate({**manifest["suite"], "presets": presets})
 
     @property
     def file(self) -> str:
@@ -200,13 +207,15 @@ def find_suite(suite: Path | str) -> Path:
     raise GanZooError(f"suite {str(path)!r} {why}; name a file, or a suite of this package: {', '.join(shipped)}")
 
 
-def read_suite(suite: Path | str) -> Suite:
-    """Read and check a suite, named by its path or by the name of a suite that is shipped.
+def read_suite(suite: Path | str | Suite) -> Suite:
+    """Read and check a suite, named by its path or by the name of a suite that is shipped; a read one is returned.
 
     Raises:
         GanZooError: no such suite, no TOML, or keys and values that do not fit: one line each, with the file, the key
             and what is allowed.
     """
+    if isinstance(suite, Suite):
+        return suite
     path = find_suite(suite)
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -215,19 +224,21 @@ def read_suite(suite: Path | str) -> Suite:
     try:
         read = Suite.model_validate(_extended(table, path))
     except ValidationError as errors:
-        raise GanZooError("\n".join(f"{path}: {line}" for line in _lines(errors.errors()))) from None
+        raise GanZooError(
+            "\n".join(f"{path}: {line}" for line in validation_lines(errors, _known_keys, {"n": "num_samples"}))
+        ) from None
     read._file = str(path)
     return read
 
 
 def check_names(suite: Suite, preset_name: str, preset: Preset | None, registered: Collection[str]) -> None:
-    """Check the names of variants that a suite's file gives; without a preset, those of no preset.
+    """Check the names of variants in a suite's file; without a preset, those of no preset.
 
     Raises:
         GanZooError: an unknown name, with its file and key, or a variant that is compared with itself.
     """
-    for name, entry in suite.named.items():
-        _check(suite, f"named.{name}.variant", [entry.variant], registered)
+    for name, override in suite.named.items():
+        _check(suite, f"named.{name}.variant", [override.variant], registered)
     given: dict[str, Iterable[str]] = {
         "variants": suite.variants,
         "baseline": [suite.baseline] if suite.baseline else [],
@@ -272,30 +283,7 @@ def _extended(table: dict[str, Any], path: Path) -> dict[str, Any]:
     return {**table, "presets": made}
 
 
-def _lines(errors: Sequence[Any]) -> Iterator[str]:
-    """One line a mistake: a key that is missing only because it is misspelled is not named twice."""
-    misspelled = {
-        (*error["loc"][:-1], _nearest(error["loc"])) for error in errors if error["type"] == "extra_forbidden"
-    }
-    return (_line(error) for error in errors if error["type"] != "missing" or error["loc"] not in misspelled)
-
-
-def _line(error: Any) -> str:
-    key = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        nearest = _nearest(error["loc"])
-        hint = f"; did you mean {nearest!r}?" if nearest else "."
-        return f"unknown key {key!r}{hint} Allowed: {', '.join(_known(error['loc']))}"
-    if error["type"] == "missing":
-        return f"key {key!r} is missing"
-    message = error["msg"].removeprefix("Value error, ")
-    return f"key {key!r} is {error['input']!r}: {message[0].lower()}{message[1:]}"
-
-
-def _known(location: Sequence[str]) -> list[str]:
-    table = {1: Suite, 3: Named if location[0] == "named" else Preset}.get(len(location), Preset)
+def _known_keys(location: Sequence[Any]) -> list[str]:
+    """The keys of the table that a location of a suite file lies in."""
+    table = {1: Suite, 3: VariantOverride if location[0] == "named" else Preset}.get(len(location), Preset)
     return list(table.model_fields)
-
-
-def _nearest(location: Sequence[str]) -> str:
-    return next(iter(difflib.get_close_matches(location[-1], _known(location), n=1)), "")

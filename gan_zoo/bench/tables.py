@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from gan_zoo.bench.protocol import fingerprint_of
-from gan_zoo.bench.records import Cell, read_cells, read_manifest
+from gan_zoo.bench.records import RunRecord, read_manifest, read_runs
 from gan_zoo.bench.summary import CONTRASTS, FLOOR, STAMP, SUMMARY, contrast_rows, metric_order, summary_rows
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
@@ -83,7 +83,7 @@ def tables(folder: Path) -> dict[str, pd.DataFrame]:
         GanZooError: not a results folder, or a damaged manifest.
     """
     manifest = read_manifest(folder)
-    cells = [cell for cell in read_cells(folder) if cell.begin]
+    cells = [cell for cell in read_runs(folder) if cell.begin]
     metrics = _frame((row for cell in cells for row in _metric_rows(cell, manifest)), _METRICS)
     own, leading = own_extractor(manifest), ranked_by(manifest)
     runs = _runs(cells, metrics, own, leading)
@@ -128,19 +128,19 @@ def read_results(folder: Path) -> Results:
     return Results(**frames, manifest=manifest)
 
 
-def _stamp(cell: Cell) -> dict[str, Any]:
+def _stamp(cell: RunRecord) -> dict[str, Any]:
     begin = cell.begin
     return {"variant": begin["variant"], "seed": begin["seed"], "data": begin["data"], "preset": begin["preset"],
             "precision": begin.get("precision", EXACT),
             "departures": "; ".join(begin.get("departures", []))}  # fmt: skip
 
 
-def _history_rows(cell: Cell) -> Iterable[dict[str, Any]]:
+def _history_rows(cell: RunRecord) -> Iterable[dict[str, Any]]:
     for row in cell.history:
         yield _stamp(cell) | {key: row.get(key) for key in _HISTORY[2:]} | row["values"]
 
 
-def _metric_rows(cell: Cell, manifest: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+def _metric_rows(cell: RunRecord, manifest: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     # An evaluation that was repeated after a resume counts once, in its later form.
     for row in {(row["step"], row["extractor"]): row for row in cell.metrics}.values():
         facts = {key: row.get(key) for key in _METRICS if key in row}
@@ -151,7 +151,7 @@ def _metric_rows(cell: Cell, manifest: Mapping[str, Any]) -> Iterable[dict[str, 
             yield _stamp(cell) | facts | measured
 
 
-def _runs(cells: list[Cell], metrics: pd.DataFrame, own: str, leading: str) -> pd.DataFrame:
+def _runs(cells: list[RunRecord], metrics: pd.DataFrame, own: str, leading: str) -> pd.DataFrame:
     rows = []
     for cell in cells:
         stamp, end = _stamp(cell), cell.end or _so_far(cell)
@@ -173,7 +173,7 @@ def _runs(cells: list[Cell], metrics: pd.DataFrame, own: str, leading: str) -> p
     return _frame(rows, [*_RUN_AHEAD, *names, *_RUN_BEHIND])
 
 
-def _so_far(cell: Cell) -> dict[str, Any]:
+def _so_far(cell: RunRecord) -> dict[str, Any]:
     return {**cell.history[-1], "steps": cell.history[-1]["step"]} if cell.history else {}
 
 

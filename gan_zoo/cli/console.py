@@ -3,18 +3,16 @@
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from gan_zoo import text
-from gan_zoo.bench import entries
-from gan_zoo.bench.listener import Listener
-from gan_zoo.bench.plan import CellPlan, Plan
-from gan_zoo.bench.records import Row, read_cell
-from gan_zoo.bench.run import records_path
+from gan_zoo.bench import suite_variants
+from gan_zoo.bench.callbacks import Listener
+from gan_zoo.bench.plan import Plan, RunSpec
+from gan_zoo.bench.records import Row, read_run, records_path
 from gan_zoo.device import describe
 from gan_zoo.metrics.registry import METRICS
 
@@ -43,16 +41,14 @@ class BenchListener(Listener):
         self.bars.start()
         return self
 
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.bars.stop()
 
     def notice(self, text: str) -> None:
         """Print something that a reader must know."""
         self.console.print(f"[bold yellow]note:[/] {escape(text)}", highlight=False, soft_wrap=True)
 
-    def plan(self, plan: Plan, folder: Path, todo: Sequence[CellPlan]) -> None:
+    def plan(self, plan: Plan, folder: Path, todo: Sequence[RunSpec]) -> None:
         """Print what is run, and show the bar over all runs."""
         self.suite, self.folder, self.todo = plan, folder, list(todo)
         self.ended: list[str] = []
@@ -60,18 +56,18 @@ class BenchListener(Listener):
         self.evaluated: set[str] = set()
         self.seconds: dict[str, float] = {}
         self.started = self.logged = time.monotonic()
-        runs = plan.cells()
+        runs = plan.runs()
         machine = f"{describe(plan.device)}, {plan.precision}"
-        if plan.recipe.single:
+        if plan.options.single:
             variant = plan.variants[0]
             self._print(f"{variant.title} on {plan.measured.title}, {plan.budget}, seed {plan.seeds[0]}, {machine}")
         else:
             names, seeds = ", ".join(variant.shown for variant in plan.variants), text.plural(len(plan.seeds), "seed")
             real = f" + {len(plan.seeds)} of real images" if plan.extractors else ""
-            self._print(f"{plan.recipe.suite.title} (preset {plan.preset_name})")
+            self._print(f"{plan.suite.title} (preset {plan.preset_name})")
             self._print(f"variants: {names}")
             self._print(f"runs: {seeds} each{real}; {plan.budget} a run, {plan.jobs} at a time")
-            if settings := entries.preset_settings(plan.preset, [variant.shown for variant in plan.variants]):
+            if settings := suite_variants.preset_settings(plan.preset, [variant.shown for variant in plan.variants]):
                 self.console.print(f"preset settings: {settings}", highlight=False, markup=False)
             self._print(f"machine: {machine}")
             self._print(f"report: {folder / 'report.html'} (written again after every run)")
@@ -79,7 +75,7 @@ class BenchListener(Listener):
             self._print("already finished: nothing is trained")
         elif len(todo) < len(runs):
             self._print(f"{len(runs) - len(todo)} of {len(runs)} runs are finished already")
-        self.bars.update(self.all, visible=bool(todo) and not plan.recipe.single)
+        self.bars.update(self.all, visible=bool(todo) and not plan.options.single)
 
     def estimate(self, variant_name: str, seconds: float) -> None:
         """Collect how long the runs take, and print it when all variants are known."""
@@ -87,26 +83,26 @@ class BenchListener(Listener):
         if len(self.seconds) == len({run.variant_name for run in self.todo if run.variant is not None}):
             self._print(f"estimate: about {text.duration(self._left())} of training")
 
-    def begin(self, cell: CellPlan) -> None:
+    def begin(self, run: RunSpec) -> None:
         """Show a bar for a run."""
-        self.shares[cell.name] = 0.0
-        name = cell.variant_name if self.suite.recipe.single else cell.title
-        self.training[cell.name] = self.bars.add_task(name, total=1.0, facts="")
+        self.shares[run.name] = 0.0
+        name = run.variant_name if self.suite.options.single else run.title
+        self.training[run.name] = self.bars.add_task(name, total=1.0, facts="")
 
-    def block(self, cell: CellPlan, share: float, rate: float, values: Mapping[str, float]) -> None:
+    def block(self, run: RunSpec, share: float, rate: float, values: Mapping[str, float]) -> None:
         """Move a run's bar."""
-        self.shares[cell.name] = min(1.0, share)
-        self.evaluated.discard(cell.name)
+        self.shares[run.name] = min(1.0, share)
+        self.evaluated.discard(run.name)
         facts = f"{rate:,.0f} images/s  D {values['discriminator_loss']:.2f}  G {values['generator_loss']:.2f}"
-        if self.suite.recipe.single and (left := self._left()):
+        if self.suite.options.single and (left := self._left()):
             facts += f"  {text.duration(left)} left"
-        self.bars.update(self.training[cell.name], completed=share, facts=facts)
+        self.bars.update(self.training[run.name], completed=share, facts=facts)
         self._show()
 
-    def evaluate(self, cell: CellPlan) -> None:
+    def evaluate(self, run: RunSpec) -> None:
         """Show that a run is evaluated."""
-        self.evaluated.add(cell.name)
-        self.bars.update(self.training[cell.name], facts="evaluating")
+        self.evaluated.add(run.name)
+        self.bars.update(self.training[run.name], facts="evaluating")
 
     def tick(self) -> None:
         """Print what is being trained and how far, if there is no terminal and the last line is 10 seconds old."""
@@ -116,28 +112,28 @@ class BenchListener(Listener):
         running = [self._progress(run) for run in self.todo if run.name in self.training]
         self._print("; ".join(filter(None, [", ".join(running), self._facts()])))
 
-    def _progress(self, run: CellPlan) -> str:
+    def _progress(self, run: RunSpec) -> str:
         return f"{run.title} {self.shares[run.name]:.0%}{' (evaluating)' if run.name in self.evaluated else ''}"
 
-    def end(self, cell: CellPlan, row: Row) -> None:
+    def end(self, run: RunSpec, row: Row) -> None:
         """Remove a run's bar, and print a line for it."""
-        self.ended.append(cell.name)
-        self.shares[cell.name] = 1.0
+        self.ended.append(run.name)
+        self.shares[run.name] = 1.0
         # A process may be killed before it reports that its run begins.
-        if (bar := self.training.pop(cell.name, None)) is not None:
+        if (bar := self.training.pop(run.name, None)) is not None:
             self.bars.remove_task(bar)
         self._show()
-        parts = [row["status"], *self._result(cell)]
-        parts += [] if cell.variant is None else [f"{text.duration(row['seconds'])} of training"]
+        parts = [row["status"], *self._result(run)]
+        parts += [] if run.variant is None else [f"{text.duration(row['seconds'])} of training"]
         why = f" ({row['message']})" if row["message"] else ""
-        self._print(f"[{len(self.ended)}/{len(self.todo)}] {cell.title}: {', '.join(parts)}{why}")
+        self._print(f"[{len(self.ended)}/{len(self.todo)}] {run.title}: {', '.join(parts)}{why}")
 
-    def _result(self, cell: CellPlan) -> list[str]:
+    def _result(self, run: RunSpec) -> list[str]:
         """The final value of the metric that ranks, e.g. ``FID 23.1``."""
         if not self.suite.extractors:
             return []
-        record = read_cell(records_path(self.folder, cell))
-        rows = record.metrics if cell.variant is None else self.suite.evaluated(record).get(1.0, [])
+        record = read_run(records_path(self.folder, run.name))
+        rows = record.metrics if run.variant is None else self.suite.evaluated(record).get(1.0, [])
         first, metric = self.suite.extractors[0].name, self.suite.ranked_by
         values = [row["values"].get(metric) for row in rows if row["extractor"] == first]
         return [f"{METRICS[metric].title} {text.number(value)}" for value in values]
@@ -153,7 +149,7 @@ class BenchListener(Listener):
         left = self._left()
         return f"{facts}, about {text.duration(left)} left" if left else facts
 
-    def _length(self, run: CellPlan) -> float:
+    def _length(self, run: RunSpec) -> float:
         """Relative length of a run: its seconds of training if they are known, else as the mean of the others."""
         if run.variant is None:
             return 0.0

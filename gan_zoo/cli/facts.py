@@ -1,4 +1,4 @@
-"""What `gan-zoo list` and `gan-zoo show` tell of a variant, taken from the registry.
+"""What `gan-zoo list` and `gan-zoo show` print about a variant, from the registry.
 
 Run as ``python -m gan_zoo.cli.facts`` (``make index``), it writes the index of this package's variants and data sets,
 and their table in the README.
@@ -16,15 +16,15 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from gan_zoo import data as data_sets
+from gan_zoo import networks as families
 from gan_zoo import overrides, registry
 from gan_zoo.cli.index import FILE, Record
 from gan_zoo.errors import PLUGIN_FAILURES, GanZooError
 from gan_zoo.io import atomic_write
-from gan_zoo.networks import backbones
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.variant import GROUPS, Networks, Variant
 
-_TOLD = (
+_OWN_KEYS = (
     *("title", "paper", "networks", "objective", "penalties", "latent", "conditioning", "batch_size", "image_side"),
     *("generator_optimizer", "discriminator_optimizer", "deviations", "group", "name", "options", "label"),
 )
@@ -52,7 +52,7 @@ def record(name: str) -> Record:
         "group": variant.group,
         "objective": variant.objective.title,
         "penalties": [penalty.title for penalty in variant.penalties],
-        "backbone": backbones.describe(variant.networks),
+        "backbone": families.describe(variant.networks),
         "conditioning": variant.conditioning,
         "latent": str(variant.latent),
         "side": variant.image_side,
@@ -82,15 +82,14 @@ def _changed(variant: Variant) -> Iterator[tuple[str, str]]:
     """The settings that differ from the default, by the field's name."""
     for field in fields(variant):
         value = getattr(variant, field.name)
-        if field.name not in _TOLD and value != field.default:
+        if field.name not in _OWN_KEYS and value != field.default:
             yield field.name, _words(value)
 
 
 def _words(value: Any) -> str:
     """A setting as it is written in Python, without what every reader knows."""
     if isinstance(value, Optimizer):
-        settings = dict(value.settings) | ({"decay": value.decay} if value.decay else {})
-        return ", ".join([value.name, *(f"{key} {inner}" for key, inner in settings.items())])
+        return ", ".join([value.name, *(f"{key} {inner}" for key, inner in value.settings.items())])
     if isinstance(value, tuple):
         return ", ".join(map(_words, value))
     if callable(value) and not is_dataclass(value):
@@ -165,8 +164,8 @@ def readme_table(records: Sequence[Record]) -> str:
         for record in members:
             loss = " + ".join([record["objective"], *record["penalties"]])
             paper = f"[{record['year']}]({record['url']})" if record["url"] else record["paper"]
-            cells = (f"`{record['name']}`", record["title"], loss, record["backbone"], record["conditioning"], paper)
-            lines.append(f"| {' | '.join(cells)} |")
+            row = (f"`{record['name']}`", record["title"], loss, record["backbone"], record["conditioning"], paper)
+            lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_zoo.errors import GanZooError, check_known, unknown
+from gan_zoo.options import PRECISIONS, RunOptions
 
 _PACKAGE = Path(__file__).parents[1]
 FILE = _PACKAGE / "variants" / "index.json"
@@ -18,7 +19,7 @@ PATH = ":PATH"
 """How the name of a data set ends that takes a path, e.g. ``folder:PATH``."""
 
 Record = dict[str, Any]
-Plugins = Sequence[Path] | None
+Plugins = Sequence[Path | str] | None
 
 
 @cache
@@ -68,7 +69,7 @@ def names(plugins: Plugins) -> set[str]:
     from gan_zoo import registry
 
     for path in plugins or []:
-        registry.load_plugin(path)
+        registry.load_plugin(Path(path))
     return {*registry.names()}
 
 
@@ -125,9 +126,7 @@ def check_data(name: str) -> None:
         raise unknown("data set", name, read()["data"])
 
 
-def check_suite(
-    suite: str, preset: str, variants: Sequence[str] | None, precision: str | None, plugins: Plugins
-) -> None:
+def check_suite(options: RunOptions) -> None:
     """Check a suite, and the names that are given beside it and in it; with plugins, those that they cannot add.
 
     Raises:
@@ -135,17 +134,17 @@ def check_suite(
     """
     from gan_zoo.bench.suite import check_names, read_suite
 
-    found = read_suite(suite)
-    chosen = None if preset == "auto" else found.preset(preset)
-    check_precision(precision)
-    if plugins:
+    suite = read_suite(options.suite)
+    preset = None if options.preset == "auto" else suite.preset(options.preset)
+    check_precision(options.precision)
+    if options.plugins:
         return
-    check_names(found, preset, chosen, names(plugins))
-    check_variants(variants or [], plugins, found.named)
+    check_names(suite, options.preset, preset, names(None))
+    check_variants(options.variants or [], None, suite.named)
     try:
-        check_data(found.data)
+        check_data(suite.data)
     except GanZooError as error:
-        raise GanZooError(f"{found.file}: key 'data': {error}") from None
+        raise GanZooError(f"{suite.file}: key 'data': {error}") from None
 
 
 def check_precision(name: str | None) -> None:
@@ -154,7 +153,5 @@ def check_precision(name: str | None) -> None:
     Raises:
         GanZooError: an unknown name.
     """
-    from gan_zoo.options import PRECISIONS
-
     if name is not None:
         check_known("precision", name, PRECISIONS)

@@ -37,7 +37,7 @@ EXPLAINED = {
     "generator_batch_size": "new fakes in a generator step, which otherwise uses the discriminator's again",
     "sampling": "how real samples are drawn",
     "packing": "samples that the discriminator judges together",
-    "joint": "real and fake samples pass through the discriminator as one batch",
+    "concat_real_fake": "real and fake samples pass through the discriminator as one batch",
     "fakes_in_eval": "the discriminator's fakes are made by the generator in evaluation mode",
     "after_discriminator_step": "called after each discriminator step",
     "initialization": "initialization of the weights",
@@ -131,7 +131,7 @@ def data_sets(about: Mapping[str, str], width: int) -> str:
     lines = [plain({"data set": [*about], "": [*about.values()]}, width), ""]
     note = (
         "`gan-zoo data NAME` downloads a data set if needed, and checks it; name a folder that holds it with "
-        "GAN_ZOO_DATA or --data-root. `gan-zoo doctor` tells which are on this machine."
+        "GAN_ZOO_DATA or --data-root. `gan-zoo doctor` lists those on this machine."
     )
     return "\n".join(lines + _wrapped("", note, width))
 
@@ -159,6 +159,10 @@ def _parts(record: Record) -> Iterator[tuple[str, str]]:
 def _wrapped(head: str, text: str, width: int, indent: int | None = None) -> list[str]:
     below = " " * (len(head) if indent is None else indent)
     return textwrap.wrap(
-        text, max(width, 40), initial_indent=head, subsequent_indent=below, break_on_hyphens=False,
+        text,
+        max(width, 40),
+        initial_indent=head,
+        subsequent_indent=below,
+        break_on_hyphens=False,
         break_long_words=False,
-    )  # fmt: skip
+    )

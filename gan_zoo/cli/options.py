@@ -1,73 +1,89 @@
-"""Options that several verbs share, and how the texts given to them are read."""
+"""Options that several commands share: those of a run are made from the fields of ``RunOptions``."""
 
+import functools
+import inspect
 import json
+from collections.abc import Callable
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.options import EXACT, PRECISIONS
+from gan_zoo.options import RunOptions
 
-Channels = Annotated[
-    int | None, typer.Option(help="1 (grey) or 3 (color); by default the data set's own.", show_default=False)
-]
+_FIELDS = {option.name: option for option in fields(RunOptions)}
+_TYPES: dict[str, Any] = {"suite": str, "variants": str | None, "seeds": str | None, "plugins": list[Path] | None}
+"""Types on the command line that are not the field's own."""
+
 Plugin = Annotated[
-    list[Path] | None,
-    typer.Option("--plugin", help="A Python file that registers variants. May be given again.", show_default=False),
+    list[Path] | None, typer.Option("--plugin", help=_FIELDS["plugins"].metadata["help"], show_default=False)
 ]
-DataRoot = Annotated[
-    Path | None,
-    typer.Option(help="Folder that holds the data sets; else GAN_ZOO_DATA, else the cache.", show_default=False),
-]
-Device = Annotated[
-    str | None, typer.Option(help="cuda, cuda:1 ... or cpu; by default CUDA if it is there.", show_default=False)
-]
-Inception = Annotated[
-    Path | None,
-    typer.Option(help="Weights file for the extractor `inception`, and measure with it.", show_default=False),
-]
-Precision = Annotated[
-    str | None,
-    typer.Option(help=f"{', '.join(PRECISIONS)}; by default {EXACT}, or the suite's own.", show_default=False),
-]
-
-SuiteFile = Annotated[
-    str, typer.Argument(metavar="SUITE", help="A suite file, or the name of a suite of this package, e.g. mnist.")
-]
-Out = Annotated[
-    Path | None, typer.Option(help="Folder to write to; by default runs/SUITE-DATA-PRESET.", show_default=False)
-]
-Preset = Annotated[str, typer.Option(help="smoke, quick, standard, full, or auto: standard on CUDA, quick on a CPU.")]
-Variants = Annotated[
-    str | None, typer.Option(help="Variants in place of the suite's, with commas between.", show_default=False)
-]
-Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads a run; by default 1.", show_default=False)]
-Jobs = Annotated[
-    int | None,
-    typer.Option(min=1, help="Runs side by side; by default one a core on a CPU, 1 on CUDA.", show_default=False),
-]
-RunTimeout = Annotated[
-    float | None,
-    typer.Option(min=1, help="Seconds after which one run is ended, status timeout.", show_default=False),
-]
-CheckpointEvery = Annotated[
-    float, typer.Option(min=1, help="Seconds between two checkpoints, beside those at every evaluation.")
-]
-Graphs = Annotated[
-    bool, typer.Option("--graphs/--no-graphs", help="On CUDA, record steps as graphs, which launch faster.")
-]
-Force = Annotated[
-    bool, typer.Option("--force", help="Delete runs in --out that have other settings or a larger budget.")
-]
+DataRoot = Annotated[Path | None, typer.Option(help=_FIELDS["data_root"].metadata["help"], show_default=False)]
+Device = Annotated[str | None, typer.Option(help=_FIELDS["device"].metadata["help"], show_default=False)]
+Inception = Annotated[Path | None, typer.Option(help=_FIELDS["inception_weights"].metadata["help"], show_default=False)]
 
 
-def load_plugins(paths: list[Path] | None) -> None:
-    """Run the files that register variants."""
-    from gan_zoo import registry
+def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose argument ``options``, a ``RunOptions``, becomes an option for each field that names the command.
 
-    for path in paths or []:
-        registry.load_plugin(path)
+    A field ``suite`` becomes its argument.
+    """
+    offered = [option for option in fields(RunOptions) if command.__name__ in option.metadata["commands"]]
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        chosen = {option.name: _value(option.name, given.pop(option.name)) for option in offered}
+        command(**given, options=RunOptions(**chosen))
+
+    own = [parameter for name, parameter in inspect.signature(command).parameters.items() if name != "options"]
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+    parameters += [_parameter(option) for option in offered]
+    # Arguments, which have no default, come first.
+    parameters.sort(key=lambda parameter: parameter.default is not inspect.Parameter.empty)
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return run
+
+
+def _parameter(option: "Field[Any]") -> inspect.Parameter:
+    """The field as typer reads it."""
+    name, default, minimum = option.name, option.default, option.metadata["minimum"]
+    settings: dict[str, Any] = {"help": option.metadata["help"]}
+    kind = _TYPES.get(name, option.type)
+    if name == "suite":
+        argument = Annotated[str, typer.Argument(metavar="SUITE", **settings)]
+        return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=argument)
+    if name == "plugins":
+        default, names = None, ["--plugin"]
+    elif isinstance(default, bool):
+        flag = name.replace("_", "-")
+        names = [f"--{flag}/--no-{flag}" if default else f"--{flag}"]
+    else:
+        names = []
+    if minimum is not None:
+        settings["min"] = minimum
+    if default is None:
+        settings["show_default"] = False
+    annotation = Annotated.__class_getitem__((kind, typer.Option(*names, **settings)))  # type: ignore[attr-defined]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def _value(name: str, value: Any) -> Any:
+    """The value of a field from that of its option: names and numbers with commas between become a list."""
+    if name == "plugins":
+        return tuple(value or ())
+    if name not in ("variants", "seeds") or value is None:
+        return value
+    found = [part.strip() for part in value.split(",") if part.strip()]
+    if name == "variants":
+        if not found:
+            raise GanZooError(f"--variants {value!r} names none; name them with commas between, e.g. gan,dcgan")
+        return found
+    numbers = [int(part) for part in found if part.isdecimal()]
+    if not found or len(numbers) != len(found) or len(set(numbers)) != len(numbers):
+        raise GanZooError(f"--seeds {value!r} must be different whole numbers with commas between, e.g. 0,1,2")
+    return numbers
 
 
 def settings(texts: list[str] | None) -> dict[str, Any]:
@@ -82,23 +98,3 @@ def settings(texts: list[str] | None) -> dict[str, Any]:
         except json.JSONDecodeError:
             found[name] = value
     return found
-
-
-def _split(names: str | None) -> list[str] | None:
-    return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
-
-
-def variant_names(text: str | None) -> list[str] | None:
-    names = _split(text)
-    if names == []:
-        raise GanZooError(f"--variants {text!r} names none; name them with commas between, e.g. gan,dcgan")
-    return names
-
-
-def seed_numbers(text: str | None) -> list[int] | None:
-    names = _split(text)
-    if names is None:
-        return None
-    if not names or not all(name.isdecimal() for name in names) or len(set(map(int, names))) != len(names):
-        raise GanZooError(f"--seeds {text!r} must be different whole numbers with commas between, e.g. 0,1,2")
-    return [int(name) for name in names]

@@ -1,13 +1,18 @@
-"""A variant file to start from."""
+"""A variant file to start from, and the checks that every variant passes."""
 
 import keyword
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gan_zoo.cli import index
-from gan_zoo.errors import GanZooError
+from gan_zoo.errors import PLUGIN_FAILURES, GanZooError
 from gan_zoo.io import atomic_write
+from gan_zoo.options import FLOOR
 
-TEMPLATE = '''"""{title}: say what it is, and name its paper."""
+if TYPE_CHECKING:
+    from rich.console import Console
+
+TEMPLATE = '''"""{title}: what it is, and its paper."""
 
 from torch import nn
 from torch.nn.functional import softplus
@@ -51,11 +56,9 @@ def {name}(*, width: int = 256) -> Variant:
         networks=lambda spec: networks(spec, width=width),
         objective=objective(),
         latent=normal(64),
-        deviations=("list here how it departs from its paper",),
+        deviations=("how it differs from its paper",),
     )
 '''
-
-
 _USED = ("networks", "objective", "nn", "softplus", "normal", "Objective", "Result", "register", "Spec", "Variant")
 """Names that the template uses for other things."""
 
@@ -69,9 +72,32 @@ def write_variant(name: str, path: Path) -> Path:
     """
     if not name.isidentifier() or keyword.iskeyword(name) or not name.isascii() or name in _USED:
         raise GanZooError(f"{name!r} cannot name a variant: use letters, digits and underscores, e.g. my_gan")
-    if name in {*index.names(None), "real"}:
+    if name in {*index.names(None), FLOOR}:
         raise GanZooError(f"variant {name!r} is there already; choose another name (`gan-zoo list` shows those taken)")
     if path.exists():
         raise GanZooError(f"{str(path)!r} exists already; nothing was written. Name another file with --out")
     atomic_write(path, TEMPLATE.format(name=name, title=name.replace("_", " ")))
     return path
+
+
+def check_variant(name: str, console: "Console") -> None:
+    """Run the checks that every variant passes over one.
+
+    Raises:
+        GanZooError: a check fails.
+    """
+    from gan_zoo import registry, validation
+
+    variant = registry.get(name)
+    failures = []
+    for check_name, check in validation.CHECKS.items():
+        try:
+            check(variant)
+        except PLUGIN_FAILURES as error:
+            kind = "" if isinstance(error, (validation.Broken, GanZooError)) else f"{type(error).__name__}: "
+            failures.append(" ".join(f"{check_name}: {kind}{error}".split()))
+            console.print(f"FAILED  {check_name}", highlight=False)
+        else:
+            console.print(f"    ok  {check_name}", highlight=False)
+    if failures:
+        raise GanZooError("\n".join(f"variant {name!r} breaks the contract: {line}" for line in failures))

@@ -1,25 +1,15 @@
 """The verb `search`. What is slow to import is imported in the command."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gan_zoo.cli import index
-from gan_zoo.cli.options import (
-    DataRoot,
-    Device,
-    Graphs,
-    Jobs,
-    Plugin,
-    Precision,
-    Preset,
-    SuiteFile,
-    Threads,
-    Variants,
-    variant_names,
-)
+from gan_zoo.cli.options import with_run_options
 from gan_zoo.errors import GanZooError
+from gan_zoo.options import RunOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,24 +17,16 @@ if TYPE_CHECKING:
     from gan_zoo.search import Search
 
 
+@with_run_options
 def search(
     context: typer.Context,
-    suite: SuiteFile,
+    options: RunOptions,
     trials: Annotated[int, typer.Option(help="Random trials of each variant.", show_default=False)],
     out: Annotated[
         Path | None,
         typer.Option(help="Folder to write to; by default runs/SUITE-DATA-PRESET-search.", show_default=False),
     ] = None,
-    preset: Preset = "auto",
-    variants: Variants = None,
     seed: Annotated[int, typer.Option(help="Seed of the trials' settings and of their training.")] = 0,
-    plugin: Plugin = None,
-    data_root: DataRoot = None,
-    device: Device = None,
-    precision: Precision = None,
-    graphs: Graphs = True,
-    threads: Threads = None,
-    jobs: Jobs = None,
 ) -> None:
     """Tune every variant with the same number of random trials.
 
@@ -52,31 +34,20 @@ def search(
 
     The same command again resumes what was interrupted; with more trials it adds them.
     """
-    index.check_suite(suite, preset, variant_names(variants), precision, plugin)
-    from gan_zoo.bench import launch
+    index.check_suite(options)
+    from gan_zoo.bench.executors import processes
 
-    if not (device or "").startswith("cuda"):
-        launch.begin_early()
+    processes.begin_early(options.device)
     from gan_zoo.cli.console import BenchListener
-    from gan_zoo.search import search_suite
+    from gan_zoo.search import search_options
 
     console = context.obj()
     with BenchListener(console) as listener:
-        found = search_suite(
-            suite,
+        found = search_options(
+            replace(options, isolate=True),
             out,
             trials=trials,
-            preset=preset,
-            variants=variant_names(variants),
             seed=seed,
-            plugins=plugin or [],
-            data_root=data_root,
-            device=device,
-            precision=precision,
-            graphs=graphs,
-            threads=threads,
-            jobs=jobs,
-            isolate=True,
             listener=listener,
             say=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
         )
@@ -90,5 +61,5 @@ def _print(found: "Search", console: "Console") -> None:
 
     console.print(fitted(found.written.table, console.width))
     written = found.written
-    for name, said in (("report", written.report), ("winners", written.winners), ("next", written.command)):
-        console.print(f"{name}: {said}", highlight=False, markup=False, soft_wrap=True)
+    for name, value in (("report", written.report), ("winners", written.winners), ("next", written.command)):
+        console.print(f"{name}: {value}", highlight=False, markup=False, soft_wrap=True)

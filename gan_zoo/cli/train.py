@@ -1,5 +1,6 @@
 """The commands of one variant by itself: `train` and `sample`. What is slow to import is imported in the command."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -7,33 +8,25 @@ import typer
 
 from gan_zoo.budget import Budget
 from gan_zoo.cli import index
-from gan_zoo.cli.options import (
-    Channels,
-    CheckpointEvery,
-    DataRoot,
-    Device,
-    Force,
-    Graphs,
-    Inception,
-    Plugin,
-    Precision,
-    RunTimeout,
-    load_plugins,
-    settings,
-)
+from gan_zoo.cli.options import Device, Plugin, settings, with_run_options
 from gan_zoo.errors import GanZooError
+from gan_zoo.options import RunOptions
 
 
+@with_run_options
 def train(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="A variant; `gan-zoo list` names them.")],
+    options: RunOptions,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to; by default runs/NAME-DATA-seedSEED.", show_default=False)
     ] = None,
     data: Annotated[
         str, typer.Option(help="A data set, as `gan-zoo data` names them, or folder:PATH for images of your own.")
     ] = "mnist",
-    channels: Channels = None,
+    channels: Annotated[
+        int | None, typer.Option(help="1 (grey) or 3 (color); by default the data set's own.", show_default=False)
+    ] = None,
     epochs: Annotated[
         float | None, typer.Option(help="Budget in epochs [by default 200, as in the articles].", show_default=False)
     ] = None,
@@ -47,19 +40,6 @@ def train(
             "--set", help="An option of the variant, e.g. --set lr=1e-4. May be given again.", show_default=False
         ),
     ] = None,
-    evaluate: Annotated[bool, typer.Option(help="Compute the metrics of the data set's default extractor.")] = True,
-    force: Force = False,
-    checkpoint_every: CheckpointEvery = 60.0,
-    run_timeout: RunTimeout = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads; by default all cores.", show_default=False)
-    ] = None,
-    plugin: Plugin = None,
-    data_root: DataRoot = None,
-    inception_weights: Inception = None,
-    device: Device = None,
-    precision: Precision = None,
-    graphs: Graphs = True,
 ) -> None:
     """Train one variant with one seed into a results folder.
 
@@ -75,36 +55,27 @@ def train(
         raise GanZooError(f"--seed {seed} must be a whole number from 0 on")
     units = {"epochs": epochs, "images": images, "steps": steps, "seconds": seconds}
     budget = Budget.of({unit: amount for unit, amount in units.items() if amount is not None} or {"epochs": 200.0})
-    options = settings(setting)
-    index.check_precision(precision)
-    index.check_variants([name], plugin)
-    index.check_options(name, options)
-    if not plugin:
+    hyperparameters = settings(setting)
+    index.check_precision(options.precision)
+    index.check_variants([name], options.plugins)
+    index.check_options(name, hyperparameters)
+    if not options.plugins:
         index.check_data(data)
-    # torch takes seconds to import.
-    from gan_zoo.cli import single
+    from gan_zoo.bench.executors import processes
 
-    single.train(
-        name,
-        out,
-        context.obj(),
-        data=data,
-        channels=channels,
-        budget=budget,
-        seed=seed,
-        settings=options,
-        force=force,
-        evaluate=evaluate,
-        checkpoint_every=checkpoint_every,
-        run_timeout=run_timeout,
-        threads=threads,
-        plugins=tuple(plugin or ()),
-        data_root=data_root,
-        inception_weights=inception_weights,
-        device=device,
-        precision=precision,
-        graphs=graphs,
-    )
+    # torch takes seconds to import.
+    processes.begin_early(options.device)
+    from gan_zoo import api, registry
+    from gan_zoo.bench import train as single
+    from gan_zoo.cli.console import BenchListener
+    from gan_zoo.cli.ranking import print_outcome
+
+    variant = registry.get(name, **hyperparameters)
+    suite = single.single_suite(variant, data, budget, seed=seed, channels=channels)
+    options = replace(single.single_options(suite, options), isolate=True)
+    with BenchListener(context.obj()) as listener:
+        outcome = api.run_options(options, out, listener=listener)
+    print_outcome(outcome, context.obj())
 
 
 def sample(
@@ -113,14 +84,27 @@ def sample(
     label: Annotated[
         int | None, typer.Option("--class", help="The class to ask a conditional generator for.", show_default=False)
     ] = None,
-    n: Annotated[int, typer.Option(min=1, help="How many images.")] = 20,
+    num_samples: Annotated[int, typer.Option(min=1, help="How many samples.")] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the latents.")] = 0,
-    out: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("samples.png"),
+    out: Annotated[Path, typer.Option(help="PNG file to write; of points, a CSV file.")] = Path("samples.png"),
     plugin: Plugin = None,
     device: Device = None,
 ) -> None:
     """Draw images from a trained generator."""
-    from gan_zoo.cli import single
+    from gan_zoo import api, registry
+    from gan_zoo.bench.samples import save
+    from gan_zoo.io import check_writable
 
-    load_plugins(plugin)
-    single.sample(checkpoint, out, context.obj(), label=label, n=n, seed=seed, device=device)
+    for path in plugin or []:
+        registry.load_plugin(path)
+    sampler = api.load(checkpoint, device=device)
+    if label is not None and sampler.conditional and not 0 <= label < sampler.classes:
+        known = f"{sampler.variant.name!r} knows the classes from 0 to {sampler.classes - 1}"
+        raise GanZooError(f"--class {label}: {known}; ask for one of them")
+    samples = sampler(num_samples, labels=None if label is None else [label] * num_samples, seed=seed)
+    check_writable(out.parent)
+    written = save(samples, out)
+    kind = "points" if samples.dim() == 2 else "images"
+    of_class = "" if label is None else f" of class {label}"
+    line = f"wrote {num_samples} {kind}{of_class} by {sampler.variant.name} to {written}"
+    context.obj().print(line, highlight=False, soft_wrap=True)

@@ -1,10 +1,9 @@
-"""Training: one loop, one place where optimizers step, one seam (`init`, `draw`, `advance`)."""
+"""Training: `init` a state, `draw` batches, `advance` it."""
 
 from gan_zoo.budget import Budget
 from gan_zoo.engine import checkpoint
-from gan_zoo.engine.advance import advance
 from gan_zoo.engine.batches import Batch, Fakes, draw
-from gan_zoo.engine.loop import Diverged, OnBlock, Run, failure, take_notices, train_run, train_to
+from gan_zoo.engine.loop import Diverged, OnBlock, Run, advance, failure, take_notices, train_run, train_to
 from gan_zoo.engine.sampler import Sampler
 from gan_zoo.engine.state import State, check, init
 from gan_zoo.engine.step import flush, pending_row

@@ -1,4 +1,4 @@
-"""What a round is trained on: real samples in the order of an epoch, and what fakes are made from."""
+"""Batches: real samples in the order of an epoch, and the inputs of the generator."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,14 +11,14 @@ from gan_zoo.variant import Variant
 
 
 class Fakes(NamedTuple):
-    """What fakes are made from: latents (B, latent size), and labels (B,) where the variant is conditioned."""
+    """Inputs of the generator: latents (B, latent size), and labels (B,) of a conditional variant."""
 
     latent: Tensor
     labels: Tensor | None
 
 
 class Batch(NamedTuple):
-    """What a discriminator step gets: real samples (B, ...), their labels (B,), and what its fakes are made from."""
+    """Inputs of a discriminator step: real samples (B, ...), their labels (B,), and the inputs of its fakes."""
 
     real: Tensor
     labels: Tensor
@@ -29,12 +29,12 @@ Draw = Callable[[State], Batch]
 
 
 def draw(state: State) -> Batch:
-    """The next batch of real samples, and latents and labels for as many fakes as the variant asks for."""
+    """The next batch of real samples, and the inputs of its fakes."""
     return batch_at(state, _next_index(state))
 
 
 def batch_at(state: State, index: Tensor) -> Batch:
-    """The real samples at ``index``, int64 (B,), with what their step's fakes are made from."""
+    """The real samples at ``index``, int64 (B,), and the inputs of their fakes."""
     real, labels = state.data.take(index)
     size = state.variant.fake_batch_size
     if size is not None:
@@ -44,7 +44,7 @@ def batch_at(state: State, index: Tensor) -> Batch:
 
 
 def draw_fakes(state: State, size: int) -> Fakes:
-    """Fresh latents, whole packs of them, and labels drawn as they occur in the training set."""
+    """Fresh latents for whole packs, and labels drawn from the training set."""
     size -= size % state.variant.packing
     latent = state.variant.latent.draw(size, random=state.random["latent"], dtype=state.dtype)
     if state.variant.conditioning == "none":
@@ -77,9 +77,9 @@ def draw_index(state: State) -> Tensor:
 
 
 def next_size(state: State, ahead: int = 0) -> int:
-    """Size of the batch that begins ``ahead`` samples further on in the epoch; 0 where the epoch is over.
+    """Size of the batch that begins ``ahead`` samples after the cursor; 0 at the end of the epoch.
 
-    An epoch's last batch is smaller; one too small for batch norm (fewer than two packs) is left out.
+    The last batch of an epoch may be smaller; one of fewer than two packs, too few for batch norm, is dropped.
     """
     packing = state.variant.packing
     left = len(state.data) - state.cursor - ahead
@@ -90,6 +90,6 @@ def next_size(state: State, ahead: int = 0) -> int:
 
 
 def begin_epoch(state: State) -> None:
-    """Draw the order of another epoch, in place."""
+    """Draw the order of another epoch in place."""
     torch.randperm(len(state.data), generator=state.random["order"], device=state.device, out=state.order)
     state.cursor = 0

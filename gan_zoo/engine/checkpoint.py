@@ -1,4 +1,4 @@
-"""A state on disk, to the bit: one safetensors file with a verified digest (no pickle: a file cannot run code)."""
+"""Checkpoints: the whole state in one safetensors file with a digest; no pickle, so that a file cannot run code."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from gan_zoo import registry
-from gan_zoo.description import describe
 from gan_zoo.device import pick
 from gan_zoo.engine.sampler import Sampler
 from gan_zoo.engine.state import State
@@ -25,7 +24,7 @@ _COUNTS = ("cursor", "images", "discriminator_steps", "generator_steps", "rounds
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint file holds: tensors by name, and the facts beside them."""
+    """The content of a checkpoint file: tensors by name, and facts."""
 
     path: Path
     facts: dict[str, Any]
@@ -46,7 +45,7 @@ class Checkpoint:
         return registry.get(name, **self.facts["options"])
 
     def sampler(self, device: str | torch.device | None = None) -> Sampler:
-        """Its generator (the moving average where there is one), ready to make images."""
+        """The sampler of its generator, or of the moving average if there is one."""
         device = pick(device) if device is None or isinstance(device, str) else device
         variant = self.variant
         generator = variant.build(tuple(self.facts["shape"]), self.facts["classes"]).generator
@@ -65,7 +64,7 @@ def _mismatch(checkpoint: Checkpoint, error: Exception) -> GanZooError:
 
 
 def previous(path: Path) -> Path:
-    """Where ``save`` keeps the checkpoint that it replaces."""
+    """The path of the checkpoint that ``save`` replaced."""
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
@@ -73,37 +72,18 @@ def save(state: State, path: Path, *, keep_previous: bool = False) -> None:
     """Write a state; a kill at any instant leaves the old file or the new one.
 
     Args:
-        state: the state, also in the middle of an interval of the history.
+        state: the state.
         path: the file; its folder is created.
-        keep_previous: whether the file that is replaced is kept as ``previous(path)``.
+        keep_previous: whether to keep the file that is replaced as ``previous(path)``.
 
     Raises:
-        GanZooError: the variant was not made by the registry, or not from plain options: no name brings it back.
+        GanZooError: the variant was not made by the registry, or not from plain options.
         StorageError: the path cannot be written.
     """
     if not state.variant.name:
         raise GanZooError(f"variant {state.variant.title!r} has no name: register it before saving a checkpoint")
     tensors: dict[str, Tensor] = {}
-    facts = {
-        "format": FORMAT,
-        "variant": state.variant.name,
-        "options": plain_options(state.variant),
-        "data": state.data_name,
-        "requested": state.data_requested,
-        "fingerprint": state.fingerprint,
-        "shape": list(state.data.shape),
-        "classes": state.classes,
-        "seed": state.seed,
-        "precision": state.precision,
-        "counts": {name: getattr(state, name) for name in _COUNTS},
-        "warmup_seconds": state.warmup_seconds,
-        "history": state.history.rows,
-        "recorded": list(state.history.names),
-        "optimizers": {
-            player: _flatten(getattr(state.optimizers, player).state_dict(), f"optimizers.{player}", tensors)
-            for player in ("generator", "discriminator")
-        },
-    }
+    facts = _facts(state, tensors)
     for name, module in _modules(state).items():
         tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
     tensors |= {f"objective.{name}": value for name, value in state.objective.items()}
@@ -113,7 +93,7 @@ def save(state: State, path: Path, *, keep_previous: bool = False) -> None:
         tensors["history.pending"] = torch.cat(state.history.pending)
     # Cloned, because safetensors refuses tensors that share memory (tied weights).
     copies = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    # Written beside the other two first: a full disk leaves both as they are.
+    # Written to a third file first, so that a full disk leaves both.
     draft = path.with_name(f"{path.stem}.next{path.suffix}") if keep_previous else path
     save_tensors(draft, copies, {"facts": json.dumps(facts)})
     if keep_previous:
@@ -121,6 +101,37 @@ def save(state: State, path: Path, *, keep_previous: bool = False) -> None:
             if path.is_file():
                 path.replace(previous(path))
             draft.replace(path)
+
+
+def _facts(state: State, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """The facts of a checkpoint; the tensors of the optimizers are added to ``tensors``."""
+    return {
+        "format": FORMAT,
+        **_run_of(state),
+        "requested": state.data_requested,
+        "shape": list(state.data.shape),
+        "classes": state.classes,
+        "counts": {name: getattr(state, name) for name in _COUNTS},
+        "warmup_seconds": state.warmup_seconds,
+        "history": state.history.rows,
+        "recorded": list(state.history.names),
+        "optimizers": {
+            player: _flatten(optimizer.state_dict(), f"optimizers.{player}", tensors)
+            for player, optimizer in state.optimizers._asdict().items()
+        },
+    }
+
+
+def _run_of(state: State) -> dict[str, Any]:
+    """The facts that must be equal for a checkpoint to be restored."""
+    return {
+        "variant": state.variant.name,
+        "options": plain_options(state.variant),
+        "data": state.data_name,
+        "fingerprint": state.fingerprint,
+        "seed": state.seed,
+        "precision": state.precision,
+    }
 
 
 def load(path: Path) -> Checkpoint:
@@ -145,34 +156,25 @@ def load(path: Path) -> Checkpoint:
 
 
 def restore(state: State, checkpoint: Checkpoint) -> State:
-    """Put a state, freshly made by ``init`` for the same variant, data and seed, where the checkpoint was.
+    """Restore a checkpoint into a state that ``init`` made for the same variant, data and seed.
 
     Raises:
         GanZooError: the checkpoint is of another variant, data set, seed or kind of device, or its tensors do not fit.
     """
-    facts, tensors = checkpoint.facts, checkpoint.tensors
-    mine = {
-        "variant": state.variant.name,
-        "options": plain_options(state.variant),
-        "data": state.data_name,
-        "fingerprint": state.fingerprint,
-        "seed": state.seed,
-        "precision": state.precision,
-    }
-    other = {key: value for key, value in mine.items() if facts.get(key) != value}
+    facts = checkpoint.facts
+    tensors = checkpoint.tensors
+    other = {key: value for key, value in _run_of(state).items() if facts.get(key) != value}
     # An option at its default value is the same variant.
     if [*other] == ["options"] and _settings(checkpoint.variant) == _settings(state.variant):
         other = {}
     if other:
-        unlike = (f"{key} {facts.get(key)!r}, not {value!r}" for key, value in other.items())
-        raise GanZooError(f"{checkpoint.path} is of {', '.join(unlike)}")
+        found = (f"{key} {facts.get(key)!r}, not {value!r}" for key, value in other.items())
+        raise GanZooError(f"{checkpoint.path} is of {', '.join(found)}")
     try:
         for name, module in _modules(state).items():
             module.load_state_dict(_under(tensors, name))
         for player, structure in facts["optimizers"].items():
-            optimizer = getattr(state.optimizers, player)
-            optimizer.load_state_dict(_unflatten(structure, tensors.__getitem__))
-            _lay_out(optimizer)
+            _load_optimizer(getattr(state.optimizers, player), _unflatten(structure, tensors.__getitem__))
         for purpose, generator in state.random.items():
             generator.set_state(tensors[f"random.{purpose}"])
         state.default_random = tensors["random.default"]
@@ -191,21 +193,22 @@ def restore(state: State, checkpoint: Checkpoint) -> State:
     return state
 
 
-def _lay_out(optimizer: torch.optim.Optimizer) -> None:
-    """Give running moments the layout, and rates the device, of their parameters, which a file does not hold."""
+def _load_optimizer(optimizer: torch.optim.Optimizer, stored: dict[str, Any]) -> None:
+    """Load the moments, with the layout of their parameters, which a file does not hold; settings are the variant's."""
+    settings = [dict(group) for group in optimizer.param_groups]
+    optimizer.load_state_dict(stored)
+    for group, own in zip(optimizer.param_groups, settings, strict=True):
+        group.update(own)
     for parameter, moments in optimizer.state.items():
         for name, value in moments.items():
             if isinstance(value, Tensor) and value.shape == parameter.shape:
                 moments[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-    for group in optimizer.param_groups:
-        if isinstance(group["lr"], Tensor):
-            group["lr"] = group["lr"].to(group["params"][0].device)
 
 
 def _settings(variant: Variant) -> dict[str, Any]:
-    """What a variant is, without how it was made and what it is called."""
+    """The settings of a variant, without its names and options."""
     apart = ("options", "label", "title", "paper", "deviations", "group")
-    return {key: value for key, value in describe(variant).items() if key not in apart}
+    return {key: value for key, value in registry.describe(variant).items() if key not in apart}
 
 
 def plain_options(variant: Variant) -> Any:

@@ -1,10 +1,10 @@
-"""Rounds as CUDA graphs: recorded once, then replayed without Python and without launches between their kernels.
+"""Iterations as CUDA graphs.
 
-A round's batches are gathered by a counter on the device from the epoch's order, which is drawn outside of any graph;
-its latents and noise come from generators registered with the graph; its record goes into a ring on the device.
+A counter on the device indexes the epoch's order, which is drawn outside of the graph; latents and noise come from
+generators registered with it; recorded values go into a ring buffer on the device.
 
-A new graph is checked before it is used: it is replayed once, the state is restored, the same rounds are run one by
-one, and everything that they have changed is compared. Training continues from the rounds that were run one by one.
+A new graph is checked before it is used: it is replayed, the state is restored, the same iterations are run eagerly,
+and both results are compared. Training continues from the eager one.
 """
 
 import contextlib
@@ -22,22 +22,22 @@ from gan_zoo.data import StreamedSplit
 from gan_zoo.device import is_fatal, reason, synchronize
 from gan_zoo.engine.batches import Batch, Draw, batch_at, begin_epoch, draw, draw_index, next_size
 from gan_zoo.engine.snapshot import ROWS, Snapshot, mismatch
-from gan_zoo.engine.state import State
-from gan_zoo.engine.step import count, run_round, train_round
+from gan_zoo.engine.state import State, set_progress
+from gan_zoo.engine.step import count, run_iteration, train_iteration
 
 WARM_UP = 3
-"""Rounds of each shape that are run one by one before it is recorded: libraries choose their kernels in them."""
+"""Eager iterations of each shape before it is recorded, in which libraries choose their kernels."""
 UNROLL = 8
-"""Rounds a graph where so many full ones follow each other."""
+"""Iterations in a graph, where as many full ones follow each other."""
 RING = 512
-"""Rows of the ring."""
+"""Rows of the ring buffer."""
 
 Sizes = tuple[int, ...]
-"""The sizes of the real batches of a round, one a discriminator step."""
+"""Sizes of the real batches of an iteration, one a discriminator step."""
 
 
 class Recorded(Protocol):
-    """What a graph is to the engine: something to replay."""
+    """A recorded graph."""
 
     def replay(self) -> None: ...
 
@@ -46,14 +46,15 @@ Record = Callable[[Callable[[], None], State], Recorded]
 
 
 _BROKEN: list[torch.cuda.CUDAGraph] = []
-"""Before torch 2.12 an allocator keeps asking a graph whose capture broke off: it must not be freed."""
+"""Graphs whose capture failed: before torch 2.12 the allocator still uses them."""
 
 
 def record_cuda(run: Callable[[], None], state: State) -> Recorded:
-    """What ``run`` launches on the current stream, recorded and not executed."""
-    graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
+    """A graph of what ``run`` launches on the current stream; nothing is executed."""
+    graph = torch.cuda.CUDAGraph()
+    pool = torch.cuda.graph_pool_handle()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # From torch 2.12 on generators register by themselves, and this call says so.
+        warnings.simplefilter("ignore")  # From torch 2.12 on generators register by themselves, and this call warns.
         for generator in state.random.values():
             graph.register_generator_state(generator)
     stream = torch.cuda.current_stream(state.device)
@@ -67,7 +68,7 @@ def record_cuda(run: Callable[[], None], state: State) -> Recorded:
 
 
 def _close(graph: torch.cuda.CUDAGraph, pool: tuple[int, int], device: int) -> None:
-    """Release the memory of a capture that broke off. From torch 2.12 on ``reset`` does, and the next call refuses."""
+    """Release the memory of a failed capture; from torch 2.12 on ``reset`` does, and the next call raises."""
     with contextlib.suppress(RuntimeError):
         graph.reset()
         torch._C._cuda_endAllocateToPool(device, pool)
@@ -76,7 +77,7 @@ def _close(graph: torch.cuda.CUDAGraph, pool: tuple[int, int], device: int) -> N
 
 
 def _counts_on_the_host(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether a step depends on what a recording would freeze."""
+    """Whether the optimizer has state on the host, which a graph would freeze."""
     return any(
         isinstance(value, Tensor) and value.device.type == "cpu"
         for moments in optimizer.state.values()
@@ -84,34 +85,35 @@ def _counts_on_the_host(optimizer: torch.optim.Optimizer) -> bool:
     )
 
 
-def _renew_generators(state: State) -> None:
-    """Give generators states of their own anew: a recording that broke off leaves the old ones waiting for its end."""
+def _replace_generators(state: State) -> None:
+    """Replace the states of generators: those of a failed capture wait for its end."""
     for purpose, generator in state.random.items():
-        state.random[purpose] = _renewed(generator)
+        state.random[purpose] = _fresh_copy(generator)
     if state.device.type == "cuda":
         index = torch.cuda.current_device() if state.device.index is None else state.device.index
         default = torch.cuda.default_generators[index]
-        default.graphsafe_set_state(_renewed(default).graphsafe_get_state())
+        default.graphsafe_set_state(_fresh_copy(default).graphsafe_get_state())
 
 
-def _renewed(generator: torch.Generator) -> torch.Generator:
+def _fresh_copy(generator: torch.Generator) -> torch.Generator:
     fresh = torch.Generator(generator.device)
     fresh.set_state(generator.get_state())
     return fresh
 
 
 def _first_cause(error: BaseException) -> str:
-    """The error that the others followed, in one line: the end of a broken capture fails in its turn."""
+    """The first error of a failed capture, in one line; its end raises another."""
     while error.__context__ is not None:
         error = error.__context__
     return reason(error)
 
 
 class Graphs:
-    """The recorded rounds of one state. A variant whose round cannot be recorded is run round by round, as it says."""
+    """The CUDA graphs of one state. If an iteration cannot be recorded, it is run eagerly, and a notice says why."""
 
     def __init__(self, state: State, stream: torch.cuda.Stream | None, record: Record = record_cuda) -> None:
-        self.stream, self.record = stream, record
+        self.stream = stream
+        self.record = record
         self.seen: Counter[Sizes] = Counter()
         self.recorded: dict[tuple[Sizes, int], Recorded] = {}
         self.refused = False
@@ -123,11 +125,11 @@ class Graphs:
         if isinstance(state.data, StreamedSplit):
             self._refuse(state, "the images are too many for the device and are streamed from the host")
 
-    def advance(self, state: State, rounds: int) -> None:
-        """Train for so many rounds, in place, on a stream of their own."""
+    def advance(self, state: State, iterations: int) -> None:
+        """Train in place, on a stream of its own."""
         with self._own_stream(state):
-            while rounds > 0:
-                rounds -= self._replay(state, rounds) or self._run(state)
+            while iterations > 0:
+                iterations -= self._replay(state, iterations) or self._run(state)
             self._collect(state)
 
     @contextmanager
@@ -142,7 +144,7 @@ class Graphs:
         current.wait_stream(self.stream)
 
     def _run(self, state: State) -> int:
-        """One round without a graph; the last one before a recording is watched for what cannot be recorded."""
+        """One eager iteration; the last one before a recording is checked for host synchronization."""
         self._collect(state)
         sizes = self._sizes(state)
         if sizes and not self.refused:
@@ -150,7 +152,7 @@ class Graphs:
             if self.seen[sizes] == WARM_UP and self.stream is not None:
                 self._watched(state)
                 return 1
-        run_round(state, draw)
+        run_iteration(state, draw)
         return 1
 
     def _watched(self, state: State) -> None:
@@ -161,11 +163,11 @@ class Graphs:
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                run_round(state, draw)
+                run_iteration(state, draw)
         finally:
             torch.cuda.set_sync_debug_mode(before)
         if any("called a synchronizing" in str(warning.message) for warning in caught):
-            self._refuse(state, "a round waits for the device")
+            self._refuse(state, "an iteration waits for the device")
         elif any(_counts_on_the_host(optimizer) for optimizer in state.optimizers):
             self._refuse(state, "an optimizer counts its steps on the host")
 
@@ -175,16 +177,16 @@ class Graphs:
         state.execution = f"eager: {reason}"
 
     def _replay(self, state: State, limit: int) -> int:
-        """Replay a graph of the next rounds, recorded if needed; returns how many were trained, 0 without a graph."""
+        """Replay a graph of the next iterations, recorded if needed; returns their number, 0 without a graph."""
         sizes = self._sizes(state)
         if self.refused or not sizes or self.seen[sizes] < WARM_UP:
             return 0
-        times = UNROLL if limit >= UNROLL and self._full_rounds(state, sizes) >= UNROLL else 1
+        times = UNROLL if limit >= UNROLL and self._full_iterations(state, sizes) >= UNROLL else 1
         if (sizes, times) not in self.recorded:
             return self._record(state, sizes, times)
         if self.rows + times > RING:
             self._collect(state)
-        self.position.fill_(state.cursor)
+        self._start_replay(state)
         self.recorded[sizes, times].replay()
         self.rows += times
         for _ in range(times):
@@ -193,8 +195,12 @@ class Graphs:
             state.cursor += times * sum(sizes)
         return times
 
+    def _start_replay(self, state: State) -> None:
+        self.position.fill_(state.cursor)
+        set_progress(state)
+
     def _sizes(self, state: State) -> Sizes:
-        """The next round's batches; none where the round reaches into another epoch, whose order is not drawn yet."""
+        """The batches of the next iteration; none if it needs the order of another epoch."""
         steps = state.variant.discriminator_steps
         if state.variant.sampling == "replacement":
             return (state.variant.batch_size - state.variant.batch_size % state.variant.packing,) * steps
@@ -205,14 +211,14 @@ class Graphs:
             sizes.append(next_size(state, ahead=sum(sizes)))
         return tuple(sizes) if all(sizes) else ()
 
-    def _full_rounds(self, state: State, sizes: Sizes) -> int:
-        """Rounds like this one that follow each other from here, at least."""
+    def _full_iterations(self, state: State, sizes: Sizes) -> int:
+        """At least so many such iterations follow each other."""
         if state.variant.sampling == "replacement":
             return UNROLL
         return (len(state.data) - state.cursor) // sum(sizes) if len({*sizes, next_size(state)}) == 1 else 1
 
     def _record(self, state: State, sizes: Sizes, times: int) -> int:
-        """Record a graph and check it; returns the rounds trained: ``times``, or 0 where nothing could be recorded."""
+        """Record a graph and check it; returns the iterations trained: ``times``, or 0 if it cannot be recorded."""
         self._collect(state)
         if self.ring is None:
             self.ring = torch.zeros(RING, len(state.history.names), dtype=state.dtype, device=state.device)
@@ -220,23 +226,23 @@ class Graphs:
         before = None
         try:
             before = Snapshot.of(state)
-            graph = self.record(lambda: self._rounds(state, sizes, times), state)
-            before.restore(state)  # Recording executes nothing on the device, but may have counted on the host.
+            graph = self.record(lambda: self._iterations(state, sizes, times), state)
+            before.restore(state)  # Recording may have changed counts on the host.
             replayed = self._replayed(state, graph, times)
         except RuntimeError as error:
             if is_fatal(error, state.device):
                 raise
-            _renew_generators(state)
+            _replace_generators(state)
             if before is not None:
                 before.restore(state)
             self._fall_back(state, f"a CUDA graph cannot be recorded: {_first_cause(error)}")
             state.warmup_seconds += time.perf_counter() - started
             return 0
         began = time.perf_counter()
-        single = self._single_rounds(state, before, times)
+        single = self._single_iterations(state, before, times)
         trained = time.perf_counter() - began
-        if why := mismatch(replayed, single, lambda: self._single_rounds(state, before, times)):
-            self._fall_back(state, f"a replayed CUDA graph differs from single steps: {why}")
+        if why := mismatch(replayed, single, lambda: self._single_iterations(state, before, times)):
+            self._fall_back(state, f"a replayed CUDA graph differs from eager steps: {why}")
         else:
             self.recorded[sizes, times] = graph
             state.execution = "CUDA graphs"
@@ -248,37 +254,38 @@ class Graphs:
         return times
 
     def _replayed(self, state: State, graph: Recorded, times: int) -> Snapshot:
-        """What a graph of so many rounds makes of the state."""
+        """The state after a replay."""
         assert self.ring is not None
-        self.position.fill_(state.cursor)
+        self._start_replay(state)
         graph.replay()
         self.slot.zero_()
         snapshot = Snapshot.of(state, self.ring[:times])
         synchronize(state.device)
         return snapshot
 
-    def _single_rounds(self, state: State, before: Snapshot, times: int) -> Snapshot:
-        """What the same rounds make of it when they are run one by one."""
+    def _single_iterations(self, state: State, before: Snapshot, times: int) -> Snapshot:
+        """The state after the same iterations, run eagerly."""
         before.restore(state)
-        rows = [train_round(state, draw)[0] for _ in range(times)]
+        set_progress(state)
+        rows = [train_iteration(state, draw)[0] for _ in range(times)]
         snapshot = Snapshot.of(state, torch.cat(rows))
         synchronize(state.device)
         return snapshot
 
     def _fall_back(self, state: State, reason: str) -> None:
         self._refuse(state, reason)
-        state.notices.append(f"{reason}; it is trained step by step, without graphs")
+        state.notices.append(f"{reason}; training is eager")
 
-    def _rounds(self, state: State, sizes: Sizes, times: int) -> None:
-        """What a graph records."""
+    def _iterations(self, state: State, sizes: Sizes, times: int) -> None:
+        """The iterations that a graph records."""
         assert self.ring is not None
         for _ in range(times):
-            row, _ = train_round(state, self._draw(sizes))
+            row, _ = train_iteration(state, self._draw(sizes))
             self.ring.index_copy_(0, self.slot, row)
             self.slot.add_(1)
 
     def _draw(self, sizes: Sequence[int]) -> Draw:
-        """A source of batches that reads its place in the epoch from the device."""
+        """A source of batches that reads its position in the epoch from the device."""
         left = iter(sizes)
 
         def draw_from_device(state: State) -> Batch:
@@ -292,7 +299,7 @@ class Graphs:
         return draw_from_device
 
     def _collect(self, state: State) -> None:
-        """Hand the ring's rows over to the history."""
+        """Move the rows of the ring buffer to the history."""
         if self.rows:
             assert self.ring is not None
             state.history.pending.append(self.ring[: self.rows].clone())

@@ -1,4 +1,4 @@
-"""The only training loop: from a state to a budget, stopping the clock at milestones."""
+"""The training loop: from a state to a budget; evaluations are not on the clock."""
 
 import math
 import time
@@ -12,24 +12,25 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gan_zoo.budget import Budget
-from gan_zoo.device import peak_memory, reason, reset_peak_memory, synchronize
+from gan_zoo.device import peak_memory, prepare, reason, reset_peak_memory, synchronize
 from gan_zoo.engine import checkpoint
-from gan_zoo.engine.advance import advance
 from gan_zoo.engine.batches import Draw, draw
+from gan_zoo.engine.cuda_graphs import Graphs
 from gan_zoo.engine.sampler import NotFinite, Sampler
-from gan_zoo.engine.state import State
-from gan_zoo.engine.step import flush, pending_row
+from gan_zoo.engine.state import State, default_random
+from gan_zoo.engine.step import flush, pending_row, run_iteration
 from gan_zoo.variant import Variant
 
 if TYPE_CHECKING:
     import pandas as pd
 
 HISTORY_INTERVAL = 50
-"""Steps that a row of history is the mean of. It is fixed, so that an extended run has the rows of one in one go."""
+"""Iterations in the mean of a row of history; fixed, so that an extended run has the rows of an uninterrupted one."""
 _CHUNK_SECONDS = 0.2
-"""How long training runs between two looks at the clock and calls of ``on_chunk``, unless a single step is longer."""
+"""Seconds between two calls of ``on_chunk``, unless one iteration takes longer."""
 _CLOCK = 1e-6
-"""The shortest time in seconds that training can take."""
+"""Least seconds of training, against division by zero."""
+_FROM_DATA = draw
 
 
 class Diverged(Exception):
@@ -38,6 +39,25 @@ class Diverged(Exception):
 
 OnBlock = Callable[[State, Mapping[str, float]], None]
 OnChunk = Callable[[State], None]
+
+
+def advance(state: State, iterations: int, *, draw: Draw = draw) -> State:
+    """Train for ``iterations`` iterations in place, on CUDA as CUDA graphs.
+
+    There is no host synchronization, except when a graph is recorded; recorded values stay on the device until
+    ``flush``. With another source of batches than the data (``draw``), iterations are run one by one.
+    """
+    # A setting of the whole process, which another state or a sampler may have changed meanwhile.
+    prepare(state.device.type, state.precision, small=len(state.data.shape) == 1)
+    with default_random(state):
+        if draw is _FROM_DATA and state.graphs and state.device.type == "cuda":
+            if state.recorded is None:
+                state.recorded = Graphs(state, torch.cuda.Stream(state.device))
+            state.recorded.advance(state, iterations)
+        else:
+            for _ in range(iterations):
+                run_iteration(state, draw)
+    return state
 
 
 def train_to(
@@ -51,9 +71,9 @@ def train_to(
 ) -> Iterator[float]:
     """Train in place, and yield each fraction of the budget when it is reached; the clock is stopped meanwhile.
 
-    ``on_block`` is called with every row of history: one every ``HISTORY_INTERVAL`` steps. The steps since the last row
-    stay in ``state.history.pending``. ``on_chunk`` is called a few times a second between two steps, where the state
-    can be saved, or an exception can end the training.
+    ``on_block`` is called with every row of history, one every ``HISTORY_INTERVAL`` iterations; those since the last
+    row stay in ``state.history.pending``. ``on_chunk`` is called a few times a second between two iterations, where the
+    state can be saved, or an exception can end the training.
 
     Raises:
         Diverged: a loss, score or gradient norm is no longer finite.
@@ -62,9 +82,9 @@ def train_to(
     for fraction in fractions:
         with _measured_memory(state):
             while (left := budget.rounds_left(state, fraction)) > 0:
-                rounds = min(left, pace, HISTORY_INTERVAL - state.rounds % HISTORY_INTERVAL)
-                took = _timed_advance(state, rounds, draw)
-                pace = max(1, min(2 * rounds, int(rounds * _CHUNK_SECONDS / took)))
+                iterations = min(left, pace, HISTORY_INTERVAL - state.rounds % HISTORY_INTERVAL)
+                took = _timed_advance(state, iterations, draw)
+                pace = max(1, min(2 * iterations, int(iterations * _CHUNK_SECONDS / took)))
                 if state.rounds % HISTORY_INTERVAL == 0:
                     _end_interval(state, on_block)
                 if on_chunk is not None:
@@ -76,7 +96,7 @@ def train_to(
 
 @contextmanager
 def _measured_memory(state: State) -> Iterator[None]:
-    """Measure the peak memory of a stretch of training, evaluations excluded."""
+    """Measure the peak memory of training, without evaluations."""
     reset_peak_memory(state.device)
     try:
         yield
@@ -96,11 +116,12 @@ def _end_interval(state: State, on_block: OnBlock | None) -> None:
     _check_finite(state, values, rounds_of_row)
 
 
-def _timed_advance(state: State, rounds: int, draw: Draw) -> float:
-    """Train for so many rounds on the state's clock, and return the seconds that they took, warm-up excluded."""
-    started, warmed_up = time.perf_counter(), state.warmup_seconds
+def _timed_advance(state: State, iterations: int, draw: Draw) -> float:
+    """Train on the state's clock, and return the seconds that it took, warm-up excluded."""
+    started = time.perf_counter()
+    warmed_up = state.warmup_seconds
     try:
-        advance(state, rounds, draw=draw)
+        advance(state, iterations, draw=draw)
         synchronize(state.device)
     finally:
         warming_up = state.warmup_seconds - warmed_up
@@ -109,10 +130,10 @@ def _timed_advance(state: State, rounds: int, draw: Draw) -> float:
     return took
 
 
-def _check_finite(state: State, values: Mapping[str, float], rounds: Sequence[torch.Tensor]) -> None:
-    """Raise Diverged if a mean of these rounds, the last of the state, is not finite, with the first bad step."""
+def _check_finite(state: State, values: Mapping[str, float], iterations: Sequence[torch.Tensor]) -> None:
+    """Raise Diverged if a mean over these last iterations is not finite, with the first such iteration."""
     if bad := [name for name, value in values.items() if not math.isfinite(value)]:
-        every = torch.cat(list(rounds))
+        every = torch.cat(list(iterations))
         # Each finite, their mean may still overflow: then the row's last step is named.
         found = [*(~every.isfinite()).nonzero().tolist(), [len(every) - 1, list(values).index(bad[0])]]
         step, place = found[0]
@@ -121,7 +142,7 @@ def _check_finite(state: State, values: Mapping[str, float], rounds: Sequence[to
 
 @dataclass(frozen=True)
 class Run:
-    """A training run: its last state, how it ended (``ok``, ``diverged`` or ``out_of_memory``), and a word on why."""
+    """A training run: its last state, its status (``ok``, ``diverged`` or ``out_of_memory``) and the reason."""
 
     state: State
     status: str
@@ -165,9 +186,10 @@ def train_run(
     """Train a state in place to a budget, which is the total, its earlier steps included.
 
     ``on_milestone(state, fraction)`` is called at each fraction of the budget, outside the clock. A run that diverges
-    or runs out of memory is returned as far as it came, with its status.
+    or runs out of memory is returned in its last state, with its status.
     """
-    status, message = "ok", ""
+    status = "ok"
+    message = ""
     try:
         for fraction in train_to(state, budget, fractions, on_block=on_block, on_chunk=_warn_of_notices):
             if on_milestone is not None:
@@ -183,7 +205,7 @@ def _warn_of_notices(state: State) -> None:
 
 
 def take_notices(state: State) -> list[str]:
-    """The notices of a state that nobody has taken yet."""
+    """Remove and return the notices of a state."""
     taken = list(state.notices)
     state.notices.clear()
     return taken

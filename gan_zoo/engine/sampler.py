@@ -1,4 +1,4 @@
-"""Images, or points, from a trained generator."""
+"""Samples of a trained generator."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ _BATCH = 500
 
 
 class NotFinite(GanZooError):
-    """A generator gives values that are not finite: it has diverged."""
+    """The output of a generator is not finite: it has diverged."""
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """A generator in evaluation mode, with its latent and its classes: ``sampler(20)`` gives 20 images."""
+    """A generator in evaluation mode: ``sampler(20)`` returns 20 images."""
 
     variant: Variant
     generator: nn.Module
@@ -34,26 +34,25 @@ class Sampler:
 
     @classmethod
     def of(cls, state: "State") -> "Sampler":
-        """The sampler of a state: its moving average where it keeps one, else its generator."""
+        """The sampler of a state: of the moving average if there is one, else of the generator."""
         if state.ema is not None:
             return cls(state.variant, state.ema, state.classes, "ema")
         return cls(state.variant, state.networks.generator, state.classes)
 
     @property
     def conditional(self) -> bool:
-        """Whether it can be asked for a class."""
+        """Whether it takes labels."""
         return self.variant.conditioning != "none"
 
     @torch.no_grad()
     def __call__(self, n: int, *, labels: Tensor | Sequence[int] | None = None, seed: int = 0) -> Tensor:
         """``n`` images, uint8 (n, C, H, W), or points, float32 (n, D), on the generator's device.
 
-        The same for the same seed, whatever the batch; drawn in float32, whatever the precision of training.
-
-        ``labels`` (n,) are the classes asked for; without them a conditional generator draws them evenly at random.
+        Equal for equal seeds, and in float32 whatever the precision of training. ``labels`` (n,) are classes; without
+        them those of a conditional generator are uniformly random.
 
         Raises:
-            GanZooError: no images asked for, labels for a generator that takes none, or a class that is not there.
+            GanZooError: ``n`` below 1, labels for an unconditional generator, or an unknown class.
             NotFinite: values that are not finite.
         """
         if n < 1:
@@ -62,30 +61,32 @@ class Sampler:
         prepare(first.device.type)
         random = seeded(seed, "samples")
         latent = self.variant.latent.draw(n, random=random).to(first)
-        asked = self._labels(n, labels, random)
+        labels = self._labels(n, labels, random)
         training = self.generator.training
         self.generator.eval()
         try:
-            chunks = [self._chunk(latent, asked, start) for start in range(0, n, _BATCH)]
+            chunks = [self._chunk(latent, labels, start) for start in range(0, n, _BATCH)]
         finally:
             self.generator.train(training)
         return torch.cat(chunks)
 
-    def _chunk(self, latent: Tensor, asked: Tensor | None, start: int) -> Tensor:
+    def _chunk(self, latent: Tensor, labels: Tensor | None, start: int) -> Tensor:
         part = slice(start, start + _BATCH)
-        samples = self.generator(latent[part]) if asked is None else self.generator(latent[part], asked[part])
+        samples = self.generator(latent[part]) if labels is None else self.generator(latent[part], labels[part])
         if not samples.isfinite().all():
-            raise NotFinite(f"the generator of {self.variant.name!r} gives values that are not finite: it has diverged")
+            raise NotFinite(
+                f"the generator of {self.variant.name!r} returns values that are not finite: it has diverged"
+            )
         return samples.float() if samples.dim() == 2 else to_uint8(samples)
 
     def _labels(self, n: int, labels: Tensor | Sequence[int] | None, random: torch.Generator) -> Tensor | None:
         device = next(self.generator.parameters()).device
         if not self.conditional:
             if labels is not None:
-                raise GanZooError(f"variant {self.variant.name!r} is not conditional: it cannot be asked for a class")
+                raise GanZooError(f"variant {self.variant.name!r} is not conditional: it takes no labels")
             return None
-        asked = torch.randint(self.classes, (n,), generator=random) if labels is None else torch.as_tensor(labels)
-        whole = not asked.is_floating_point() and asked.shape == (n,)
-        if not whole or asked.min() < 0 or asked.max() >= self.classes:
+        classes = torch.randint(self.classes, (n,), generator=random) if labels is None else torch.as_tensor(labels)
+        whole = not classes.is_floating_point() and classes.shape == (n,)
+        if not whole or classes.min() < 0 or classes.max() >= self.classes:
             raise GanZooError(f"labels must be {n} classes from 0 to {self.classes - 1}, one an image")
-        return asked.to(device)
+        return classes.to(device)

@@ -1,4 +1,4 @@
-"""A copy of all that a step changes: to return to, and to compare with."""
+"""Copies of the parts of a state that an iteration changes, to restore and to compare."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -12,20 +12,20 @@ from gan_zoo.engine.state import State
 
 ROWS = "recorded values"
 SPREAD = 10.0
-"""How many times as much a replay may differ from single steps as these differ from their own repetition."""
+"""Allowed difference of a replay from eager steps, relative to that of two eager repetitions."""
 ROUNDING = 1e-5
-"""The same by a tensor's largest value, where single steps do not repeat to the bit; float32 rounds at 6e-8."""
+"""Allowed difference relative to a tensor's largest value, where eager steps are not deterministic."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A state at one instant, but for its counts.
+    """A copy of a state, without its counts.
 
     Attributes:
         tensors: copies of the weights, buffers, moments, learning rates and the objective's state, by name.
         random: the states of the generators, torch's default one included, by purpose.
-        numbers: the settings and counts that each optimizer keeps on the host.
-        cursor: the place in the epoch.
+        numbers: settings and counts of the optimizers on the host.
+        cursor: the position in the epoch.
     """
 
     tensors: dict[str, Tensor]
@@ -35,7 +35,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, state: State, rows: Tensor | None = None) -> "Snapshot":
-        """A copy of a state as it is now, and of the values (steps, values) that its last steps recorded."""
+        """A copy of a state, and of the values (steps, values) that its last steps recorded."""
         live = _tensors(state) if rows is None else {**_tensors(state), ROWS: rows}
         return cls(
             tensors={name: value.detach().clone() for name, value in live.items()},
@@ -46,7 +46,7 @@ class Snapshot:
 
     @torch.no_grad()
     def restore(self, state: State) -> None:
-        """Put a state where it was, in place: a recorded graph knows the addresses of its tensors."""
+        """Restore a state in place, as a graph holds the addresses of its tensors."""
         for name, value in _tensors(state).items():
             value.copy_(self.tensors[name])
         for purpose, generator in _generators(state).items():
@@ -56,9 +56,9 @@ class Snapshot:
         state.cursor = self.cursor
 
     def differences(self, other: "Snapshot") -> dict[str, float]:
-        """The largest absolute difference of each tensor that is not the same to the bit.
+        """The largest absolute difference of each part that is not equal to the bit.
 
-        It is infinite for generators, for numbers on the host, and where one value alone is finite.
+        It is infinite for generators, numbers on the host, and values of which one is not finite.
         """
         found = {name: _largest_difference(value, other.tensors[name]) for name, value in self.tensors.items()}
         for purpose, value in self.random.items():
@@ -68,12 +68,11 @@ class Snapshot:
 
 
 def mismatch(replayed: Snapshot, single: Snapshot, repeat: Callable[[], Snapshot]) -> str:
-    """In what a replayed graph differs from single steps, in words; empty where it does not.
+    """The largest difference of a replayed graph from eager steps as text; empty if they agree.
 
-    They must agree to the bit wherever single steps repeat to the bit. Kernels that add in no fixed order (atomics) do
-    not, and Adam amplifies rounding where a gradient is zero but for it; so where ``repeat`` gives other values than
-    ``single``, a tensor may differ by ``SPREAD`` times what it differs by there, and by ``ROUNDING``. Random states
-    and counts must agree in any case.
+    They must agree to the bit if eager steps are deterministic. If ``repeat`` differs from ``single`` (atomic adds have
+    no fixed order, and Adam amplifies rounding of zero gradients), a tensor may differ by ``SPREAD`` times that and by
+    ``ROUNDING``. Random states and counts must always agree.
     """
     found = replayed.differences(single)
     if not found:
@@ -103,7 +102,7 @@ def _largest_difference(first: Tensor, second: Tensor) -> float:
 
 
 def _tensors(state: State) -> dict[str, Tensor]:
-    """The tensors themselves."""
+    """The tensors by name, not copied."""
     modules = {**state.networks._asdict(), **({} if state.ema is None else {"ema": state.ema})}
     found: dict[str, Tensor] = {}
     for name, module in modules.items():
@@ -122,7 +121,7 @@ def _generators(state: State) -> dict[str, torch.Generator]:
 
 
 def _kept_by_optimizers(state: State) -> list[dict[str, Any]]:
-    """What the optimizers keep of each parameter and of each group."""
+    """The state of each parameter and the settings of each group."""
     return [kept for optimizer in state.optimizers for kept in [*optimizer.state.values(), *optimizer.param_groups]]
 
 

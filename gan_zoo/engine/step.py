@@ -1,55 +1,58 @@
-"""The mathematics of a round of training, and the only place where an optimizer steps.
+"""One iteration of training, and the only place where an optimizer steps.
 
-Nothing here waits for the device, and only `count` counts: the rest can be recorded as a CUDA graph.
+There is no host synchronization, so that everything except `count` can be recorded as a CUDA graph.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gan_zoo.engine.batches import Draw, Fakes, draw_fakes
-from gan_zoo.engine.state import State
+from gan_zoo.engine.batches import Batch, Draw, Fakes, draw_fakes
+from gan_zoo.engine.state import State, set_progress
 from gan_zoo.errors import GanZooError
-from gan_zoo.losses import Critique, Loss, Result, Step
-from gan_zoo.optimizer import Optimizer
+from gan_zoo.losses import DiscriminatorFunction, DiscriminatorOutput, Loss, Result, Step
 
 
-def run_round(state: State, draw: Draw) -> None:
-    """Train for one round, in place: its record goes to ``state.history.pending``, and it is counted."""
-    row, images = train_round(state, draw)
+def run_iteration(state: State, draw: Draw) -> None:
+    """Train for one iteration in place, add its values to ``state.history.pending``, and count it."""
+    set_progress(state)
+    row, images = train_iteration(state, draw)
     state.history.pending.append(row)
     count(state, images)
 
 
-def train_round(state: State, draw: Draw) -> tuple[Tensor, int]:
-    """Train for one round, in place; gives back the recorded values (1, values), on the device, and the real images.
+def train_iteration(state: State, draw: Draw) -> tuple[Tensor, int]:
+    """Train for one iteration in place, without counting it.
 
-    Their names are ``state.history.names``. The caller counts the round.
+    Returns:
+        The recorded values (1, values) on the device, named ``state.history.names``, and the number of real images.
     """
-    variant, recorded, images = state.variant, {}, 0
+    variant = state.variant
+    recorded: dict[str, Tensor] = {}
+    images = 0
     for index in range(variant.discriminator_steps):
         batch = draw(state)
         reuse = variant.reuses_fakes and index == variant.discriminator_steps - 1
         fake = _generate(state, batch.fakes, graph=reuse)
-        step = _step(
-            state, batch.fakes, real=batch.real, fake=fake.detach(), labels=batch.labels, joint=state.variant.joint
-        )
+        step = _make_step(state, "discriminator", batch, batch.fakes, fake.detach())
         recorded = _discriminator_step(state, step)
         images += len(batch.real)
+        _count_progress(state, images=len(batch.real), discriminator_steps=1)
     for index in range(variant.generator_steps):
         fakes = batch.fakes
         if index or not reuse:
             fakes = draw_fakes(state, variant.generator_batch_size or len(batch.fakes.latent))
             fake = _generate(state, fakes, graph=True)
-        recorded |= _generator_step(state, _step(state, fakes, real=batch.real, fake=fake, labels=batch.labels))
-    return _row(state, recorded), images
+        recorded |= _generator_step(state, _make_step(state, "generator", batch, fakes, fake))
+        _count_progress(state, generator_steps=1)
+    return _recorded_values(state, recorded), images
 
 
 def count(state: State, images: int) -> None:
-    """Count a round that has been trained on so many real images."""
+    """Count an iteration on so many real images."""
     state.images += images
     state.discriminator_steps += state.variant.discriminator_steps
     state.generator_steps += state.variant.generator_steps
@@ -59,29 +62,29 @@ def count(state: State, images: int) -> None:
 def _discriminator_step(state: State, step: Step) -> dict[str, Tensor]:
     variant = state.variant
     losses = [variant.objective.discriminator, *(penalty.loss for penalty in variant.penalties)]
-    recorded = _descend(state, "discriminator", losses, step)
+    recorded = _optimizer_step(state, "discriminator", losses, step)
     if variant.after_discriminator_step is not None:
         with torch.no_grad():
             variant.after_discriminator_step(state.networks.discriminator)
     with torch.no_grad():
-        for name, critique in (("D(real)", step.on_real), ("D(fake)", step.on_fake)):
-            recorded[name] = variant.objective.read(critique.score.detach()).mean()
+        for name, output in (("D(real)", step.on_real), ("D(fake)", step.on_fake)):
+            recorded[name] = variant.objective.read(output.score.detach()).mean()
     return recorded
 
 
 def _generator_step(state: State, step: Step) -> dict[str, Tensor]:
     with _frozen(state.networks.discriminator, but=_trained(state.optimizers.generator)):
-        recorded = _descend(state, "generator", [state.variant.objective.generator], step)
+        recorded = _optimizer_step(state, "generator", [state.variant.objective.generator], step)
     if state.ema is not None and state.variant.ema is not None:
-        _average(state.ema, state.networks.generator, state.variant.ema)
+        _average(state.ema, state.networks.generator, step.value(state.variant.ema))
     return recorded
 
 
-def _descend(state: State, player: str, losses: list[Loss], step: Step) -> dict[str, Tensor]:
-    """Sum the losses' terms, and take one optimizer step down their gradient."""
+def _optimizer_step(state: State, player: str, losses: list[Loss], step: Step) -> dict[str, Tensor]:
+    """One optimizer step on the sum of the losses' terms."""
     terms: dict[str, Tensor] = {}
     logs: dict[str, Tensor] = {}
-    following: dict[str, Tensor] = {}
+    new_state: dict[str, Tensor] = {}
     with _one_cast(state):
         for loss in losses:
             result: Result = loss(step, state.objective)
@@ -89,7 +92,7 @@ def _descend(state: State, player: str, losses: list[Loss], step: Step) -> dict[
                 raise GanZooError(f"two terms of the {player}'s loss are named {repeated[0]!r}; give each its own name")
             terms |= {f"{player}_loss/{name}": value for name, value in result.terms.items()}
             logs |= result.logs
-            following |= result.state or {}
+            new_state |= result.state or {}
     total = torch.stack(list(terms.values())).sum()
     optimizer = getattr(state.optimizers, player)
     trained = _trained(optimizer)
@@ -97,55 +100,66 @@ def _descend(state: State, player: str, losses: list[Loss], step: Step) -> dict[
         parameter.grad = None
     total.backward(inputs=trained)
     norm = nn.utils.get_total_norm([p.grad for p in trained if p.grad is not None])
-    _decay(optimizer, getattr(state.variant, f"{player}_optimizer"))
+    if step.progress:
+        getattr(state.variant, f"{player}_optimizer").follow_schedules(optimizer, step.progress)
     optimizer.step()
     if state.variant.shared_step_count:
         (other,) = (each for each in state.optimizers if each is not optimizer)
         torch._foreach_add_([moments["step"] for moments in other.state.values()], 1)
-    for name, value in following.items():
+    for name, value in new_state.items():
         state.objective[name].copy_(value.detach())
     return {f"{player}_loss": total, **terms, f"{player}_grad_norm": norm, **logs}
 
 
 def _trained(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
-    """What an optimizer steps: asking the networks costs a walk through their modules."""
+    """The parameters of an optimizer."""
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
-def _decay(optimizer: torch.optim.Optimizer, made_by: Optimizer) -> None:
-    """Set the learning rate of the step to come, lr / (1 + decay t), t being the steps that the optimizer counts."""
-    if made_by.decay and optimizer.state:
-        taken = next(iter(optimizer.state.values()))["step"]
-        for group in optimizer.param_groups:
-            # In float32 a small decay would be lost beside the 1.
-            group["lr"].copy_(made_by.rate / (1 + made_by.decay * taken.double()))
+def _count_progress(state: State, **counts: int) -> None:
+    for name, value in counts.items() if state.progress else ():
+        state.progress[name].add_(value)
 
 
-def _step(state: State, fakes: Fakes, *, real: Tensor, fake: Tensor, labels: Tensor, joint: bool = False) -> Step:
+def _progress(state: State, player: str) -> dict[str, Tensor]:
+    """The counts before a player's next step, by the unit of a schedule."""
+    if not state.progress:
+        return {}
+    updates = state.progress[f"{player}_steps"]
+    if state.variant.shared_step_count:
+        updates = state.progress["discriminator_steps"] + state.progress["generator_steps"]
+    return {"images": state.progress["images"], "updates": updates}
+
+
+def _make_step(state: State, player: str, batch: Batch, fakes: Fakes, fake: Tensor) -> Step:
     packing = state.variant.packing
     return Step(
-        critic=_critic(state),
-        real=_pack(real, packing),
+        discriminator=_discriminator(state),
+        real=_pack(batch.real, packing),
         fake=_pack(fake, packing),
-        labels=labels if packing == 1 else None,
+        labels=batch.labels if packing == 1 else None,
         fake_labels=fakes.labels if packing == 1 else None,
         latent=state.variant.latent.split(fakes.latent),
         random=state.random["noise"],
-        joint=joint,
+        concat_real_fake=player == "discriminator" and state.variant.concat_real_fake,
+        progress=_progress(state, player),
     )
 
 
-def _critic(state: State) -> Callable[[Tensor, Tensor | None], Critique]:
-    discriminator, conditioned = state.networks.discriminator, state.variant.judges_labels
+def _discriminator(state: State) -> DiscriminatorFunction:
+    """The discriminator in the state's precision, with labels where it takes them."""
+    network = state.networks.discriminator
+    conditional = state.variant.discriminator_is_conditional
 
-    def critic(samples: Tensor, labels: Tensor | None) -> Critique:
+    def discriminator(samples: Tensor, labels: Tensor | None) -> DiscriminatorOutput:
         with _cast(state):
-            said = discriminator(samples, labels) if conditioned else discriminator(samples)
-        critique = said if isinstance(said, Critique) else Critique(said)
-        extra = {name: value.to(state.dtype) for name, value in critique.extra.items()}
-        return Critique(critique.score.to(state.dtype), extra)
+            output = network(samples, labels) if conditional else network(samples)
+        if not isinstance(output, DiscriminatorOutput):
+            output = DiscriminatorOutput(output)
+        extra = {name: value.to(state.dtype) for name, value in output.extra.items()}
+        return DiscriminatorOutput(output.score.to(state.dtype), extra)
 
-    return critic
+    return discriminator
 
 
 def _pack(samples: Tensor, packing: int) -> Tensor:
@@ -163,7 +177,7 @@ def _generate(state: State, fakes: Fakes, *, graph: bool) -> Tensor:
 
 @contextmanager
 def _mode(generator: nn.Module, *, training: bool) -> Iterator[None]:
-    """The generator in training or in evaluation mode for a while, and in training mode afterwards."""
+    """The generator in training or evaluation mode within the context, and in training mode after it."""
     if generator.training != training:
         generator.train(training)
     try:
@@ -174,20 +188,20 @@ def _mode(generator: nn.Module, *, training: bool) -> Iterator[None]:
 
 
 def _cast(state: State) -> AbstractContextManager[Any]:
-    """Networks called within run in the state's precision; TF32 is a setting of the whole process instead."""
+    """The autocast of the state's precision; TF32 is a setting of the whole process."""
     if state.precision != "bf16":
         return nullcontext()
     return torch.autocast(state.device.type, dtype=torch.bfloat16)
 
 
 def _one_cast(state: State) -> AbstractContextManager[Any]:
-    """Weights cast within are cast once: the outermost autocast holds them, and drops them before they are stepped."""
+    """Cast weights once within the context: the outermost autocast caches them."""
     return nullcontext() if state.precision != "bf16" else torch.autocast(state.device.type, enabled=False)
 
 
 @contextmanager
 def _frozen(network: nn.Module, but: Iterable[nn.Parameter]) -> Iterator[None]:
-    """Spare the gradients of a network's parameters for a while, all but those named."""
+    """Compute no gradients of a network's parameters within the context, except those of ``but``."""
     kept = {id(parameter) for parameter in but}
     frozen = [p for p in network.parameters() if p.requires_grad and id(p) not in kept]
     for parameter in frozen:
@@ -200,23 +214,24 @@ def _frozen(network: nn.Module, but: Iterable[nn.Parameter]) -> Iterator[None]:
 
 
 @torch.no_grad()
-def _average(average: nn.Module, network: nn.Module, decay: float) -> None:
-    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+def _average(average: nn.Module, network: nn.Module, decay: float | Tensor) -> None:
+    averages: list[Tensor] = list(average.parameters())
+    if isinstance(decay, Tensor):
+        torch._foreach_lerp_(averages, list(network.parameters()), [1 - decay] * len(averages))
+    else:
+        torch._foreach_lerp_(averages, list(network.parameters()), 1 - decay)
     for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):
         kept.copy_(buffer)
 
 
-def _row(state: State, values: Mapping[str, Tensor]) -> Tensor:
+def _recorded_values(state: State, values: Mapping[str, Tensor]) -> Tensor:
     values = {**values, **{f"state/{name}": value for name, value in state.objective.items()}}
     state.history.names = tuple(values)
     return torch.stack([value.detach() for value in values.values()])[None]
 
 
 def flush(state: State) -> dict[str, float] | None:
-    """Move the pending rounds into one row of ``state.history.rows``, and return its means, or None without any.
-
-    It waits for the device.
-    """
+    """Move the pending iterations into one row of ``state.history.rows``; returns its means, or None without any."""
     row = pending_row(state)
     if row is None:
         return None
@@ -227,7 +242,7 @@ def flush(state: State) -> dict[str, float] | None:
 
 
 def pending_row(state: State) -> dict[str, Any] | None:
-    """The pending rounds as a row of history: their means, and the counts at their end; None without any."""
+    """The pending iterations as a row of history, with their means and the counts at their end; None without any."""
     if not state.history.pending:
         return None
     means = torch.cat(state.history.pending).mean(dim=0).tolist()

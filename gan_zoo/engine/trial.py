@@ -1,4 +1,4 @@
-"""The state that training starts from; on CUDA, after a trial that warms the process up and chooses a layout."""
+"""The start of training; on CUDA, after a trial that warms the process up and chooses a memory layout."""
 
 import time
 
@@ -6,27 +6,28 @@ from gan_zoo.data import Dataset
 from gan_zoo.device import synchronize
 from gan_zoo.engine.batches import draw
 from gan_zoo.engine.state import State, default_random, init
-from gan_zoo.engine.step import run_round
+from gan_zoo.engine.step import run_iteration
 from gan_zoo.options import EXACT
 from gan_zoo.variant import Variant
 
 STEPS = 10
-"""Steps of a trial: the first are slow, as libraries are loaded and cuDNN tries its kernels; the fastest counts."""
+"""Iterations of a trial; the fastest counts, as libraries are loaded and cuDNN chooses kernels in the first."""
 MARGIN = 1.05
-"""How many times as fast as channels last another layout must be to be chosen: less is noise."""
+"""Least ratio of speeds at which contiguous convolutions are chosen over channels last."""
 
 
 def start(variant: Variant, data: Dataset, seed: int, *, precision: str = EXACT, graphs: bool = True) -> State:
-    """The state before the first step, as ``init`` has it, ready to be trained in.
+    """The state of ``init``.
 
-    On CUDA a few steps of a state that is thrown away load the libraries and let cuDNN choose its kernels, so that
-    ``seconds`` counts training alone; ``warmup_seconds`` counts these. In float32 without TF32 they also choose the
-    layout of convolutions, which channels last slows down on some devices; it changes no number but by rounding.
+    On CUDA a few iterations of another state first load the libraries and let cuDNN choose its kernels, so that
+    ``seconds`` counts training alone; they are in ``warmup_seconds``. In float32 without TF32 they also choose the
+    memory layout of convolutions, which changes rounding alone.
 
     Raises:
         GanZooError: as ``init``.
     """
-    channels_last, seconds = True, 0.0
+    channels_last = True
+    seconds = 0.0
     if data.train.labels.device.type == "cuda":
         began = time.perf_counter()
         channels_last = _channels_last_is_faster(variant, data, seed, precision)
@@ -38,7 +39,7 @@ def start(variant: Variant, data: Dataset, seed: int, *, precision: str = EXACT,
 
 
 def _channels_last_is_faster(variant: Variant, data: Dataset, seed: int, precision: str) -> bool:
-    """Whether steps are faster channels last; without a trial of the other layout where it cannot be faster."""
+    """Whether iterations are faster channels last; the other layout is tried only where it can be faster."""
     state = init(variant, data, seed, precision=precision)
     seconds = _step_seconds(state)
     convolves = any(weight.dim() == 4 for network in state.networks for weight in network.parameters())
@@ -50,18 +51,19 @@ def _channels_last_is_faster(variant: Variant, data: Dataset, seed: int, precisi
 
 
 def _step_seconds(state: State) -> float:
-    """Seconds of a step on a full batch; an epoch's last, smaller batch is met too, for cuDNN to choose its kernels."""
-    samples, size = len(state.data), state.variant.batch_size
+    """Seconds of an iteration on a full batch. The smaller last batch is run too, for cuDNN to choose its kernels."""
+    samples = len(state.data)
+    size = state.variant.batch_size
     seconds = []
     with default_random(state):
         for _ in range(STEPS):
             state.cursor = 0
             synchronize(state.device)
             began = time.perf_counter()
-            run_round(state, draw)
+            run_iteration(state, draw)
             synchronize(state.device)
             seconds.append(time.perf_counter() - began)
         state.cursor = samples - samples % size
-        run_round(state, draw)
+        run_iteration(state, draw)
         synchronize(state.device)
     return min(seconds)

@@ -1,4 +1,4 @@
-"""Terms on a discriminator's auxiliary outputs, added to both players of any objective."""
+"""Terms of the discriminator's auxiliary outputs, added to both losses of any objective."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from gan_zoo.losses.base import Critique, Loss, Objective, ObjectiveState, Result, Step
+from gan_zoo.losses.base import DiscriminatorOutput, Loss, Objective, ObjectiveState, Result, Step
 
 
 def with_classes(objective: Objective, *, weight: float = 1.0) -> Objective:
@@ -15,9 +15,9 @@ def with_classes(objective: Objective, *, weight: float = 1.0) -> Objective:
     Both players also minimize weight x the cross-entropy of the labels: D of real samples and of fakes, G of fakes.
     """
 
-    def classify(critique: Critique, labels: Tensor | None) -> Tensor:
+    def classify(output: DiscriminatorOutput, labels: Tensor | None) -> Tensor:
         assert labels is not None
-        return weight * cross_entropy(critique.extra["label"], labels)
+        return weight * cross_entropy(output.extra["label"], labels)
 
     def of_discriminator(step: Step) -> dict[str, Tensor]:
         return {
@@ -39,7 +39,7 @@ def with_classes(objective: Objective, *, weight: float = 1.0) -> Objective:
 def mutual_information(
     objective: Objective, *, category: str = "category", style: str = "style", weight: float = 1.0
 ) -> Objective:
-    """A lower bound of what fakes tell of latent parts (Chen et al. 2016, arXiv 1606.03657, eq. 5 and 6).
+    """A lower bound of the mutual information of fakes and latent parts (Chen et al. 2016, 1606.03657, eq. 5 and 6).
 
     Both players, D for its heads' sake, also minimize weight x E[-log Q(c | G(z, c))] up to constants: the
     cross-entropy of the one-hot part ``category``, and for the continuous part ``style`` half the squared error, which
@@ -47,10 +47,11 @@ def mutual_information(
     """
 
     def terms(step: Step) -> dict[str, Tensor]:
-        said, codes = step.on_fake.extra, step.latent
-        squares = (said[style] - codes[style]).square().sum(dim=1)
+        outputs = step.on_fake.extra
+        codes = step.latent
+        squares = (outputs[style] - codes[style]).square().sum(dim=1)
         return {
-            "category": weight * cross_entropy(said[category], codes[category]),
+            "category": weight * cross_entropy(outputs[category], codes[category]),
             "style": weight * squares.mean() / 2,
         }
 

@@ -1,7 +1,7 @@
-"""Adversarial losses: a pair of pure functions each, one for each player.
+"""Adversarial losses: a pair of pure functions, one for each player.
 
-A loss gets a step (what the engine drew and the critic that judges it) and the objective's running state, and gives
-back named terms to sum, named values to record, and the new state. It never steps an optimizer, never moves a device.
+A loss maps a step (the batch of the engine and the discriminator) and the objective's running state to named terms to
+sum, named values to record, and the new state.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,63 +12,79 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from gan_zoo.optimizer import Schedule
 
-class Critique(NamedTuple):
-    """What a discriminator says of a batch: one score a sample (B,), and any auxiliary outputs by name."""
+
+class DiscriminatorOutput(NamedTuple):
+    """One score a sample (B,), and any auxiliary outputs by name."""
 
     score: Tensor
     extra: Mapping[str, Tensor] = {}
 
 
-Critic = Callable[[Tensor, Tensor | None], Critique]
-"""(samples, labels) -> critique; labels are ignored where the discriminator is not conditioned."""
+DiscriminatorFunction = Callable[[Tensor, Tensor | None], DiscriminatorOutput]
+"""(samples, labels) -> output; an unconditional discriminator ignores the labels."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """All that a loss may look at in one optimizer step.
+    """The inputs of a loss in one optimizer step.
 
-    ``real`` and ``fake`` are samples (B, ...) (in the discriminator's step the fakes are detached; with packing, packs
-    of samples stacked along the channels); ``labels`` and ``fake_labels`` are classes (B,) or None; ``latent`` holds
-    the fakes' latent parts by name; ``random`` is the generator for noise. Critiques are made when first asked for,
-    each once: real and fake in two passes, or in one joint pass (batch norm then sees one batch) where ``joint``.
+    The discriminator is applied when ``on_real`` or ``on_fake`` is first read.
+
+    Attributes:
+        discriminator: the discriminator, for further samples.
+        real, fake: samples (B, ...); with packing, packs of samples stacked along the channels. The fakes are detached
+            in the discriminator's step.
+        labels, fake_labels: classes (B,), or None.
+        latent: the parts of the fakes' latent vectors by name.
+        random: the generator for noise.
+        concat_real_fake: whether real and fake samples are one batch of the discriminator (and of its batch norm).
+        progress: t of a schedule by its unit; empty for a variant without schedules.
     """
 
-    critic: Critic
+    discriminator: DiscriminatorFunction
     real: Tensor
     fake: Tensor
     labels: Tensor | None
     fake_labels: Tensor | None
     latent: Mapping[str, Tensor]
     random: torch.Generator
-    joint: bool = False
+    concat_real_fake: bool = False
+    progress: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def value(self, setting: float | Schedule) -> float | Tensor:
+        """A setting in this step: a schedule's value is a 0-d tensor of the samples' type and device."""
+        if not isinstance(setting, Schedule):
+            return setting
+        return setting.at(self.progress[setting.over]).to(self.real)
 
     @cached_property
-    def _together(self) -> tuple[Critique, Critique]:
+    def _concatenated(self) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
         labels = None if self.labels is None or self.fake_labels is None else torch.cat([self.labels, self.fake_labels])
-        both = self.critic(torch.cat([self.real, self.fake]), labels)
+        both = self.discriminator(torch.cat([self.real, self.fake]), labels)
         n = len(self.real)
         return (
-            Critique(both.score[:n], {name: value[:n] for name, value in both.extra.items()}),
-            Critique(both.score[n:], {name: value[n:] for name, value in both.extra.items()}),
+            DiscriminatorOutput(both.score[:n], {name: value[:n] for name, value in both.extra.items()}),
+            DiscriminatorOutput(both.score[n:], {name: value[n:] for name, value in both.extra.items()}),
         )
 
     @cached_property
-    def on_real(self) -> Critique:
-        """The critique of the real samples."""
-        return self._together[0] if self.joint else self.critic(self.real, self.labels)
+    def on_real(self) -> DiscriminatorOutput:
+        """The discriminator's output for the real samples."""
+        return self._concatenated[0] if self.concat_real_fake else self.discriminator(self.real, self.labels)
 
     @cached_property
-    def on_fake(self) -> Critique:
-        """The critique of the fakes."""
-        return self._together[1] if self.joint else self.critic(self.fake, self.fake_labels)
+    def on_fake(self) -> DiscriminatorOutput:
+        """The discriminator's output for the fakes."""
+        return self._concatenated[1] if self.concat_real_fake else self.discriminator(self.fake, self.fake_labels)
 
 
 ObjectiveState = Mapping[str, Tensor]
 
 
 class Result(NamedTuple):
-    """What a loss gives back: terms to sum, values to record beside them, and the new state (None: unchanged)."""
+    """The result of a loss: terms to sum, values to record, and the new state (None: unchanged)."""
 
     terms: Mapping[str, Tensor]
     logs: Mapping[str, Tensor] = {}
@@ -80,14 +96,14 @@ Loss = Callable[[Step, ObjectiveState], Result]
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """A game: the discriminator's loss and the generator's.
+    """The losses of the discriminator and the generator.
 
-    ``probability`` says that the score is a logit, so that D(x) is recorded as its sigmoid; else the raw score is
-    recorded. ``estimates_ratio`` says that the best discriminator for a fixed generator is
-    D*(x) = p_data / (p_data + p_g) by cross-entropy, so that its loss tells the Jensen-Shannon divergence (least
-    squares have that D* too, but not the loss). ``differences_only`` says that a constant added to all scores leaves
-    the discriminator's loss as it is, so that a bias of the score is never trained. ``state`` holds the initial running
-    values, kept as 0-d tensors by the engine.
+    Attributes:
+        probability: the score is a logit, and D(x), its sigmoid, is recorded; otherwise the score itself.
+        estimates_ratio: the optimal discriminator for a fixed generator is D*(x) = p_data / (p_data + p_g) by
+            cross-entropy, so that the loss estimates the Jensen-Shannon divergence.
+        differences_only: a constant added to all scores does not change the discriminator's loss.
+        state: initial running values; the engine keeps them as 0-d tensors.
     """
 
     title: str

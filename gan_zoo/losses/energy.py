@@ -1,4 +1,4 @@
-"""Losses on the energy of an autoencoder: the score is how badly it rebuilds a sample, low for real ones."""
+"""Losses of autoencoding discriminators, whose score is the reconstruction error (an energy)."""
 
 from torch import Tensor
 from torch.nn.functional import normalize, relu
@@ -18,7 +18,10 @@ def energy_based(*, margin: float, pull_away: float) -> Objective:
 
     def generator(step: Step, _state: ObjectiveState) -> Result:
         return Result(
-            {"adversarial": step.on_fake.score.mean(), "pull_away": pull_away * _likeness(step.on_fake.extra["code"])}
+            {
+                "adversarial": step.on_fake.score.mean(),
+                "pull_away": pull_away * _mean_squared_cosine(step.on_fake.extra["code"]),
+            }
         )
 
     return Objective(
@@ -26,7 +29,7 @@ def energy_based(*, margin: float, pull_away: float) -> Objective:
     )
 
 
-def _likeness(codes: Tensor) -> Tensor:
+def _mean_squared_cosine(codes: Tensor) -> Tensor:
     """Mean squared cosine between different rows of codes (B, D), B at least 2."""
     n = len(codes)
     cosines = normalize(codes, dim=1) @ normalize(codes, dim=1).T

@@ -1,29 +1,32 @@
 """Terms added to the discriminator's loss, for samples of any shape."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from gan_zoo.losses import Loss, ObjectiveState, Result, Step
+from gan_zoo.losses.base import Loss, ObjectiveState, Result, Step
+from gan_zoo.optimizer import Schedule
 
 
 @dataclass(frozen=True, kw_only=True)
 class Penalty:
-    """A term for the discriminator.
+    """A term of the discriminator's loss.
 
-    ``per_sample`` says that it needs the score of a sample to depend on that sample alone, which batch norm in the
-    discriminator breaks: such a pair is refused.
+    Attributes:
+        per_sample: the score of a sample must depend on that sample alone, so that batch norm is refused.
+        scheduled: its loss reads a ``Schedule`` with ``Step.value``.
     """
 
     title: str
     loss: Loss
     per_sample: bool = False
+    scheduled: bool = field(default=False, metadata={"omit_default": True})
 
 
-def gradient_penalty(weight: float = 10.0, target: float = 1.0) -> Penalty:
+def gradient_penalty(weight: float | Schedule = 10.0, target: float = 1.0) -> Penalty:
     """``weight`` x E[(||grad D(x')||_2 - target)^2] between real and fake (Gulrajani et al. 2017, 1704.00028, eq. 3).
 
     x' lies at a uniformly random point of the line between a real sample and a fake, one draw a sample; the norm runs
@@ -39,7 +42,7 @@ def gradient_penalty(weight: float = 10.0, target: float = 1.0) -> Penalty:
     return _one_slope(f"gradient penalty, weight {weight:g}", between, weight, target)
 
 
-def noise_penalty(weight: float = 10.0, target: float = 1.0, spread: float = 0.5) -> Penalty:
+def noise_penalty(weight: float | Schedule = 10.0, target: float = 1.0, spread: float = 0.5) -> Penalty:
     """``weight`` x E[(||grad D(x')||_2 - target)^2] around real samples (DRAGAN: Kodali et al. 2017, arXiv 1705.07215).
 
     x' = x + a x ``spread`` x std(x) x u, with the deviation over all values of the batch, a uniform on [0, 1), one draw
@@ -55,7 +58,7 @@ def noise_penalty(weight: float = 10.0, target: float = 1.0, spread: float = 0.5
     return _one_slope(f"DRAGAN penalty, weight {weight:g}", around, weight, target)
 
 
-def zero_centered(on: Literal["real", "fake"], weight: float = 10.0) -> Penalty:
+def zero_centered(on: Literal["real", "fake"], weight: float | Schedule = 10.0) -> Penalty:
     """``weight`` / 2 x E[||grad D(x)||_2^2] on real samples or on fakes.
 
     R1 and R2 of Mescheder et al. 2018, arXiv 1801.04406, eq. 9 and 10, where the weight is called gamma.
@@ -65,27 +68,33 @@ def zero_centered(on: Literal["real", "fake"], weight: float = 10.0) -> Penalty:
     def loss(step: Step, _state: ObjectiveState) -> Result:
         points, labels = (step.real, step.labels) if on == "real" else (step.fake, step.fake_labels)
         squares = _slope(step, points, labels).square().sum(dim=1).mean()
-        return Result({name: weight / 2 * squares})
+        return Result({name: step.value(weight) / 2 * squares})
 
-    return Penalty(title=f"{name.upper()} penalty, weight {weight:g}", loss=loss, per_sample=True)
+    return Penalty(
+        title=f"{name.upper()} penalty, weight {weight:g}",
+        loss=loss,
+        per_sample=True,
+        scheduled=isinstance(weight, Schedule),
+    )
 
 
-def _one_slope(title: str, points: Callable[[Step], Tensor], weight: float, target: float) -> Penalty:
-    """The penalty on slopes that differ from ``target`` at points that each belong to a real sample."""
+def _one_slope(title: str, points: Callable[[Step], Tensor], weight: float | Schedule, target: float) -> Penalty:
+    """``weight`` x E[(||grad D(x')||_2 - target)^2] at points x', one for each real sample."""
 
     def loss(step: Step, _state: ObjectiveState) -> Result:
         at = points(step)
         length = _slope(step, at, None if step.labels is None else step.labels[: len(at)]).norm(dim=1)
         return Result(
-            {"gradient_penalty": weight * (length - target).square().mean()}, {"gradient_length": length.mean()}
+            {"gradient_penalty": step.value(weight) * (length - target).square().mean()},
+            {"gradient_length": length.mean()},
         )
 
-    return Penalty(title=title, loss=loss, per_sample=True)
+    return Penalty(title=title, loss=loss, per_sample=True, scheduled=isinstance(weight, Schedule))
 
 
 def _slope(step: Step, points: Tensor, labels: Tensor | None) -> Tensor:
-    """Gradients (B, values of a sample) of the scores at ``points``, through which the critic can be trained."""
+    """Gradients (B, values of a sample) of the scores at ``points``; they can be differentiated again."""
     points = points.detach().requires_grad_()
-    score = step.critic(points, labels).score
+    score = step.discriminator(points, labels).score
     (gradient,) = torch.autograd.grad(score.sum(), points, create_graph=True)
     return gradient.flatten(1)

@@ -1,32 +1,64 @@
-"""Pieces that several families share: labels, normalization, and what stands on top of a discriminator's body."""
+"""Blocks that several families share: labels, normalization, and the outputs of a discriminator."""
 
 import dataclasses
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 from gan_zoo.errors import GanZooError, unknown
-from gan_zoo.losses import Critique
+from gan_zoo.losses import DiscriminatorOutput
 from gan_zoo.variant import NORMS, Spec
 
 CODE = 64
 """Values of an autoencoder's code."""
 
 TWO_PASSES_MOMENTUM = 0.19
-"""Batch norm momentum in generators: the articles' loops pass each latent batch through the generator twice a step, at
-momentum 0.1 each, the engine once; with one discriminator step a round 1 - (1 - 0.1)^2 leaves the same running
-statistics."""
+"""Batch norm momentum of generators: 1 - (1 - 0.1)^2, as the articles' loops pass each latent batch twice through the
+generator, at momentum 0.1, and the engine once."""
+LABEL_VALUES = 10
+"""Values of a label embedding that is concatenated to a vector."""
+
+
+class LabelConcat(nn.Module):
+    """Samples as vectors (B, n), concatenated with a learned embedding of the labels (B,) if there are classes."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.width = LABEL_VALUES if classes else 0
+        self.embedding = nn.Embedding(classes, LABEL_VALUES) if classes else None
+
+    def forward(self, vectors: Tensor, labels: Tensor | None) -> Tensor:
+        vectors = vectors.flatten(1)
+        if self.embedding is None:
+            return vectors
+        return torch.cat([vectors, self.embedding(labels)], dim=1)
+
+
+class LabelPlane(nn.Module):
+    """Images (B, C, H, W), with a learned plane of the labels (B,) as a further channel if there are classes."""
+
+    def __init__(self, classes: int, height: int, width: int) -> None:
+        super().__init__()
+        self.channels = 1 if classes else 0
+        self.embedding = nn.Embedding(classes, height * width) if classes else None
+
+    def forward(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        if self.embedding is None:
+            return images
+        plane = self.embedding(labels).view(len(images), 1, *images.shape[2:])
+        return torch.cat([images, plane], dim=1)
 
 
 def norm_2d(kind: str, channels: int, momentum: float = 0.1) -> list[nn.Module]:
-    """What normalizes maps (B, channels, H, W): ``batch``, ``layer`` (over all of a sample's maps) or nothing."""
+    """Normalization of maps (B, channels, H, W): ``batch``, ``layer`` (over all maps of a sample) or ``none``."""
     if kind == "batch":
         return [nn.BatchNorm2d(channels, momentum=momentum)]
     return [nn.GroupNorm(1, channels)] if _known(kind) == "layer" else []
 
 
 def norm_1d(kind: str, features: int, momentum: float = 0.1) -> list[nn.Module]:
-    """What normalizes vectors (B, features): ``batch``, ``layer`` or nothing."""
+    """Normalization of vectors (B, features): ``batch``, ``layer`` or ``none``."""
     if kind == "batch":
         return [nn.BatchNorm1d(features, momentum=momentum)]
     return [nn.LayerNorm(features)] if _known(kind) == "layer" else []
@@ -40,21 +72,21 @@ def _known(kind: str) -> str:
 
 
 class Discriminator(nn.Module):
-    """A body that makes features (B, F) of samples, one score of them, and whatever else the spec asks for.
+    """A body that maps samples to features (B, F), and one score, linear in them.
 
-    With ``spec.projection`` classes the score gains the inner product of the features with the label's embedding
-    (Miyato and Koyama 2018, arXiv 1802.05637, eq. 4). With ``spec.heads`` it gives a ``Critique`` whose extra outputs
-    are linear in the features.
+    With ``spec.projection`` the inner product of the features and the label's embedding is added to the score (Miyato
+    and Koyama 2018, arXiv 1802.05637, eq. 4). With ``spec.heads`` there are further outputs, linear in the features.
     """
 
     def __init__(self, spec: Spec, label: nn.Module, body: nn.Module, features: int, score: nn.Module | None = None):
         super().__init__()
-        self.label, self.body = label, body
+        self.label = label
+        self.body = body
         self.score = nn.Linear(features, 1) if score is None else score
         self.projection = nn.Embedding(spec.projection, features) if spec.projection else None
         self.heads = nn.ModuleDict({name: nn.Linear(features, size) for name, size in spec.heads.items()})
 
-    def forward(self, samples: Tensor, labels: Tensor | None = None) -> Tensor | Critique:
+    def forward(self, samples: Tensor, labels: Tensor | None = None) -> Tensor | DiscriminatorOutput:
         """Scores (B,) of samples (B, *shape)."""
         features = self.body(self.label(samples, labels))
         score = self.score(features).flatten()
@@ -63,26 +95,29 @@ class Discriminator(nn.Module):
             score = score + (self.projection(labels) * features).sum(dim=1)
         if not self.heads:
             return score
-        return Critique(score, {name: head(features) for name, head in self.heads.items()})
+        return DiscriminatorOutput(score, {name: head(features) for name, head in self.heads.items()})
 
 
 class Autoencoder(nn.Module):
-    """A body, a code of 64 values, and a decoder: the score is how badly it rebuilds a sample.
+    """A body, a code of 64 values, and a decoder.
 
     The score is the mean over a sample's values of |x - decoded|^power; ``code`` (B, 64) is an extra output.
     """
 
     def __init__(self, power: int, label: nn.Module, body: nn.Module, features: int, decoder: nn.Module) -> None:
         super().__init__()
-        self.power, self.label = power, label
+        self.power = power
+        self.label = label
         self.encoder = nn.Sequential(body, nn.Flatten(), nn.Linear(features, CODE))
         self.decoder = decoder
 
-    def forward(self, samples: Tensor, labels: Tensor | None = None) -> Critique:
+    def forward(self, samples: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
         """Energies (B,) of samples (B, *shape)."""
         code = self.encoder(self.label(samples, labels))
         error = (samples - self.decoder(code)).abs()
-        return Critique((error if self.power == 1 else error.square()).flatten(1).mean(dim=1), {"code": code})
+        return DiscriminatorOutput(
+            (error if self.power == 1 else error.square()).flatten(1).mean(dim=1), {"code": code}
+        )
 
 
 def make_discriminator(
@@ -93,9 +128,9 @@ def make_discriminator(
     generator: Callable[[Spec], nn.Module],
     score: nn.Module | None = None,
 ) -> nn.Module:
-    """What the spec asks to stand on a body that makes ``features`` values a sample.
+    """The discriminator of a spec, from a body with ``features`` output values a sample.
 
-    ``score`` takes the place of the linear layer; ``generator`` makes the decoder of an autoencoder, from a spec.
+    ``score`` replaces the linear layer of the score; ``generator`` builds the decoder of an autoencoder.
 
     Raises:
         GanZooError: an autoencoder with heads or a projection.
@@ -103,9 +138,14 @@ def make_discriminator(
     if not spec.autoencoder:
         return Discriminator(spec, label, body, features, score)
     if spec.heads or spec.projection:
-        raise GanZooError("an autoencoder judges by its error: it takes no heads and no projection of labels")
+        raise GanZooError("the score of an autoencoder is its error: it takes no heads and no projection of labels")
     decoder = dataclasses.replace(
-        spec, shape=spec.judged_shape, packing=1, latent=CODE, generator_classes=0, generator_norm=spec.norm or "none"
+        spec,
+        shape=spec.discriminator_input_shape,
+        packing=1,
+        latent=CODE,
+        generator_classes=0,
+        generator_norm=spec.norm or "none",
     )
     return Autoencoder(spec.autoencoder, label, body, features, generator(decoder))
 

@@ -7,8 +7,15 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.networks.blocks import TWO_PASSES_MOMENTUM, make_discriminator, norm_1d, norm_2d, square_side
-from gan_zoo.networks.labels import LabelConcat, LabelPlane
+from gan_zoo.networks.blocks import (
+    TWO_PASSES_MOMENTUM,
+    LabelConcat,
+    LabelPlane,
+    make_discriminator,
+    norm_1d,
+    norm_2d,
+    square_side,
+)
 from gan_zoo.variant import Spec
 
 
@@ -18,7 +25,8 @@ class LinearStemGenerator(nn.Module):
     def __init__(self, spec: Spec, width: int) -> None:
         super().__init__()
         self.label = LabelConcat(spec.generator_classes)
-        side, norm = stem_side(spec.shape), spec.generator_norm or "batch"
+        side = stem_side(spec.shape)
+        norm = spec.generator_norm or "batch"
         self.stem = nn.Sequential(
             nn.Linear(spec.latent + self.label.width, 4 * width * side * side),
             *norm_1d(norm, 4 * width * side * side, TWO_PASSES_MOMENTUM),
@@ -47,8 +55,9 @@ def linear_stem(spec: Spec, width: int = 128) -> tuple[nn.Module, nn.Module]:
         GanZooError: the side is not a multiple of 8.
     """
     generator = partial(LinearStemGenerator, width=width)
-    side, norm = stem_side(spec.shape), spec.norm or "batch"
-    channels, *size = spec.judged_shape
+    side = stem_side(spec.shape)
+    norm = spec.norm or "batch"
+    channels, *size = spec.discriminator_input_shape
     label = LabelPlane(spec.discriminator_classes, *size)
     body = nn.Sequential(
         nn.Conv2d(channels + label.channels, width, 3, stride=2, padding=1),
@@ -80,7 +89,8 @@ class ConvGenerator(nn.Module):
     def __init__(self, spec: Spec, widths: Sequence[int]) -> None:
         super().__init__()
         self.label = LabelConcat(spec.generator_classes)
-        padding, norm = edge_padding(spec.shape, len(widths)), spec.generator_norm or "batch"
+        padding = edge_padding(spec.shape, len(widths))
+        norm = spec.generator_norm or "batch"
         layers: list[nn.Module] = [nn.Unflatten(1, (-1, 1, 1))]
         layers += _up(spec.latent + self.label.width, widths[0], norm, stride=1, padding=0)
         for narrow, wide in zip(widths[1:], widths, strict=False):
@@ -109,9 +119,10 @@ def all_convolutional(
         GanZooError: the widths do not reach the image's side.
     """
     decoder = partial(ConvGenerator, widths=generator)
-    channels, *size = spec.judged_shape
+    channels, *size = spec.discriminator_input_shape
     label = LabelPlane(spec.discriminator_classes, *size)
-    padding, last = edge_padding(spec.shape, len(discriminator)), discriminator[-1]
+    padding = edge_padding(spec.shape, len(discriminator))
+    last = discriminator[-1]
     body: list[nn.Module] = [
         nn.Conv2d(channels + label.channels, discriminator[0], 4, stride=2, padding=padding, bias=bias),
         nn.LeakyReLU(0.2, inplace=True),

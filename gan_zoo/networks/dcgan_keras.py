@@ -3,8 +3,7 @@
 from torch import Tensor, nn
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.networks.blocks import make_discriminator, norm_1d, norm_2d, square_side
-from gan_zoo.networks.labels import LabelConcat, LabelPlane
+from gan_zoo.networks.blocks import LabelConcat, LabelPlane, make_discriminator, norm_1d, norm_2d, square_side
 from gan_zoo.variant import Spec
 
 _EPSILON = 1e-3
@@ -16,7 +15,8 @@ class KerasGenerator(nn.Module):
     def __init__(self, spec: Spec, width: int) -> None:
         super().__init__()
         self.label = LabelConcat(spec.generator_classes)
-        side, norm = _quarter(spec.shape), spec.generator_norm or "batch"
+        side = _quarter(spec.shape)
+        norm = spec.generator_norm or "batch"
         stem = 8 * width * side * side
         self.layers = nn.Sequential(
             nn.Linear(spec.latent + self.label.width, stem),
@@ -41,10 +41,10 @@ class KerasGenerator(nn.Module):
 
 
 def keras(spec: Spec, width: int = 32, dropout: float = 0.4) -> tuple[nn.Module, nn.Module]:
-    """The Keras-style pair: ``width`` maps next to the drawn image, twice as many next to the judged one.
+    """The Keras-style pair: ``width`` maps next to the image in the generator, twice as many in the discriminator.
 
     The discriminator: kernel 3, 2w, 4w, 8w maps at stride 2 and 16w at stride 1, each LeakyReLU 0.2 and dropout, no
-    normalization unless the spec asks for it; linear to one score.
+    normalization unless the spec has it; linear to one score.
 
     Raises:
         GanZooError: the side is not a multiple of 4.
@@ -53,8 +53,9 @@ def keras(spec: Spec, width: int = 32, dropout: float = 0.4) -> tuple[nn.Module,
     def generator(spec: Spec) -> nn.Module:
         return KerasGenerator(spec, width)
 
-    side, norm = 4 * _quarter(spec.shape), spec.norm or "none"
-    channels, *size = spec.judged_shape
+    side = 4 * _quarter(spec.shape)
+    norm = spec.norm or "none"
+    channels, *size = spec.discriminator_input_shape
     label = LabelPlane(spec.discriminator_classes, *size)
     body: list[nn.Module] = []
     narrow = channels + label.channels
@@ -70,7 +71,8 @@ def keras(spec: Spec, width: int = 32, dropout: float = 0.4) -> tuple[nn.Module,
             nn.LeakyReLU(0.2, inplace=True),
             nn.Dropout(dropout),
         ]
-        narrow, side = wide, outer
+        narrow = wide
+        side = outer
     body.append(nn.Flatten())
     return generator(spec), make_discriminator(spec, label, nn.Sequential(*body), narrow * side * side, generator)
 

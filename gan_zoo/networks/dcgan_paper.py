@@ -1,16 +1,14 @@
-"""The DCGAN of the paper (Radford et al. 2016, arXiv 1511.06434, figure 1), with each of its rules as a switch."""
+"""The DCGAN of the paper (Radford et al. 2016, arXiv 1511.06434, figure 1), each of its rules an option."""
 
 from typing import Literal
 
 from torch import Tensor, nn
 
 from gan_zoo.errors import GanZooError, check_known
-from gan_zoo.networks.blocks import make_discriminator, norm_1d, norm_2d, square_side
-from gan_zoo.networks.labels import LabelConcat, LabelPlane
+from gan_zoo.networks.blocks import LabelConcat, LabelPlane, make_discriminator, norm_1d, norm_2d, square_side
 from gan_zoo.variant import Spec
 
 Resampling = Literal["strided", "pooling"]
-_HEADS = ("flat", "dense")
 _DENSE = 256
 
 
@@ -20,7 +18,8 @@ class ProjectGenerator(nn.Module):
     def __init__(self, spec: Spec, width: int, resampling: Resampling, norm: str, norm_at_edge: bool) -> None:
         super().__init__()
         self.label = LabelConcat(spec.generator_classes)
-        stages, norm = _stages(spec.shape), spec.generator_norm or norm
+        stages = _stages(spec.shape)
+        norm = spec.generator_norm or norm
         widest = width * 2 ** (stages - 1)
         layers: list[nn.Module] = [
             nn.Linear(spec.latent + self.label.width, widest * 16),
@@ -54,37 +53,34 @@ def projected(
     """The paper's pair: ``generator`` and ``discriminator`` maps next to the image, doubled each stage down to 4x4.
 
     The discriminator: convolutions (kernel 5, stride 2), batch norm but on the first, leaky ReLU 0.2, flattened to one
-    unit. The paper's rules are switched off one by one: ``resampling`` by pooling (maxima in the discriminator, nearest
-    neighbors in the generator) in place of strides, ReLU in the discriminator, another ``norm`` in both networks, norms
-    at the discriminator's input and the generator's output too (``norm_at_edges``), a ``dense`` hidden layer of 256
-    units before the score.
+    unit. The options break the paper's rules: pooling (maximum in the discriminator, nearest neighbor in the generator)
+    in place of strides, ReLU in the discriminator, another ``norm``, norms at the discriminator's input and generator's
+    output (``norm_at_edges``), a ``dense`` layer of 256 units before the score.
 
     Raises:
-        GanZooError: a side that is not 8, 16, 32 ..., or a setting that is not one of these.
+        GanZooError: a side that is not 8, 16, 32 ..., or an unknown setting.
     """
-    for what, given, known in (
-        ("resampling", resampling, ("strided", "pooling")),
-        ("activation", activation, ("leaky_relu", "relu")),
-        ("head", head, _HEADS),
-    ):
-        check_known(what, given, known)
+    check_known("resampling", resampling, ("strided", "pooling"))
+    check_known("activation", activation, ("leaky_relu", "relu"))
+    check_known("head", head, ("flat", "dense"))
 
     def decoder(spec: Spec) -> nn.Module:
         return ProjectGenerator(spec, generator, resampling, norm, norm_at_edges)
 
     def active() -> nn.Module:
-        return nn.LeakyReLU(0.2, inplace=True) if activation == "leaky_relu" else nn.ReLU(inplace=True)
+        return nn.ReLU(inplace=True) if activation == "relu" else nn.LeakyReLU(0.2, inplace=True)
 
-    channels, *size = spec.judged_shape
+    channels, *size = spec.discriminator_input_shape
     label = LabelPlane(spec.discriminator_classes, *size)
     inner = spec.norm or norm
-    body: list[nn.Module] = norm_2d(inner, channels + label.channels) if norm_at_edges else []
     wide = channels + label.channels
+    body: list[nn.Module] = norm_2d(inner, wide) if norm_at_edges else []
     for stage in range(_stages(spec.shape)):
-        narrow, wide = wide, discriminator * 2**stage
+        narrow = wide
+        wide = discriminator * 2**stage
         body += [*_halve(narrow, wide, resampling), *(norm_2d(inner, wide) if stage else []), active()]
-    features = wide * 16
     body.append(nn.Flatten())
+    features = wide * 16
     if head == "dense":
         body += [nn.Linear(features, _DENSE), active()]
         features = _DENSE

@@ -5,8 +5,7 @@ import math
 from torch import Tensor, nn
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.networks.blocks import make_discriminator, norm_2d, square_side
-from gan_zoo.networks.labels import LabelConcat, LabelPlane
+from gan_zoo.networks.blocks import LabelConcat, LabelPlane, make_discriminator, norm_2d, square_side
 from gan_zoo.variant import Spec
 
 _BASE = 4
@@ -43,7 +42,8 @@ class ResidualGenerator(nn.Module):
     def __init__(self, spec: Spec, width: int) -> None:
         super().__init__()
         self.label = LabelConcat(spec.generator_classes)
-        stages, norm = _stages(spec.shape), spec.generator_norm or "none"
+        stages = _stages(spec.shape)
+        norm = spec.generator_norm or "none"
         wide = width * 2**stages
         layers: list[nn.Module] = [
             nn.Linear(spec.latent + self.label.width, wide * _BASE**2),
@@ -70,8 +70,9 @@ def residual(spec: Spec, width: int = 32) -> tuple[nn.Module, nn.Module]:
     def generator(spec: Spec) -> nn.Module:
         return ResidualGenerator(spec, width)
 
-    channels, *size = spec.judged_shape
-    label, norm = LabelPlane(spec.discriminator_classes, *size), spec.norm or "none"
+    channels, *size = spec.discriminator_input_shape
+    label = LabelPlane(spec.discriminator_classes, *size)
+    norm = spec.norm or "none"
     body: list[nn.Module] = [nn.Conv2d(channels + label.channels, width, 3, padding=1)]
     wide = width
     for _ in range(_stages(spec.shape)):

@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from gan_zoo.bench.records import Cell, Row
+from gan_zoo.bench.records import Row, RunRecord
 from gan_zoo.io import atomic_path, writing
 from gan_zoo.report.style import FAINT, INK, data_title
 
@@ -30,7 +30,9 @@ class Picture:
     caption: str
 
 
-def write_pictures(folder: Path, manifest: dict[str, Any], cells: Iterable[Cell]) -> tuple[list[Picture], list[str]]:
+def write_pictures(
+    folder: Path, manifest: dict[str, Any], cells: Iterable[RunRecord]
+) -> tuple[list[Picture], list[str]]:
     """Write all sample pictures into ``folder/samples``; gives them and the recorded files that could not be read.
 
     A cell gets its grid at each milestone, its class-by-class grid where it has one, its samples beside the training
@@ -68,7 +70,7 @@ def _tiles(path: Path, row: Row) -> list[Image.Image]:
                 for line in range(row["rows"]) for column in range(row["columns"])]  # fmt: skip
 
 
-def _one(target: Path, manifest: dict[str, Any], cell: Cell, row: Row, tiles: list[Image.Image]) -> Picture:
+def _one(target: Path, manifest: dict[str, Any], cell: RunRecord, row: Row, tiles: list[Image.Image]) -> Picture:
     kind, seen = row["kind"], f"{row['images']:,} images seen"
     ending = f"-{kind}" if kind in _BESIDE else ""
     labels = _class_names(manifest, row["rows"]) if kind == "classes" else []
@@ -76,7 +78,9 @@ def _one(target: Path, manifest: dict[str, Any], cell: Cell, row: Row, tiles: li
     return _save(target, manifest, cell, kind, f"step{row['step']}{ending}", row, tiles, labels, below)
 
 
-def _strip(target: Path, manifest: dict[str, Any], cell: Cell, rows: list[tuple[Row, list[Image.Image]]]) -> Picture:
+def _strip(
+    target: Path, manifest: dict[str, Any], cell: RunRecord, rows: list[tuple[Row, list[Image.Image]]]
+) -> Picture:
     rows = sorted(rows, key=lambda pair: pair[0]["step"])
     tiles = [tile for _, line in rows for tile in line]
     labels = [f"{row['images']:,}" for row, _ in rows]
@@ -84,7 +88,7 @@ def _strip(target: Path, manifest: dict[str, Any], cell: Cell, rows: list[tuple[
     return _save(target, manifest, cell, "strip", "over-training", rows[-1][0], tiles, labels, below)
 
 
-def _save(target: Path, manifest: dict[str, Any], cell: Cell, kind: str, ending: str, row: Row,
+def _save(target: Path, manifest: dict[str, Any], cell: RunRecord, kind: str, ending: str, row: Row,
           tiles: list[Image.Image], labels: list[str], below: str) -> Picture:  # fmt: skip
     variant, seed = cell.begin["variant"], cell.begin["seed"]
     title = f"{data_title(manifest)} · {variant} · seed {seed}"

@@ -11,7 +11,7 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
 from gan_zoo import text
-from gan_zoo.bench.records import CELLS, read_cell
+from gan_zoo.bench.records import CELLS, read_run
 from gan_zoo.bench.tables import FLOOR, Results
 from gan_zoo.mixture import Array, Mixture, Whole
 from gan_zoo.report.style import FAINT, INK, Look, figure, say
@@ -83,7 +83,7 @@ def _recorded(results: Results, look: Look, folder: Path) -> Iterator[_Drawn]:
     runs = results.runs[(results.runs["status"] == "ok") & (results.runs["variant"] != FLOOR)]
     for variant in [name for name in results.manifest["variants"] if name in set(runs["variant"])]:
         run = runs[runs["variant"] == variant].sort_values("seed").iloc[0]
-        rows = read_cell(folder / CELLS / f"{run['cell']}.jsonl").points
+        rows = read_run(folder / CELLS / f"{run['cell']}.jsonl").points
         file = folder / rows[-1]["file"] if rows else None
         if file is None or not file.is_file():
             continue

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from gan_zoo.bench.records import read_cells, read_manifest
+from gan_zoo.bench.records import read_manifest, read_runs
 from gan_zoo.bench.tables import Results, write_tables
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
@@ -27,7 +27,7 @@ def write_report(folder: Path) -> Path:
     data = read_manifest(folder).get("data")
     if not isinstance(data, dict) or not {"name", "title"} <= data.keys():
         raise GanZooError(f"{folder / 'manifest.json'} does not name its data; run the bench again with the same --out")
-    results, cells = write_tables(folder), [cell for cell in read_cells(folder) if cell.begin]
+    results, cells = write_tables(folder), [cell for cell in read_runs(folder) if cell.begin]
     figures = write_figures(results, folder)
     pictures, missing = write_pictures(folder, results.manifest, cells)
     context = view(results, pictures, _notices(results, missing))

@@ -1,4 +1,4 @@
-"""The picture of a search: the expected best value against the number of trials, a panel a variant."""
+"""The figure of a search: the expected best value against the number of trials, a panel a variant."""
 
 import math
 from collections.abc import Mapping
@@ -64,5 +64,5 @@ def _handles() -> list[Line2D]:
         Line2D([], [], color=_COLOR, linewidth=2.2, label="expected best of k trials"),
         Line2D([], [], color=_COLOR, linewidth=8, alpha=0.15, label="5% to 95%"),
         Line2D([], [], color=INK, linestyle="--", linewidth=1.2, label="default settings"),
-        Line2D([], [], color=_OTHERS, linewidth=1.2, label="the other variants"),
+        Line2D([], [], color=_OTHERS, linewidth=1.2, label="other variants"),
     ]

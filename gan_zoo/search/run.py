@@ -1,36 +1,36 @@
-"""Running a search: the trials' settings, their cells, and what is written of them."""
+"""Running a search: the settings of the trials, their runs, and the files that are written of them."""
 
-import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from gan_zoo.bench.listener import Listener, Relay
-from gan_zoo.bench.plan import CellPlan, Plan, Recipe, make_plan
-from gan_zoo.bench.records import MANIFEST, Row
-from gan_zoo.bench.runner import default_folder, lock_folder, run_plan
+from gan_zoo.bench.callbacks import Listener
+from gan_zoo.bench.identity import decisive
+from gan_zoo.bench.plan import Plan, RunSpec, make_plan
+from gan_zoo.bench.records import MANIFEST, plain, write_json
+from gan_zoo.bench.runner import default_folder, run_plan
 from gan_zoo.bench.suite import Suite, read_suite
 from gan_zoo.errors import GanZooError
-from gan_zoo.search import settings
-from gan_zoo.search.space import Space, read_ranges, space_of
-from gan_zoo.search.trials import Trial, base_of, entries, read_trial, trial_suite
-from gan_zoo.search.winners import winners_seeds
-from gan_zoo.search.write import Written, write_search
+from gan_zoo.io import differences, lock_folder
+from gan_zoo.options import RunOptions
+from gan_zoo.search.report import Written, write_search
+from gan_zoo.search.space import Ranges, Space, draw, read_ranges, space_of, trial_seed
+from gan_zoo.search.trials import Trial, base_of, read_trial, trial_names, trial_suite, winners_seeds
 
-if TYPE_CHECKING:
-    from gan_zoo.search.studies import Studies
-
-CELLS = "trials"
-"""The folder of the trials' cells, a results folder as `bench` writes it, within the search's own."""
+TRIALS = "trials"
+"""The results folder of the trials, as `bench` writes it, within that of the search."""
+SETTINGS = "search.json"
+_MAX_DIFFERENCES = 3
+_MAX_CHARACTERS = 40
 
 
 @dataclass(frozen=True)
 class Search:
-    """What a search left.
+    """The result of a search.
 
-    ``defaults`` and ``trials`` are all that was trained, ``written`` what was made of them, and ``errors`` has a line
-    for each cell that ended in an error, and is run again by the next call.
+    ``errors`` has a line for each run that ended in an error; the next call runs it again.
     """
 
     defaults: tuple[Trial, ...]
@@ -44,53 +44,47 @@ def search_suite(
     out: Path | str | None = None,
     *,
     trials: int,
-    preset: str = "auto",
-    variants: Sequence[str] | None = None,
     seed: int = 0,
-    plugins: Sequence[Path | str] = (),
-    data_root: Path | None = None,
-    device: str | None = None,
-    precision: str | None = None,
-    threads: int | None = None,
-    jobs: int | None = None,
-    isolate: bool = False,
-    graphs: bool = True,
+    listener: Listener | None = None,
+    say: Callable[[str], None] = lambda _line: None,
+    **options: Any,
+) -> Search:
+    """Train the same number of random trials of every variant of a suite, once each, and its default settings.
+
+    ``seed`` decides the settings of the trials, and the training seed that all share: the first that no preset of the
+    suite uses, plus ``seed``. The same call resumes an interrupted search; with more trials, it adds them. ``say`` gets
+    a line for each variant with what is varied. By default ``out`` is ``runs/SUITE-DATA-PRESET-search``. ``options``
+    are fields of ``RunOptions``.
+
+    Raises:
+        GanZooError: an invalid suite or argument, or ``out`` holds something else. Nothing is trained then.
+    """
+    run = RunOptions(suite=suite, **options)
+    return search_options(run, out, trials=trials, seed=seed, listener=listener, say=say)
+
+
+def search_options(
+    options: RunOptions,
+    out: Path | str | None = None,
+    *,
+    trials: int,
+    seed: int = 0,
     listener: Listener | None = None,
     say: Callable[[str], None] = lambda _line: None,
 ) -> Search:
-    """Give every variant of a suite the same number of random trials, each trained once, beside its default settings.
-
-    The trials' settings follow from ``seed`` alone, and so does the training seed that all trials share: the first
-    after those of the suite's presets, and ``seed`` more. Calling it again goes on where it was interrupted; with more
-    trials, it adds them. ``say`` is told what is varied of each variant.
-
-    By default ``out`` is ``runs/SUITE-DATA-PRESET-search``.
-
-    Raises:
-        GanZooError: optuna is not installed; anything in the suite or the arguments that does not fit; ``out`` holds
-            another search, or something else. Nothing is trained then.
-    """
-    _check(trials, seed)
-    source = read_suite(suite)
+    """``search_suite`` with one record of options."""
+    if type(trials) is not int or trials < 1:
+        raise GanZooError(f"trials is {trials!r}; a search needs an integer of at least 1 for each variant")
+    if type(seed) is not int or seed < 0:
+        raise GanZooError(f"seed is {seed!r}; it must be an integer of at least 0")
+    source = read_suite(options.suite)
     ranges = read_ranges(source)
-    recipe = Recipe(
-        suite=source,
-        preset=preset,
-        variants=variants,
-        seeds=(training_seed(source, seed),),
-        plugins=tuple(Path(plugin) for plugin in plugins),
-        data_root=data_root,
-        device=device,
-        precision=precision,
-        threads=threads,
-        jobs=jobs,
-        isolate=isolate,
-        graphs=graphs,
-    )
-    plan, listener = make_plan(recipe), listener or Listener()
+    options = replace(options, suite=source, seeds=(training_seed(source, seed),))
+    plan = make_plan(options)
+    listener = listener or Listener()
     folder = Path(f"{default_folder(plan)}-search") if out is None else Path(out)
     if not plan.extractors:
-        raise GanZooError(f"nothing would be measured, so no trial is better than another: {'; '.join(plan.notices)}")
+        raise GanZooError(f"nothing would be measured, so that trials cannot be ranked: {'; '.join(plan.notices)}")
     spaces = {
         variant.shown: space_of(variant, base_of(variant.shown, source), ranges, plan.data[variant.image_side])
         for variant in plan.variants
@@ -98,84 +92,97 @@ def search_suite(
     for notice in filter(None, (plan.measured.note, *plan.notices)):
         listener.notice(notice)
     for name, space in spaces.items():
-        say(f"{name}: {space.words() or 'nothing is varied'}")
+        say(f"{name}: {space.summary() or 'nothing is varied'}")
     lock = lock_folder(folder)
     try:
         _check_folder(folder)
-        settings.keep(folder, settings.settings_of(plan, seed, ranges, spaces))
+        _store_settings(folder, _settings(plan, seed, ranges, spaces))
         return _run(plan, folder, seed, trials, spaces, listener)
     finally:
         lock.release()
 
 
 def training_seed(suite: Suite, seed: int) -> int:
-    """The seed that trials are trained with: none that a preset of the suite uses, so that winners meet fresh ones."""
-    used = {used for preset in suite.presets.values() for used in winners_seeds(preset)}
-    return 1 + max(used) + seed
+    """The seed that trials are trained with: unused by the presets of the suite and of its winners."""
+    return 1 + max(used for preset in suite.presets.values() for used in winners_seeds(preset)) + seed
 
 
 def _run(plan: Plan, folder: Path, seed: int, count: int, spaces: Mapping[str, Space], listener: Listener) -> Search:
-    from gan_zoo.search.studies import Studies
+    variants = {variant.shown: variant for variant in plan.variants}
+    drawn = {
+        name: [draw(space.varied, trial_seed(seed, name, number)) for number in range(count)]
+        for name, space in spaces.items()
+    }
+    names = trial_names(drawn)
+    suite = trial_suite(plan.suite, plan.preset_name, variants, drawn)
+    whole = make_plan(replace(plan.options, suite=suite, preset=plan.preset_name, variants=list(names)))
+    errors = run_plan(whole, folder / TRIALS, listener)
 
-    studies, variants = Studies(folder, seed), {variant.shown: variant for variant in plan.variants}
-    drawn = {name: studies.trials(name, space, count) for name, space in spaces.items()}
-    suite, named = trial_suite(plan.recipe.suite, plan.preset_name, variants, drawn), entries(drawn)
-    whole = make_plan(replace(plan.recipe, suite=suite, preset=plan.preset_name, variants=list(named)))
-
-    def read(cell: CellPlan) -> Trial:
-        variant, number = named[cell.variant_name]
+    def read(spec: RunSpec) -> Trial:
+        variant, number = names[spec.variant_name]
         params = {} if number is None else drawn[variant][number]
-        return read_trial(folder / CELLS, cell, whole, variant, number, params)
+        return read_trial(folder / TRIALS, spec, whole, variant, number, params)
 
-    def tell(cell: CellPlan) -> None:
-        if cell.variant is not None and (trial := read(cell)).number is not None:
-            _tell(studies, trial)
-
-    errors, cells = run_plan(whole, folder / CELLS, _Told(listener, tell)), whole.cells()
-    # A kill may have come between a cell's end and the telling.
-    for cell in cells:
-        tell(cell)
-    found = [read(cell) for cell in cells if cell.variant is not None]
+    found = [read(spec) for spec in whole.runs() if spec.variant is not None]
     defaults = tuple(trial for trial in found if trial.number is None)
     trials = tuple(trial for name in spaces for trial in found if trial.variant == name and trial.number is not None)
     return Search(defaults, trials, write_search(folder, plan, seed, spaces, defaults, trials), tuple(errors))
 
 
-def _tell(studies: "Studies", trial: Trial) -> None:
-    """Tell optuna how a trial ended. One that is run again, being unfinished or an error, is not told."""
-    assert trial.number is not None
-    if trial.status not in ("unfinished", "error"):
-        studies.tell(trial.variant, trial.number, trial.value if trial.counts else None)
-
-
-class _Told(Relay):
-    """Has optuna told of each run that ends."""
-
-    def __init__(self, listener: Listener, tell: Callable[[CellPlan], None]) -> None:
-        super().__init__(listener)
-        self.tell = tell
-
-    def end(self, cell: CellPlan, row: Row) -> None:
-        self.tell(cell)
-        super().end(cell, row)
-
-
 def _check_folder(folder: Path) -> None:
-    """Refuse a folder whose files are no search's, or damaged, before anything is written there."""
-    from gan_zoo.search import studies
-
+    """Refuse a folder that holds something other than a search, before anything is written there."""
     if (folder / MANIFEST).exists():
         raise GanZooError(f"{str(folder)!r} holds a comparison ({MANIFEST}); name another --out")
-    found = [name for name in (studies.JOURNAL, CELLS) if (folder / name).exists()]
-    if found and not (folder / settings.SETTINGS).exists():
-        raise GanZooError(f"{str(folder)!r} holds {found[0]}, but no {settings.SETTINGS}; name another --out")
-    studies.check(folder)
+    if (folder / TRIALS).exists() and not (folder / SETTINGS).exists():
+        raise GanZooError(f"{str(folder)!r} holds {TRIALS}, but no {SETTINGS}; name another --out")
 
 
-def _check(trials: int, seed: int) -> None:
-    if type(trials) is not int or trials < 1:
-        raise GanZooError(f"trials is {trials!r}; a search needs a whole number of at least 1 for each variant")
-    if type(seed) is not int or seed < 0:
-        raise GanZooError(f"seed is {seed!r}; it must be a whole number from 0 on")
-    if importlib.util.find_spec("optuna") is None:
-        raise GanZooError('a search needs optuna, which is not installed; pip install "gan-zoo[search]"')
+def _settings(plan: Plan, seed: int, ranges: Ranges, spaces: Mapping[str, Space]) -> dict[str, Any]:
+    """Everything that decides the trials of a search, as JSON; their number is not part of it."""
+    identities = {spec.variant_name: spec.identity for spec in plan.runs() if spec.variant is not None}
+    settings = {
+        "seed": seed,
+        "training seed": plan.seeds[0],
+        "preset": plan.preset_name,
+        "budget": plan.preset.budget,
+        "evaluate_at": plan.evaluate_at,
+        "ranges": ranges.model_dump(),
+        "measured": plan.measurements,
+        "variants": {name: {**decisive(identities[name]), "varied": space.summary()} for name, space in spaces.items()},
+    }
+    as_json: dict[str, Any] = json.loads(json.dumps(plain(settings)))
+    return as_json
+
+
+def _store_settings(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Write the settings, or compare them with those in the folder; variants that are new there are added.
+
+    Raises:
+        GanZooError: the folder holds another search, or its settings are damaged.
+    """
+    path = folder / SETTINGS
+    stored = _read_settings(path) if path.is_file() else {}
+    known = stored.get("variants", {})
+    mine = {**settings, "variants": {name: value for name, value in settings["variants"].items() if name in known}}
+    theirs = {**stored, "variants": {name: value for name, value in known.items() if name in settings["variants"]}}
+    found = [f"{key} {_short(old)}, not {_short(new)}" for key, old, new in differences(theirs, mine)]
+    if stored and found:
+        more = f" and {len(found) - _MAX_DIFFERENCES} more" if len(found) > _MAX_DIFFERENCES else ""
+        shown = "; ".join(found[:_MAX_DIFFERENCES])
+        raise GanZooError(f"{str(folder)!r} holds another search ({shown}{more}); name another --out")
+    write_json(path, {**settings, "variants": {**known, **settings["variants"]}})
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise GanZooError(f"{path} is damaged ({error}); name another --out") from None
+    if not isinstance(stored, dict) or not isinstance(stored.get("variants"), dict):
+        raise GanZooError(f"{path} holds no settings of a search; name another --out")
+    return stored
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}..."

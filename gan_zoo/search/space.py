@@ -1,15 +1,16 @@
-"""What a search varies: ranges as a suite declares them, and what of them each variant has.
+"""What a search varies: the ranges that a suite declares, those that apply to each variant, and draws from them.
 
-The ranges that stand where a suite declares none are those of the large-scale study (Lucic et al. 2018,
-arXiv 1711.10337; the wide ranges of its published code).
+The default ranges are the wide ones of the published code of Lucic et al. 2018, arXiv 1711.10337.
 """
 
 import dataclasses
 import difflib
+import hashlib
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -17,7 +18,7 @@ from gan_zoo import registry
 from gan_zoo.bench.suite import Suite
 from gan_zoo.data import Dataset
 from gan_zoo.errors import GanZooError
-from gan_zoo.optimizer import Optimizer
+from gan_zoo.optimizer import Optimizer, Schedule, format_schedules
 from gan_zoo.variant import Variant
 
 _SIDES = ("generator_optimizer", "discriminator_optimizer")
@@ -29,7 +30,7 @@ class _Table(BaseModel):
 
 
 class Range(_Table):
-    """Numbers from ``low`` up to ``high``, uniformly drawn; with ``log``, uniformly on the logarithm."""
+    """Numbers drawn uniformly from [low, high); with ``log``, uniformly on the logarithm."""
 
     low: Annotated[float, Field(allow_inf_nan=False)]
     high: Annotated[float, Field(allow_inf_nan=False)]
@@ -48,19 +49,19 @@ class Range(_Table):
 
 
 Varied = Range | tuple[Any, ...]
-"""A range, or the values to choose from, each as likely."""
+"""A range, or equally likely values."""
 
 
 class Ranges(_Table):
-    """The table ``[search]`` of a suite; a key that is ``false`` leaves every variant its own value.
+    """The table ``[search]`` of a suite; a key that is ``false`` is not varied.
 
     Attributes:
-        lr: learning rate, one for both optimizers.
-        beta1: decay of the gradient's mean in optimizers that have betas.
-        discriminator_steps: a round.
-        weight: of a penalty.
-        clip: limit of a critic's weights.
-        norm: what normalizes the discriminator.
+        lr: learning rate of both optimizers.
+        beta1: first beta of both optimizers, where they have betas.
+        discriminator_steps: steps of the discriminator an iteration.
+        weight: weight of a penalty.
+        clip: bound of weight clipping.
+        norm: normalization of the discriminator.
     """
 
     lr: Range | None = Range(low=1e-5, high=1e-2, log=True)
@@ -91,31 +92,31 @@ class Ranges(_Table):
         for name, (least, most) in _WITHIN.items():
             given = getattr(self, name)
             if given is not None and not least <= given.low < given.high <= most:
-                raise ValueError(f"{name} from {given} leaves what is possible, {least:g} to {most:g}")
+                raise ValueError(f"{name} from {given} is outside {least:g} to {most:g}")
         return self
 
 
 @dataclasses.dataclass(frozen=True)
 class Space:
-    """What a search varies of one variant, in the order of drawing, and what it leaves alone, with the reason."""
+    """The search space of one variant, in the order of drawing, and the reason for each setting that is not varied."""
 
     varied: Mapping[str, Varied]
-    kept: Mapping[str, str]
+    fixed: Mapping[str, str]
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """What is varied: ``lr 1e-05 to 0.01 (log); norm batch, layer or none``."""
-        return "; ".join(f"{name} {_said(values)}" for name, values in self.varied.items())
+        return "; ".join(f"{name} {_alternatives(values)}" for name, values in self.varied.items())
 
     def reasons(self) -> str:
         """What is not varied, and why."""
-        return "; ".join(f"{name}: {why}" for name, why in self.kept.items())
+        return "; ".join(f"{name}: {why}" for name, why in self.fixed.items())
 
 
 def read_ranges(suite: Suite) -> Ranges:
-    """The ranges that a suite declares, else the study's.
+    """The ranges that a suite declares, else the default ones.
 
     Raises:
-        GanZooError: an unknown name, or a range that is none; one line each.
+        GanZooError: an unknown name or an invalid range; one line each.
     """
     try:
         return Ranges.model_validate(suite.search)
@@ -125,8 +126,9 @@ def read_ranges(suite: Suite) -> Ranges:
 
 
 def space_of(variant: Variant, base: str, ranges: Ranges, data: Dataset) -> Space:
-    """What of the ranges a variant has, ``base`` being the registered variant that it is made from."""
-    optimizers, own = [_defaults(getattr(variant, side)) for side in _SIDES], registry.hyperparameters(base)
+    """The search space of a variant; ``base`` is the registered variant that it is made from."""
+    optimizers = [_defaults(getattr(variant, side)) for side in _SIDES]
+    own = registry.hyperparameters(base)
     lacks = {
         "lr": "" if any("lr" in settings for settings in optimizers) else "its optimizers have none",
         "beta1": "" if any("betas" in settings for settings in optimizers) else "its optimizers have none",
@@ -134,16 +136,41 @@ def space_of(variant: Variant, base: str, ranges: Ranges, data: Dataset) -> Spac
         "clip": "" if "clip" in own else "it does not clip",
     }
     varied: dict[str, Varied] = {}
-    kept: dict[str, str] = {}
+    fixed: dict[str, str] = {}
     for name in Ranges.model_fields:
-        given, why = getattr(ranges, name), lacks.get(name, "")
+        given = getattr(ranges, name)
+        why = lacks.get(name, "")
         if given is not None and name == "norm":
             given, why = _norms(variant, given, data)
         if given is None or why:
-            kept[name] = why or "the suite leaves it alone"
+            fixed[name] = why or "turned off by the suite"
         else:
             varied[name] = given if isinstance(given, Range) else tuple(given)
-    return Space(varied, kept)
+    return Space(varied, fixed)
+
+
+def draw(varied: Mapping[str, Varied], seed: int) -> dict[str, Any]:
+    """The settings of one trial: a value of each range, and one of the values to choose from."""
+    random = np.random.RandomState(seed)
+    return {name: _draw_value(values, random) for name, values in varied.items()}
+
+
+def _draw_value(values: Varied, random: np.random.RandomState) -> Any:
+    if isinstance(values, Range):
+        scale, inverse = (math.log, math.exp) if values.log else (float, float)
+        value = inverse(random.uniform(scale(values.low), scale(values.high)))
+        return float(min(value, np.nextafter(values.high, values.low)))
+    if len(values) == 1:
+        return values[0]
+    return values[int(random.uniform(size=len(values)).argmax())]
+
+
+def trial_seed(seed: int, variant: str, number: int) -> int:
+    """The seed of a trial's settings, 32 bits, from the seed of the search, the variant's name and the trial's number.
+
+    Independent of how many trials are drawn, so that a search can be extended.
+    """
+    return int.from_bytes(hashlib.sha256(f"{seed}/{variant}/{number}".encode()).digest()[:4], "big")
 
 
 def options_of(params: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
@@ -155,26 +182,26 @@ def options_of(params: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
 
 
 def _optimizer(optimizer: Optimizer, params: Mapping[str, Any]) -> dict[str, Any]:
-    settings = {key: list(value) if isinstance(value, tuple) else value for key, value in optimizer.settings.items()}
+    """The option for an optimizer with the rate and beta1 of a trial, where it has them; a schedule's start is set."""
+    settings = dict(optimizer.settings)
     defaults = _defaults(optimizer)
     if "lr" in params and "lr" in defaults:
-        settings["lr"] = params["lr"]
+        rate = settings.get("lr")
+        settings["lr"] = dataclasses.replace(rate, start=params["lr"]) if isinstance(rate, Schedule) else params["lr"]
     if "beta1" in params and "betas" in defaults:
-        settings["betas"] = [params["beta1"], defaults["betas"][1]]
-    return {"name": optimizer.name, **settings, **({"decay": optimizer.decay} if optimizer.decay else {})}
+        settings["betas"] = [params["beta1"], settings.get("betas", defaults["betas"])[1]]
+    return {"name": optimizer.name, **format_schedules(settings)}
 
 
 def _defaults(optimizer: Optimizer) -> dict[str, Any]:
-    """All settings of an optimizer, those that its record leaves to torch included."""
-    # Without decay, which makes a tensor of the rate and needs one that is spelled out.
-    built = dataclasses.replace(optimizer, decay=0.0).build([torch.nn.Parameter(torch.zeros(1))])
-    return built.defaults
+    """All settings of an optimizer, with torch's default values."""
+    return optimizer.build([torch.nn.Parameter(torch.zeros(1))]).defaults
 
 
 def _norms(variant: Variant, norms: list[str], data: Dataset) -> tuple[list[str], str]:
-    """The norms that a variant's discriminator can be built with, each another network; or why none is chosen."""
+    """The norms under which a variant's discriminator can be built and differs; or the reason why none is varied."""
     if variant.norm == "spectral" and "spectral" not in norms:
-        return [], "spectral norm is what makes it"
+        return [], "spectral norm defines it"
     allowed: dict[str, str] = {}
     for norm in norms:
         try:
@@ -190,7 +217,7 @@ def _norms(variant: Variant, norms: list[str], data: Dataset) -> tuple[list[str]
     return [norm for norm in allowed if norm in different.values()], ""
 
 
-def _said(values: Varied) -> str:
+def _alternatives(values: Varied) -> str:
     if isinstance(values, Range):
         return str(values)
     return " or ".join(filter(None, [", ".join(map(str, values[:-1])), str(values[-1])]))

@@ -1,10 +1,10 @@
-"""Conditional GAN (Mirza and Osindero 2014): the label, embedded, is given to both networks."""
+"""Conditional GAN (Mirza and Osindero 2014): the labels are inputs of both networks; also on DCGAN networks."""
 
 from dataclasses import replace
 
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
-from gan_zoo.variants.nsgan import REUSED
+from gan_zoo.variants.gan import REUSED
 
 
 @register("cgan")
@@ -20,4 +20,16 @@ def cgan() -> Variant:
             "the networks and the optimizer of `gan` (paper: ReLU and maxout layers, dropout, SGD with momentum)",
             REUSED,
         ),
+    )
+
+
+@register("cdcgan")
+def cdcgan(*, width: int = 64) -> Variant:
+    return replace(
+        get("nsgan", width=width),
+        title="CDCGAN",
+        paper="arXiv 1411.1784",
+        group="labels and codes",
+        conditioning="both",
+        deviations=("on the networks of `dcgan` at half its widths (paper: multi-layer perceptrons)", REUSED),
     )

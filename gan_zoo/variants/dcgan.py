@@ -1,13 +1,18 @@
-"""DCGAN (Radford et al. 2016) with a linear stem, for 32x32 and 64x64."""
+"""DCGAN (Radford et al. 2016): for 32x32, 28x28 and 64x64, as in its paper, and in the style of Keras."""
 
 from functools import partial
+from typing import Literal
 
-from gan_zoo.latent import uniform
-from gan_zoo.losses import cross_entropy
-from gan_zoo.networks.dcgan import linear_stem
+from gan_zoo.errors import check_known
+from gan_zoo.latent import normal, truncated_normal, uniform
+from gan_zoo.losses import cross_entropy, noisy_cross_entropy
+from gan_zoo.networks.dcgan import all_convolutional, linear_stem, tutorial
+from gan_zoo.networks.dcgan_keras import keras
+from gan_zoo.networks.dcgan_paper import projected
+from gan_zoo.optimizer import Optimizer, Schedule
 from gan_zoo.registry import register
 from gan_zoo.variant import Variant
-from gan_zoo.variants.nsgan import REUSED
+from gan_zoo.variants.gan import REUSED
 
 
 @register("dcgan")
@@ -26,5 +31,115 @@ def dcgan(*, width: int = 128) -> Variant:
             "PyTorch's default weights (paper: N(0, 0.02))",
             "batch 512 (paper: 128)",
             REUSED,
+        ),
+    )
+
+
+@register("dcgan28", revision=2)
+def dcgan28() -> Variant:
+    """Small and all-convolutional, for 28x28."""
+    return Variant(
+        title="DCGAN 28x28",
+        paper="arXiv 1511.06434",
+        group="systems of the articles",
+        networks=all_convolutional,
+        objective=cross_entropy(),
+        latent=normal(100),
+        batch_size=128,
+        image_side=28,
+        initialization="normal 0.02",
+        deviations=(
+            "widths 128, 64, 32 and 16, 32, 64 (paper: up to 1024), kernel 4 (paper: 5)",
+            "latent of 100 normal values, batch 128: the source article gives neither (paper: 100 uniform on [-1, 1], "
+            "batch 128); it gives no epochs either: 25 would do, the suites give it the budget of the others",
+            "N(0, 0.02) read as a deviation of 0.02 (the source article says variance; the paper, deviation)",
+            REUSED,
+        ),
+    )
+
+
+@register("dcgan64")
+def dcgan64(*, width: int = 64) -> Variant:
+    """PyTorch's DCGAN tutorial: all-convolutional, for 64x64."""
+    return Variant(
+        title="DCGAN 64x64",
+        paper="arXiv 1511.06434",
+        group="systems of the articles",
+        networks=partial(tutorial, width=width),
+        objective=cross_entropy(),
+        latent=normal(100),
+        batch_size=128,
+        image_side=64,
+        initialization="normal 0.02, gains too",
+        deviations=(
+            "widths 512, 256, 128, 64 in both networks (paper: 1024, 512, 256, 128), kernel 4 (paper: 5)",
+            "a transposed convolution as the stem (paper: a projection)",
+            "latents from a standard normal (paper: uniform on [-1, 1])",
+            "batch norm gains from N(1, 0.02) (paper: not said)",
+            REUSED,
+        ),
+    )
+
+
+@register("dcgan_paper")
+def dcgan_paper(
+    *,
+    generator_width: int = 128,
+    discriminator_width: int = 128,
+    resampling: Literal["strided", "pooling"] = "strided",
+    activation: Literal["leaky_relu", "relu"] = "leaky_relu",
+    batch_norm: Literal["inner", "none", "everywhere"] = "inner",
+    head: Literal["flat", "dense"] = "flat",
+) -> Variant:
+    """The rules of the paper as switches; ``batch_norm="everywhere"`` adds the discriminator's input, G's output."""
+    check_known("batch_norm", batch_norm, ("inner", "none", "everywhere"))
+    return Variant(
+        title="DCGAN (paper)",
+        paper="arXiv 1511.06434",
+        group="systems of the articles",
+        networks=partial(
+            projected,
+            generator=generator_width,
+            discriminator=discriminator_width,
+            resampling=resampling,
+            activation=activation,
+            norm="none" if batch_norm == "none" else "batch",
+            norm_at_edges=batch_norm == "everywhere",
+            head=head,
+        ),
+        objective=cross_entropy(),
+        latent=uniform(100, -1.0, 1.0),
+        batch_size=128,
+        initialization="normal 0.02",
+        deviations=("32x32, the widest stage left out (paper: 64x64, as with image_side=64)", REUSED),
+    )
+
+
+@register("dcgan_keras", revision=2)
+def dcgan_keras(*, width: int = 32, dropout: float = 0.4, batch_size: int = 128) -> Variant:
+    """Dropout, noisy targets, truncated latents; the generator's batch and D's (real and fake) are 2 ``batch_size``."""
+    adam = Optimizer("KerasAdam", {"lr": Schedule(2e-4, "inverse", decay=1e-8), "betas": (0.5, 0.999), "eps": 1e-7})
+    return Variant(
+        title="DCGAN (Keras style)",
+        paper="arXiv 1511.06434",
+        group="systems of the articles",
+        networks=partial(keras, width=width, dropout=dropout),
+        objective=noisy_cross_entropy(),
+        latent=truncated_normal(100),
+        generator_optimizer=adam,
+        discriminator_optimizer=adam,
+        shared_step_count=True,
+        batch_size=batch_size,
+        generator_batch_size=2 * batch_size,
+        sampling="replacement",
+        concat_real_fake=True,
+        fakes_in_eval=True,
+        image_side=28,
+        initialization="glorot uniform",
+        deviations=(
+            "dropout in place of batch norm in the discriminator, kernel 3, other widths (paper: batch norm, kernel 5)",
+            "soft noisy targets, truncated normal latents, Glorot weights (paper: 1 and 0, uniform, N(0, 0.02))",
+            "Adam as Keras 2 has it: one step count for both players, decay 1e-8, epsilon 1e-7 outside of the bias "
+            "correction (paper: Adam with lr and beta1 alone named)",
         ),
     )

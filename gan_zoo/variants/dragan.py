@@ -5,7 +5,7 @@ from dataclasses import replace
 from gan_zoo.losses.penalties import noise_penalty
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
-from gan_zoo.variants.nsgan import REUSED
+from gan_zoo.variants.gan import REUSED
 
 
 @register("dragan")

@@ -1,11 +1,16 @@
-"""MLP GAN (Goodfellow et al. 2014), in the batch-normalized form of the tutorials."""
+"""The GAN of Goodfellow et al. 2014: multi-layer perceptrons, and both of its losses on DCGAN networks."""
 
-from gan_zoo.latent import uniform
-from gan_zoo.losses import cross_entropy
+from dataclasses import replace
+from functools import partial
+
+from gan_zoo.latent import normal, uniform
+from gan_zoo.losses import cross_entropy, minimax
+from gan_zoo.networks.dcgan import linear_stem
 from gan_zoo.networks.mlp import mlp
-from gan_zoo.registry import register
+from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
-from gan_zoo.variants.nsgan import REUSED
+
+REUSED = "the generator learns from the fakes that the discriminator has just learned from (paper: fresh ones)"
 
 
 @register("gan")
@@ -25,3 +30,23 @@ def gan() -> Variant:
             REUSED,
         ),
     )
+
+
+@register("nsgan")
+def nsgan(*, width: int = 64) -> Variant:
+    return Variant(
+        title="NSGAN",
+        paper="arXiv 1406.2661",
+        group="losses",
+        networks=partial(linear_stem, width=width),
+        objective=cross_entropy(),
+        latent=normal(100),
+        batch_size=64,
+        initialization="normal 0.02",
+        deviations=("the networks of `dcgan` at half its widths (paper: multi-layer perceptrons)", REUSED),
+    )
+
+
+@register("mmgan")
+def mmgan(*, width: int = 64) -> Variant:
+    return replace(get("nsgan", width=width), title="MMGAN", objective=minimax())

@@ -7,7 +7,7 @@ from gan_zoo.losses import cross_entropy, mutual_information
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
-from gan_zoo.variants.nsgan import REUSED
+from gan_zoo.variants.gan import REUSED
 
 
 @register("infogan")

@@ -1,11 +1,11 @@
-"""LSGAN (Mao et al. 2017) in two forms: the article's, on a probability, and the paper's, on the raw score."""
+"""LSGAN (Mao et al. 2017): on the probability, on the raw score as in the paper, and that on DCGAN networks."""
 
 from dataclasses import replace
 
 from gan_zoo.losses import least_squares
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
-from gan_zoo.variants.nsgan import REUSED
+from gan_zoo.variants.gan import REUSED
 
 _DEVIATIONS = (
     "the conditional MLP networks of `cgan` (paper: convolutional; its conditional form has 3,740 classes)",
@@ -36,4 +36,19 @@ def lsgan_linear() -> Variant:
         paper="arXiv 1611.04076",
         objective=least_squares(probability=False),
         deviations=_DEVIATIONS,
+    )
+
+
+@register("lsgan_dcgan")
+def lsgan_dcgan(*, width: int = 64) -> Variant:
+    return replace(
+        get("nsgan", width=width),
+        title="LSGAN on DCGAN",
+        paper="arXiv 1611.04076",
+        objective=least_squares(probability=False),
+        deviations=(
+            "the networks of `dcgan` at half its widths (paper: wider, for 112x112)",
+            "no factor 1/2 in the losses (paper: eq. 9 has it)",
+            REUSED,
+        ),
     )

@@ -1,10 +1,10 @@
-"""PacGAN (Lin et al. 2018): the discriminator judges packs of samples, so that a lack of variety shows."""
+"""PacGAN (Lin et al. 2018): the inputs of the discriminator are packs of samples, against mode collapse."""
 
 from dataclasses import replace
 
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
-from gan_zoo.variants.nsgan import REUSED
+from gan_zoo.variants.gan import REUSED
 
 
 @register("pacgan")

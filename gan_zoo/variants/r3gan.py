@@ -8,7 +8,7 @@ from gan_zoo.networks.resnet import residual
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
-from gan_zoo.variants.nsgan import REUSED
+from gan_zoo.variants.gan import REUSED
 
 
 @register("r3gan")

@@ -7,7 +7,7 @@ from gan_zoo.losses.penalties import gradient_penalty
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
-from gan_zoo.variants.nsgan import REUSED
+from gan_zoo.variants.gan import REUSED
 
 
 @register("wgan_gp")

@@ -1,4 +1,4 @@
-"""When a cell counts as collapsed."""
+"""When a run counts as collapsed."""
 
 import pytest
 

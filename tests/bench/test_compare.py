@@ -101,7 +101,7 @@ def test_bad_folders_are_one_line(write, tmp_path):
     bare = write("bare", gan=[20.0, 21.0])
     (bare / "cells" / "gan-seed1-bare.jsonl").write_text('{"row":"begin"}\n')
     (line,) = said(good, bare)
-    assert "gan-seed1-bare.jsonl does not tell its variant" in line
+    assert "gan-seed1-bare.jsonl does not name its variant" in line
 
 
 def test_the_ranking_merges_all_variants_each_with_its_folder(write):

@@ -6,8 +6,8 @@ import shutil
 import pandas as pd
 import pytest
 
+from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.compare import compare
-from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.records import damages
 from gan_zoo.bench.tables import write_tables
 

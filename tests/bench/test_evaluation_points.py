@@ -6,12 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from gan_zoo.bench import entries
-from gan_zoo.bench.plan import Recipe, make_plan
+from gan_zoo.bench.plan import make_plan
 from gan_zoo.bench.records import read_manifest
 from gan_zoo.bench.suite import SHIPPED, Preset, Suite, read_suite
-from gan_zoo.description import describe
+from gan_zoo.bench.suite_variants import make_variant
 from gan_zoo.engine import Budget
+from gan_zoo.options import RunOptions
+from gan_zoo.registry import describe
 
 SUITES = sorted(SHIPPED.glob("*.toml"))
 IMAGES = 12_800
@@ -20,7 +21,7 @@ EPOCH = {"digits": 1_297}
 
 
 def preset(**settings):
-    return Preset(seeds=1, n=10, **settings)
+    return Preset(seeds=1, num_samples=10, **settings)
 
 
 def amounts(settings, epoch=60_000):
@@ -83,7 +84,7 @@ def test_a_point_is_reached_at_the_same_step_under_every_budget(epoch, batch):
 def test_a_plan_counts_the_epochs_of_its_training_split(suite, toys):
     def planned(budget, first):
         path = suite(("images = 160", budget), ("evaluate_at = [0.4, 1.0]", f"evaluate_from = {first}"))
-        return make_plan(Recipe(suite=read_suite(path), preset="smoke", plugins=[toys], device="cpu"))
+        return make_plan(RunOptions(suite=read_suite(path), preset="smoke", plugins=[toys], device="cpu"))
 
     assert planned("images = 160", 40).evaluate_at == (0.25, 0.5, 1.0)
     assert planned("epochs = 2", 1_297).evaluate_at == (0.5, 1.0)
@@ -113,7 +114,7 @@ def pairs_of_equal_settings(suite):
     for one, other in itertools.combinations(suite.presets.values(), 2):
         names = set(one.variants or suite.variants) & set(other.variants or suite.variants)
         if any(
-            describe(entries.make(name, suite, one)) == describe(entries.make(name, suite, other)) for name in names
+            describe(make_variant(name, suite, one)) == describe(make_variant(name, suite, other)) for name in names
         ):
             yield sorted((one, other), key=lambda settings: amounts(settings, EPOCH.get(suite.data, 60_000))[1][-1])
 
@@ -137,8 +138,12 @@ def test_the_standard_preset_is_the_quick_one_with_a_larger_budget(path):
         return
     quick, standard = suite.preset("quick"), suite.preset("standard")
     for name in quick.variants or suite.variants:
-        assert describe(entries.make(name, suite, quick)) == describe(entries.make(name, suite, standard))
-    assert (quick.n, quick.extractors, quick.precision) == (standard.n, standard.extractors, standard.precision)
+        assert describe(make_variant(name, suite, quick)) == describe(make_variant(name, suite, standard))
+    assert (quick.num_samples, quick.extractors, quick.precision) == (
+        standard.num_samples,
+        standard.extractors,
+        standard.precision,
+    )
     assert set(quick.seed_list) <= set(standard.seed_list)
     assert max(quick.budget.values()) < max(standard.budget.values())
     assert quick.budget.keys() == standard.budget.keys()

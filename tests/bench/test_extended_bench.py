@@ -4,21 +4,21 @@ import pandas as pd
 import pytest
 
 from gan_zoo import GanZooError
-from gan_zoo.bench.listener import Listener
+from gan_zoo.bench.callbacks import Listener
 
 TIMES = ["seconds", "images_per_second", "peak_memory_bytes", "evaluation_seconds"]
-PRESETS = ("[presets.full]\nseeds = 1\nbudget = { images = 320 }\nn = 140\n", """
+PRESETS = ("[presets.full]\nseeds = 1\nbudget = { images = 320 }\nnum_samples = 140\n", """
 [presets.long]
 seeds = 2
 budget = { images = 1600 }
 evaluate_at = [0.04, 0.1, 0.5, 1.0]
-n = 140
+num_samples = 140
 batch_size = 16
 
 [presets.other]
 seeds = 2
 budget = { images = 1600 }
-n = 140
+num_samples = 140
 batch_size = 20
 precision = "bf16"
 """)  # fmt: skip
@@ -100,13 +100,13 @@ def test_a_shorter_preset_is_refused_whichever_command_came_last(bench, tmp_path
 def test_another_num_samples_keeps_the_training_and_measures_the_end_again(bench, tmp_path):
     bench("out", seeds=[0])
     notices = Notices()
-    bench("out", ("n = 140\nbatch", "n = 130\nbatch"), seeds=[0], listener=notices)
+    bench("out", ("num_samples = 140\nbatch", "num_samples = 130\nbatch"), seeds=[0], listener=notices)
     metrics = pd.read_csv(tmp_path / "out" / "metrics.csv")
     assert set(metrics["n"]) == {130}
     assert set(metrics.query("variant == 'sibling'")["step"]) == {10}
     assert len([text for text in notices.texts if "not evaluated there" in text]) == 2
     for path in (tmp_path / "out" / "cells").glob("sibling-*.jsonl"):
         assert path.read_text().count('"row":"begin"') == 1
-    bench("whole", ("n = 140\nbatch", "n = 130\nbatch"), seeds=[0])
+    bench("whole", ("num_samples = 140\nbatch", "num_samples = 130\nbatch"), seeds=[0])
     whole = pd.read_csv(tmp_path / "whole" / "metrics.csv").query("step != 4").reset_index(drop=True)
     pd.testing.assert_frame_equal(metrics.drop(columns="seconds"), whole.drop(columns="seconds"))

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 LONG = (("images = 160", "images = 4800"), ("[0.4, 1.0]", "[0.2, 0.4, 0.6, 0.8, 1.0]"))
 
 
-def a_cell_is_done_and_one_is_half_way(cells):
+def a_run_is_done_and_one_is_half_way(cells):
     done = any(kinds(rows, "end") for name, rows in cells.items() if not name.startswith("real"))
     # The first checkpoint is written between the first two evaluations.
     return done and any(len(kinds(rows, "metrics")) > 1 and not kinds(rows, "end") for rows in cells.values())
@@ -33,9 +33,9 @@ def test_a_killed_bench_goes_on(bench, suite, toys, tmp_path):
         "--jobs",
         "2",
     ]
-    kill_when(a_cell_is_done_and_one_is_half_way, out, words)
+    kill_when(a_run_is_done_and_one_is_half_way, out, words)
     before = rows(out)
-    finished = {name for name, cell in before.items() if kinds(cell, "end")}
+    finished = {name for name, run in before.items() if kinds(run, "end")}
     trained = {name for name in before if not name.startswith("real")}
     assert trained & finished
     assert trained - finished
@@ -43,7 +43,7 @@ def test_a_killed_bench_goes_on(bench, suite, toys, tmp_path):
     bench("out", *LONG, threads=1)
     bench("whole", *LONG, threads=1)
     after = rows(out)
-    assert all(len(kinds(cell, "end")) == 1 for cell in after.values())
+    assert all(len(kinds(run, "end")) == 1 for run in after.values())
     for name in finished:
         assert after[name] == before[name]
         assert len(kinds(after[name], "begin")) == 1
@@ -79,7 +79,7 @@ def deadly():
 
 
 @pytest.mark.parametrize(("part", "after"), [("networks", 0), ("after_discriminator_step", 2)])
-def test_a_cell_whose_process_is_killed_is_an_error_and_the_others_go_on(bench, toys, tmp_path, part, after):
+def test_a_run_whose_process_is_killed_is_an_error_and_the_others_go_on(bench, toys, tmp_path, part, after):
     toys.write_text(toys.read_text() + DEADLY.format(part=part, after=after), encoding="utf-8")
     outcome = bench("out", ('"by_heart"', '"deadly"'), jobs=2)
     why = "its process was killed, probably for memory before the run did; the same command runs it again"
@@ -87,17 +87,17 @@ def test_a_cell_whose_process_is_killed_is_an_error_and_the_others_go_on(bench, 
     runs = outcome.results.runs.set_index("variant")
     assert runs.loc["deadly", "status"].tolist() == ["error", "error"]
     assert set(runs.loc[["real", "sibling"], "status"]) == {"ok"}
-    dead = [cell for name, cell in rows(tmp_path / "out").items() if name.startswith("deadly")]
-    assert [len(kinds(cell, "end")) for cell in dead] == [1, 1], "a killed cell is not tried again in the same run"
+    dead = [run for name, run in rows(tmp_path / "out").items() if name.startswith("deadly")]
+    assert [len(kinds(run, "end")) for run in dead] == [1, 1], "a killed run is not tried again in the same run"
 
 
 LATE = """
 
 import os
 
-from gan_zoo.bench import worker
+from gan_zoo.bench.callbacks import ProgressFile
 
-worker._Teller.end = lambda *_: os._exit(3)
+ProgressFile.end = lambda *_: os._exit(3)
 """
 
 
@@ -106,7 +106,7 @@ def test_a_run_that_has_ended_is_no_error_if_its_process_dies_before_reporting_i
     outcome = bench("out", ('"by_heart", "sibling"', '"by_heart"'), jobs=2)
     assert outcome.errors == ()
     assert set(outcome.results.runs["status"]) == {"ok"}
-    assert [len(kinds(cell, "end")) for cell in rows(tmp_path / "out").values()] == [1] * 4
+    assert [len(kinds(run, "end")) for run in rows(tmp_path / "out").values()] == [1] * 4
 
 
 def test_what_a_worker_cannot_do_is_said_in_one_line(bench, toys):

@@ -6,7 +6,7 @@ import pytest
 
 from gan_zoo import api
 from gan_zoo.bench import plan as plan_module
-from gan_zoo.bench.records import read_cells
+from gan_zoo.bench.records import read_runs
 from gan_zoo.bench.tables import write_tables
 from gan_zoo.report.findings import ranking_table
 from gan_zoo.report.write import write_report
@@ -29,7 +29,7 @@ def test_it_trains_and_says_so(folder):
     assert set(results.runs["status"]) == {"ok"}
     assert len(results.history) > 0
     assert results.metrics.empty
-    assert all(cell.samples for cell in read_cells(out) if cell.begin["variant"] != "real")
+    assert all(cell.samples for cell in read_runs(out) if cell.begin["variant"] != "real")
     table = ranking_table(out)
     assert set(table["variant"].str.rstrip("†")) == {"by_heart", "sibling"}
     assert set(table["rank"]) == {""}

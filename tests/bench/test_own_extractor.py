@@ -7,7 +7,7 @@ import torch
 
 from gan_zoo import data
 from gan_zoo.bench import plan as plan_module
-from gan_zoo.bench.plan import Recipe, make_plan
+from gan_zoo.bench.plan import make_plan
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics import classifier_training as training_module
@@ -15,6 +15,7 @@ from gan_zoo.metrics import trained
 from gan_zoo.metrics.classifier import MEASURES
 from gan_zoo.metrics.extractors import load_extractor
 from gan_zoo.metrics.features import ExtractorUnavailable
+from gan_zoo.options import RunOptions
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +41,7 @@ def plan(suite, toys, monkeypatch):
         facts = {"name": "cats", "title": "Cats", "extractor": "trained"} | facts
         monkeypatch.setattr(data, "load", lambda *a, **k: replace(load(*a, **k), **facts))
         text = suite(('["digits-cnn"]', str(extractors.split()).replace("'", '"')), *changes)
-        return make_plan(Recipe(suite=read_suite(text), preset="smoke", plugins=[toys], device="cpu"))
+        return make_plan(RunOptions(suite=read_suite(text), preset="smoke", plugins=[toys], device="cpu"))
 
     return make
 
@@ -55,7 +56,7 @@ def test_a_classifier_is_trained_and_the_plan_says_so(plan):
 
 
 def test_a_plan_made_again_has_the_same_cells(plan):
-    assert [cell.name for cell in plan().cells()] == [cell.name for cell in plan().cells()]
+    assert [cell.name for cell in plan().runs()] == [cell.name for cell in plan().runs()]
 
 
 def test_inception_that_is_not_to_be_had_leaves_the_classifier(plan):
@@ -76,7 +77,7 @@ def test_without_labels_the_plan_says_what_is_left_out_and_goes_on(plan):
 
 
 def test_too_few_images_are_no_error_either(plan):
-    made = plan(("n = 140\nbatch", "n = 100\nbatch"))
+    made = plan(("num_samples = 140\nbatch", "num_samples = 100\nbatch"))
     assert made.extractors == ()
     assert made.notices[0] == "cats-cnn is left out: its figures need N of at least 129, and N is 100"
 

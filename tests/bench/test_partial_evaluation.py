@@ -6,7 +6,7 @@ import pytest
 
 from gan_zoo import train
 from gan_zoo.bench import run
-from gan_zoo.bench.records import read_cells
+from gan_zoo.bench.records import read_runs
 
 pytestmark = pytest.mark.usefixtures("no_report")
 
@@ -30,7 +30,7 @@ def stopping(before):
 
 def evaluations(folder):
     """What is on record of a single run's evaluations."""
-    (record,) = (record for record in read_cells(folder) if record.begin["variant"] != "real")
+    (record,) = (record for record in read_runs(folder) if record.begin["variant"] != "real")
     drawn = {(row["kind"], row["step"], (folder / row["file"]).is_file()) for row in record.samples}
     return drawn, {(row["extractor"], row["step"]) for row in record.metrics}
 

@@ -9,12 +9,13 @@ from torchvision.datasets import utils as torchvision_utils
 from gan_zoo import data, registry
 from gan_zoo.bench import identity as identity_module
 from gan_zoo.bench import plan as plan_module
-from gan_zoo.bench.plan import Recipe, make_plan
+from gan_zoo.bench.plan import make_plan
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.data.registry import DATA_ENV
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.extractors import load_extractor
 from gan_zoo.metrics.features import ExtractorUnavailable
+from gan_zoo.options import RunOptions
 
 
 @pytest.fixture
@@ -23,13 +24,13 @@ def plan(suite, toys):
 
     def make(*changes, **request):
         request = {"preset": "smoke", "plugins": [toys], "device": "cpu"} | request
-        return make_plan(Recipe(suite=read_suite(suite(*changes)), **request))
+        return make_plan(RunOptions(suite=read_suite(suite(*changes)), **request))
 
     return make
 
 
 def names(plan, *variants):
-    return {cell.name for cell in plan.cells() if cell.variant_name in (variants or {cell.variant_name})}
+    return {run.name for run in plan.runs() if run.variant_name in (variants or {run.variant_name})}
 
 
 def test_a_plan_made_again_is_the_same(plan):
@@ -37,8 +38,8 @@ def test_a_plan_made_again_is_the_same(plan):
     assert len(names(plan())) == 6
 
 
-def test_cells_come_seed_by_seed_behind_the_floor(plan):
-    order = [(cell.variant_name, cell.seed) for cell in plan().cells()]
+def test_runs_come_seed_by_seed_behind_the_floor(plan):
+    order = [(run.variant_name, run.seed) for run in plan().runs()]
     assert order == [("real", 0), ("real", 1), ("by_heart", 0), ("sibling", 0), ("by_heart", 1), ("sibling", 1)]
 
 
@@ -74,7 +75,9 @@ def measured_otherwise(before, after):
 
 
 def test_what_measures_names_the_runs_of_real_images_alone(plan):
-    assert measured_otherwise(identities(plan()), identities(plan(("n = 140\nbatch", "n = 141\nbatch"))))
+    assert measured_otherwise(
+        identities(plan()), identities(plan(("num_samples = 140\nbatch", "num_samples = 141\nbatch")))
+    )
 
 
 def test_other_samples_name_every_run(plan):
@@ -117,24 +120,24 @@ def test_a_revision_names_the_runs_of_its_variant_and_of_those_made_from_it(plan
 
 def test_a_name_a_group_and_a_module_change_no_number(plan, monkeypatch):
     before = plan()
-    identity = before.cells()[-1].identity
+    identity = before.runs()[-1].identity
     moved = json.loads(json.dumps(identity).replace("gan_zoo.losses.adversarial.", "gan_zoo.losses.energy."))
     assert moved != identity
     assert identity_module.decisive(moved) == identity_module.decisive(identity)
 
 
-def test_threads_name_every_cell_and_jobs_none(plan):
+def test_threads_name_every_run_and_jobs_none(plan):
     assert not names(plan()) & names(plan(threads=2))
     assert names(plan(jobs=1)) == names(plan(jobs=2))
 
 
-def test_a_seed_names_its_own_cells(plan):
+def test_a_seed_names_its_own_runs(plan):
     zero, one, both = (names(plan(seeds=seeds)) for seeds in ([0], [1], [0, 1]))
     assert not zero & one
     assert zero | one == both
 
 
-def test_an_edited_plugin_names_its_own_cells(plan, toys):
+def test_an_edited_plugin_names_its_own_runs(plan, toys):
     def both():
         made = plan(('"sibling"]', '"gan"]'))
         return names(made, "by_heart"), names(made, "gan", "real")
@@ -195,12 +198,12 @@ def test_auto_is_quick_on_a_cpu(plan):
 
 def test_a_request_goes_before_the_suite(plan):
     made = plan(variants=["sibling"], seeds=[3])
-    assert [(cell.variant_name, cell.seed) for cell in made.cells()] == [("real", 3), ("sibling", 3)]
+    assert [(run.variant_name, run.seed) for run in made.runs()] == [("real", 3), ("sibling", 3)]
 
 
 def test_n_is_no_more_than_the_test_split(plan):
-    made = plan(("n = 140\nbatch", "n = 600\nbatch"))
-    assert made.preset.n == 500
+    made = plan(("num_samples = 140\nbatch", "num_samples = 600\nbatch"))
+    assert made.preset.num_samples == 500
     assert made.notices == ("num_samples reduced from 600 to 500, the size of the test split of digits",)
 
 
@@ -221,7 +224,7 @@ def test_an_extractor_that_needs_more_images_is_left_out(plan, monkeypatch):
     monkeypatch.setattr(plan_module, "load_extractor", load)
     made = plan(('["digits-cnn"]', '["digits-cnn", "inception"]'))
     assert [extractor.name for extractor in made.extractors] == ["digits-cnn"]
-    assert made.notices == ("inception is left out: its figures need N of at least 2048, and N is 140",)
+    assert made.notices == ("inception is left out: it needs num_samples of at least 2048, not 140",)
 
 
 def test_an_extractor_that_is_not_to_be_had_is_left_out(plan, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 
 from gan_zoo import api, data, registry
 from gan_zoo.bench.points import PointEvaluator, judge_of
-from gan_zoo.bench.records import read_cells, read_manifest
+from gan_zoo.bench.records import read_manifest, read_runs
 from gan_zoo.bench.tables import write_tables
 from gan_zoo.engine import Sampler, init
 from gan_zoo.errors import GanZooError
@@ -29,7 +29,7 @@ extractors = ["density"]
 seeds = 2
 budget = { images = 128 }
 evaluate_at = [0.5, 1.0]
-n = 20_000
+num_samples = 20_000
 """
 
 
@@ -75,7 +75,7 @@ def test_rows_and_manifest_say_what_was_measured(folder):
     manifest = read_manifest(folder)
     assert (manifest["ranked_by"], list(manifest["extractors"]), manifest["n"]) == ("jsd", ["density"], 20_000)
     assert (manifest["data"]["kind"], len(manifest["data"]["density"]["means"])) == ("points", 8)
-    cell = next(cell for cell in read_cells(folder) if cell.begin["variant"] == "true_ring")
+    cell = next(cell for cell in read_runs(folder) if cell.begin["variant"] == "true_ring")
     row = cell.metrics[-1]
     assert (row["extractor"], row["n"], row["reference"], list(row["selection"])) == (
         "density",
@@ -87,7 +87,7 @@ def test_rows_and_manifest_say_what_was_measured(folder):
 
 
 def test_points_are_recorded_and_at_the_end_the_densities(folder):
-    cell = next(cell for cell in read_cells(folder) if cell.begin["variant"] == "true_ring")
+    cell = next(cell for cell in read_runs(folder) if cell.begin["variant"] == "true_ring")
     first, last = (np.load(folder / row["file"]) for row in cell.points)
     assert first.files == ["points"]
     assert first["points"].shape == (2500, 2)
@@ -132,7 +132,7 @@ def test_the_same_seed_draws_the_same_figures():
     ("old", "new", "said"),
     [
         ('["density"]', '["mnist-cnn"]', "is a set of points, which 'mnist-cnn' cannot see"),
-        ("n = 20_000", "n = 100", "modes are looked for among 2500 points"),
+        ("num_samples = 20_000", "num_samples = 100", "modes are looked for among 2500 points"),
     ],
 )
 def test_what_does_not_fit_points_is_one_line(tmp_path, old, new, said):
@@ -164,8 +164,8 @@ def test_a_penalized_discriminator_is_no_estimate_of_the_ratio(name, judges):
 def test_points_are_measured_from_python():
     variant = get("nsgan", backbone={"name": "points", "width": 4, "depth": 1}, latent="2 normal")
     sampler = Sampler.of(init(variant, data.load("ring8"), seed=0))
-    measured = api.evaluate(sampler, "ring8", n=2500).set_index(["variant", "metric"])["value"]
+    measured = api.evaluate(sampler, "ring8", num_samples=2500).set_index(["variant", "metric"])["value"]
     assert measured["real", "modes_found"] == 8
     assert measured["nsgan", "jsd"] > 0.5
     with pytest.raises(GanZooError, match=r"n is 100; modes are looked for among 2,500 points"):
-        api.evaluate(sampler, "ring8", n=100)
+        api.evaluate(sampler, "ring8", num_samples=100)

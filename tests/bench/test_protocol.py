@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gan_zoo.bench.protocol import TITLES, differences, fingerprint_of, protocols, settings_digest
-from gan_zoo.bench.records import plain, read_cells, read_manifest
+from gan_zoo.bench.records import plain, read_manifest, read_runs
 
 RESULTS = Path(__file__).parents[2] / "results"
 VERSIONS = {"torch": "2.9.0", "torchvision": "0.24.0", "torch-fidelity": "0.4.0"}
@@ -142,7 +142,7 @@ FOLDERS = sorted(path.parent for path in RESULTS.rglob("manifest.json") if "cell
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.relative_to(RESULTS).as_posix())
 def test_a_folder_of_results_has_one_protocol_an_extractor_with_nothing_missing(folder):
     manifest = read_manifest(folder)
-    found = protocols(manifest, read_cells(folder))
+    found = protocols(manifest, read_runs(folder))
     assert set(found) == set(manifest["extractors"])
     for those in found.values():
         assert len(those) == 1

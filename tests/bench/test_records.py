@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from gan_zoo.bench.records import append, read_cell, read_cells, read_manifest, write_json
+from gan_zoo.bench.records import append, read_manifest, read_run, read_runs, write_json
 from gan_zoo.errors import GanZooError
 
 BEGIN = {"row": "begin", "variant": "gan", "seed": 0, "data": "mnist", "preset": "quick"}
@@ -30,11 +30,11 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def cell(path):
+def run(path):
     def written(*rows):
         for row in rows:
             append(path, row)
-        return read_cell(path)
+        return read_run(path)
 
     return written
 
@@ -43,79 +43,79 @@ def steps(rows):
     return [row["step"] for row in rows]
 
 
-def test_what_was_appended_is_read(cell):
-    read = cell(BEGIN, history(1), metrics(1), samples(1), history(2), END)
+def test_what_was_appended_is_read(run):
+    read = run(BEGIN, history(1), metrics(1), samples(1), history(2), END)
     assert (read.name, read.begin, read.end) == ("gan-seed0-01234567", BEGIN, END)
     assert (steps(read.history), steps(read.metrics), steps(read.samples)) == ([1, 2], [1], [1])
     assert read.history[0]["values"] == {"discriminator_loss": 0.5}
     assert read.status == "ok"
 
 
-def test_a_cell_without_end_is_unfinished(cell):
-    assert cell(BEGIN, history(1)).status == "unfinished"
+def test_a_run_without_end_is_unfinished(run):
+    assert run(BEGIN, history(1)).status == "unfinished"
 
 
-def test_a_kill_at_any_byte_loses_at_most_the_last_row(cell, path):
-    cell(BEGIN, history(1), history(2))
+def test_a_kill_at_any_byte_loses_at_most_the_last_row(run, path):
+    run(BEGIN, history(1), history(2))
     whole = path.read_bytes()
     start = whole.rindex(b"\n", 0, -1) + 1
     for length in range(start, len(whole) - 1):
         path.write_bytes(whole[:length])
-        assert steps(read_cell(path).history) == [1]
+        assert steps(read_run(path).history) == [1]
 
 
-def test_a_run_goes_on_behind_a_torn_row(cell, path):
-    cell(BEGIN, history(1), history(2))
+def test_a_run_goes_on_behind_a_torn_row(run, path):
+    run(BEGIN, history(1), history(2))
     path.write_bytes(path.read_bytes()[:-7])
-    read = cell({"row": "resume", "step": 1}, history(2, 0.25), END)
+    read = run({"row": "resume", "step": 1}, history(2, 0.25), END)
     assert [row["values"]["discriminator_loss"] for row in read.history] == [0.5, 0.25]
     assert read.status == "ok"
     assert len(path.read_text(encoding="utf-8").splitlines()) == 5, "the torn row is removed"
 
 
-def test_a_row_without_its_line_end_is_torn(cell, path):
-    cell(BEGIN, history(1))
+def test_a_row_without_its_line_end_is_torn(run, path):
+    run(BEGIN, history(1))
     path.write_bytes(path.read_bytes()[:-1])
-    assert steps(read_cell(path).history) == []
-    assert steps(cell(history(2)).history) == [2]
+    assert steps(read_run(path).history) == []
+    assert steps(run(history(2)).history) == [2]
 
 
 @pytest.mark.parametrize("torn", [b"\x00\x00\x00", b"\xff\xfe", b"12", b'"text"', b"[]", b"null"])
-def test_a_torn_line_that_is_no_row_is_removed(cell, path, torn):
-    cell(BEGIN, history(1))
+def test_a_torn_line_that_is_no_row_is_removed(run, path, torn):
+    run(BEGIN, history(1))
     path.write_bytes(path.read_bytes() + torn)
-    assert steps(cell(history(2)).history) == [1, 2]
+    assert steps(run(history(2)).history) == [1, 2]
 
 
-def test_begin_voids_what_stands_before_it(cell):
+def test_begin_voids_what_stands_before_it(run):
     again = BEGIN | {"started": "later"}
-    read = cell(BEGIN, history(1), metrics(1), samples(1), END, again, history(3))
+    read = run(BEGIN, history(1), metrics(1), samples(1), END, again, history(3))
     assert (read.begin, steps(read.history), read.metrics, read.samples) == (again, [3], [], [])
     assert read.status == "unfinished"
 
 
-def test_resume_voids_later_rows_and_the_end(cell):
+def test_resume_voids_later_rows_and_the_end(run):
     before = [row(step) for step in (1, 2, 3) for row in (history, metrics, samples)]
-    read = cell(BEGIN, *before, END, {"row": "resume", "step": 2})
+    read = run(BEGIN, *before, END, {"row": "resume", "step": 2})
     assert [steps(rows) for rows in (read.history, read.metrics, read.samples)] == [[1, 2]] * 3
     assert read.status == "unfinished"
 
 
 @pytest.mark.parametrize("resumed", [False, True])
-def test_the_row_of_an_incomplete_interval_is_replaced_when_the_run_is_extended(cell, resumed):
+def test_the_row_of_an_incomplete_interval_is_replaced_when_the_run_is_extended(run, resumed):
     rows = [BEGIN, history(50), history(60) | {"partial": True}, END]
-    assert steps(cell(*rows).history) == [50, 60]
+    assert steps(run(*rows).history) == [50, 60]
     if resumed:
-        assert steps(cell({"row": "resume", "step": 60}, history(100), END).history) == [50, 100]
+        assert steps(run({"row": "resume", "step": 60}, history(100), END).history) == [50, 100]
 
 
 WHOLE = (BEGIN, history(1), metrics(1), {"row": "resume", "step": 1}, history(2), metrics(2), END)
 
 
 @pytest.mark.parametrize("line", range(1, 1 + len(WHOLE)))
-def test_any_flipped_bit_of_a_line_is_damage_that_names_it(cell, path, line):
+def test_any_flipped_bit_of_a_line_is_damage_that_names_it(run, path, line):
     """Of every byte of the line one bit, the line end aside: a digit that is another digit is damage too."""
-    cell(*WHOLE)
+    run(*WHOLE)
     lines = path.read_bytes().splitlines(keepends=True)
     for place in range(len(lines[line - 1]) - 1):
         flipped = bytearray(lines[line - 1])
@@ -123,25 +123,25 @@ def test_any_flipped_bit_of_a_line_is_damage_that_names_it(cell, path, line):
         if flipped[place] == ord("\n"):
             continue
         path.write_bytes(b"".join([*lines[: line - 1], bytes(flipped), *lines[line:]]))
-        read = read_cell(path)
+        read = read_run(path)
         assert read.damage == f"{path} is damaged in line {line}", bytes(flipped)
         assert read.status == "unfinished"
 
 
 @pytest.mark.parametrize("line", [2, 5])
-def test_a_line_that_is_missing_or_repeated_is_damage_of_the_end_row(cell, path, line):
-    cell(*WHOLE)
+def test_a_line_that_is_missing_or_repeated_is_damage_of_the_end_row(run, path, line):
+    run(*WHOLE)
     lines = path.read_bytes().splitlines(keepends=True)
     for changed in ([*lines[: line - 1], *lines[line:]], [*lines[:line], *lines[line - 1 :]]):
         path.write_bytes(b"".join(changed))
-        assert read_cell(path).damage == f"{path} is damaged in line {len(changed)}"
+        assert read_run(path).damage == f"{path} is damaged in line {len(changed)}"
 
 
-def test_a_run_that_is_begun_again_leaves_its_damage_behind(cell, path):
-    cell(*WHOLE)
+def test_a_run_that_is_begun_again_leaves_its_damage_behind(run, path):
+    run(*WHOLE)
     path.write_bytes(path.read_bytes().replace(b'"fid":1.0', b'"fid":9.0'))
-    assert read_cell(path).damage
-    read = cell(BEGIN, history(1), metrics(1), END)
+    assert read_run(path).damage
+    read = run(BEGIN, history(1), metrics(1), END)
     assert (read.damage, read.status) == ("", "ok")
 
 
@@ -150,21 +150,21 @@ def test_records_of_earlier_versions_have_no_checksums(path):
     old = [BEGIN, history(1), {"row": "resume", "step": 1}, history(2), END]
     lines = [json.dumps(row) for row in old]
     path.write_text("\n".join([*lines[:2], lines[3][:9], *lines[2:]]) + "\n")
-    read = read_cell(path)
+    read = read_run(path)
     assert (read.damage, read.status, steps(read.history)) == ("", "ok", [1, 2])
     path.write_text("\n".join([*lines[:3], lines[3][:9], *lines[4:]]) + "\n")
-    assert read_cell(path).damage == f"{path} is damaged in line 4"
+    assert read_run(path).damage == f"{path} is damaged in line 4"
 
 
-def test_what_json_lacks_is_null(cell, path):
+def test_what_json_lacks_is_null(run, path):
     row = {"row": "history", "step": 1, "values": {"a": math.nan, "b": [math.inf, (-math.inf, 1.0)]}}
-    assert cell(BEGIN, row).history[0]["values"] == {"a": None, "b": [None, [None, 1.0]]}
+    assert run(BEGIN, row).history[0]["values"] == {"a": None, "b": [None, [None, 1.0]]}
     assert "NaN" not in path.read_text(encoding="utf-8")
 
 
-def test_text_of_any_kind_stays_one_line(cell):
+def test_text_of_any_kind_stays_one_line(run):
     message = "line\nbreak \u2028 \x85 \x0b and 漢字"
-    assert cell(BEGIN, END | {"message": message}).end["message"] == message
+    assert run(BEGIN, END | {"message": message}).end["message"] == message
 
 
 def test_the_manifest_comes_back(tmp_path):
@@ -174,28 +174,28 @@ def test_the_manifest_comes_back(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["manifest.json"]
 
 
-def test_cells_are_read_in_the_order_of_the_manifest(tmp_path):
+def test_runs_are_read_in_the_order_of_the_manifest(tmp_path):
     (tmp_path / "cells").mkdir()
     for name in ("a", "b", "stranger"):
         append(tmp_path / "cells" / f"{name}.jsonl", BEGIN)
     write_json(tmp_path / "manifest.json", {"cells": ["b", "missing", "a"], "data": {"name": "mnist"}})
-    assert [cell.name for cell in read_cells(tmp_path)] == ["b", "a"]
+    assert [run.name for run in read_runs(tmp_path)] == ["b", "a"]
 
 
 @pytest.mark.parametrize("key", ["variant", "seed", "data", "preset"])
-def test_a_cell_that_does_not_tell_what_it_is_of_is_one_line(tmp_path, key):
+def test_a_run_that_does_not_tell_what_it_is_of_is_one_line(tmp_path, key):
     (tmp_path / "cells").mkdir()
     write_json(tmp_path / "manifest.json", {"cells": ["a"], "data": {"name": "mnist"}})
     append(tmp_path / "cells" / "a.jsonl", {name: value for name, value in BEGIN.items() if name != key})
-    with pytest.raises(GanZooError, match=rf"a\.jsonl does not tell its {key}; delete it"):
-        read_cells(tmp_path)
+    with pytest.raises(GanZooError, match=rf"a\.jsonl does not name its {key}; delete it"):
+        read_runs(tmp_path)
 
 
-def test_a_cell_without_a_whole_row_is_read(tmp_path):
+def test_a_run_without_a_whole_row_is_read(tmp_path):
     (tmp_path / "cells").mkdir()
     write_json(tmp_path / "manifest.json", {"cells": ["a"], "data": {"name": "mnist"}})
     (tmp_path / "cells" / "a.jsonl").write_text('{"row": "beg')
-    assert [cell.begin for cell in read_cells(tmp_path)] == [{}]
+    assert [run.begin for run in read_runs(tmp_path)] == [{}]
 
 
 @pytest.mark.parametrize(
@@ -204,8 +204,8 @@ def test_a_cell_without_a_whole_row_is_read(tmp_path):
         (None, "it has no manifest.json"),
         (b'{"cells": [', "is damaged"),
         (b"\xff\xfe\x00", "is damaged"),
-        (b"[]", "names no cells"),
-        (json.dumps({"title": "x"}).encode(), "names no cells"),
+        (b"[]", "names no runs"),
+        (json.dumps({"title": "x"}).encode(), "names no runs"),
         (json.dumps({"cells": []}).encode(), "does not name its data"),
         (json.dumps({"cells": [], "data": "mnist"}).encode(), "does not name its data"),
     ],

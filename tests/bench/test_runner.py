@@ -11,8 +11,8 @@ from PIL import Image
 
 from gan_zoo import GanZooError
 from gan_zoo.bench import runner
-from gan_zoo.bench.listener import Listener
-from gan_zoo.bench.records import read_cells
+from gan_zoo.bench.callbacks import Listener
+from gan_zoo.bench.records import read_runs
 from gan_zoo.bench.samples import NEIGHBOR_ROWS, NEIGHBORS
 from gan_zoo.bench.schedule import RESULTS
 from gan_zoo.engine import advance, start
@@ -23,7 +23,7 @@ TIMES = ["seconds", "images_per_second", "peak_memory_bytes"]
 
 
 def rows(folder, name):
-    """All rows of the cell files whose name begins so."""
+    """All rows of the run files whose name begins so."""
     return [json.loads(line) for path in folder.glob(f"cells/{name}*.jsonl") for line in path.read_text().splitlines()]
 
 
@@ -53,12 +53,12 @@ class CtrlC(Listener):
     def notice(self, text):
         self.notices.append(text)
 
-    def block(self, cell, share, rate, values):
-        if cell.variant_name == self.variant and share >= self.share:
+    def block(self, run, share, rate, values):
+        if run.variant_name == self.variant and share >= self.share:
             signal.raise_signal(self.number)
 
 
-def test_every_cell_is_on_record(bench, tmp_path):
+def test_every_run_is_on_record(bench, tmp_path):
     outcome = bench()
     results = outcome.results
     assert outcome.errors == ()
@@ -69,20 +69,20 @@ def test_every_cell_is_on_record(bench, tmp_path):
     trained = results.runs[results.runs["variant"] != "real"]
     assert set(trained["images"]) == {160}
     assert set(trained["discriminator_steps"]) == set(trained["generator_steps"]) == {10}
-    for cell in read_cells(tmp_path / "out"):
-        if cell.begin["variant"] != "real":
-            assert [row["step"] for row in cell.metrics] == [4, 10]
-            kinds = [(row["kind"], row["step"]) for row in cell.samples]
+    for run in read_runs(tmp_path / "out"):
+        if run.begin["variant"] != "real":
+            assert [row["step"] for row in run.metrics] == [4, 10]
+            kinds = [(row["kind"], row["step"]) for row in run.samples]
             assert kinds == [("grid", 4), ("neighbors", 10), ("grid", 10)]
-            assert [row["discriminator_steps"] for row in cell.metrics] == [4, 10]
-            assert all((tmp_path / "out" / row["file"]).is_file() for row in cell.samples)
-            assert cell.history[-1]["step"] == 10
+            assert [row["discriminator_steps"] for row in run.metrics] == [4, 10]
+            assert all((tmp_path / "out" / row["file"]).is_file() for row in run.samples)
+            assert run.history[-1]["step"] == 10
 
 
 def test_samples_lie_beside_their_nearest_training_images(bench, tmp_path):
     """`by_heart` draws digits, a little paler: the nearest training image is all but the same picture."""
     bench()
-    found = next(cell for cell in read_cells(tmp_path / "out") if cell.begin["variant"] == "by_heart")
+    found = next(run for run in read_runs(tmp_path / "out") if run.begin["variant"] == "by_heart")
     grid, _, row = sorted(found.samples, key=lambda row: (row["kind"], row["step"]))
     pixels = np.asarray(Image.open(tmp_path / "out" / row["file"]))
     tiles = pixels.reshape(row["rows"], row["height"], row["columns"], row["width"]).swapaxes(1, 2)
@@ -112,15 +112,15 @@ def test_one_n_and_one_reference_for_all(bench):
 
 def test_the_best_is_chosen_on_another_draw(bench, tmp_path):
     runs = bench().results.runs.set_index("cell")
-    for cell in read_cells(tmp_path / "out"):
-        if cell.begin["variant"] != "real":
-            assert all(row["selection"]["fid"] != row["values"]["fid"] for row in cell.metrics)
-            chosen = min(cell.metrics, key=lambda row: row["selection"]["fid"])
-            assert runs.loc[cell.name, "best_step"] == chosen["step"]
-            assert runs.loc[cell.name, "best_fid_digits-cnn"] == pytest.approx(chosen["values"]["fid"], rel=1e-12)
+    for run in read_runs(tmp_path / "out"):
+        if run.begin["variant"] != "real":
+            assert all(row["selection"]["fid"] != row["values"]["fid"] for row in run.metrics)
+            chosen = min(run.metrics, key=lambda row: row["selection"]["fid"])
+            assert runs.loc[run.name, "best_step"] == chosen["step"]
+            assert runs.loc[run.name, "best_fid_digits-cnn"] == pytest.approx(chosen["values"]["fid"], rel=1e-12)
 
 
-def test_a_finished_cell_is_never_trained_twice(bench, tmp_path):
+def test_a_finished_run_is_never_trained_twice(bench, tmp_path):
     first = bench()
     before = content(tmp_path / "out")
     again = bench()
@@ -134,7 +134,7 @@ def test_a_run_made_again_gives_the_same_figures(bench, tmp_path):
     same_figures(tmp_path / "one", tmp_path / "two")
 
 
-def test_another_seed_adds_cells_and_keeps_the_others(bench, tmp_path):
+def test_another_seed_adds_runs_and_keeps_the_others(bench, tmp_path):
     bench(seeds=[0])
     before = content(tmp_path / "out")
     runs = bench(seeds=[0, 1]).results.runs
@@ -185,7 +185,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(bench, tmp_path, dama
     assert len([text for text in listener.notices if "is damaged" in text and ".safetensors" in text]) == len(damaged)
 
 
-def test_an_edited_plugin_trains_its_cells_alone(bench, toys, tmp_path):
+def test_an_edited_plugin_trains_its_runs_alone(bench, toys, tmp_path):
     first = bench("out", ('"sibling"]', '"gan"]'))
     before = content(tmp_path / "out")
     toys.write_text(toys.read_text().replace("3.0", "2.5"), encoding="utf-8")
@@ -309,8 +309,8 @@ def test_training_comes_first_and_a_seeds_floor_after_its_variants(bench):
         def __init__(self):
             self.names = []
 
-        def begin(self, cell):
-            self.names.append((cell.seed, cell.variant_name))
+        def begin(self, run):
+            self.names.append((run.seed, run.variant_name))
 
     order = Order()
     bench(listener=order)

@@ -6,11 +6,12 @@ import pytest
 
 import gan_zoo
 from gan_zoo import data
-from gan_zoo.bench import entries
-from gan_zoo.bench.plan import Recipe, make_plan
+from gan_zoo.bench import suite_variants
+from gan_zoo.bench.plan import make_plan
 from gan_zoo.bench.suite import SHIPPED, read_suite
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.extractors import EXTRACTORS
+from gan_zoo.options import RunOptions
 
 SUITES = sorted(SHIPPED.glob("*.toml"))
 POINTS = {"ring8": (2,), "grid25": (2,), "mixture1d": (1,)}
@@ -23,7 +24,7 @@ extractors = ["digits-cnn"]
 seeds = 2
 budget = { images = 256 }
 evaluate_at = [0.5, 1.0]
-n = 50
+num_samples = 50
 """
 
 
@@ -36,7 +37,7 @@ def message(tmp_path):
         assert GOOD.count(old) == 1
         path.write_text(GOOD.replace(old, new), encoding="utf-8")
         with pytest.raises(GanZooError) as error:
-            make_plan(Recipe(suite=read_suite(path), preset="smoke"))
+            make_plan(RunOptions(suite=read_suite(path), preset="smoke"))
         assert str(path) in str(error.value)
         return str(error.value)
 
@@ -56,7 +57,7 @@ def test_every_preset_resolves(path):
     for preset in suite.presets.values():
         assert set(preset.extractors or suite.extractors) <= {*EXTRACTORS, "density"}
         for name in {*suite.variants, *(preset.variants or ()), *preset.options}:
-            variant = entries.make(name, suite, preset)
+            variant = suite_variants.make_variant(name, suite, preset)
             channels, side = 3 if suite.data == "stacked_mnist" else 1, variant.image_side
             variant.build(POINTS.get(suite.data, (channels, side, side)), 10)
 
@@ -75,12 +76,12 @@ def test_the_good_one_is_read(tmp_path):
         (
             "seeds = 2",
             "sedes = 2",
-            ["unknown key 'presets.smoke.sedes'", "did you mean 'seeds'?", "evaluate_at, evaluate_from, n,"],
+            ["unknown key 'presets.smoke.sedes'", "did you mean 'seeds'?", "evaluate_at, evaluate_from, num_samples,"],
         ),
         ("[presets.smoke]", "[preset.smoke]", ["unknown key 'preset'", "did you mean 'presets'?"]),
-        ("n = 50", "", ["key 'presets.smoke.n' is missing"]),
-        ("n = 50", 'n = "many"', ["key 'presets.smoke.n' is 'many'", "integer"]),
-        ("n = 50", "n = 0", ["key 'presets.smoke.n' is 0", "greater than or equal to 1"]),
+        ("num_samples = 50", "", ["key 'presets.smoke.num_samples' is missing"]),
+        ("num_samples = 50", 'num_samples = "many"', ["key 'presets.smoke.num_samples' is 'many'", "integer"]),
+        ("num_samples = 50", "num_samples = 0", ["key 'presets.smoke.num_samples' is 0", "greater than or equal to 1"]),
         ("seeds = 2", 'seeds = "two"', ["key 'presets.smoke.seeds' is 'two'", "a count of at least 1, or a list"]),
         ("seeds = 2", "seeds = true", ["key 'presets.smoke.seeds' is True"]),
         ("seeds = 2", "seeds = 0", ["key 'presets.smoke.seeds' is 0"]),
@@ -113,10 +114,26 @@ def test_the_good_one_is_read(tmp_path):
         ('["gan"]', '["gna"]', ["key 'variants'", "unknown variant 'gna'; did you mean 'gan'?", "cgan, dcgan"]),
         ('"digits"\n', '"digit"\n', ["key 'data'", "unknown data set 'digit'; did you mean 'digits'?", "mnist"]),
         ('["digits-cnn"]', '["digits-cn"]', ["key 'extractors'", "did you mean 'digits-cnn'?", "inception"]),
-        ("n = 50", 'n = 50\nvariants = ["dcgna"]', ["key 'presets.smoke.variants'", "did you mean 'dcgan'?"]),
-        ("n = 50", "n = 50\noptions = { gann = {} }", ["key 'presets.smoke.options'", "did you mean 'gan'?"]),
-        ("n = 50", "n = 50\noptions = { dcgan = { widht = 1 } }", ["options.dcgan'", "'widht'", "mean 'width'?"]),
-        ("n = 50", 'n = 50\noptions = { gan = { latent = "x" } }', ["presets.smoke.options.gan'", "'x'"]),
+        (
+            "num_samples = 50",
+            'num_samples = 50\nvariants = ["dcgna"]',
+            ["key 'presets.smoke.variants'", "did you mean 'dcgan'?"],
+        ),
+        (
+            "num_samples = 50",
+            "num_samples = 50\noptions = { gann = {} }",
+            ["key 'presets.smoke.options'", "did you mean 'gan'?"],
+        ),
+        (
+            "num_samples = 50",
+            "num_samples = 50\noptions = { dcgan = { widht = 1 } }",
+            ["options.dcgan'", "'widht'", "mean 'width'?"],
+        ),
+        (
+            "num_samples = 50",
+            'num_samples = 50\noptions = { gan = { latent = "x" } }',
+            ["presets.smoke.options.gan'", "'x'"],
+        ),
     ],
 )
 def test_a_mistake_is_one_line(message, old, new, parts):
@@ -133,14 +150,14 @@ def test_an_unknown_preset_is_named(message):
 
 
 def test_two_mistakes_are_two_lines(message):
-    assert len(message("n = 50", "n = 0\nm = 1").splitlines()) == 2
+    assert len(message("num_samples = 50", "num_samples = 0\nm = 1").splitlines()) == 2
 
 
 def test_a_variant_named_twice_is_refused(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(GOOD, encoding="utf-8")
     with pytest.raises(GanZooError, match="named twice: gan"):
-        make_plan(Recipe(suite=read_suite(path), preset="smoke", variants=["gan", "gan"]))
+        make_plan(RunOptions(suite=read_suite(path), preset="smoke", variants=["gan", "gan"]))
 
 
 @pytest.mark.parametrize("path", ["nowhere.toml", "."])

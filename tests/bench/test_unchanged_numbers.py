@@ -25,7 +25,7 @@ extractors = ["digits-cnn"]
 [presets.smoke]
 seeds = 1
 budget = { images = 160 }
-n = 140
+num_samples = 140
 batch_size = 16
 options = { dcgan = { width = 4 } }
 """

@@ -22,7 +22,7 @@ def test_our_count_is_that_of_torch_over_a_real_step(name):
         {"fake_batch_size": 6},
         {"fakes_in_eval": True},
         {"packing": 2},
-        {"joint": True},
+        {"concat_real_fake": True},
     ],
     ids=str,
 )

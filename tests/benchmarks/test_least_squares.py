@@ -18,15 +18,15 @@ from timing.quality import contrasts
 from gan_zoo import data, registry
 from gan_zoo.engine import init
 from gan_zoo.errors import GanZooError
-from gan_zoo.losses import Critique, Step
+from gan_zoo.losses import DiscriminatorOutput, Step
 
 STEP = 1e-5
 
 
 def _loss(objective, scores):
     """The generator's loss of scores (B,), as training takes it."""
-    step = Step(critic=lambda *_: Critique(scores), real=scores, fake=scores, labels=None, fake_labels=None, latent={},
-                random=torch.Generator())  # fmt: skip
+    samples = {"real": scores, "fake": scores, "labels": None, "fake_labels": None, "latent": {}}
+    step = Step(discriminator=lambda *_: DiscriminatorOutput(scores), random=torch.Generator(), **samples)
     return torch.stack(list(objective.generator(step, {}).terms.values())).sum()
 
 

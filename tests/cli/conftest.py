@@ -11,7 +11,7 @@ from rich.console import Console
 from torchvision.datasets import utils as torchvision_utils
 
 from gan_zoo import registry
-from gan_zoo.cli import main
+from gan_zoo.cli import app
 
 TOYS = Path(__file__).parents[1] / "toys.py"
 
@@ -47,11 +47,11 @@ def gan_zoo(monkeypatch, capsys):
     def run(*words, columns=100):
         with monkeypatch.context() as patch:
             patch.setattr(sys, "argv", ["gan-zoo", *map(str, words)])
-            patch.setattr(main, "_console", lambda: Console(width=columns))
+            patch.setattr(app, "_console", lambda: Console(width=columns))
             patch.setenv("COLUMNS", str(columns))
             status = 0
             try:
-                main.main()
+                app.main()
             except SystemExit as end:
                 status = end.code or 0
         said = capsys.readouterr()
@@ -80,7 +80,8 @@ def _finished(tmp_path_factory):
     suite = folder / "toys.toml"
     suite.write_text(
         'title = "Toys"\ndata = "digits"\nvariants = ["by_heart", "cgan"]\nextractors = ["digits-cnn"]\n'
-        "[presets.smoke]\nseeds = 2\nbudget = { images = 160 }\nevaluate_at = [0.4, 1.0]\nn = 140\nbatch_size = 16\n",
+        "[presets.smoke]\nseeds = 2\nbudget = { images = 160 }\nevaluate_at = [0.4, 1.0]\n"
+        "num_samples = 140\nbatch_size = 16\n",
         encoding="utf-8",
     )
     words = ["bench", suite, "--preset", "smoke", "--plugin", TOYS, "--out", folder / "out", "--jobs", "1"]
@@ -88,9 +89,9 @@ def _finished(tmp_path_factory):
         registry.names()
         patch.setattr(registry, "_factories", dict(registry._factories))
         patch.setattr(sys, "argv", ["gan-zoo", *map(str, words)])
-        patch.setattr(main, "_console", lambda: Console(width=80, file=said))
+        patch.setattr(app, "_console", lambda: Console(width=80, file=said))
         with pytest.raises(SystemExit, match=r"^0$"):
-            main.main()
+            app.main()
     return folder
 
 

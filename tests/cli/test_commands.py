@@ -7,7 +7,7 @@ from PIL import Image
 
 @pytest.mark.parametrize(("n", "size"), [(1, (32, 32)), (7, (160, 64)), (20, (160, 128)), (21, (320, 96))])
 def test_sample_sizes(gan_zoo, toys, checkpoint, tmp_path, n, size):
-    said = gan_zoo("sample", checkpoint("by_heart"), "--plugin", toys, "--n", n)
+    said = gan_zoo("sample", checkpoint("by_heart"), "--plugin", toys, "--num-samples", n)
     assert said.status == 0, said.err
     assert Image.open(tmp_path / "samples.png").size == size
 

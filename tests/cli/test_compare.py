@@ -46,7 +46,7 @@ def copied(folder, name, *, factor=1.0, variant="by_heart"):
 
 
 def test_folders_of_another_n_or_image_side_or_data_are_refused(gan_zoo, earlier, bench, tmp_path):
-    bench("fewer", ("n = 140\nbatch", "n = 130\nbatch"), seeds=[0])
+    bench("fewer", ("num_samples = 140\nbatch", "num_samples = 130\nbatch"), seeds=[0])
     said = gan_zoo("compare", earlier, tmp_path / "fewer")
     assert (said.status, said.out) == (2, "")
     assert said.err.splitlines() == [HEAD, "error: N: 140 in earlier and 130 in fewer"]

@@ -7,9 +7,9 @@ import sys
 import pytest
 import typer
 
-from gan_zoo.cli import main
+from gan_zoo.cli import app
 
-VERBS = sorted(typer.main.get_command(main.app).commands)
+VERBS = sorted(typer.main.get_command(app.app).commands)
 LOOK = """
 import sys
 from gan_zoo.cli import main
@@ -67,8 +67,8 @@ def test_the_version(gan_zoo):
 
 @pytest.mark.parametrize(("words", "status"), [(HELP, 0), (SHOWN, 0), (MISTYPED, 2)], ids=["help", "shown", "mistyped"])
 def test_what_answers_at_once_imports_nothing_slow(words, status, environment, tmp_path):
-    wrong = 'title = "x"\ndata = "mnits"\nvariants = ["gan"]\nextractors = ["own"]\n[presets.quick]\nseeds = 1\nn = 9\n'
-    (tmp_path / "wrong.toml").write_text(f"{wrong}budget = {{ steps = 9 }}\n", encoding="utf-8")
+    wrong = 'title = "x"\ndata = "mnits"\nvariants = ["gan"]\nextractors = ["own"]\n[presets.quick]\nseeds = 1\n'
+    (tmp_path / "wrong.toml").write_text(f"{wrong}num_samples = 9\nbudget = {{ steps = 9 }}\n", encoding="utf-8")
     code = LOOK.format(commands=[(status, line.split()) for line in words], slow=SLOW)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120)
     assert done.returncode == 0, done.stderr

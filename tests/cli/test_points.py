@@ -11,6 +11,6 @@ def test_points_are_written_as_numbers(gan_zoo, tmp_path):
     (points,) = (tmp_path / "run" / "cells").rglob("points-*.npz")
     assert np.load(points)["points"].shape == (2500, 2)
     (saved,) = (tmp_path / "run" / "checkpoints").glob("nsgan-*.safetensors")
-    drawn = gan_zoo("sample", saved, "--n", "7", "--out", tmp_path / "few.png")
+    drawn = gan_zoo("sample", saved, "--num-samples", "7", "--out", tmp_path / "few.png")
     assert drawn.status == 0, drawn.err
     assert np.loadtxt(tmp_path / "few.csv", delimiter=",").shape == (7, 2)

@@ -8,12 +8,13 @@ import pytest
 from rich.console import Console
 
 from gan_zoo import registry
-from gan_zoo.bench.plan import Recipe, make_plan
-from gan_zoo.bench.single import single_recipe
+from gan_zoo.bench.plan import make_plan
 from gan_zoo.bench.suite import read_suite
+from gan_zoo.bench.train import single_options, single_suite
 from gan_zoo.budget import Budget
 from gan_zoo.cli import console
 from gan_zoo.cli.console import BenchListener
+from gan_zoo.options import RunOptions
 
 VALUES = {"discriminator_loss": 0.5, "generator_loss": 1.25}
 ENDED = {"status": "ok", "message": "", "seconds": 130.0}
@@ -21,7 +22,7 @@ ENDED = {"status": "ok", "message": "", "seconds": 130.0}
 
 @pytest.fixture
 def plan(suite, toys):
-    return make_plan(Recipe(suite=read_suite(suite()), preset="smoke", plugins=(toys,), device="cpu", jobs=2))
+    return make_plan(RunOptions(suite=read_suite(suite()), preset="smoke", plugins=(toys,), device="cpu", jobs=2))
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def listener(*, terminal=False):
 
 
 def runs(plan):
-    return [run for run in plan.cells() if run.variant is not None]
+    return [run for run in plan.runs() if run.variant is not None]
 
 
 def test_a_line_every_ten_seconds_says_what_is_trained_and_how_far(plan, clock, tmp_path):
@@ -140,8 +141,8 @@ def test_bars_fit_eighty_columns(plan, clock, tmp_path):
 
 def test_a_single_run_has_one_bar_with_the_time_that_is_left(clock, toys, tmp_path):
     registry.load_plugin(toys)
-    recipe = single_recipe(registry.get("by_heart"), "digits", Budget("images", 64), seed=0, channels=None)
-    plan = make_plan(replace(recipe, plugins=(toys,), device="cpu"))
+    suite = single_suite(registry.get("by_heart"), "digits", Budget("images", 64), seed=0, channels=None)
+    plan = make_plan(single_options(suite, RunOptions(plugins=(toys,), device="cpu")))
     one, shown = listener(terminal=True)
     (run,) = runs(plan)
     with one:

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from gan_zoo.bench.listener import Listener
+from gan_zoo.bench.callbacks import Listener
 from gan_zoo.engine import checkpoint
 
 pytestmark = pytest.mark.slow
@@ -128,7 +128,7 @@ def test_checkpoints_are_written_by_time_and_the_one_before_is_kept(bench, tmp_p
         def __init__(self):
             self.steps = []
 
-        def block(self, cell, share, rate, values):
+        def block(self, run, share, rate, values):
             for path in (tmp_path / "out" / "checkpoints").glob("by_heart-*"):
                 if "previous" not in path.name and checkpoint.previous(path).is_file():
                     pair = (checkpoint.previous(path), path)

@@ -1,7 +1,5 @@
 """`gan-zoo search` as a user meets it."""
 
-import sys
-
 import pandas as pd
 import pytest
 
@@ -63,23 +61,6 @@ def test_what_does_not_fit_is_one_line(gan_zoo, suite, tmp_path, words, parts):
 def test_a_range_that_is_none_is_one_line(gan_zoo, suite, tmp_path, table, said):
     suite(('["by_heart", "sibling"]', '["gan"]'), ("[presets.smoke]", f"[search]\n{table}\n\n[presets.smoke]"))
     assert said in gan_zoo(*WORDS, "--trials", "1").error
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_damaged_journal_is_one_line(gan_zoo, suite, tmp_path):
-    suite(('["by_heart", "sibling"]', '["gan"]'))
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "search.json").write_text('{"variants": {}}')
-    (tmp_path / "out" / "optuna.journal").write_text("no journal\n")
-    said = gan_zoo(*WORDS, "--trials", "1")
-    assert said.status == 2
-    assert "optuna.journal is damaged" in said.error
-
-
-def test_without_optuna_one_line_names_the_extra(gan_zoo, monkeypatch, tmp_path, toys):
-    monkeypatch.setitem(sys.modules, "optuna", None)
-    said = gan_zoo(*WORDS, "--trials", "1", "--plugin", toys)
-    assert said.error == 'a search needs optuna, which is not installed; pip install "gan-zoo[search]"'
     assert not (tmp_path / "out").exists()
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from killing import COMMAND, kinds, rows
 
-from gan_zoo.bench.listener import Listener
+from gan_zoo.bench.callbacks import Listener
 from gan_zoo.engine import checkpoint
 from gan_zoo.errors import Interrupted
 from gan_zoo.metrics.evaluator import Evaluator
@@ -65,7 +65,7 @@ def training(*variants, least=1):
     """Whether so many variants have rows of history, and have not ended."""
 
     def holds(cells):
-        begun = [name for name, cell in cells.items() if kinds(cell, "history") and not kinds(cell, "end")]
+        begun = [name for name, run in cells.items() if kinds(run, "history") and not kinds(run, "end")]
         return len({name.split("-")[0] for name in begun} & set(variants)) >= least
 
     return holds
@@ -160,7 +160,7 @@ def test_a_second_ctrl_c_stops_at_once_and_what_was_saved_is_resumed(
     bed.unlink()
     said = gan_zoo(*words)
     assert said.status == 0, said.err
-    (stuck,) = (cell for name, cell in rows(tmp_path / "out").items() if name.startswith("stuck"))
+    (stuck,) = (run for name, run in rows(tmp_path / "out").items() if name.startswith("stuck"))
     assert kinds(stuck, "resume")[0]["step"] > 0
     assert len(kinds(stuck, "begin")) == 1
 
@@ -242,7 +242,7 @@ class Signal(Listener):
     def __init__(self):
         self.sent = False
 
-    def block(self, cell, share, rate, values):
+    def block(self, run, share, rate, values):
         if not self.sent and share > 0.2:
             self.sent = True
             for process in multiprocessing.active_children():
@@ -258,9 +258,9 @@ def test_workers_that_are_terminated_alone_cost_their_own_runs(bench, tmp_path):
     assert bench("out", *LONG, seeds=[0]).errors == ()
     bench("whole", *LONG, seeds=[0])
     assert_same(tmp_path / "out", tmp_path / "whole")
-    for name, cell in rows(tmp_path / "out").items():
-        if len(kinds(cell, "end")) > 1:
-            assert kinds(cell, "resume")[0]["step"] > 0, name
+    for name, run in rows(tmp_path / "out").items():
+        if len(kinds(run, "end")) > 1:
+            assert kinds(run, "resume")[0]["step"] > 0, name
 
 
 @pytest.mark.parametrize("evaluation", [1, 2, 4])

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from gan_zoo import load
-from gan_zoo.bench.records import read_cells, read_manifest
+from gan_zoo.bench.records import read_manifest, read_runs
 
 SMALL = ("--data", "digits", "--set", "batch_size=8", "--threads", "1")
 
@@ -48,7 +48,7 @@ def test_train_and_sample(train, gan_zoo, tmp_path):
     saved = checkpoint_of(folder, "cgan")
     assert load(saved).variant.batch_size == 8
 
-    said = gan_zoo("sample", saved, "--class", "7", "--n", "25", "--out", "deep/er/7.png")
+    said = gan_zoo("sample", saved, "--class", "7", "--num-samples", "25", "--out", "deep/er/7.png")
     assert said.status == 0, said.err
     assert "wrote 25 images of class 7 by cgan to deep/er/7.png" in said.out
     assert Image.open(tmp_path / "deep" / "er" / "7.png").size == (320, 96)
@@ -63,7 +63,7 @@ def test_budgets_and_the_default_folder(gan_zoo, toys, tmp_path, budget, images)
     folder = tmp_path / "runs" / "by_heart-digits-seed0"
     assert pd.read_csv(folder / "history.csv")["images"].iloc[-1] == images
     assert pd.read_csv(folder / "metrics.csv").empty
-    assert any(cell.samples for cell in read_cells(folder))
+    assert any(run.samples for run in read_runs(folder))
 
 
 def test_a_finished_run_answers_with_its_numbers_and_trains_nothing(train, tmp_path):

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
 from gan_zoo import registry, tensors
@@ -93,7 +93,7 @@ def _saved(state, folder):
     return path
 
 
-def test_a_restored_state_is_the_saved_one_and_goes_on_to_the_bit(tmp_path):
+def test_a_restored_state_is_the_saved_one_and_resumes_to_the_bit(tmp_path):
     """Five rounds of 2x8 over 30 samples: the cut falls inside an epoch."""
     unbroken = advance(_start(), 3)
     path = _saved(unbroken, tmp_path)
@@ -113,10 +113,12 @@ def test_what_a_continuation_needs_is_in_the_file(tmp_path):
     assert same == ["random.noise"]
 
 
-def test_history_and_seconds_are_carried(tmp_path):
+def test_history_and_seconds_are_restored(tmp_path):
     state = advance(_start(), 2)
-    state.seconds, state.warmup_seconds = 1.25, 2.0
+    state.seconds = 1.25
+    state.warmup_seconds = 2.0
     flush(state)
+    advance(state, 3)
     begun = _start()
     begun.warmup_seconds = 0.5
     restored = checkpoint.restore(begun, checkpoint.load(_saved(state, tmp_path)))
@@ -124,6 +126,8 @@ def test_history_and_seconds_are_carried(tmp_path):
     assert restored.warmup_seconds == 2.5
     assert restored.history.rows == state.history.rows
     assert restored.history.rows[0]["step"] == 2
+    assert sum(map(len, restored.history.pending)) == 3
+    assert flush(restored) == flush(state)
 
 
 def test_a_run_that_was_restored_saves_the_same_content(tmp_path):
@@ -178,14 +182,6 @@ def test_tied_weights_are_saved(tmp_path):
     _assert_same(advance(state, 2), advance(restored, 2))
 
 
-def test_the_file_is_safetensors_with_no_pickle(tmp_path):
-    path = _saved(advance(_start(), 2), tmp_path)
-    assert "order" in load_file(path)
-    with pytest.raises(pickle.UnpicklingError):
-        pickle.loads(path.read_bytes())
-    assert [file.name for file in tmp_path.iterdir()] == [path.name]
-
-
 def test_a_kill_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
     path = _saved(advance(_start(), 1), tmp_path)
     content = path.read_bytes()
@@ -215,7 +211,7 @@ def test_options_that_no_file_can_hold_are_one_clear_line(tmp_path):
 
 
 @pytest.mark.parametrize("keep_previous", [False, True])
-def test_the_checkpoint_before_is_kept_where_asked_for(tmp_path, keep_previous):
+def test_the_previous_checkpoint_is_kept_if_requested(tmp_path, keep_previous):
     path, state = tmp_path / "state.safetensors", _start()
     for _ in range(3):
         checkpoint.save(advance(state, 1), path, keep_previous=keep_previous)
@@ -251,13 +247,6 @@ def test_a_flipped_bit_of_a_tensor_is_damage(tmp_path, part):
     with pytest.raises(DamagedFileError, match="is damaged") as error:
         checkpoint.load(path)
     _one_line(error, path)
-
-
-def test_the_steps_of_an_incomplete_interval_are_carried(tmp_path):
-    state = advance(_start(), 3)
-    restored = checkpoint.restore(_start(), checkpoint.load(_saved(state, tmp_path)))
-    assert len(restored.history.pending) == 1
-    assert flush(restored) == flush(state)
 
 
 def _one_line(error, path):
@@ -307,7 +296,7 @@ def test_safetensors_of_another_kind_are_one_clear_line(tmp_path, facts):
         (lambda: _start(data=random_data(4, n=31)), "does not fit variant 'stateful' as it is now"),
     ],
 )
-def test_another_run_cannot_go_on_from_it(tmp_path, other, said):
+def test_another_run_cannot_resume_it(tmp_path, other, said):
     path = _saved(advance(_start(), 1), tmp_path)
     with pytest.raises(GanZooError, match=said) as error:
         checkpoint.restore(other(), checkpoint.load(path))
@@ -315,33 +304,24 @@ def test_another_run_cannot_go_on_from_it(tmp_path, other, said):
 
 
 @pytest.mark.parametrize(
-    "lost", ["random.latent", "random.default", "generator.layers.0.weight", "order", "objective.k"]
+    "name", ["random.latent", "random.default", "generator.layers.0.weight", "order", "objective.k", "of CUDA"]
 )
-def test_a_tensor_that_is_missing_is_one_clear_line(tmp_path, lost):
-    loaded = checkpoint.load(_saved(advance(_start(), 1), tmp_path))
-    del loaded.tensors[lost]
-    with pytest.raises(GanZooError, match="does not fit"):
-        checkpoint.restore(_start(), loaded)
-
-
-def test_the_random_state_of_another_kind_of_device_is_one_clear_line(tmp_path):
+def test_a_tensor_that_is_missing_or_of_another_device_is_one_clear_line(tmp_path, name):
     """CUDA's generators have 16 bytes of state."""
     loaded = checkpoint.load(_saved(advance(_start(), 1), tmp_path))
-    loaded.tensors["random.order"] = torch.zeros(16, dtype=torch.uint8)
+    loaded.tensors.pop(name, None)
+    if name == "of CUDA":
+        loaded.tensors["random.order"] = torch.zeros(16, dtype=torch.uint8)
     with pytest.raises(GanZooError, match="does not fit"):
         checkpoint.restore(_start(), loaded)
 
 
-def test_a_variant_that_has_changed_since_cannot_sample(tmp_path):
+def test_a_variant_that_has_changed_or_gone_cannot_sample(tmp_path):
     loaded = checkpoint.load(_saved(advance(_start("small"), 1), tmp_path))
     registry._factories["small"] = lambda: replace(registry.get("gan"), batch_size=8)
-    with pytest.raises(GanZooError, match="does not fit variant 'small' as it is now") as error:
+    with pytest.raises(GanZooError, match="does not fit variant 'small'") as error:
         loaded.sampler("cpu")
     assert "\n" not in str(error.value)
-
-
-def test_a_variant_that_is_not_registered_here_is_one_clear_line(tmp_path):
-    loaded = checkpoint.load(_saved(advance(_start("small"), 1), tmp_path))
     del registry._factories["small"]
-    with pytest.raises(GanZooError, match=r"holds variant 'small', which is not registered here.*--plugin"):
+    with pytest.raises(GanZooError, match=r"'small'.*--plugin"):
         loaded.sampler("cpu")

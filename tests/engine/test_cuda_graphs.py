@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from gan_zoo.engine import advance, checkpoint, flush, init, start
-from gan_zoo.engine.cuda_graphs import Graphs, _renew_generators, record_cuda
+from gan_zoo.engine.cuda_graphs import Graphs, _replace_generators, record_cuda
 from gan_zoo.losses import Result, cross_entropy
 from gan_zoo.losses.penalties import gradient_penalty
 from gan_zoo.networks.dcgan import linear_stem
-from gan_zoo.optimizer import Optimizer
+from gan_zoo.optimizer import Optimizer, Schedule
 from gan_zoo.registry import get
 from gan_zoo.validation import random_data
 
@@ -26,7 +26,7 @@ def _dropping(spec):
     return generator, discriminator
 
 
-ADAM = Optimizer("KerasAdam", {"lr": 2e-4, "betas": (0.5, 0.999), "eps": 1e-7}, decay=1e-2)
+ADAM = Optimizer("KerasAdam", {"lr": Schedule(2e-4, "inverse", decay=1e-2), "betas": (0.5, 0.999), "eps": 1e-7})
 VARIANTS = {
     "gan": replace(get("gan"), batch_size=8),
     "cgan": replace(get("cgan"), batch_size=8, ema=0.9),
@@ -98,7 +98,7 @@ def test_a_variant_that_waits_for_the_device_is_run_round_by_round_and_says_so()
     plain = _start("gan", graphs=False)
     advance(state, ROUNDS)
     advance(plain, ROUNDS)
-    assert state.execution == "eager: a round waits for the device"
+    assert state.execution == "eager: an iteration waits for the device"
     assert flush(state) == pytest.approx(flush(plain), rel=1e-3, abs=1e-4)
 
 
@@ -131,7 +131,7 @@ def test_recordings_that_break_off_keep_no_memory():
         for _ in range(4):
             with pytest.raises(RuntimeError):
                 record_cuda(broken, state)
-            _renew_generators(state)
+            _replace_generators(state)
             torch.cuda.empty_cache()
             reserved.append(torch.cuda.memory_reserved())
     assert reserved[-1] <= reserved[0]
@@ -152,7 +152,7 @@ def test_a_graph_that_replays_wrongly_is_not_used():
     state.recorded = Graphs(state, torch.cuda.Stream(), record=lambda run, state: Wrong(record_cuda(run, state), state))
     advance(state, ROUNDS)
     advance(plain, ROUNDS)
-    assert "differs from single steps" in state.execution
+    assert "differs from eager steps" in state.execution
     torch.testing.assert_close(_weights(state), _weights(plain), rtol=1e-3, atol=1e-4)
     assert all(torch.equal(state.random[use].get_state(), plain.random[use].get_state()) for use in plain.random)
 

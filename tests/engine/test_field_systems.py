@@ -217,8 +217,17 @@ class _Hinge(_Wgan):
         pass
 
 
-LOOPS = {"wgan": _Wgan, "wgan_gp": _WganGp, "dragan": _Dragan, "r1gan": _R1, "r3gan": _R3, "acgan": _Acgan,
-         "infogan": _Infogan, "began": _Began, "hinge": _Hinge}  # fmt: skip
+LOOPS = {
+    "wgan": _Wgan,
+    "wgan_gp": _WganGp,
+    "dragan": _Dragan,
+    "r1gan": _R1,
+    "r3gan": _R3,
+    "acgan": _Acgan,
+    "infogan": _Infogan,
+    "began": _Began,
+    "hinge": _Hinge,
+}
 
 
 @pytest.mark.parametrize("name", LOOPS)

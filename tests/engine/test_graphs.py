@@ -16,7 +16,7 @@ from gan_zoo.engine.cuda_graphs import RING, UNROLL, WARM_UP, Graphs
 from gan_zoo.losses import Result, cross_entropy
 from gan_zoo.losses.penalties import gradient_penalty
 from gan_zoo.networks.mlp import mlp
-from gan_zoo.optimizer import Optimizer
+from gan_zoo.optimizer import Optimizer, Schedule
 from gan_zoo.registry import get
 from gan_zoo.validation import random_data
 
@@ -38,7 +38,7 @@ def _variant(name="cgan", **changes):
     return replace(get(name), networks=_small, batch_size=4, **changes)
 
 
-ADAM = Optimizer("KerasAdam", {"lr": 2e-4, "betas": (0.5, 0.999), "eps": 1e-7}, decay=1e-2)
+ADAM = Optimizer("KerasAdam", {"lr": Schedule(2e-4, "inverse", decay=1e-2), "betas": (0.5, 0.999), "eps": 1e-7})
 VARIANTS = {
     "one step": _variant(),
     "penalty, noise and average": _variant(penalties=(gradient_penalty(),), ema=0.9),

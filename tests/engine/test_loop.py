@@ -9,7 +9,7 @@ import torch
 
 from gan_zoo import losses
 from gan_zoo.device import _CLEAR_REFS, peak_memory
-from gan_zoo.engine import Budget, Diverged, advance, draw, flush, init, train_run, train_to
+from gan_zoo.engine import Budget, advance, draw, flush, init, train_run, train_to
 from gan_zoo.engine.loop import HISTORY_INTERVAL
 from gan_zoo.engine.sampler import Sampler
 from gan_zoo.errors import GanZooError
@@ -135,6 +135,7 @@ def test_history_rows_are_the_means_of_fixed_intervals(tiny, pixels, unit):
         for name in each[0]:
             assert row[name] == pytest.approx(sum(values[name] for values in each[start:end]) / (end - start), rel=1e-5)
     assert table["seconds"].is_monotonic_increasing
+    assert "values" not in table.columns
 
 
 @pytest.mark.parametrize("first", [1, HISTORY_INTERVAL - 1, HISTORY_INTERVAL, HISTORY_INTERVAL + 1])
@@ -175,13 +176,6 @@ def test_an_injected_draw_is_what_is_trained_on(tiny, pixels):
     assert len(drawn) == 3
 
 
-def test_history_as_a_table(tiny, pixels):
-    table = train_run(_begun(tiny(), pixels()), Budget("steps", 5)).history
-    assert table["step"].tolist() == [5]
-    assert {"images", "seconds", "discriminator_loss", "D(real)"} <= set(table.columns)
-    assert "values" not in table.columns
-
-
 def _nan_from(step_number, player="discriminator"):
     base, calls = losses.cross_entropy(), []
 
@@ -200,11 +194,6 @@ def test_a_loss_that_is_not_a_number_has_diverged(tiny, pixels, player):
     assert f"{player}_loss" in run.message
     assert "step 4" in run.message
     assert math.isnan(run.history[f"{player}_loss"].iloc[-1])
-
-
-def test_train_to_says_so_itself(tiny, pixels):
-    with pytest.raises(Diverged, match="at step 2"):
-        list(train_to(init(tiny(objective=_nan_from(2)), pixels(), seed=0), Budget("steps", 10)))
 
 
 def test_a_learning_rate_out_of_all_bounds_diverges(tiny, pixels):
@@ -236,6 +225,7 @@ def _failing(error):
     "error",
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has ..."),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.5 GiB. GPU 0 ... setting PYTORCH_ALLOC_CONF=x"),
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
         MemoryError("no memory for an array of 9 bytes"),
     ],
@@ -243,18 +233,9 @@ def _failing(error):
 def test_memory_that_runs_out_is_a_status(tiny, pixels, error):
     run = train_run(_begun(tiny(objective=_failing(error)), pixels()), Budget("steps", 3))
     assert run.status == "out_of_memory"
-    assert run.message.startswith(f"batch of 8: {str(error).partition(chr(10))[0].removesuffix('.')};")
     assert "--set batch_size=4" in run.message
+    assert "PYTORCH_ALLOC_CONF" not in run.message
     assert run.state.rounds == 0
-
-
-def test_what_torch_says_of_its_allocator_is_left_out(tiny, pixels):
-    error = torch.OutOfMemoryError(
-        "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 79.10 GiB of which 1.00 GiB is "
-        "free. If reserved but unallocated memory is large try setting PYTORCH_ALLOC_CONF=expandable_segments:True"
-    )
-    run = train_run(_begun(tiny(objective=_failing(error)), pixels()), Budget("steps", 3))
-    assert run.message.startswith("batch of 8: CUDA out of memory. Tried to allocate 2.50 GiB; lower it")
 
 
 @pytest.mark.skipif(not _CLEAR_REFS.exists(), reason="peak memory of a process is Linux's")
@@ -290,15 +271,9 @@ def test_a_notice_of_the_engine_is_a_warning(tiny, pixels):
         train_run(state, Budget("steps", 1))
 
 
-@pytest.mark.parametrize("error", [ValueError("of the variant"), RuntimeError("shapes"), GanZooError("bad input")])
+@pytest.mark.parametrize(
+    "error", [ValueError("of the variant"), RuntimeError("shapes"), GanZooError("bad input"), KeyboardInterrupt("stop")]
+)
 def test_any_other_error_is_raised(tiny, pixels, error):
     with pytest.raises(type(error), match=str(error)):
         train_run(_begun(tiny(objective=_failing(error)), pixels()), Budget("steps", 3))
-
-
-def test_a_stopped_milestone_is_not_swallowed(tiny, pixels):
-    def stop(_state, _fraction):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train_run(_begun(tiny(), pixels()), Budget("steps", 3), on_milestone=stop)

@@ -11,7 +11,7 @@ from torch.nn.functional import binary_cross_entropy, cross_entropy
 from gan_zoo import losses
 from gan_zoo.engine import Batch, Fakes, advance, flush, init
 from gan_zoo.latent import categorical, normal
-from gan_zoo.losses import Critique, Objective, Result
+from gan_zoo.losses import DiscriminatorOutput, Objective, Result
 from gan_zoo.optimizer import Optimizer
 
 
@@ -50,7 +50,7 @@ class _WithHead(nn.Module):
 
     def forward(self, samples):
         features = self.body(samples.flatten(1)).tanh()
-        return Critique(self.score(features).squeeze(1), {"code": self.head(features)})
+        return DiscriminatorOutput(self.score(features).squeeze(1), {"code": self.head(features)})
 
 
 def _information(weight):

@@ -131,7 +131,7 @@ def test_a_joint_batch_is_normalized_as_one(tiny, pixels, with_critic):
 
     made = {}
     for joint in (False, True):
-        variant = with_critic(tiny(joint=joint, after_discriminator_step=note), lambda _spec: _Watched())
+        variant = with_critic(tiny(concat_real_fake=joint, after_discriminator_step=note), lambda _spec: _Watched())
         made[joint] = (
             init(variant, pixels(), seed=0).networks.discriminator,
             advance(init(variant, pixels(), seed=0), 1),
@@ -150,7 +150,7 @@ def test_packs_are_stacked_along_the_channels(tiny, pixels, with_critic):
     random = torch.Generator().manual_seed(0)
     real = torch.rand(8, 3, 4, 4, generator=random)
     batch = Batch(real, torch.zeros(8, dtype=torch.int64), Fakes(torch.rand(8, 100, generator=random), None))
-    variant = with_critic(tiny(packing=2), lambda spec: _Watched(spec.judged_shape[0]))
+    variant = with_critic(tiny(packing=2), lambda spec: _Watched(spec.discriminator_input_shape[0]))
     state = init(variant, pixels(channels=3), seed=0)
     generator = copy.deepcopy(state.networks.generator)
     advance(state, 1, draw=lambda _state: batch)

@@ -97,7 +97,12 @@ def test_steps_are_larger_than_with_two_optimizers_at_first():
 
 def _variant():
     """Convolutions, dropout and a decay that float32 can show, two discriminator steps a round."""
-    adam = {"name": "KerasAdam", "lr": 2e-4, "betas": [0.5, 0.999], "eps": 1e-7, "decay": 0.25}
+    adam = {
+        "name": "KerasAdam",
+        "lr": {"start": 2e-4, "shape": "inverse", "decay": 0.25},
+        "betas": [0.5, 0.999],
+        "eps": 1e-7,
+    }
     changes = {"generator_optimizer": adam, "discriminator_optimizer": adam, "discriminator_steps": 2}
     return get("dcgan_keras", width=2, batch_size=4, **changes)
 

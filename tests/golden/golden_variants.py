@@ -34,7 +34,7 @@ class Case:
 
 
 _POINTS = {"backbone": {"name": "points", "width": 16, "depth": 2, "scale": 2.5}, "latent": "2 normal"}
-_ADAM = {"name": "Adam", "lr": 1e-3, "betas": [0.0, 0.9], "decay": 0.1}
+_ADAM = {"name": "Adam", "lr": {"start": 1e-3, "shape": "inverse", "decay": 0.1}, "betas": [0.0, 0.9]}
 _FURTHER = {
     "dcgan_keras, no dropout": Case("dcgan_keras", {"dropout": 0.0}),
     "dcgan_paper, rules broken": Case(
@@ -56,7 +56,7 @@ _FURTHER = {
             "generator_batch_size": 10,
             "sampling": "replacement",
             "ema": 0.9,
-            "joint": True,
+            "concat_real_fake": True,
         },
     ),
 }

@@ -1,19 +1,19 @@
 import pytest
 import torch
 
-from gan_zoo.losses import Critique, Step
+from gan_zoo.losses import DiscriminatorOutput, Step
 
 
 @pytest.fixture
 def make_step():
     """Makes a step whose samples are their own scores, with further outputs for every batch by name."""
 
-    def make(real, fake, critic=None, extra=None, **settings):
+    def make(real, fake, discriminator=None, extra=None, **settings):
         def identity(samples, _labels):
-            return Critique(samples.flatten(), extra or {})
+            return DiscriminatorOutput(samples.flatten(), extra or {})
 
         random = torch.Generator().manual_seed(0)
         given = {"labels": None, "fake_labels": None, "latent": {}, "random": random, **settings}
-        return Step(critic=critic or identity, real=real, fake=fake, **given)
+        return Step(discriminator=discriminator or identity, real=real, fake=fake, **given)
 
     return make

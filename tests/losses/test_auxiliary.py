@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from gan_zoo.losses import Critique, cross_entropy, hinge, mutual_information, with_classes
+from gan_zoo.losses import DiscriminatorOutput, cross_entropy, hinge, mutual_information, with_classes
 
 SCORES = [-1.0, 0.5, 2.0]
 SAID = [[2.0, -1.0, 0.5], [0.0, 1.0, 3.0], [-2.0, 0.3, 0.0]]
@@ -38,7 +38,7 @@ def judged(make_step):
 
     def make(of_real, of_fake, **settings):
         real, fake = _tensor(SCORES), _tensor(SCORES)
-        critic = lambda samples, _labels: Critique(samples, of_real if samples is real else of_fake)  # noqa: E731
+        critic = lambda samples, _labels: DiscriminatorOutput(samples, of_real if samples is real else of_fake)  # noqa: E731
         return make_step(real, fake, critic, **settings)
 
     return make

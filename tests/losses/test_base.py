@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from gan_zoo.losses import Critique
+from gan_zoo.losses import DiscriminatorOutput
 
 
 def _tensor(values):
@@ -13,7 +13,7 @@ def _tensor(values):
 
 def _normalizing(samples, _labels):
     norm = nn.BatchNorm1d(1, affine=False, eps=1e-15).double()
-    return Critique(norm(samples.view(-1, 1)).flatten(), {"double": 2 * samples})
+    return DiscriminatorOutput(norm(samples.view(-1, 1)).flatten(), {"double": 2 * samples})
 
 
 def test_batch_norm_sees_real_and_fake_apart(make_step):
@@ -25,7 +25,7 @@ def test_batch_norm_sees_real_and_fake_apart(make_step):
 
 def test_batch_norm_sees_a_joint_batch(make_step):
     """Together [0, 2, 10, 14] has mean 6.5 and variance 32.75; so also where the fakes are more than the real ones."""
-    step = make_step(_tensor([0.0]), _tensor([2.0, 10.0, 14.0]), _normalizing, joint=True)
+    step = make_step(_tensor([0.0]), _tensor([2.0, 10.0, 14.0]), _normalizing, concat_real_fake=True)
     expected = [(x - 6.5) / 32.75**0.5 for x in (0, 2, 10, 14)]
     assert step.on_real.score.tolist() == pytest.approx(expected[:1])
     assert step.on_fake.score.tolist() == pytest.approx(expected[1:])
@@ -39,11 +39,16 @@ def test_labels_go_with_their_samples_and_each_critique_is_made_once(joint, make
 
     def critic(samples, labels):
         calls.append((samples.tolist(), labels.tolist()))
-        return Critique(samples)
+        return DiscriminatorOutput(samples)
 
     labels, fake_labels = torch.tensor([1, 2]), torch.tensor([3])
     step = make_step(
-        torch.tensor([5.0, 6.0]), torch.tensor([7.0]), critic, joint=joint, labels=labels, fake_labels=fake_labels
+        torch.tensor([5.0, 6.0]),
+        torch.tensor([7.0]),
+        critic,
+        concat_real_fake=joint,
+        labels=labels,
+        fake_labels=fake_labels,
     )
     for _ in range(2):
         assert (step.on_real.score.tolist(), step.on_fake.score.tolist()) == ([5, 6], [7])

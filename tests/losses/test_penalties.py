@@ -1,4 +1,4 @@
-"""The gradient penalty against closed forms and finite differences, and that it trains the critic."""
+"""Penalties against closed forms and finite differences, of values and of the discriminator's gradients."""
 
 from dataclasses import replace
 from functools import partial
@@ -9,84 +9,232 @@ from torch import nn
 
 from gan_zoo.engine import advance, flush, init
 from gan_zoo.errors import GanZooError
-from gan_zoo.losses import Critique, Objective, Result, Step
-from gan_zoo.losses.penalties import gradient_penalty
+from gan_zoo.losses import DiscriminatorOutput, Objective, Result, Step
+from gan_zoo.losses.penalties import gradient_penalty, noise_penalty, zero_centered
 from gan_zoo.networks.mlp import mlp
 from gan_zoo.registry import get
 from gan_zoo.validation import random_data
 
-
-def _step(critic, real, fake, labels=None):
-    random = torch.Generator().manual_seed(0)
-    return Step(critic=critic, real=real, fake=fake, labels=labels, fake_labels=labels, latent={}, random=random)
-
-
-def _batches(*shape, fakes=None):
-    random = torch.Generator().manual_seed(1)
-    return torch.randn(*shape, generator=random).double(), torch.randn(
-        fakes or shape[0], *shape[1:], generator=random
-    ).double()
+ONE_SLOPE = {"between": gradient_penalty, "around": noise_penalty}
+ZERO = {"r1": partial(zero_centered, "real"), "r2": partial(zero_centered, "fake")}
+ALL = ONE_SLOPE | ZERO
+VALUES = {1: 4, 3: 12}
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_linear_critic(channels):
-    """The gradient of <w, x> in x is w, so the penalty is weight (||w|| - target)^2, with the norm over all values.
-
-    Its own gradient in w is 2 weight (||w|| - target) w / ||w||.
-    """
-    weights = torch.arange(1.0, 1 + channels * 4).view(channels, 2, 2).double().requires_grad_()
-    length = sum(k * k for k in range(1, 1 + channels * 4)) ** 0.5
-    step = _step(lambda x, _: Critique((x * weights).sum((1, 2, 3))), *_batches(5, channels, 2, 2))
-    result = gradient_penalty(weight=3.0, target=0.5).loss(step, {})
-    assert result.terms["gradient_penalty"].item() == pytest.approx(3 * (length - 0.5) ** 2, rel=1e-12)
-    assert result.logs["gradient_length"].item() == pytest.approx(length, rel=1e-12)
-    (pull,) = torch.autograd.grad(result.terms["gradient_penalty"], weights)
-    expected = 6 * (length - 0.5) * weights / length
-    assert (pull - expected).abs().max() < 1e-10
+def _random(seed=0):
+    return torch.Generator().manual_seed(seed)
 
 
-def test_a_critic_without_slope_is_finite():
-    weights = torch.zeros(4, dtype=torch.float64, requires_grad=True)
-    step = _step(lambda x, _: Critique(x.flatten(1) @ weights), *_batches(5, 1, 2, 2))
-    penalty = gradient_penalty(weight=10.0).loss(step, {}).terms["gradient_penalty"]
-    assert penalty.item() == 10
-    assert torch.autograd.grad(penalty, weights)[0].isfinite().all()
+def _step(critic, real, fake, labels=None, fake_labels=None):
+    return Step(
+        discriminator=critic, real=real, fake=fake, labels=labels, fake_labels=fake_labels, latent={}, random=_random()
+    )
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_penalty_is_that_of_finite_differences(channels):
-    """The points are those on which the critic was asked; the slope there is measured by central differences."""
+def _batches(channels, n=4, fakes=4, side=2):
+    random = _random(1)
+    return tuple(torch.randn(size, channels, side, side, generator=random, dtype=torch.float64) for size in (n, fakes))
+
+
+def _term(penalty, step):
+    """The penalty's one term."""
+    (term,) = penalty.loss(step, {}).terms.values()
+    return term
+
+
+@pytest.mark.parametrize("channels", VALUES)
+@pytest.mark.parametrize("name", ALL)
+def test_linear_critic(name, channels):
+    """<w, x> has the slope w everywhere: weight (||w|| - target)^2, or weight / 2 ||w||^2 of gradient weight w."""
+    weights = torch.arange(1.0, 1 + VALUES[channels]).view(channels, 2, 2).double().requires_grad_()
+    length = sum(k * k for k in range(1, 1 + VALUES[channels])) ** 0.5
+    step = _step(lambda x, _: DiscriminatorOutput((x * weights).sum((1, 2, 3))), *_batches(channels))
+    term = _term(ALL[name](weight=3.0, **({"target": 0.5} if name in ONE_SLOPE else {})), step)
+    (pull,) = torch.autograd.grad(term, weights)
+    if name in ONE_SLOPE:
+        assert term.item() == pytest.approx(3 * (length - 0.5) ** 2, rel=1e-12)
+        assert torch.allclose(pull, 6 * (length - 0.5) * weights / length, rtol=1e-12)
+    else:
+        assert term.item() == pytest.approx(1.5 * length**2, rel=1e-12)
+        assert torch.allclose(pull, 3 * weights, rtol=1e-12)
+
+
+@pytest.mark.parametrize("channels", VALUES)
+@pytest.mark.parametrize("name", ALL)
+def test_quadratic_critic(name, channels):
+    """a / 2 ||x||^2 has the slope a x: so the points matter, real ones for R1 and fakes for R2."""
+    a, seen = torch.tensor(0.7, dtype=torch.float64, requires_grad=True), []
+
+    def critic(x, _labels):
+        seen.append(x)
+        return DiscriminatorOutput(a / 2 * x.square().sum((1, 2, 3)))
+
+    real, fake = _batches(channels)
+    term = _term(ALL[name](weight=3.0), _step(critic, real, fake))
+    lengths = seen[0].detach().flatten(1).square().sum(1).sqrt()
+    if name in ONE_SLOPE:
+        expected = 3 * sum((0.7 * length - 1) ** 2 for length in lengths.tolist()) / 4
+        slope = 6 * sum((0.7 * length - 1) * length for length in lengths.tolist()) / 4
+    else:
+        assert torch.equal(seen[0], real if name == "r1" else fake)
+        expected = 1.5 * sum((0.7 * length) ** 2 for length in lengths.tolist()) / 4
+        slope = 3 * sum(0.7 * length**2 for length in lengths.tolist()) / 4
+    assert term.item() == pytest.approx(expected, rel=1e-12)
+    assert torch.autograd.grad(term, a)[0].item() == pytest.approx(slope, rel=1e-12)
+
+
+def _network(channels):
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(channels, 4, 2), nn.Tanh(), nn.Flatten(), nn.Linear(16, 1)).double()
-    seen = []
+    return nn.Sequential(nn.Conv2d(channels, 4, 2), nn.Tanh(), nn.Flatten(), nn.Linear(16, 1)).double()
+
+
+@pytest.mark.parametrize("channels", VALUES)
+@pytest.mark.parametrize("name", ALL)
+def test_penalty_is_that_of_finite_differences(name, channels):
+    network, seen = _network(channels), []
 
     def critic(samples, _labels):
         seen.append(samples)
-        return Critique(network(samples).squeeze(1))
+        return DiscriminatorOutput(network(samples).squeeze(1))
 
-    real, fake = _batches(4, channels, 3, 3)
-    term = gradient_penalty(weight=10.0).loss(_step(critic, real, fake), {}).terms["gradient_penalty"]
-    (points,) = seen
+    term = _term(ALL[name](weight=3.0), _step(critic, *_batches(channels, side=3)))
     slopes = torch.zeros(4, channels * 9, dtype=torch.float64)
     with torch.no_grad():
         for index in range(channels * 9):
             shift = torch.zeros(channels * 9, dtype=torch.float64)
             shift[index] = 1e-6
             shift = shift.view(1, channels, 3, 3)
-            slopes[:, index] = (network(points + shift) - network(points - shift)).squeeze(1) / 2e-6
-    expected = 10 * ((slopes.square().sum(1).sqrt() - 1) ** 2).mean()
+            slopes[:, index] = (network(seen[0] + shift) - network(seen[0] - shift)).squeeze(1) / 2e-6
+    squares = slopes.square().sum(1)
+    expected = 3 * ((squares.sqrt() - 1) ** 2).mean() if name in ONE_SLOPE else 1.5 * squares.mean()
     assert term.item() == pytest.approx(expected.item(), rel=1e-7)
+
+
+@pytest.mark.parametrize("channels", VALUES)
+@pytest.mark.parametrize("name", ALL)
+def test_its_gradient_in_the_critic_is_that_of_finite_differences(name, channels):
+    """Second-order: each weight moved by hand, with the same noise."""
+    network, batches = _network(channels), _batches(channels, side=3)
+
+    def term():
+        return _term(ALL[name](), _step(lambda x, _: DiscriminatorOutput(network(x).squeeze(1)), *batches))
+
+    trained = [network[0].weight, network[0].bias, network[3].weight]
+    pulls = torch.autograd.grad(term(), trained)
+    for weight, pull in zip(trained, pulls, strict=True):
+        assert pull.abs().max() > 1e-6
+        for index in range(0, weight.numel(), 5):
+            ends = []
+            for shift in (1e-5, -1e-5):
+                with torch.no_grad():
+                    weight.view(-1)[index] += shift
+                ends.append(term().item())
+                with torch.no_grad():
+                    weight.view(-1)[index] -= shift
+            assert pull.flatten()[index].item() == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-5, abs=1e-8)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_critic_without_slope_is_finite(name):
+    weights = torch.zeros(4, dtype=torch.float64, requires_grad=True)
+    term = _term(ALL[name](weight=10.0), _step(lambda x, _: DiscriminatorOutput(x.flatten(1) @ weights), *_batches(1)))
+    assert term.item() == (10 if name in ONE_SLOPE else 0)
+    assert torch.autograd.grad(term, weights)[0].isfinite().all()
+
+
+def _watched(seen):
+    def critic(samples, labels):
+        seen.append((samples.detach(), labels))
+        return DiscriminatorOutput(samples.square().sum((1, 2, 3)))
+
+    return critic
+
+
+def test_the_noise_around_real_samples_is_up_to_half_a_deviation_and_new_for_every_value():
+    """A share of the way a sample, to uniform noise a value; the deviation is that of all values of the batch.
+
+    The product of two uniform numbers has mean 1/4; two values of a sample, which share one of the two, correlate by
+    (1/12 x 1/4) / (1/9 - 1/16) = 3/7.
+    """
+    real = torch.cat([torch.full((1000, 1, 2, 2), -3.0), torch.full((1000, 1, 2, 2), 5.0)]).double()
+    seen = []
+    step = _step(_watched(seen), real, torch.zeros(7, 1, 2, 2))
+    noise_penalty().loss(step, {})
+    noise_penalty().loss(step, {})
+    first, second = ((points - real).flatten() for points, _ in seen)
+    # Half the deviation of values that are -3 and 5 alike, with n - 1 of 8,000 below the bar.
+    width = 0.5 * 4 * (8000 / 7999) ** 0.5
+    assert first.min() >= 0
+    assert width * 0.9 < first.max() <= width
+    # Of a sample's mean of four values: (1/9 - 1/16) (1 + 3 x 3/7) / 4.
+    of_samples = (1 / 9 - 1 / 16) * (1 + 9 / 7) / 4
+    assert first.mean().item() == pytest.approx(width / 4, abs=5 * width * (of_samples / 2000) ** 0.5)
+    assert first.var().item() == pytest.approx(width**2 * (1 / 9 - 1 / 16), rel=0.1)
+    values = first.view(2000, 4)
+    assert torch.corrcoef(values[:, :2].T)[0, 1].item() == pytest.approx(3 / 7, abs=0.1)
+    assert len(set(first.tolist())) > 7900
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_conditioned_critic_is_asked_with_the_labels_of_the_points(name):
+    labels, fake_labels, seen = torch.arange(4), torch.arange(10, 14), []
+    ALL[name]().loss(_step(_watched(seen), *_batches(1), labels, fake_labels), {})
+    assert torch.equal(seen[0][1], fake_labels if name == "r2" else labels)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_unequal_batches(name):
+    """R1 and DRAGAN look at all real samples, R2 at all fakes, pairs at as many as there are."""
+    seen = []
+    labels, fake_labels = torch.arange(5), torch.arange(3)
+    ALL[name]().loss(_step(_watched(seen), *_batches(1, n=5, fakes=3), labels, fake_labels), {})
+    ((points, given),) = seen
+    assert len(points) == len(given) == (5 if name in ("around", "r1") else 3)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_samples_themselves_are_left_as_they_were(name):
+    real, fake = _batches(1)
+    before = real.clone(), fake.clone()
+    ALL[name]().loss(_step(_watched([]), real, fake), {})
+    assert torch.equal(real, before[0])
+    assert torch.equal(fake, before[1])
+    assert not real.requires_grad
+    assert not fake.requires_grad
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_pack_has_one_slope(name):
+    """Through the engine with packs of 2: 4 points of 6 channels for 8 samples of 3."""
+    penalty, seen = ALL[name](), []
+    variant = get("gan", packing=2, batch_size=8)
+
+    def watched(step, state):
+        own = step.discriminator
+        object.__setattr__(
+            step, "discriminator", lambda samples, labels: (seen.append(samples.shape), own(samples, labels))[1]
+        )
+        return penalty.loss(step, state)
+
+    state = init(replace(variant, penalties=(replace(penalty, loss=watched),)), random_data(4, 3), seed=0)
+    values = flush(advance(state, 1))
+    assert seen[0] == (4, 6, 4, 4)
+    assert any("penalty" in key or key.endswith(name) for key in values)
+
+
+def test_both_penalties_of_r3gan_are_recorded_apart():
+    state = init(get("r3gan", width=2, batch_size=4), random_data(32, n=4), seed=0)
+    values = flush(advance(state, 2))
+    terms = [values[f"discriminator_loss/{name}"] for name in ("pairs", "r1", "r2")]
+    assert values["discriminator_loss"] == pytest.approx(sum(terms), rel=1e-5)
+    assert all(term > 0 for term in terms)
 
 
 def test_points_lie_between_with_one_share_a_sample():
     seen = []
-
-    def critic(samples, labels):
-        seen.append((samples, labels))
-        return Critique(samples.sum((1, 2, 3)))
-
     real, fake = torch.ones(2000, 1, 2, 2), torch.zeros(2000, 1, 2, 2)
-    gradient_penalty().loss(_step(critic, real, fake, torch.arange(2000)), {})
+    gradient_penalty().loss(_step(_watched(seen), real, fake, torch.arange(2000)), {})
     ((points, labels),) = seen
     share = points.flatten(1)
     assert (share == share[:, :1]).all()
@@ -95,18 +243,6 @@ def test_points_lie_between_with_one_share_a_sample():
     assert share[:, 0].mean().item() == pytest.approx(0.5, abs=5 * (1 / 12 / 2000) ** 0.5)
     assert share[:, 0].var().item() == pytest.approx(1 / 12, rel=0.1)
     assert torch.equal(labels, torch.arange(2000))
-
-
-def test_unequal_batches_pair_what_they_have():
-    labels = torch.arange(5)
-    seen = []
-
-    def critic(samples, labels):
-        seen.append((len(samples), len(labels)))
-        return Critique(samples.sum((1, 2, 3)))
-
-    gradient_penalty().loss(_step(critic, *_batches(5, 1, 2, 2, fakes=3), labels), {})
-    assert seen == [(3, 3)]
 
 
 def _still():
@@ -118,10 +254,7 @@ def _still():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_engine_takes_the_penalty_s_own_gradient(channels):
     """Second-order: the slope has a gradient in every weight of the critic, and training brings it to the target."""
-    networks = partial(mlp, generator=(8,), discriminator=(16,))
-    variant = replace(
-        get("gan"), networks=networks, objective=_still(), penalties=(gradient_penalty(10.0, target=2.0),), batch_size=8
-    )
+    variant = _small("gan", objective=_still(), penalties=(gradient_penalty(10.0, target=2.0),))
     fast = replace(variant.discriminator_optimizer, settings={"lr": 0.01})
     state = init(replace(variant, discriminator_optimizer=fast), random_data(4, channels), seed=0)
     advance(state, 1)
@@ -137,35 +270,25 @@ def test_the_engine_takes_the_penalty_s_own_gradient(channels):
     assert last["gradient_length"] == pytest.approx(2.0, abs=0.1)
 
 
-def test_two_penalties_of_one_name_are_refused():
-    """Neither may be lost: they are told apart by their names, or refused."""
+def _small(name, **changes):
     networks = partial(mlp, generator=(8,), discriminator=(16,))
-    variant = replace(get("gan"), networks=networks, objective=_still(), batch_size=8)
+    return replace(get(name), networks=networks, batch_size=8, **changes)
+
+
+def test_two_penalties_of_one_name_are_refused():
+    variant = _small("gan", penalties=(gradient_penalty(), gradient_penalty(1.0)))
     with pytest.raises(GanZooError, match="gradient_penalty"):
-        advance(
-            init(replace(variant, penalties=(gradient_penalty(), gradient_penalty(1.0))), random_data(4), seed=0), 1
-        )
+        advance(init(variant, random_data(4), seed=0), 1)
 
 
-def test_batch_norm_under_the_penalty_is_refused():
+def test_batch_norm_is_refused_in_the_discriminator_alone():
     variant = replace(get("dcgan", width=4, batch_size=8), penalties=(gradient_penalty(),))
     with pytest.raises(GanZooError, match="batch norm in a discriminator under a gradient penalty, weight 10"):
         init(variant, random_data(32), seed=0)
-
-
-def test_batch_norm_in_the_generator_is_none_of_its_business():
-    variant = replace(
-        get("gan"), networks=partial(mlp, generator=(8,), discriminator=(8,)), penalties=(gradient_penalty(),)
-    )
-    state = init(replace(variant, batch_size=8), random_data(4), seed=0)
+    state = init(_small("gan", penalties=(gradient_penalty(),)), random_data(4), seed=0)
     assert any(isinstance(module, nn.BatchNorm1d) for module in state.networks.generator.modules())
-    advance(state, 1)
 
 
-def test_conditional_critic_is_asked_with_labels():
-    variant = replace(
-        get("cgan"), networks=partial(mlp, generator=(8,), discriminator=(8,)), penalties=(gradient_penalty(),)
-    )
-    state = init(replace(variant, batch_size=8), random_data(4), seed=0)
-    advance(state, 1)
+def test_the_penalty_of_a_conditional_discriminator():
+    state = advance(init(_small("cgan", penalties=(gradient_penalty(),)), random_data(4), seed=0), 1)
     assert flush(state)["discriminator_loss/gradient_penalty"] > 0

@@ -191,5 +191,5 @@ def test_bench_with_fewer_images_than_features_leaves_inception_out_and_says_so(
 ) -> None:
     results = command(named)
     assert list(results.manifest["extractors"]) == ["digits-cnn"]
-    assert "inception is left out: its figures need N of at least 2048, and N is 140" in results.manifest["notices"]
+    assert "inception is left out: it needs num_samples of at least 2048, not 140" in results.manifest["notices"]
     assert set(results.metrics["extractor"]) == {"digits-cnn"}

@@ -9,9 +9,9 @@ from torch import nn
 
 from gan_zoo.engine import advance, flush, init
 from gan_zoo.errors import GanZooError
-from gan_zoo.losses import Critique
+from gan_zoo.losses import DiscriminatorOutput
 from gan_zoo.losses.penalties import gradient_penalty
-from gan_zoo.networks.backbones import BACKBONES, backbone
+from gan_zoo.networks import BACKBONES, backbone
 from gan_zoo.networks.resnet import Block
 from gan_zoo.registry import get
 from gan_zoo.validation import random_data
@@ -59,10 +59,10 @@ def test_a_backbone_takes_every_end(name, end, channels):
     samples = generator(variant.latent.draw(3, random=torch.Generator().manual_seed(0)), *labels)
     assert samples.shape == (3, channels, 32, 32)
     said = discriminator(samples, *labels)
-    score = said.score if isinstance(said, Critique) else said
+    score = said.score if isinstance(said, DiscriminatorOutput) else said
     assert score.shape == (3,)
     sizes = {"heads": {"category": 10, "style": 2}, "autoencoder": {"code": 64}}.get(end, {})
-    extra = said.extra if isinstance(said, Critique) else {}
+    extra = said.extra if isinstance(said, DiscriminatorOutput) else {}
     assert {key: value.shape for key, value in extra.items()} == {key: (3, size) for key, size in sizes.items()}
     before = [[p.detach().clone() for p in network.parameters()] for network in state.networks]
     values = flush(advance(state, 1))

@@ -6,12 +6,11 @@ import math
 import pandas as pd
 import pytest
 from filelock import FileLock
-from optuna.trial import TrialState
 
 from gan_zoo import GanZooError
-from gan_zoo.bench.plan import Recipe, make_plan
+from gan_zoo.bench.plan import make_plan
 from gan_zoo.bench.suite import read_suite
-from gan_zoo.options import EXACT
+from gan_zoo.options import EXACT, RunOptions
 from gan_zoo.search import run as running
 from gan_zoo.search import search_suite
 
@@ -35,7 +34,7 @@ def cells(folder):
     return {path.stem: path.read_text() for path in (folder / "trials" / "cells").glob("*.jsonl")}
 
 
-def test_every_variant_has_the_same_number_of_trials_beside_its_default(search, states, tmp_path):
+def test_every_variant_has_the_same_number_of_trials_beside_its_default(search, tmp_path):
     said = []
     found = search(say=said.append)
     assert said[0] == "by_heart: lr 1e-05 to 0.01 (log); beta1 0 to 1; discriminator_steps 1 or 5"
@@ -45,9 +44,6 @@ def test_every_variant_has_the_same_number_of_trials_beside_its_default(search, 
     assert len(cells(tmp_path / "out")) == 1 + 2 * (2 + 1)
     assert {trial.variant for trial in found.defaults} == {"by_heart", "sibling"}
     assert not found.errors
-    for name, trials in frame.groupby("variant"):
-        told = [(row.trial, TrialState.COMPLETE, row.value) for row in trials.itertuples()]
-        assert states(tmp_path / "out", name) == told
     curve = pd.read_csv(tmp_path / "out" / "curve.csv").set_index(["variant", "k"])["expected"]
     for name, trials in frame.groupby("variant"):
         assert curve[name, 1] == pytest.approx(trials["value"].mean())
@@ -74,7 +70,7 @@ def test_outputs_say_which_seeds_and_hold_no_path(search, tmp_path, toys):
         assert str(tmp_path) not in (tmp_path / "out" / name).read_text(encoding="utf-8")
     text = (tmp_path / "out" / "search.md").read_text(encoding="utf-8")
     assert "each trained once, with seed 5" in text
-    assert "fresh seeds decide" in text
+    assert "Fresh seeds decide" in text
     options = "--device cpu --jobs 1`"
     assert f"`gan-zoo bench winners.toml --preset smoke --plugin toys.py {options} runs each" in text
     assert f"--plugin {toys} --data-root {tmp_path} {options[:-1]}" in found.written.command
@@ -85,25 +81,23 @@ def test_outputs_say_which_seeds_and_hold_no_path(search, tmp_path, toys):
 
 def test_the_winners_are_run_with_seeds_that_the_search_did_not_use(search, tmp_path, toys):
     found = search()
-    plan = make_plan(Recipe(read_suite(found.written.winners), preset="smoke", plugins=[toys]))
+    plan = make_plan(RunOptions(suite=read_suite(found.written.winners), preset="smoke", plugins=[toys]))
     assert [variant.shown for variant in plan.variants] == ["by_heart", "by_heart_tuned", "sibling", "sibling_tuned"]
     used = {json.loads(text.splitlines()[0])["seed"] for text in cells(tmp_path / "out").values()}
     assert used == {5}
     assert len(plan.seeds) == 5
     assert used.isdisjoint(plan.seeds)
     best = min((trial for trial in found.trials if trial.variant == "sibling"), key=lambda trial: trial.value)
-    assert plan.variants[3].generator_optimizer.rate == best.params["lr"]
+    assert plan.variants[3].generator_optimizer.settings["lr"] == best.params["lr"]
 
 
 def test_called_again_it_trains_nothing(search, tmp_path):
     search()
     before = cells(tmp_path / "out")
     outputs = {name: (tmp_path / "out" / name).read_bytes() for name in OUTPUTS}
-    journal = (tmp_path / "out" / "optuna.journal").read_bytes()
     search()
     assert cells(tmp_path / "out") == before
     assert {name: (tmp_path / "out" / name).read_bytes() for name in OUTPUTS} == outputs
-    assert (tmp_path / "out" / "optuna.journal").read_bytes() == journal
 
 
 def test_more_trials_and_variants_are_added(search, tmp_path):
@@ -125,7 +119,7 @@ def test_more_trials_and_variants_are_added(search, tmp_path):
     [
         ((), {"seed": 1}, "(seed 0, not 1; training seed 5, not 6"),
         ((), {"preset": "full"}, "(preset smoke, not full; "),
-        ((("n = 140", "n = 130"),), {}, "(measured.digits-cnn.num_samples 140, not 130)"),
+        ((("num_samples = 140", "num_samples = 130"),), {}, "(measured.digits-cnn.num_samples 140, not 130)"),
         ((("[presets.smoke]", "[search]\nbeta1 = false\n[presets.smoke]"),), {}, "(ranges.beta1 {'low': 0.0"),
         ((("images = 160", "images = 320"),), {}, "budget.images 160.0, not 320.0"),
         ((("batch_size = 16", "batch_size = 8"),), {}, "variants.by_heart.variant.batch_size 16, not 8"),
@@ -153,7 +147,6 @@ def test_damaged_settings_are_one_line(search, tmp_path, text):
     ("name", "text", "said"),
     [
         ("manifest.json", "{}", r"holds a comparison \(manifest\.json\); name another --out$"),
-        ("optuna.journal", "", r"holds optuna\.journal, but no search\.json; name another --out$"),
         ("trials/manifest.json", "{}", r"holds trials, but no search\.json; name another --out$"),
     ],
 )
@@ -166,28 +159,17 @@ def test_a_folder_of_something_else_is_refused_and_stays(search, tmp_path, name,
     assert [path.relative_to(tmp_path / "out").as_posix() for path in left] == [name]
 
 
-def test_a_damaged_journal_is_said_before_the_settings_change(search, tmp_path):
-    search(trials=1, variants=["by_heart"])
-    before = (tmp_path / "out" / "search.json").read_bytes()
-    (tmp_path / "out" / "optuna.journal").write_bytes(b"\x80\n\x00\n")
-    with pytest.raises(GanZooError, match=r"optuna\.journal is damaged .*name another --out$"):
-        search(trials=1)
-    assert (tmp_path / "out" / "search.json").read_bytes() == before
-
-
 def test_another_run_in_the_folder_is_refused(search, tmp_path):
     (tmp_path / "out").mkdir()
     with FileLock(tmp_path / "out" / ".lock"), pytest.raises(GanZooError, match="another run is writing to"):
         search()
 
 
-def test_failures_are_told_and_count_with_the_worst_value(search, states, tmp_path):
+def test_failures_count_with_the_worst_value(search, tmp_path):
     found = search("out", ('"sibling"', '"diverges", "collapses"'))
     frame = pd.read_csv(tmp_path / "out" / "trials.csv").set_index(["variant", "trial"])
     assert set(frame.loc["diverges", "status"]) == {"diverged"}
     assert set(frame.loc["collapses", "status"]) == {"collapsed"}
-    assert [state for _, state, _ in states(tmp_path / "out", "diverges")] == [TrialState.FAIL] * 2
-    assert [state for _, state, _ in states(tmp_path / "out", "collapses")] == [TrialState.FAIL] * 2
     worst = max(trial.value for trial in [*found.defaults, *found.trials] if math.isfinite(trial.value))
     curve = pd.read_csv(tmp_path / "out" / "curve.csv").set_index("variant")
     for name in ("diverges", "collapses"):
@@ -195,14 +177,13 @@ def test_failures_are_told_and_count_with_the_worst_value(search, states, tmp_pa
     assert found.written.table["failed"] == ["0 of 2", "2 of 2", "2 of 2"]
     winners = read_suite(found.written.winners)
     assert winners.variants == ["by_heart", "by_heart_tuned", "diverges", "collapses"]
-    assert "No trial of diverges and collapses survived" in (tmp_path / "out" / "search.md").read_text(encoding="utf-8")
+    assert "diverges and collapses" in (tmp_path / "out" / "search.md").read_text(encoding="utf-8")
 
 
-def test_an_error_is_a_line_and_is_run_again(search, states, tmp_path):
+def test_an_error_is_a_line_and_is_run_again(search, tmp_path):
     found = search("out", ('"sibling"', '"raises"'))
     assert len(found.errors) == 3
     assert all("a planned failure" in line for line in found.errors)
-    assert [state for _, state, _ in states(tmp_path / "out", "raises")] == [TrialState.RUNNING] * 2
     assert len(search("out", ('"sibling"', '"raises"')).errors) == 3
 
 

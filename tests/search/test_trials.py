@@ -1,14 +1,25 @@
-"""Trials as cells, and how they count."""
+"""Trials as variants of a suite, their scores, and the winners' suite as `bench` reads it."""
 
+import dataclasses
 import math
 
 import pytest
 
 from gan_zoo import GanZooError, registry
-from gan_zoo.bench import entries as bench_entries
-from gan_zoo.bench.suite import Named, read_suite
-from gan_zoo.description import describe
-from gan_zoo.search.trials import Trial, best_of, entries, failed, scored, trial_suite, with_named
+from gan_zoo.bench import suite_variants
+from gan_zoo.bench.suite import VariantOverride, read_suite
+from gan_zoo.registry import describe
+from gan_zoo.search.toml import toml
+from gan_zoo.search.trials import (
+    Trial,
+    best_of,
+    num_failures,
+    scores,
+    trial_names,
+    trial_suite,
+    winners_suite,
+    with_named,
+)
 
 PARAMS = {"lr": 3e-4, "beta1": 0.25, "norm": "layer"}
 
@@ -18,7 +29,7 @@ def trial(value, status="ok", variant="gan", number=0):
 
 
 def test_an_interrupted_search_has_as_many_trials_of_one_variant_as_of_another():
-    names = list(entries({"gan": [{}, {}], "cgan": [{}, {}]}).items())
+    names = list(trial_names({"gan": [{}, {}], "cgan": [{}, {}]}).items())
     assert names == [
         ("gan", ("gan", None)),
         ("cgan", ("cgan", None)),
@@ -71,10 +82,10 @@ NORMLESS = 'backbone = { name = "dcgan", width = 4, norm = "none" }'
 def test_a_trial_is_trained_with_its_norm_whatever_the_backbone_says(suite, changes):
     source = read_suite(suite(*changes))
     preset = source.presets["smoke"]
-    default = bench_entries.make("gan", source, preset)
+    default = suite_variants.make_variant("gan", source, preset)
     assert default.norm == "none"
     made = trial_suite(source, "smoke", {"gan": default}, {"gan": [PARAMS]})
-    trained = bench_entries.make("gan_trial00", made, preset)
+    trained = suite_variants.make_variant("gan_trial00", made, preset)
     assert trained.norm == "layer"
     assert describe(trained.networks) == describe(default.networks)
 
@@ -82,24 +93,149 @@ def test_a_trial_is_trained_with_its_norm_whatever_the_backbone_says(suite, chan
 def test_a_name_that_is_taken_is_said(suite):
     source = read_suite(suite())
     with pytest.raises(GanZooError, match=r"toys.toml: the search needs the name 'cgan', which is taken"):
-        with_named(source, {"cgan": Named(variant="gan")})
+        with_named(source, {"cgan": VariantOverride(variant="gan")})
 
 
 def test_a_failed_trial_counts_with_the_worst_value_of_the_whole_search():
     mine = [trial(20.0), trial(math.nan, "diverged"), trial(5.0, "collapsed"), trial(math.nan)]
     everything = [*mine, trial(300.0, variant="cgan"), trial(400.0, "collapsed", variant="cgan")]
-    assert scored(mine, everything) == [20.0, 400.0, 400.0, 400.0]
+    assert scores(mine, everything) == [20.0, 400.0, 400.0, 400.0]
     assert best_of(mine).value == 20.0
-    assert failed(mine) == 3
+    assert num_failures(mine) == 3
 
 
 def test_without_a_value_there_is_no_curve():
     lost = [trial(math.nan, "diverged")]
-    assert scored(lost, lost) == []
+    assert scores(lost, lost) == []
     assert best_of(lost) is None
     half = [trial(20.0), trial(math.nan, "unfinished")]
-    assert scored(half, half) == []
+    assert scores(half, half) == []
 
 
 def test_of_equal_trials_the_first_is_the_best():
     assert best_of([trial(20.0, number=0), trial(20.0, number=1)]).number == 0
+
+
+FOUND = {"lr": 3.2606777575038015e-05, "beta1": 0.25, "discriminator_steps": 5, "weight": 7.5, "norm": "none"}
+CHANGES = (
+    ('title = "Toys"', 'title = "Toys \\"é\\" \\\\ ✓"\nshared = { latent = "100 normal" }'),
+    ('["by_heart", "sibling"]', '["wgan_gp", "small", "gan"]\noptions = { wgan_gp = { width = 8 } }\nbaseline = "gan"'),
+    ("[presets.smoke]", '[named.small]\nvariant = "dcgan"\noptions = { width = 4 }\n\n[presets.smoke]'),
+    (
+        "batch_size = 16\n",
+        'batch_size = 16\nvariants = ["gan"]\noptions = { wgan_gp = { weight = 2.0, ema = 0.5 } }\n'
+        'notes = { wgan_gp = "short" }\n',
+    ),
+)
+
+
+@pytest.fixture
+def source(suite):
+    return read_suite(suite(*CHANGES))
+
+
+@pytest.fixture
+def winners(source, tmp_path):
+    """The suite of the winners as it is read back."""
+    names = ("wgan_gp", "small", "gan")
+    variants = {name: suite_variants.make_variant(name, source, source.presets["smoke"]) for name in names}
+    small = {key: FOUND[key] for key in ("lr", "norm")}
+    best = {"wgan_gp": Trial("wgan_gp", 3, FOUND, 1.0, "ok", 1.0), "small": Trial("small", 0, small, 1.0, "ok", 1.0)}
+    text = toml(winners_suite(source, variants, best | {"gan": None}), ["A comment."])
+    assert text.startswith("# A comment.\n")
+    (tmp_path / "winners.toml").write_text(text, encoding="utf-8")
+    return read_suite(tmp_path / "winners.toml")
+
+
+def test_default_beside_tuned(source, winners):
+    assert winners.title == 'Toys "é" \\ ✓: default and tuned'
+    assert winners.variants == ["wgan_gp", "wgan_gp_tuned", "small", "small_tuned", "gan"]
+    assert winners.contrasts == [["wgan_gp_tuned", "wgan_gp"], ["small_tuned", "small"]]
+    assert list(winners.presets) == list(source.presets)
+    for name, preset in winners.presets.items():
+        asked = source.presets[name]
+        assert (preset.budget, preset.num_samples) == (asked.budget, asked.num_samples)
+        assert len(set(preset.seed_list)) == max(5, len(asked.seed_list))
+        assert set(asked.seed_list) <= set(preset.seed_list)
+        assert preset.variants is None
+        suite_variants.check(winners, name, preset)
+    assert winners.presets["smoke"].notes["wgan_gp_tuned"] == "short"
+
+
+@pytest.mark.parametrize("preset", ["smoke", "full"])
+def test_a_default_is_what_it_was(source, winners, preset):
+    for name in ("wgan_gp", "small", "gan"):
+        was, now = (suite_variants.make_variant(name, suite, suite.presets[preset]) for suite in (source, winners))
+        assert describe(now) == describe(was)
+
+
+@pytest.mark.parametrize("preset", ["smoke", "full"])
+def test_a_tuned_variant_has_what_the_trial_found_and_the_rest_of_its_default(source, winners, preset):
+    """The preset's own weight gives way to the trial's, its moving average stays."""
+    default = suite_variants.make_variant("wgan_gp", source, source.presets[preset])
+    tuned = suite_variants.make_variant("wgan_gp_tuned", winners, winners.presets[preset])
+    assert tuned.options["weight"] == 7.5
+    for optimizer in (tuned.generator_optimizer, tuned.discriminator_optimizer):
+        assert optimizer.settings == {"lr": FOUND["lr"], "betas": (0.25, 0.9)}
+    assert (tuned.norm, tuned.discriminator_steps) == ("none", 5)
+    for field in ("ema", "batch_size", "latent", "conditioning", "objective"):
+        assert describe(getattr(tuned, field)) == describe(getattr(default, field))
+    assert tuned.options["width"] == 8
+    assert tuned.title == f"{default.title}, tuned"
+    small = suite_variants.make_variant("small_tuned", winners, winners.presets[preset])
+    assert small.discriminator_steps == registry.get("dcgan").discriminator_steps
+    assert small.options["width"] == 4
+
+
+SUITE = ('["by_heart", "sibling"]', f'["wgan_gp"]\n{NORMLESS}')
+SHARED = ('["by_heart", "sibling"]', '["wgan_gp"]\nshared = { norm = "none" }')
+OPTIONS = ('["by_heart", "sibling"]', '["wgan_gp"]\noptions = { wgan_gp = { norm = "none" } }')
+OWN = ("extractors = [", f"options = {{ wgan_gp = {{ {NORMLESS} }} }}\nextractors = [")
+PRESET = ("batch_size = 16\n", f"batch_size = 16\noptions = {{ wgan_gp = {{ {NORMLESS} }} }}\n")
+RATE = ('["by_heart", "sibling"]', '["wgan_gp"]\noptions = { wgan_gp = { lr = 0.5 } }')
+PRESET_RATE = ("batch_size = 16\n", "batch_size = 16\noptions = { wgan_gp = { generator_optimizer.lr = 0.5 } }\n")
+PRESETS_ALL = ("batch_size = 16\n", f"batch_size = 16\nshared = {{ {NORMLESS} }}\n")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [(SUITE,), (OWN,), (PRESET,), (OPTIONS, PRESET), (SHARED, PRESETS_ALL), (SHARED, OWN), (RATE,), (PRESET_RATE,)],
+    ids=[
+        "suite",
+        "own",
+        "preset",
+        "preset beside a norm",
+        "shared beside a norm",
+        "own beside a shared norm",
+        "lr",
+        "preset's lr",
+    ],
+)
+def test_the_tuned_variant_is_what_the_trial_trained(suite, tmp_path, changes):
+    """A backbone's norm gives way to the trial's in both."""
+    source = read_suite(suite(*changes))
+    default = suite_variants.make_variant("wgan_gp", source, source.presets["smoke"])
+    found = {**FOUND, "norm": "layer"}
+    trials = trial_suite(source, "smoke", {"wgan_gp": default}, {"wgan_gp": [found]})
+    trained = suite_variants.make_variant("wgan_gp_trial00", trials, source.presets["smoke"])
+    best = {"wgan_gp": Trial("wgan_gp", 0, found, 1.0, "ok", 1.0)}
+    (tmp_path / "winners.toml").write_text(toml(winners_suite(source, {"wgan_gp": default}, best)), encoding="utf-8")
+    winners = read_suite(tmp_path / "winners.toml")
+    tuned = suite_variants.make_variant("wgan_gp_tuned", winners, winners.presets["smoke"])
+    assert tuned.norm == "layer"
+    assert (tuned.generator_optimizer.settings["lr"], tuned.discriminator_optimizer.settings["lr"]) == (
+        FOUND["lr"],
+        FOUND["lr"],
+    )
+    named = {"label": "", "title": ""}
+    assert describe(dataclasses.replace(tuned, **named)) == describe(dataclasses.replace(trained, **named))
+    assert suite_variants.make_variant("wgan_gp_tuned", winners, winners.presets["full"]).norm == "layer"
+    for name in winners.presets:
+        was, now = (suite_variants.make_variant("wgan_gp", each, each.presets[name]) for each in (source, winners))
+        assert describe(now) == describe(was)
+
+
+def test_presets_have_the_precision_that_the_search_was_given(source):
+    assert all("precision" not in preset for preset in winners_suite(source, {}, {})["presets"].values())
+    given = winners_suite(source, {}, {}, precision="tf32")["presets"]
+    assert {preset["precision"] for preset in given.values()} == {"tf32"}

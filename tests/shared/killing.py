@@ -19,16 +19,16 @@ Cells = dict[str, list[dict[str, Any]]]
 
 
 def rows(folder: Path) -> Cells:
-    """The rows of every cell of a results folder by its name; a torn last line is none."""
+    """The rows of every run of a results folder by its name; a torn last line is none."""
     found = {}
     for path in (folder / "cells").glob("*.jsonl"):
         found[path.stem] = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
     return found
 
 
-def kinds(cell: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+def kinds(run: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     """The rows of one kind."""
-    return [row for row in cell if row["row"] == kind]
+    return [row for row in run if row["row"] == kind]
 
 
 class Command:

@@ -6,7 +6,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from gan_zoo.search.curve import expected_best
+from gan_zoo.search.report import expected_best
 
 TRIALS = [41.0, 17.5, 17.5, 230.0, 55.0, 19.25, 90.0]
 

@@ -1,4 +1,4 @@
-"""The entries of a suite: registered variants, or named ones that a suite makes of them, with their options."""
+"""The variants of a suite: registered ones, and overrides of them under names of the suite's own."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,25 +13,25 @@ from gan_zoo.options import EXACT
 from gan_zoo.variant import Variant
 
 
-def make(name: str, suite: Suite, preset: Preset) -> Variant:
-    """The variant of an entry, with all that the suite and its preset say of it; a named one carries its name as label.
+def make_variant(name: str, suite: Suite, preset: Preset) -> Variant:
+    """A variant of the suite with the options of the suite and its preset; a named one has its name as label.
 
-    What is said nearer to the entry wins: the preset's options for it, the suite's, its own, those that all share.
+    In order of precedence: the preset's options for it, the suite's, its own, those that all variants share.
 
     Raises:
         GanZooError: no such variant, or options that do not fit.
     """
-    return _made(name, suite, _combined(name, suite, *_layers(name, suite, preset)))
+    return _made(name, suite, combined(name, suite, *_layers(name, suite, preset)))
 
 
-def departures(name: str, suite: Suite, preset: Preset, precision: str) -> Iterable[str]:
-    """How the preset departs from the entry as it is registered, and from the suite's full budget; and its note."""
-    shared, own, *said = _layers(name, suite, preset)
-    plain, made = _made(name, suite, own), make(name, suite, preset)
-    hyperparameters = registry.hyperparameters(_base(name, suite))
-    defaults = hyperparameters | _combined(name, suite, own)
-    resolved = _combined(name, suite, shared, own, *said)
-    for option in _combined(name, suite, shared, *said):
+def list_overrides(name: str, suite: Suite, preset: Preset, precision: str) -> Iterable[str]:
+    """What the preset overrides of the registered variant and of the suite's full budget; and its note."""
+    shared, own, *nearer = _layers(name, suite, preset)
+    plain, made = _made(name, suite, own), make_variant(name, suite, preset)
+    hyperparameters = registry.hyperparameters(base_name(name, suite))
+    defaults = hyperparameters | combined(name, suite, own)
+    resolved = combined(name, suite, shared, own, *nearer)
+    for option in combined(name, suite, shared, *nearer):
         value, default = resolved[option], defaults.get(option, "its own")
         if option not in hyperparameters:
             value, default = getattr(made, option, value), getattr(plain, option, default)
@@ -47,7 +47,7 @@ def departures(name: str, suite: Suite, preset: Preset, precision: str) -> Itera
 
 
 def preset_settings(preset: Preset, chosen: Sequence[str]) -> str:
-    """What a preset sets, for all and for each of these entries: ``batch_size 32, ema 0.99; dcgan: width 16``."""
+    """What a preset sets, for all and for each of these variants: ``batch_size 32, ema 0.99; dcgan: width 16``."""
     given = {"backbone": preset.backbone, "batch_size": preset.batch_size} | preset.shared
     parts = [_words({key: value for key, value in given.items() if value is not None})]
     parts += [f"{name}: {_words(preset.options[name])}" for name in chosen if preset.options.get(name)]
@@ -68,10 +68,10 @@ def contrasts(suite: Suite, chosen: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def check(suite: Suite, preset_name: str, preset: Preset) -> None:
-    """Check what the suite's file says of its entries, so that a wrong word is shown with its file and key.
+    """Check the variants in a suite's file, so that an error names the file and the key.
 
     Raises:
-        GanZooError: a name that is not there, a named entry that takes a registered name, or options that do not fit.
+        GanZooError: an unknown name, an override under a registered name, or options that do not fit.
     """
     for name in suite.named:
         try:
@@ -81,8 +81,8 @@ def check(suite: Suite, preset_name: str, preset: Preset) -> None:
         if name in registry.names():
             raise GanZooError(f"{suite.file}: key 'named.{name}': a variant of that name is registered; choose another")
     check_names(suite, preset_name, preset, registry.names())
-    for name, entry in suite.named.items():
-        _try(suite, f"named.{name}.options", name, entry.options)
+    for name, override in suite.named.items():
+        _try(suite, f"named.{name}.options", name, override.options)
     for key, options in (("options", suite.options), (f"presets.{preset_name}.options", preset.options)):
         for name in options:
             _try(suite, f"{key}.{name}", name, _own(name, suite), options[name])
@@ -92,12 +92,13 @@ def check(suite: Suite, preset_name: str, preset: Preset) -> None:
 
 def _try(suite: Suite, key: str, name: str, *layers: Mapping[str, Any]) -> None:
     try:
-        _made(name, suite, _combined(name, suite, *layers))
+        _made(name, suite, combined(name, suite, *layers))
     except GanZooError as error:
         raise GanZooError(f"{suite.file}: key {key!r}: {error}") from None
 
 
-def _base(name: str, suite: Suite) -> str:
+def base_name(name: str, suite: Suite) -> str:
+    """The registered variant that a variant of the suite is made from."""
     return suite.named[name].variant if name in suite.named else name
 
 
@@ -106,13 +107,18 @@ def _own(name: str, suite: Suite) -> dict[str, Any]:
 
 
 def _layers(name: str, suite: Suite, preset: Preset) -> list[dict[str, Any]]:
-    """The options of an entry, the nearest last: those that all share, its own, the suite's and the preset's for it."""
-    said = (suite.options.get(name, {}), preset.options.get(name, {}))
-    return [_shared(suite, preset), _own(name, suite), *said]
+    """The options of a variant in rising precedence: shared, its own, the suite's for it, the preset's for it."""
+    return [
+        _shared(suite, preset),
+        _own(name, suite),
+        suite.options.get(name, {}),
+        preset.options.get(name, {}),
+    ]
 
 
-def _combined(name: str, suite: Suite, *layers: Mapping[str, Any]) -> dict[str, Any]:
-    return overrides.combined(registry.hyperparameters(_base(name, suite)), *layers)
+def combined(name: str, suite: Suite, *layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a variant of the suite, each layer overriding those before it."""
+    return overrides.combined(registry.hyperparameters(base_name(name, suite)), *layers)
 
 
 def _shared(suite: Suite, preset: Preset) -> dict[str, Any]:
@@ -121,7 +127,7 @@ def _shared(suite: Suite, preset: Preset) -> dict[str, Any]:
 
 
 def _made(name: str, suite: Suite, options: dict[str, Any]) -> Variant:
-    variant = registry.get(_base(name, suite), **options)
+    variant = registry.get(base_name(name, suite), **options)
     if name not in suite.named:
         return variant
     own = ", ".join(f"{key} {_words(value)}" for key, value in suite.named[name].options.items())
@@ -132,7 +138,7 @@ def _made(name: str, suite: Suite, options: dict[str, Any]) -> Variant:
 def _words(value: Any) -> str:
     """A value as a reader writes it: ``dcgan, width 16``, ``Adam, lr 0.0002``."""
     if isinstance(value, Optimizer):
-        value = {"name": value.name, **value.settings, **({"decay": value.decay} if value.decay else {})}
+        value = {"name": value.name, **value.settings}
     if isinstance(value, Mapping):
         parts = (str(inner) if key == "name" else f"{key} {_words(inner)}" for key, inner in value.items())
         return ", ".join(parts)

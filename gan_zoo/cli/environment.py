@@ -1,4 +1,4 @@
-"""What is here: data sets, the device, versions, extractors and plugins."""
+"""The environment: data sets, the device, versions, extractors and plugins."""
 
 import importlib.metadata
 from pathlib import Path
@@ -29,12 +29,6 @@ def print_named(names: list[str], root: Path | None, console: Console) -> None:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
 
 
-def _as_it_lies(name: str, root: Path | None) -> data.Dataset:
-    """A data set that is here, at the side at which nothing has to be resized; a root only where it needs one."""
-    side, needed = data.native_side(name), root if data.needs_root(name) else None
-    return data.load(name, side=side, root=needed, download=False)
-
-
 def print_doctor(root: Path | None, inception_weights: Path | None, console: Console) -> None:
     """Device, versions, data sets, extractors and plugins."""
     table = Table("what", "here", title="gan-zoo doctor", box=box.SIMPLE_HEAD)
@@ -60,7 +54,10 @@ def print_doctor(root: Path | None, inception_weights: Path | None, console: Con
 
 def _state_of_data(name: str, root: Path | None) -> str:
     try:
-        loaded = _as_it_lies(name, root)
+        # At its native side nothing has to be resized.
+        loaded = data.load(
+            name, side=data.native_side(name), root=root if data.needs_root(name) else None, download=False
+        )
     except data.DataMissing:
         return f"not here; `gan-zoo data {name}` downloads it"
     except GanZooError as error:
@@ -74,7 +71,7 @@ def _state_of_extractor(name: str, inception_weights: Path | None) -> str:
 
     cached = Path(torch.hub.get_dir()) / "checkpoints" / FILE_NAME
     if name == "inception" and inception_weights is None and not cached.is_file():
-        return "not here; a suite that asks for it downloads it"
+        return "not here; a suite that uses it downloads it"
     try:
         extractor = load_extractor(name, inception_weights=inception_weights)
     except GanZooError as error:

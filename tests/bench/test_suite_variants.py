@@ -4,14 +4,15 @@ from functools import partial
 
 import pytest
 
-from gan_zoo.bench import entries
-from gan_zoo.bench.plan import Recipe, make_plan
+from gan_zoo.bench import suite_variants
+from gan_zoo.bench.plan import make_plan
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.engine import checkpoint
 from gan_zoo.errors import GanZooError
 from gan_zoo.networks.dcgan import linear_stem
 from gan_zoo.networks.mlp import mlp
-from gan_zoo.optimizer import Optimizer
+from gan_zoo.optimizer import Optimizer, Schedule
+from gan_zoo.options import RunOptions
 
 SUITE = """
 title = "Toys"
@@ -26,7 +27,7 @@ options = { ema = 0.9 }
 [presets.smoke]
 seeds = 1
 budget = { images = 256 }
-n = 140
+num_samples = 140
 # preset
 """
 
@@ -51,7 +52,7 @@ def entry(read):
 
     def make(name, **lines):
         suite = read(**lines)
-        return entries.make(name, suite, suite.preset("smoke"))
+        return suite_variants.make_variant(name, suite, suite.preset("smoke"))
 
     return make
 
@@ -62,7 +63,7 @@ def told(read):
 
     def make(name, **lines):
         suite = read(**lines)
-        return list(entries.departures(name, suite, suite.preset("smoke"), "fp32"))
+        return list(suite_variants.list_overrides(name, suite, suite.preset("smoke"), "fp32"))
 
     return make
 
@@ -113,9 +114,9 @@ def test_a_named_entry_is_its_variant_under_another_name(entry):
 
 
 def test_optimizers_are_named_by_suites(entry):
-    options = '{ name = "RMSprop", lr = 0.001, decay = 0.5 }'
+    options = '{ name = "RMSprop", lr = { start = 0.001, shape = "linear", length = 500 } }'
     variant = entry("gan", suite=f"shared = {{ generator_optimizer = {options} }}")
-    assert variant.generator_optimizer == Optimizer("RMSprop", {"lr": 0.001}, 0.5)
+    assert variant.generator_optimizer == Optimizer("RMSprop", {"lr": Schedule(0.001, "linear", length=500)})
     assert variant.discriminator_optimizer == Optimizer()
 
 
@@ -131,7 +132,7 @@ def test_settings_of_an_optimizer_go_beside_those_of_layers_below(entry, told):
         "discriminator_optimizer Adam, lr 0.1, betas [0.5, 0.999], not Adam, lr 0.0002, betas [0.5, 0.999]",
     ]
     dotted = entry("gan", preset="shared = { discriminator_optimizer.lr = 0.1 }")
-    assert (dotted.generator_optimizer.rate, dotted.discriminator_optimizer.rate) == (2e-4, 0.1)
+    assert (dotted.generator_optimizer.settings["lr"], dotted.discriminator_optimizer.settings["lr"]) == (2e-4, 0.1)
 
 
 def test_departures_are_told(told):
@@ -177,7 +178,7 @@ def test_departures_are_told(told):
 )
 def test_a_mistake_is_told_with_file_and_key(read, lines, parts, tmp_path):
     with pytest.raises(GanZooError) as error:
-        make_plan(Recipe(suite=read(**lines), preset="smoke", device="cpu"))
+        make_plan(RunOptions(suite=read(**lines), preset="smoke", device="cpu"))
     for line in str(error.value).splitlines():
         assert line.startswith(str(tmp_path / "mine.toml"))
     for part in parts:
@@ -186,22 +187,22 @@ def test_a_mistake_is_told_with_file_and_key(read, lines, parts, tmp_path):
 
 def test_pairs_of_a_suite_are_joined_by_variants_that_it_does_not_have(read):
     suite = read('contrasts = [["slow", "gan"]]')
-    assert entries.contrasts(suite, ["gan", "slow"]) == [("slow", "gan")]
-    assert entries.contrasts(suite, ["gan", "slow", "mine"]) == [("slow", "gan"), ("mine", "gan")]
-    assert entries.contrasts(suite, ["mine", "slow"]) == [("mine", "slow")]
-    assert entries.contrasts(read(), ["gan", "slow", "mine"]) == [("slow", "gan"), ("mine", "gan")]
+    assert suite_variants.contrasts(suite, ["gan", "slow"]) == [("slow", "gan")]
+    assert suite_variants.contrasts(suite, ["gan", "slow", "mine"]) == [("slow", "gan"), ("mine", "gan")]
+    assert suite_variants.contrasts(suite, ["mine", "slow"]) == [("mine", "slow")]
+    assert suite_variants.contrasts(read(), ["gan", "slow", "mine"]) == [("slow", "gan"), ("mine", "gan")]
 
 
-def test_cells_of_two_named_entries_are_two(read):
+def test_runs_of_two_named_entries_are_two(read):
     """Of one variant with other options; another name alone changes no number."""
     named = '[named.slower]\nvariant = "gan"\noptions = { ema = 0.99 }\n[named.twin]\nvariant = "gan"\n'
     suite = read(named=f"{named}options = {{ ema = 0.9 }}", preset='variants = ["slow", "slower", "twin", "gan"]')
-    cells = make_plan(Recipe(suite=suite, preset="smoke", device="cpu")).cells()
-    hashes = {cell.variant_name: cell.name.rpartition("-")[2] for cell in cells}
+    cells = make_plan(RunOptions(suite=suite, preset="smoke", device="cpu")).runs()
+    hashes = {run.variant_name: run.name.rpartition("-")[2] for run in cells}
     assert list(hashes) == ["real", "slow", "slower", "twin", "gan"]
     assert hashes["twin"] == hashes["slow"]
     assert len(set(hashes.values())) == 4
-    assert len({cell.name for cell in cells}) == 5
+    assert len({run.name for run in cells}) == 5
 
 
 def test_tables_and_checkpoints_of_a_named_entry(bench, tmp_path):

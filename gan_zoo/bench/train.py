@@ -1,20 +1,20 @@
 """A single training run as a suite of one variant and one seed, and checkpoints to resume one from."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from gan_zoo import data as data_sets
 from gan_zoo import registry
-from gan_zoo.bench.plan import Plan, Recipe
-from gan_zoo.bench.records import read_cell, read_manifest
-from gan_zoo.bench.run import CHECKPOINTS, checkpoint_path, records_path
+from gan_zoo.bench.plan import Plan
+from gan_zoo.bench.records import CHECKPOINTS, checkpoint_path, read_manifest, read_run, records_path
 from gan_zoo.bench.suite import Preset, Suite
 from gan_zoo.data import Dataset
-from gan_zoo.description import describe
 from gan_zoo.device import pick
 from gan_zoo.engine import Budget, Run, State, checkpoint, init, start
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.extractors import OWN
+from gan_zoo.options import RunOptions
+from gan_zoo.registry import describe
 from gan_zoo.variant import Variant
 
 PRESET = "train"
@@ -24,8 +24,8 @@ _EVALUATE_FROM = {"images": 12_800, "epochs": 12_800, "steps": 200, "seconds": 6
 """The first evaluation by the budget's unit (of epochs: images); further ones follow at every doubling."""
 
 
-def single_recipe(variant: Variant, data: str | Dataset, budget: Budget, *, seed: int, channels: int | None) -> Recipe:
-    """The recipe of one variant and one seed, evaluated with the data set's default extractor.
+def single_suite(variant: Variant, data: str | Dataset, budget: Budget, *, seed: int, channels: int | None) -> Suite:
+    """The suite of one variant and one seed, evaluated with the data set's default extractor.
 
     Raises:
         GanZooError: the variant was not made by the registry, or images cannot have so many channels.
@@ -45,10 +45,10 @@ def single_recipe(variant: Variant, data: str | Dataset, budget: Budget, *, seed
         seeds=[seed],
         budget={budget.unit: budget.amount},
         evaluate_from=_EVALUATE_FROM[budget.unit],
-        n=NUM_SAMPLES,
+        num_samples=NUM_SAMPLES,
         options={variant.name: dict(variant.options)},
     )
-    suite = Suite(
+    return Suite(
         title=f"{variant.title}: a single training run",
         data=data,
         channels=channels,  # type: ignore[arg-type]
@@ -56,11 +56,15 @@ def single_recipe(variant: Variant, data: str | Dataset, budget: Budget, *, seed
         extractors=[OWN],
         presets={PRESET: preset},
     )
-    return Recipe(suite=suite, preset=PRESET, jobs=1, single=True)
 
 
-def resumed_recipe(folder: Path, budget: Budget | None, **changes: Any) -> Recipe:
-    """The recipe of the single training run in a folder, with its own budget or another.
+def single_options(suite: Suite, options: RunOptions) -> RunOptions:
+    """The options of a single training run."""
+    return replace(options, suite=suite, preset=PRESET, jobs=1, single=True)
+
+
+def resumed_options(folder: Path, budget: Budget | None, options: RunOptions) -> RunOptions:
+    """The options of the single training run in a folder, with its own budget or another.
 
     Raises:
         GanZooError: the folder holds no single training run.
@@ -68,18 +72,17 @@ def resumed_recipe(folder: Path, budget: Budget | None, **changes: Any) -> Recip
     manifest = read_manifest(folder)
     if not manifest.get("single"):
         raise GanZooError(f"{str(folder)!r} holds a comparison; name a file of its checkpoints folder to resume")
-    held = Suite.model_validate(manifest["suite"])
-    name = held.variants[0]
-    variant = registry.get(name, **held.presets[PRESET].options.get(name, {}))
+    stored = Suite.from_manifest(manifest)
+    name = stored.variants[0]
+    variant = registry.get(name, **stored.presets[PRESET].options.get(name, {}))
     budget = budget or Budget.of(manifest["budget"])
-    recipe = single_recipe(variant, held.data, budget, seed=manifest["seeds"][0], channels=held.channels)
-    settings = {"precision": manifest["precision"], "evaluate": bool(manifest["extractors"])}
-    settings["threads"] = manifest["threads"]
-    return Recipe(**{**vars(recipe), **settings, **changes})
+    suite = single_suite(variant, stored.data, budget, seed=manifest["seeds"][0], channels=stored.channels)
+    settings = {"precision": manifest["precision"], "threads": manifest["threads"]}
+    return replace(single_options(suite, options), evaluate=bool(manifest["extractors"]), **settings)
 
 
-def resumed_state(path: Path, budget: Budget, *, device: str | None, graphs: bool = True, **source: Any) -> State:
-    """The state of a checkpoint file, its data loaded again from where ``source`` says.
+def resumed_state(path: Path, budget: Budget, options: RunOptions) -> State:
+    """The state of a checkpoint file, its data loaded again.
 
     Raises:
         GanZooError: no checkpoint, data that is not available or has changed, or a budget that is used up already.
@@ -92,10 +95,10 @@ def resumed_state(path: Path, budget: Budget, *, device: str | None, graphs: boo
         data,
         side=variant.image_side,
         channels=channels,
-        root=source["data_root"],
-        device=pick(device),
+        root=options.data_root,
+        device=pick(options.device),
     )
-    fresh = start(variant, dataset, facts["seed"], precision=facts["precision"], graphs=graphs)
+    fresh = start(variant, dataset, facts["seed"], precision=facts["precision"], graphs=options.graphs)
     state = checkpoint.restore(fresh, saved)
     if budget.spent(state) > 0 and not budget.rounds_left(state, 1.0):
         raise GanZooError(f"{path} has {state.rounds:,} steps, which the budget of {budget} does not exceed; raise it")
@@ -110,7 +113,7 @@ def checkpoint_in(path: Path) -> Path:
     """
     if not path.is_dir():
         return path
-    named = (path / CHECKPOINTS / f"{name}.safetensors" for name in read_manifest(path)["cells"])
+    named = (checkpoint_path(path, name) for name in read_manifest(path)["cells"])
     found = [saved for saved in named if saved.is_file()]
     if len(found) != 1:
         few = f"{len(found)} runs; name a file of its" if found else "no run; name a file of another folder's"
@@ -124,11 +127,11 @@ def trained_run(plan: Plan, folder: Path) -> Run:
     Raises:
         GanZooError: the run has finished, and its checkpoint is missing or damaged.
     """
-    cell = next(cell for cell in plan.cells() if cell.variant is not None)
-    record = read_cell(records_path(folder, cell))
-    assert cell.variant is not None
-    state = init(cell.variant, plan.data[cell.variant.image_side], cell.seed, precision=plan.precision)
-    path, finished = checkpoint_path(folder, cell), record.status in ("ok", "collapsed")
+    run = next(run for run in plan.runs() if run.variant is not None)
+    record = read_run(records_path(folder, run.name))
+    assert run.variant is not None
+    state = init(run.variant, plan.data[run.variant.image_side], run.seed, precision=plan.precision)
+    path, finished = checkpoint_path(folder, run.name), record.status in ("ok", "collapsed")
     if finished and not path.is_file():
         raise GanZooError(f"checkpoint {path} of the finished run is missing; delete {str(folder)!r} to train it again")
     if path.is_file():

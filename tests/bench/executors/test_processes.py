@@ -7,8 +7,8 @@ import pytest
 
 EARLY = """
 import sys
-from gan_zoo.bench import launch
-launch.begin_early()
+from gan_zoo.bench.executors import processes
+processes.begin_early()
 assert not {"torch", "numpy", "pandas"} & set(sys.modules)
 """
 

@@ -39,8 +39,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         print(f"gan-zoo {__version__}")
         raise typer.Exit
 
@@ -67,7 +67,7 @@ def _width() -> int:
 
 
 def main() -> None:
-    """Run the command line; an error that a person can mend is one line, and exit status 2."""
+    """Run the command line; an error that the user can fix is one line, and exit status 2."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Not every console can show what is printed: an arrow becomes a question mark there.
@@ -142,13 +142,9 @@ def new(
     from gan_zoo.cli import scaffold
 
     path = scaffold.write_variant(name, out or Path(f"{name}.py"))
-    check, smoke = f"gan-zoo check {name}", "gan-zoo bench digits --preset smoke"
-    for line in (
-        f"wrote {path}; next:",
-        f"  {check} --plugin {path}",
-        f"  {smoke} --variants {name},gan --plugin {path}",
-    ):
-        print(line)
+    print(f"wrote {path}; next:")
+    print(f"  gan-zoo check {name} --plugin {path}")
+    print(f"  gan-zoo bench digits --preset smoke --variants {name},gan --plugin {path}")
 
 
 @app.command(epilog="Example: gan-zoo check my_gan --plugin my_gan.py")
@@ -159,9 +155,9 @@ def check(
     from gan_zoo.cli import index
 
     index.check_variants([name], plugin)
-    from gan_zoo.cli import check as checks
+    from gan_zoo.cli import scaffold
 
-    checks.check_variant(name, _console())
+    scaffold.check_variant(name, _console())
 
 
 @app.command(epilog="Example: gan-zoo data mnist --data-root ~/data")
@@ -180,14 +176,14 @@ def data(
         return
     for name in names:
         index.check_data(name)
-    from gan_zoo.cli import here
+    from gan_zoo.cli import environment
 
-    here.print_named(names, data_root, _console())
+    environment.print_named(names, data_root, _console())
 
 
 @app.command(epilog="Example: gan-zoo doctor")
 def doctor(data_root: DataRoot = None, inception_weights: Inception = None) -> None:
     """Print the device, versions, data sets, extractors and plugins."""
-    from gan_zoo.cli import here
+    from gan_zoo.cli import environment
 
-    here.print_doctor(data_root, inception_weights, _console())
+    environment.print_doctor(data_root, inception_weights, _console())

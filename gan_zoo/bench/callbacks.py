@@ -1,0 +1,121 @@
+"""What is notified of the progress of runs, and the file through which a worker process shows it."""
+
+import contextlib
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan_zoo.bench.records import CELLS
+
+if TYPE_CHECKING:
+    from gan_zoo.bench.plan import Plan, RunSpec
+    from gan_zoo.bench.records import Row
+
+
+class Listener:
+    """Notified of the progress of a suite; this one ignores everything, and others override methods."""
+
+    def notice(self, text: str) -> None:
+        """Something that a reader must know."""
+
+    def plan(self, plan: "Plan", folder: Path, todo: "Sequence[RunSpec]") -> None:
+        """A plan begins to run into a folder; ``todo`` are the runs that are not finished, in their order."""
+
+    def estimate(self, variant_name: str, seconds: float) -> None:
+        """A run of the variant takes so many seconds of training."""
+
+    def begin(self, run: "RunSpec") -> None:
+        """A run begins."""
+
+    def block(self, run: "RunSpec", share: float, rate: float, values: Mapping[str, float]) -> None:
+        """A few steps were trained: ``share`` of the run's budget is spent, at ``rate`` images per second."""
+
+    def evaluate(self, run: "RunSpec") -> None:
+        """A run's metrics are computed and its samples written, which takes seconds."""
+
+    def tick(self) -> None:
+        """Called a few times a second while worker processes train, also while none of them shows any progress."""
+
+    def end(self, run: "RunSpec", row: "Row") -> None:
+        """A run has ended with this row of its records."""
+
+    def close(self) -> None:
+        """No further run is trained by this command, which has the folder to itself until this returns."""
+
+
+class WarningListener(Listener):
+    """Issues notices as Python warnings, for callers in Python."""
+
+    def notice(self, text: str) -> None:
+        warnings.warn(text, stacklevel=2)
+
+
+def _progress_path(folder: Path, run: "RunSpec") -> Path:
+    """A temporary file of a run: the next command deletes one that a kill left."""
+    return folder / CELLS / f".{run.name}.part"
+
+
+class ProgressFile(Listener):
+    """Writes the progress of one run into a file beside its records, for the process that reports it."""
+
+    def __init__(self, folder: Path, run: "RunSpec") -> None:
+        self.path = _progress_path(folder, run)
+        self.notices: list[str] = []
+        self.state: dict[str, Any] = {"training": None, "evaluating": False}
+
+    def _write(self, **state: Any) -> None:
+        self.state |= state
+        # What is trained matters more than what is shown of it.
+        with contextlib.suppress(OSError):
+            following = self.path.with_suffix(".part.next")
+            following.write_text(json.dumps({**self.state, "notices": self.notices}), encoding="utf-8")
+            following.replace(self.path)
+
+    def notice(self, text: str) -> None:
+        self.notices.append(text)
+        self._write()
+
+    def begin(self, run: "RunSpec") -> None:
+        self._write()
+
+    def block(self, run: "RunSpec", share: float, rate: float, values: Mapping[str, float]) -> None:
+        self._write(training=[share, rate, dict(values)], evaluating=False)
+
+    def evaluate(self, run: "RunSpec") -> None:
+        self._write(evaluating=True)
+
+
+class ProgressReader:
+    """Reads what a ``ProgressFile`` in another process writes."""
+
+    def __init__(self, folder: Path, run: "RunSpec") -> None:
+        self.path, self.run = _progress_path(folder, run), run
+        self.text = ""
+        self.num_notices = 0
+        self.training: list[Any] | None = None
+
+    def follow(self, listener: Listener) -> bool:
+        """Notify a listener of the progress since the last call; whether the run has begun."""
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return bool(self.text)
+        if text != self.text:
+            state = json.loads(text)
+            if not self.text:
+                listener.begin(self.run)
+            for notice in state["notices"][self.num_notices :]:
+                listener.notice(notice)
+            if state["training"] != self.training:
+                listener.block(self.run, *state["training"])
+            if state["evaluating"]:
+                listener.evaluate(self.run)
+            self.text, self.num_notices, self.training = text, len(state["notices"]), state["training"]
+        return True
+
+    def remove(self) -> None:
+        """Delete the file."""
+        for path in (self.path, self.path.with_suffix(".part.next")):
+            path.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Where runs are executed: a generator of the runs that have ended, each with its last row."""

@@ -1,0 +1,69 @@
+"""The report is written again after every run, by a process that ends with the suite."""
+
+import time
+
+import pytest
+from live_page import write
+
+from gan_zoo.bench import live_report
+from gan_zoo.bench.live_report import LiveReport
+
+
+def until(holds, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def report(tmp_path, monkeypatch):
+    monkeypatch.setattr(live_report, "_BEGIN_AFTER", 0.0)
+    made = LiveReport(tmp_path, write)
+    yield made
+    made.close()
+
+
+def times(folder):
+    return (folder / "page").read_text().count("written") if (folder / "page").is_file() else 0
+
+
+@pytest.mark.slow
+def test_runs_that_end_while_it_is_written_are_in_the_next_one(report, tmp_path):
+    (tmp_path / "slow").touch()
+    for _ in range(5):
+        report.update()
+    until((tmp_path / ".page.part").exists)
+    report.update()
+    (tmp_path / "slow").unlink()
+    until(lambda: times(tmp_path) == 2)
+    report.update()
+    until(lambda: times(tmp_path) == 3)
+
+
+@pytest.mark.slow
+def test_a_report_that_fails_does_not_end_the_process(report, tmp_path):
+    (tmp_path / "broken").touch()
+    report.update()
+    until(lambda: all(future.done() for future in report.pending))
+    (tmp_path / "broken").unlink()
+    report.update()
+    until(lambda: times(tmp_path) == 1)
+
+
+@pytest.mark.slow
+def test_closing_ends_the_process_and_leaves_no_temporary_file(report, tmp_path):
+    (tmp_path / "slow").touch()
+    report.update()
+    until((tmp_path / ".page.part").exists)
+    process = report.process.process
+    report.close()
+    assert not process.is_alive()
+    assert not (tmp_path / ".page.part").exists()
+
+
+def test_a_command_of_a_few_seconds_begins_no_process(tmp_path):
+    made = LiveReport(tmp_path, write)
+    made.update()
+    assert made.process is None
+    made.close()
