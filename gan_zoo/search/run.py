@@ -65,7 +65,7 @@ def search_suite(
             another search, or something else. Nothing is trained then.
     """
     _check(trials, seed)
-    run = RunOptions(suite=suite, **options)
+    run = RunOptions.of({"suite": suite, **options})
     return search_options(run, out, trials=trials, seed=seed, listener=listener, say=say)
 
 
