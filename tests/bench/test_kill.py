@@ -1,8 +1,8 @@
 """kill -9 in the middle of a real `gan-zoo bench` with worker processes, and the same command again."""
 
-import pandas as pd
 import pytest
 from killing import kill_when, kinds, rows
+from results_folders import assert_same_tables
 
 from gan_zoo import GanZooError
 
@@ -48,12 +48,7 @@ def test_a_killed_bench_goes_on(bench, suite, toys, tmp_path):
         assert after[name] == before[name]
         assert len(kinds(after[name], "begin")) == 1
     assert any(kinds(after[name], "resume") for name in trained - finished)
-    for name in ("metrics", "summary", "history"):
-        frames = [
-            pd.read_csv(folder / f"{name}.csv").drop(columns="seconds", errors="ignore")
-            for folder in (out, tmp_path / "whole")
-        ]
-        pd.testing.assert_frame_equal(*frames)
+    assert_same_tables(out, tmp_path / "whole", ("metrics", "summary", "history"))
 
 
 DEADLY = """

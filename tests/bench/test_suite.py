@@ -80,6 +80,7 @@ def test_the_good_one_is_read(tmp_path):
         ),
         ("[presets.smoke]", "[preset.smoke]", ["unknown key 'preset'", "did you mean 'presets'?"]),
         ("num_samples = 50", "", ["key 'presets.smoke.num_samples' is missing"]),
+        ("num_samples = 50", "n = 50", ["key 'presets.smoke.n'", "'num_samples'"]),
         ("num_samples = 50", 'num_samples = "many"', ["key 'presets.smoke.num_samples' is 'many'", "integer"]),
         ("num_samples = 50", "num_samples = 0", ["key 'presets.smoke.num_samples' is 0", "greater than or equal to 1"]),
         ("seeds = 2", 'seeds = "two"', ["key 'presets.smoke.seeds' is 'two'", "a count of at least 1, or a list"]),

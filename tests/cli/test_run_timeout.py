@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+from results_folders import assert_same_tables
 
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.engine import checkpoint
@@ -66,13 +67,6 @@ def rows(folder, name, kind):
 
 def runs_of(folder):
     return pd.read_csv(folder / "runs.csv").set_index("variant")
-
-
-def assert_same_tables(one, other):
-    times = ["seconds", "evaluation_seconds", "images_per_second", "peak_memory_bytes"]
-    for name in ("runs", "history", "metrics", "summary"):
-        frames = [pd.read_csv(folder / f"{name}.csv").drop(columns=times, errors="ignore") for folder in (one, other)]
-        pd.testing.assert_frame_equal(*frames)
 
 
 def test_bench_ends_runs_that_take_too_long_and_resumes_them(gan_zoo, suite, toys, sleeper, no_report, tmp_path):

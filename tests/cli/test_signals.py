@@ -9,9 +9,9 @@ import subprocess
 import sys
 import time
 
-import pandas as pd
 import pytest
 from killing import COMMAND, kinds, rows
+from results_folders import assert_same_tables
 
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.engine import checkpoint
@@ -20,7 +20,6 @@ from gan_zoo.metrics.evaluator import Evaluator
 
 pytestmark = pytest.mark.slow
 
-TIMES = ["seconds", "images_per_second", "peak_memory_bytes", "evaluation_seconds"]
 LONG = (("images = 160", "images = 9600"), ("[0.4, 1.0]", "[1.0]"))
 
 
@@ -79,9 +78,7 @@ def checkpoints(folder):
 
 def assert_same(one, other):
     """The same tables, and the same last states to the bit."""
-    for name in ("runs", "history", "metrics", "summary"):
-        frames = [pd.read_csv(folder / f"{name}.csv").drop(columns=TIMES, errors="ignore") for folder in (one, other)]
-        pd.testing.assert_frame_equal(*frames)
+    assert_same_tables(one, other)
     mine, theirs = checkpoints(one), checkpoints(other)
     assert mine.keys() == theirs.keys()
     for name, saved in mine.items():

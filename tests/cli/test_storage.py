@@ -11,17 +11,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from killing import COMMAND
+from results_folders import assert_same_tables
 
 from gan_zoo import io
 from gan_zoo.errors import StorageError
-
-TIMES = ["seconds", "images_per_second", "peak_memory_bytes", "evaluation_seconds"]
-
-
-def assert_same_tables(one, other):
-    for name in ("runs", "history", "metrics", "summary"):
-        frames = [pd.read_csv(folder / f"{name}.csv").drop(columns=TIMES, errors="ignore") for folder in (one, other)]
-        pd.testing.assert_frame_equal(*frames)
 
 
 def statuses(folder):
