@@ -236,7 +236,7 @@ def test_one_run_a_folder(bench, tmp_path):
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
-def test_the_lock_is_given_back_after_an_interruption(bench):
+def test_the_lock_is_released_after_an_interruption(bench):
     with pytest.raises(Interrupted):
         bench(listener=CtrlC("by_heart", 0.1))
     assert bench().errors == ()
@@ -252,7 +252,7 @@ def manifest(folder):
     return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
 
 
-def test_the_manifest_tells_the_start_of_the_first_session_and_the_time_of_all(bench, tmp_path, monkeypatch):
+def test_the_manifest_has_the_start_of_the_first_session_and_the_time_of_all(bench, tmp_path, monkeypatch):
     times = iter(["first", "second", "third"])
     monkeypatch.setattr(runner, "now", lambda: next(times))
     with pytest.raises(Interrupted):

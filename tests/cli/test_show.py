@@ -13,14 +13,14 @@ from gan_zoo.cli.inspect import EXPLAINED
 from gan_zoo.variant import Variant
 
 
-def lines(said):
-    assert said.status == 0, said.err
-    return said.out.splitlines()
+def lines(result):
+    assert result.status == 0, result.err
+    return result.out.splitlines()
 
 
 def test_list_as_json(gan_zoo, toys):
-    said = gan_zoo("list", "--json", "--plugin", toys)
-    rows = {row["name"]: row for row in json.loads(said.out)}
+    result = gan_zoo("list", "--json", "--plugin", toys)
+    rows = {row["name"]: row for row in json.loads(result.out)}
     assert sorted(rows) == registry.names()
     assert list(rows)[:3] == ["gan", "cgan", "dcgan"]
     assert rows["dcgan"]["hyperparameters"] == {"width": 128}
@@ -65,9 +65,9 @@ def test_a_filtered_list(gan_zoo):
 
 @pytest.mark.parametrize("name", ["gan", "lsgan", "dcgan28", "dcgan_keras"])
 def test_show(gan_zoo, name):
-    said = gan_zoo("show", name, columns=80)
-    assert max(map(len, lines(said))) <= 80
-    variant, text = registry.get(name), " ".join(said.out.split())
+    result = gan_zoo("show", name, columns=80)
+    assert max(map(len, lines(result))) <= 80
+    variant, text = registry.get(name), " ".join(result.out.split())
     arxiv = variant.paper.removeprefix("arXiv ")
     for part in (variant.title, f"https://arxiv.org/abs/{arxiv}", variant.objective.title, str(variant.latent)):
         assert part in text
@@ -102,10 +102,10 @@ def test_show_a_plugin(gan_zoo, tmp_path):
         "    return replace(get('gan'), title='Mine [bold]', paper='A book, 1999', deviations=())\n",
         encoding="utf-8",
     )
-    said = gan_zoo("show", "mine", "--plugin", plugin)
-    assert "mine: Mine [bold] (1999)" in said.out
-    assert "deviations from the paper: none listed" in said.out
-    assert "size=3" in said.out
+    result = gan_zoo("show", "mine", "--plugin", plugin)
+    assert "mine: Mine [bold] (1999)" in result.out
+    assert "deviations from the paper: none listed" in result.out
+    assert "size=3" in result.out
     assert "Mine [bold]" in gan_zoo("list", "--plugin", plugin).out
     assert "mine: Mine" in gan_zoo("show", "mine", "--plugin", plugin).out
 
@@ -121,8 +121,8 @@ def test_data_sets_are_listed(gan_zoo):
 def test_doctor_looks_and_downloads_nothing(gan_zoo, nothing_here, monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr("torch.hub.download_url_to_file", lambda *_a, **_k: pytest.fail("doctor downloads"))
-    said = gan_zoo("doctor", columns=200)
-    rows = {line.split("  ")[1].strip(): line for line in lines(said) if line.startswith("  ")}
+    result = gan_zoo("doctor", columns=200)
+    rows = {line.split("  ")[1].strip(): line for line in lines(result) if line.startswith("  ")}
     assert {"device", "torch", "data: mnist", "extractor: digits-cnn", "variants", "plugins installed"} <= set(rows)
     assert "1,297 + 500 images" in rows["data: digits"]
     assert "60,000 + 10,000 images" in rows["data: mnist"]
@@ -140,8 +140,8 @@ def test_doctor_reports_a_gpu_that_is_not_used(gan_zoo, nothing_here, monkeypatc
 
 def test_doctor_on_wrong_inception_weights(gan_zoo, nothing_here, tmp_path):
     (tmp_path / "wrong.pth").write_bytes(b"no weights")
-    said = gan_zoo("doctor", "--inception-weights", tmp_path / "wrong.pth", columns=300)
-    assert any("extractor: inception" in line and "not the standard file" in line for line in lines(said))
+    result = gan_zoo("doctor", "--inception-weights", tmp_path / "wrong.pth", columns=300)
+    assert any("extractor: inception" in line and "not the standard file" in line for line in lines(result))
 
 
 RANKING = pd.DataFrame(
@@ -202,12 +202,12 @@ def test_a_ranking_fits_the_terminal(monkeypatch, tmp_path, capsys, columns, las
 
 
 @pytest.mark.slow
-def test_report_writes_all_anew(gan_zoo, finished):
+def test_report_writes_everything_again(gan_zoo, finished):
     before = {path.name: path.read_bytes() for path in finished.glob("*.csv")}
     for path in (*finished.glob("*.csv"), finished / "report.html", finished / "report.md"):
         path.unlink()
-    said = gan_zoo("report", finished, columns=80)
-    shown = lines(said)
+    result = gan_zoo("report", finished, columns=80)
+    shown = lines(result)
     assert {path.name: path.read_bytes() for path in finished.glob("*.csv")} == before
     assert (finished / "report.html").stat().st_size > 10_000
     assert shown[-1] == f"report: {finished / 'report.html'}"
@@ -215,7 +215,7 @@ def test_report_writes_all_anew(gan_zoo, finished):
 
 
 def test_bench_ends_with_the_ranking_and_the_report(finished):
-    shown = (finished.parent / "said").read_text(encoding="utf-8").splitlines()
+    shown = (finished.parent / "shown.txt").read_text(encoding="utf-8").splitlines()
     assert shown[-1].startswith("report: ")
     assert shown[-1].endswith("report.html")
     assert any(line.startswith("note:") and "not comparable with MNIST" in line for line in shown)
@@ -253,9 +253,9 @@ def odd():
 @pytest.mark.parametrize("words", [("list",), ("show", "odd")])
 def test_networks_that_compute_with_their_first_weights(gan_zoo, tmp_path, words):
     (tmp_path / "odd.py").write_text(ODD.format(body="assert next(generator.parameters()).mean().item() < 1"))
-    said = gan_zoo(*words, "--plugin", "odd.py", columns=200)
-    assert said.status == 0, said.err
-    assert "odd" in said.out
+    result = gan_zoo(*words, "--plugin", "odd.py", columns=200)
+    assert result.status == 0, result.err
+    assert "odd" in result.out
 
 
 @pytest.mark.parametrize("words", [("list",), ("show", "odd")])
