@@ -22,7 +22,7 @@ from gan_zoo.bench.train import (
 from gan_zoo.data import Dataset
 from gan_zoo.device import pick, prepare
 from gan_zoo.engine import Budget, OnBlock, Run, Sampler, State, checkpoint, start, train_run
-from gan_zoo.errors import GanZooError, check_known
+from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.evaluator import Evaluator, Measuring
 from gan_zoo.metrics.extractors import OWN, load_extractor, resolve
 from gan_zoo.metrics.mixture import COUNTED
@@ -58,25 +58,23 @@ def run_suite(
 ) -> Outcome:
     """Run a suite into a folder: the runs that are missing, then tables, plots and the report.
 
-        Calling it again resumes runs that were interrupted, and with a longer preset of the same settings extends those
-        that are finished. With more than one job, or ``isolate``, call this function from a file under
-        ``if __name__ == "__main__":``, as the processes of multiprocessing need.
+    Calling it again resumes runs that were interrupted, and with a longer preset of the same settings extends those
+    that are finished. With more than one job, or ``isolate``, call this function from a file under
+    ``if __name__ == "__main__":``, as the processes of multiprocessing need.
 
-        Args:
-            suite: a suite file, or the name of a suite of this package, e.g. ``mnist``.
-            out: the results folder; by default ``runs/SUITE-DATA-PRESET``.
-            listener: what is notified of the progress; by default notices are issued as Python warnings.
-            options: fields of ``gan_zoo.options.RunOptions``:
-    {options}
+    Args:
+        suite: a suite file, or the name of a suite of this package, e.g. ``mnist``.
+        out: the results folder; by default ``runs/SUITE-DATA-PRESET``.
+        listener: what is notified of the progress; by default notices are issued as Python warnings.
+        options: fields of ``gan_zoo.options.RunOptions``:
+            {options}
 
-        Raises:
-            GanZooError: anything in the suite or the arguments that does not fit, before anything is trained.
-            StorageError: a file of the folder cannot be written.
-            Interrupted: Ctrl-C or SIGTERM; every run in training has a checkpoint.
+    Raises:
+        GanZooError: anything in the suite or the arguments that does not fit, before anything is trained.
+        StorageError: a file of the folder cannot be written.
+        Interrupted: Ctrl-C or SIGTERM; every run in training has a checkpoint.
     """
-    for name in options:
-        check_known("option", name, RunOptions.names())
-    return run_options(RunOptions(suite=suite, **options), out, listener=listener)
+    return run_options(RunOptions.of({"suite": suite, **options}), out, listener=listener)
 
 
 run_suite.__doc__ = (run_suite.__doc__ or "").replace("{options}", RunOptions.documented())
@@ -118,19 +116,13 @@ def train(
     steps: float | None = None,
     seconds: float | None = None,
     seed: int = 0,
-    device: str | None = None,
-    precision: str = EXACT,
-    data_root: Path | None = None,
     channels: int | None = None,
     out: Path | str | None = None,
     resume: Path | str | None = None,
-    evaluate: bool = True,
-    checkpoint_every: float = 60.0,
-    graphs: bool = True,
-    force: bool = False,
     fractions: Sequence[float] = (1.0,),
     on_milestone: Callable[[State, float], Any] | None = None,
     on_block: OnBlock | None = None,
+    **options: Any,
 ) -> Run:
     """Train one variant, e.g. ``train("cgan", "mnist", epochs=5)``.
 
@@ -144,25 +136,21 @@ def train(
             as ``epochs``, real ``images``, ``steps`` or ``seconds``. By default 200 epochs, or those of the folder.
         epochs, images, steps, seconds: see ``budget``.
         seed: of everything random.
-        device: ``cuda``, ``cuda:1`` ... or ``cpu``; by default CUDA if there is one.
-        precision: a name of ``gan_zoo.options.PRECISIONS``.
-        data_root: folder that holds the data sets.
         channels: 1 (grey) or 3; by default the data set's own.
         out: a results folder, as ``gan-zoo train`` writes it: records, checkpoints, tables and a report. The same call
             again resumes an interrupted run or returns a finished one, and a larger budget extends it.
         resume: a checkpoint to train on from, or the folder of an earlier ``out``. Variant, data, seed and precision
             are those of the checkpoint or folder.
-        evaluate: whether the metrics are computed, with ``out``.
-        checkpoint_every: seconds between two checkpoints, with ``out``.
-        graphs: whether steps are recorded as CUDA graphs, on CUDA.
-        force: whether another run in ``out`` is deleted.
         fractions, on_milestone: without ``out``, ``on_milestone(state, fraction)`` is called at each of these fractions
             of the budget, outside the clock.
         on_block: without ``out``, ``on_block(state, values)`` is called with every row of history.
+        options: fields of ``gan_zoo.options.RunOptions``; without ``out``, only device, precision, data_root and graphs
+            have an effect:
+            {options}
 
     Raises:
         GanZooError: an unknown variant, data set, device or precision, a seed below 0, data that is not available, a
-            budget smaller than the steps of the resumed run, or a folder that holds another run.
+            budget smaller than the steps of the resumed run, or a folder that contains another run.
         StorageError: a file of ``out`` cannot be written.
         Interrupted: with ``out``, Ctrl-C or SIGTERM; a checkpoint was written.
     """
@@ -170,35 +158,36 @@ def train(
         raise GanZooError(f"seed is {seed!r}; it must be a whole number from 0 on")
     given = _budget(budget, {"epochs": epochs, "images": images, "steps": steps, "seconds": seconds})
     spent = given or Budget("epochs", 200)
-    options = RunOptions(
-        precision=precision,
-        device=device,
-        data_root=data_root,
-        evaluate=evaluate,
-        checkpoint_every=checkpoint_every,
-        graphs=graphs,
-        force=force,
-    )
+    run = RunOptions.of(options, "train")
     calls: dict[str, Any] = {"fractions": tuple(fractions), "on_milestone": on_milestone, "on_block": on_block}
     if resume is not None:
         if variant is not None or out is not None:
             raise GanZooError("resume continues the variant and the folder of a checkpoint; leave out variant and out")
-        if Path(resume).is_dir():
-            _check_no_calls(calls)
-            return _train_in_folder(resumed_options(Path(resume), given, options), Path(resume))
-        if given is None:
-            raise GanZooError(f"name the total budget to resume {str(resume)!r} to, e.g. epochs=20")
-        return train_run(resumed_state(Path(resume), spent, options), spent, **calls)
+        return _resume(Path(resume), given, run, calls)
     if variant is None:
         raise GanZooError("name a variant, e.g. train('gan', 'mnist', epochs=5), or a checkpoint to resume")
     made = registry.get(variant) if isinstance(variant, str) else variant
     if out is not None:
         _check_no_calls(calls)
         suite = single_suite(made, data, spent, seed=seed, channels=channels)
-        return _train_in_folder(single_options(suite, options), Path(out))
+        return _train_in_folder(single_options(suite, run), Path(out))
     if isinstance(data, str):
-        data = data_sets.load(data, side=made.image_side, channels=channels, root=data_root, device=pick(device))
-    return train_run(start(made, data, seed, precision=precision, graphs=graphs), spent, **calls)
+        side, device = made.image_side, pick(run.device)
+        data = data_sets.load(data, side=side, channels=channels, root=run.data_root, device=device)
+    return train_run(start(made, data, seed, precision=run.precision or EXACT, graphs=run.graphs), spent, **calls)
+
+
+train.__doc__ = (train.__doc__ or "").replace("{options}", RunOptions.documented("train"))
+
+
+def _resume(path: Path, budget: Budget | None, options: RunOptions, calls: Mapping[str, Any]) -> Run:
+    """Continue the run of a checkpoint file or of a folder."""
+    if path.is_dir():
+        _check_no_calls(calls)
+        return _train_in_folder(resumed_options(path, budget, options), path)
+    if budget is None:
+        raise GanZooError(f"name the total budget to resume {str(path)!r} to, e.g. epochs=20")
+    return train_run(resumed_state(path, budget, options), budget, **calls)
 
 
 def _check_no_calls(calls: Mapping[str, Any]) -> None:

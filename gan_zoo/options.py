@@ -1,11 +1,11 @@
 """The options of a run, and the numerical precisions; without torch."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_zoo.errors import GanZooError
+from gan_zoo.errors import GanZooError, check_known
 
 if TYPE_CHECKING:
     from gan_zoo.bench.suite import Suite
@@ -50,14 +50,14 @@ class RunOptions:
         metadata=_about("smoke, quick, standard, full, or auto: standard on CUDA, quick on a CPU.", "bench search"),
     )
     variants: Sequence[str] | None = field(
-        default=None, metadata=_about("Variants in place of the suite's, with commas between.", "bench search")
+        default=None, metadata=_about("Variants in place of the suite's, e.g. gan,cgan.", "bench search")
     )
     seeds: Sequence[int] | None = field(
         default=None, metadata=_about("Seeds in place of the suite's, e.g. 0,1,2.", "bench")
     )
     force: bool = field(
         default=False,
-        metadata=_about("Delete runs in --out that have other settings or a larger budget.", "bench train"),
+        metadata=_about("Delete runs in the folder that have other settings or a larger budget.", "bench train"),
     )
     checkpoint_every: float = field(
         default=60.0,
@@ -96,9 +96,7 @@ class RunOptions:
         default=None,
         metadata=_about("Runs side by side; by default one a core on a CPU, 1 on CUDA.", "bench search", minimum=1),
     )
-    evaluate: bool = field(
-        default=True, metadata=_about("Compute the metrics of the data set's default extractor.", "train")
-    )
+    evaluate: bool = field(default=True, metadata=_about("Compute the metrics.", "train"))
     isolate: bool = field(default=False, metadata=_about("Give each run a process of its own also with one job."))
     download: bool = field(default=True, metadata=_about("Download missing data."))
     single: bool = field(
@@ -119,11 +117,23 @@ class RunOptions:
                 )
 
     @classmethod
-    def names(cls) -> list[str]:
-        """The names of the fields."""
-        return [option.name for option in fields(cls)]
+    def offered(cls, command: str) -> list["Field[Any]"]:
+        """The fields that a command offers."""
+        return [option for option in fields(cls) if command in option.metadata["commands"]]
 
     @classmethod
-    def documented(cls) -> str:
-        """A line for each field but the suite, indented as in the Args section of a docstring."""
-        return "\n".join(f"            {option.name}: {option.metadata['help']}" for option in fields(cls)[1:])
+    def of(cls, options: Mapping[str, Any], command: str = "") -> "RunOptions":
+        """From keywords.
+
+        Raises:
+            GanZooError: no such option, or with a command, none that it offers.
+        """
+        for name in options:
+            check_known("option", name, [option.name for option in (cls.offered(command) if command else fields(cls))])
+        return cls(**options)
+
+    @classmethod
+    def documented(cls, command: str = "") -> str:
+        """A line for each field but the suite, or for those of a command, indented for the Args of a docstring."""
+        documented = cls.offered(command) if command else fields(cls)[1:]
+        return "\n            ".join(f"{option.name}: {option.metadata['help']}" for option in documented)

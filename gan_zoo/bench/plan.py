@@ -168,10 +168,7 @@ def make_plan(options: RunOptions) -> Plan:
     suite, device = read_suite(options.suite), pick(options.device)
     for plugin in options.plugins:
         registry.load_plugin(Path(plugin))
-    preset_name = options.preset
-    if preset_name == "auto":
-        larger = "standard" if "standard" in suite.presets else "full"
-        preset_name = larger if device.type == "cuda" else "quick"
+    preset_name = _preset_name(options.preset, suite, device)
     preset = suite.preset(preset_name)
     threads = options.threads or (default_threads() if options.single else 1)
     if device.type == "cpu":
@@ -189,8 +186,8 @@ def make_plan(options: RunOptions) -> Plan:
     if options.single and "plugins" not in registry.code_identity(variants[0].name, **variants[0].options):
         check(variants[0], data[variants[0].image_side])
     num_samples = _num_samples(options, preset, measured)
-    notices = [text for text in [unused_gpu()] if text and options.device is None]
     extractors: tuple[Extractor, ...] = ()
+    notices = [text for text in [unused_gpu()] if text and options.device is None]
     if options.evaluate:
         extractors, more = _extractors(options, preset.extractors or suite.extractors, num_samples, measured, device)
         notices += more
@@ -216,6 +213,14 @@ def make_plan(options: RunOptions) -> Plan:
         notices=tuple(notices),
         versions={package: importlib.metadata.version(package) for package in _PACKAGES},
     )
+
+
+def _preset_name(name: str, suite: Suite, device: torch.device) -> str:
+    if name != "auto":
+        return name
+    if device.type != "cuda":
+        return "quick"
+    return "standard" if "standard" in suite.presets else "full"
 
 
 def _load_data(

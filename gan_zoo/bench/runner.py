@@ -62,56 +62,62 @@ def run_plan(
         lock.release()
 
 
+class _ManifestFile:
+    """The manifest of a folder, its seconds and peak memory being those of all sessions.
+
+    ``is_current`` tells whether the one on disk names the same runs and evaluations.
+    """
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        runs = plan.runs()
+        self.path, self.clock, self.memory = folder / MANIFEST, time.perf_counter(), PeakMemory()
+        # The runs of real images are the same for every variant and budget: they do not make it the same manifest.
+        self.before = _before(folder, {run.name for run in runs if run.variant is not None})
+        started = self.before.get("started", now())
+        self.content = manifest_of(plan) | {"started": started, "cells": [run.name for run in runs]}
+        compared = ("cells", "budget", "evaluate_at")
+        self.is_current = all(self.before.get(key) == self.content[key] for key in compared)
+
+    def save(self, *, finished: bool = False) -> None:
+        """Write it, with the seconds and memory until now."""
+        seconds = (self.before.get("wall_seconds") or 0.0) + time.perf_counter() - self.clock
+        peak = max(self.memory.bytes or 0, self.before.get("peak_memory_bytes") or 0) or None
+        measured = {"wall_seconds": seconds, "peak_memory_bytes": peak, "finished": finished}
+        write_json(self.path, self.content | measured)
+
+
 def _run(plan: Plan, folder: Path, listener: Listener, live: LiveReport | None) -> list[str]:
-    started, clock = now(), time.perf_counter()
-    runs = plan.runs()
     # Seed by seed, the real images after the variants: training begins at once, and an interrupted suite has runs that
     # can be compared.
-    todo = sorted(
-        (run for run in runs if not is_finished(plan, folder, run)),
-        key=lambda run: (run.seed, run.variant is None),
-    )
-    names = [run.name for run in runs]
-    # The runs of real images are the same for every variant and budget: they do not make it the same manifest.
-    before = _before(folder, {run.name for run in runs if run.variant is not None})
+    todo = [run for run in plan.runs() if not is_finished(plan, folder, run)]
+    todo.sort(key=lambda run: (run.seed, run.variant is None))
+    manifest = _ManifestFile(plan, folder)
     listener.plan(plan, folder, todo)
-    manifest = manifest_of(plan) | {"started": before.get("started", started), "cells": names}
-    if not todo and all(before.get(key) == manifest[key] for key in ("cells", "budget", "evaluate_at")):
+    if not todo and manifest.is_current:
         return []
-
-    memory = PeakMemory()
-
-    def save(*, finished: bool = False) -> None:
-        seconds = (before.get("wall_seconds") or 0.0) + time.perf_counter() - clock
-        peak = max(memory.bytes or 0, before.get("peak_memory_bytes") or 0) or None
-        write_json(
-            folder / MANIFEST, manifest | {"wall_seconds": seconds, "peak_memory_bytes": peak, "finished": finished}
-        )
-
-    save()
+    manifest.save()
     failed = []
     try:
         # Closed whatever happens: workers must not outlive the folder's lock.
         with (
-            memory,
+            manifest.memory,
             stop_on_signals() as stop,
             contextlib.closing(execute(plan, todo, folder, listener, stop)) as running,
         ):
             for run, end in running:
-                save()
+                manifest.save()
                 if live is not None:
                     live.update()
                 if end["status"] not in RESULTS:
                     failed.append(f"{run.title}: {end['message']}")
     except BaseException as error:
         with contextlib.suppress(StorageError):
-            save()
+            manifest.save()
         if isinstance(error, Interrupted):
-            raise Interrupted(
-                f"{error}; run the same command again to resume in {str(folder)!r}", error.status
-            ) from error
+            how = f"run the same command again to resume in {str(folder)!r}"
+            raise Interrupted(f"{error}; {how}", error.status) from error
         raise
-    save(finished=True)
+    manifest.save(finished=True)
     return failed
 
 
@@ -138,25 +144,11 @@ def default_folder(plan: Plan) -> Path:
 
 def manifest_of(plan: Plan) -> dict[str, Any]:
     """What was run and how, in words: all but the times and the runs' names."""
-    measured = plan.measured
     return {
         "title": plan.suite.title,
         "suite": plan.suite.model_dump(),
         "preset": plan.preset_name,
-        "data": {
-            "name": measured.name,
-            "title": measured.title,
-            "note": measured.note,
-            "requested": plan.suite.data,
-            "fingerprint": measured.fingerprint,
-            "train": len(measured.train),
-            "test": len(measured.test),
-            "classes": measured.classes,
-            "class_names": list(measured.class_names),
-            "shape": list(measured.shape),
-            "kind": measured.kind,
-            "density": measured.density.facts if measured.density else None,
-        },
+        "data": _data_facts(plan),
         "variants": [variant.shown for variant in plan.variants],
         "contrasts": suite_variants.contrasts(plan.suite, [variant.shown for variant in plan.variants]),
         "seeds": list(plan.seeds),
@@ -184,6 +176,24 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
         "jobs": plan.jobs,
         "versions": {"python": sys.version.split()[0], **plan.versions},
         "git_commit": git_commit(),
+    }
+
+
+def _data_facts(plan: Plan) -> dict[str, Any]:
+    data = plan.measured
+    return {
+        "name": data.name,
+        "title": data.title,
+        "note": data.note,
+        "requested": plan.suite.data,
+        "fingerprint": data.fingerprint,
+        "train": len(data.train),
+        "test": len(data.test),
+        "classes": data.classes,
+        "class_names": list(data.class_names),
+        "shape": list(data.shape),
+        "kind": data.kind,
+        "density": data.density.facts if data.density else None,
     }
 
 

@@ -30,7 +30,7 @@ def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
 
     A field ``suite`` becomes its argument.
     """
-    offered = [option for option in fields(RunOptions) if command.__name__ in option.metadata["commands"]]
+    offered = RunOptions.offered(command.__name__)
 
     @functools.wraps(command)
     def run(**given: Any) -> None:

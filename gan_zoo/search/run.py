@@ -59,7 +59,7 @@ def search_suite(
     Raises:
         GanZooError: an invalid suite or argument, or ``out`` holds something else. Nothing is trained then.
     """
-    run = RunOptions(suite=suite, **options)
+    run = RunOptions.of({"suite": suite, **options})
     return search_options(run, out, trials=trials, seed=seed, listener=listener, say=say)
 
 

@@ -49,18 +49,18 @@ def test_raw_scores_are_not_probabilities():
     assert not judged(modes=9, recall=0.0, history=history, probability=False)
 
 
-def test_the_reason_has_its_figures():
+def test_the_reason_has_its_numbers():
     assert judged(modes=1, recall=0.0) == "modes 1 of 10"
     assert judged(modes=4, recall=0.0) == "modes 4 of 10, recall 0.000"
-    said = judged(modes=9, recall=0.0, history=scores(*[(0.999, 0.001)] * 10))
-    assert said == "D(real) - D(fake) = 0.998 at the end, recall 0.000"
+    result = judged(modes=9, recall=0.0, history=scores(*[(0.999, 0.001)] * 10))
+    assert result == "D(real) - D(fake) = 0.998 at the end, recall 0.000"
 
 
 def test_too_many_even_classes_for_any_to_hold_one_percent():
     assert not judged(modes=0, recall=0.5, real=0)
 
 
-def test_where_nothing_is_measured_nothing_is_said():
+def test_where_nothing_is_measured_no_reason_is_given():
     assert not collapse([{"values": {"fid": 3.0}}], [], probability=True)
     assert not collapse([], [], probability=True)
 

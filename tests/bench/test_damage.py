@@ -3,36 +3,14 @@
 import json
 import shutil
 
-import pandas as pd
 import pytest
+from results_folders import Notices, assert_same_tables
 
-from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.compare import compare
 from gan_zoo.bench.records import damages
 from gan_zoo.bench.tables import write_tables
 
-TIMES = ["seconds", "images_per_second", "peak_memory_bytes", "evaluation_seconds"]
 ALONE = {"seeds": [0], "variants": ["by_heart", "sibling"]}
-
-
-class Notices(Listener):
-    """Keeps the notices."""
-
-    def __init__(self):
-        self.texts = []
-
-    def notice(self, text):
-        self.texts.append(text)
-
-
-def tables(folder, *names):
-    frames = {name: pd.read_csv(folder / f"{name}.csv") for name in names or ("runs", "history", "metrics", "summary")}
-    return {name: frame.drop(columns=TIMES, errors="ignore") for name, frame in frames.items()}
-
-
-def assert_same_tables(one, other):
-    for name, frame in tables(one).items():
-        pd.testing.assert_frame_equal(frame, tables(other)[name])
 
 
 def records(folder, variant):

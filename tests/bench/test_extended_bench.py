@@ -2,11 +2,11 @@
 
 import pandas as pd
 import pytest
+from results_folders import Notices, assert_same_tables
 
 from gan_zoo import GanZooError
-from gan_zoo.bench.callbacks import Listener
+from gan_zoo.bench.tables import TABLES
 
-TIMES = ["seconds", "images_per_second", "peak_memory_bytes", "evaluation_seconds"]
 PRESETS = ("[presets.full]\nseeds = 1\nbudget = { images = 320 }\nnum_samples = 140\n", """
 [presets.long]
 seeds = 2
@@ -24,28 +24,12 @@ precision = "bf16"
 """)  # fmt: skip
 
 
-class Notices(Listener):
-    """Keeps the notices."""
-
-    def __init__(self):
-        self.texts = []
-
-    def notice(self, text):
-        self.texts.append(text)
-
-
 def content(folder):
     return {path: path.read_bytes() for part in ("cells", "checkpoints") for path in (folder / part).rglob("*.*")}
 
 
 def begins(folder):
     return sum(text.count('"row":"begin"') for text in (path.read_text() for path in folder.glob("cells/*.jsonl")))
-
-
-def assert_same_tables(one, other):
-    for name in ("runs", "history", "metrics", "summary", "contrasts"):
-        frames = [pd.read_csv(folder / f"{name}.csv").drop(columns=TIMES, errors="ignore") for folder in (one, other)]
-        pd.testing.assert_frame_equal(*frames)
 
 
 @pytest.mark.slow
@@ -55,7 +39,7 @@ def test_a_longer_preset_extends_to_the_tables_of_one_go(bench, tmp_path):
     bench("out", PRESETS, preset="long")
     assert begins(tmp_path / "out") == first
     bench("whole", PRESETS, preset="long")
-    assert_same_tables(tmp_path / "whole", tmp_path / "out")
+    assert_same_tables(tmp_path / "whole", tmp_path / "out", TABLES)
     assert set(pd.read_csv(tmp_path / "out" / "runs.csv").query("variant != 'real'")["images"]) == {1600}
     assert set(pd.read_csv(tmp_path / "out" / "history.csv")["step"]) == {50, 100}
 

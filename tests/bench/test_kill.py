@@ -1,8 +1,8 @@
 """kill -9 in the middle of a real `gan-zoo bench` with worker processes, and the same command again."""
 
-import pandas as pd
 import pytest
 from killing import kill_when, kinds, rows
+from results_folders import assert_same_tables
 
 from gan_zoo import GanZooError
 
@@ -17,7 +17,7 @@ def a_run_is_done_and_one_is_half_way(cells):
     return done and any(len(kinds(rows, "metrics")) > 1 and not kinds(rows, "end") for rows in cells.values())
 
 
-def test_a_killed_bench_goes_on(bench, suite, toys, tmp_path):
+def test_a_killed_bench_resumes(bench, suite, toys, tmp_path):
     out = tmp_path / "out"
     words = [
         "bench",
@@ -48,12 +48,7 @@ def test_a_killed_bench_goes_on(bench, suite, toys, tmp_path):
         assert after[name] == before[name]
         assert len(kinds(after[name], "begin")) == 1
     assert any(kinds(after[name], "resume") for name in trained - finished)
-    for name in ("metrics", "summary", "history"):
-        frames = [
-            pd.read_csv(folder / f"{name}.csv").drop(columns="seconds", errors="ignore")
-            for folder in (out, tmp_path / "whole")
-        ]
-        pd.testing.assert_frame_equal(*frames)
+    assert_same_tables(out, tmp_path / "whole", ("metrics", "summary", "history"))
 
 
 DEADLY = """
@@ -109,7 +104,7 @@ def test_a_run_that_has_ended_is_no_error_if_its_process_dies_before_reporting_i
     assert [len(kinds(run, "end")) for run in rows(tmp_path / "out").values()] == [1] * 4
 
 
-def test_what_a_worker_cannot_do_is_said_in_one_line(bench, toys):
+def test_what_a_worker_cannot_do_is_one_line(bench, toys):
     """A variant that is another one in every process."""
     text = toys.read_text().replace("import torch\n", "import os\n\nimport torch\n", 1)
     toys.write_text(text.replace("batch_size=32", "batch_size=32 + os.getpid()"), encoding="utf-8")

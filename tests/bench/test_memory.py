@@ -44,12 +44,12 @@ print(json.dumps(told))
 def _told(own, child):
     """Bytes seen before a child that holds so many MiB, with it, and at the end."""
     code = WATCH.format(own=own, child=child)
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert said.returncode == 0, said.stderr
-    return json.loads(said.stdout)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
 
 
-def test_what_a_child_holds_is_counted_and_the_most_is_kept():
+def test_what_a_child_holds_is_counted_and_the_most_is_stored():
     before, peak, last = _told(own=0, child=200)
     assert before > 5 * MIB
     assert before + 195 * MIB < peak < before + 220 * MIB

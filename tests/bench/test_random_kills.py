@@ -11,10 +11,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 import torch
 from killing import Command, kinds
+from results_folders import assert_same_tables
 
 from gan_zoo.bench.records import CELLS, MANIFEST
 from gan_zoo.bench.schedule import RESULTS
@@ -30,7 +30,6 @@ CHUNK = 1.0
 """Seconds of training between two looks at the clock: 0.2, and more where other processes share the cores."""
 ENDING, IMPORTING = 5.0, 60.0
 """Seconds in which workers and the server process end after the command."""
-TIMES = ("seconds", "evaluation_seconds", "images_per_second", "peak_memory_bytes")
 LONG = (("images = 160", "images = 16_000"), ("[0.4, 1.0]", "[0.25, 0.5, 0.75, 1.0]"))
 COMMANDS = ("bench, 2 jobs", "bench, 1 job", "train")
 FEW, MANY = 2, 9
@@ -185,11 +184,6 @@ def strike(kill: Kill, command: Command) -> bool:
     return False
 
 
-def tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """The tables of a results folder without what is measured in seconds and bytes."""
-    return {name: pd.read_csv(folder / f"{name}.csv").drop(columns=list(TIMES), errors="ignore") for name in TABLES}
-
-
 def files(folder: Path) -> dict[str, bytes]:
     """The files of a results folder by relative path; of samples, which are the same in every run, the content."""
     paths = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
@@ -201,9 +195,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def check_same(folder: Path, whole: Path) -> None:
     """The results of killed commands are those of an unbroken one."""
-    mine, theirs = tables(folder), tables(whole)
-    for name in TABLES:
-        pd.testing.assert_frame_equal(mine[name], theirs[name])
+    assert_same_tables(folder, whole, TABLES)
     assert files(folder) == files(whole)
     for path in (whole / "checkpoints").glob("*.safetensors"):
         if ".previous" not in path.name:

@@ -64,7 +64,7 @@ def test_a_kill_at_any_byte_loses_at_most_the_last_row(run, path):
         assert steps(read_run(path).history) == [1]
 
 
-def test_a_run_goes_on_behind_a_torn_row(run, path):
+def test_a_run_continues_behind_a_torn_row(run, path):
     run(BEGIN, history(1), history(2))
     path.write_bytes(path.read_bytes()[:-7])
     read = run({"row": "resume", "step": 1}, history(2, 0.25), END)

@@ -30,7 +30,7 @@ num_samples = 50
 
 @pytest.fixture
 def message(tmp_path):
-    """What is said of the good suite with one replacement."""
+    """What is result of the good suite with one replacement."""
 
     def read(old, new):
         path = tmp_path / "mine.toml"
@@ -80,6 +80,7 @@ def test_the_good_one_is_read(tmp_path):
         ),
         ("[presets.smoke]", "[preset.smoke]", ["unknown key 'preset'", "did you mean 'presets'?"]),
         ("num_samples = 50", "", ["key 'presets.smoke.num_samples' is missing"]),
+        ("num_samples = 50", "n = 50", ["key 'presets.smoke.n'", "'num_samples'"]),
         ("num_samples = 50", 'num_samples = "many"', ["key 'presets.smoke.num_samples' is 'many'", "integer"]),
         ("num_samples = 50", "num_samples = 0", ["key 'presets.smoke.num_samples' is 0", "greater than or equal to 1"]),
         ("seeds = 2", 'seeds = "two"', ["key 'presets.smoke.seeds' is 'two'", "a count of at least 1, or a list"]),
@@ -137,16 +138,16 @@ def test_the_good_one_is_read(tmp_path):
     ],
 )
 def test_a_mistake_is_one_line(message, old, new, parts):
-    said = message(old, new)
-    assert "\n" not in said
+    result = message(old, new)
+    assert "\n" not in result
     for part in parts:
-        assert part in said
+        assert part in result
 
 
 def test_an_unknown_preset_is_named(message):
-    said = message("[presets.smoke]", "[presets.smoky]")
-    assert "unknown preset 'smoke'; did you mean 'smoky'?" in said
-    assert "Known: auto, smoky" in said
+    result = message("[presets.smoke]", "[presets.smoky]")
+    assert "unknown preset 'smoke'; did you mean 'smoky'?" in result
+    assert "Known: auto, smoky" in result
 
 
 def test_two_mistakes_are_two_lines(message):

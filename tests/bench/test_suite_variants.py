@@ -1,4 +1,4 @@
-"""Entries of a suite: named variants, shared options and one backbone; which word wins, and what is told of it."""
+"""Variants of a suite: named ones, shared options, one backbone; precedence of settings, and overrides."""
 
 from functools import partial
 
@@ -34,7 +34,7 @@ num_samples = 140
 
 @pytest.fixture
 def read(tmp_path):
-    """Reads the suite with lines added at its marks: of the suite, of the named entry, of the preset."""
+    """Reads the suite with lines added at its marks: of the suite, of the named variant, of the preset."""
 
     def make(suite="", named="", preset=""):
         path, text = tmp_path / "mine.toml", SUITE
@@ -47,8 +47,8 @@ def read(tmp_path):
 
 
 @pytest.fixture
-def entry(read):
-    """The variant of an entry, under the suite with lines added."""
+def variant_of(read):
+    """A variant, under the suite with lines added."""
 
     def make(name, **lines):
         suite = read(**lines)
@@ -58,8 +58,8 @@ def entry(read):
 
 
 @pytest.fixture
-def told(read):
-    """The departures of an entry, under the suite with lines added."""
+def overrides_of(read):
+    """The overrides of a variant, under the suite with lines added."""
 
     def make(name, **lines):
         suite = read(**lines)
@@ -68,7 +68,7 @@ def told(read):
     return make
 
 
-# From the weakest word to the strongest, each with the batch that it asks of the entry "other".
+# From the lowest precedence to the highest, each with a batch size of the variant "other".
 WORDS = [
     ("preset", "batch_size = 10"),
     ("suite", "shared = { batch_size = 20 }"),
@@ -79,74 +79,74 @@ WORDS = [
 
 
 @pytest.mark.parametrize("count", range(6))
-def test_the_nearer_word_wins(entry, count):
+def test_the_nearer_setting_wins(variant_of, count):
     lines = {"suite": "", "preset": "", "named": '[named.other]\nvariant = "gan"\n'}
     for place, text in WORDS[:count]:
         lines[place] += f"{text}\n"
-    assert entry("other", **lines).batch_size == (10 * count or 512)
+    assert variant_of("other", **lines).batch_size == (10 * count or 512)
 
 
-def test_named_options_stand_below_the_preset_s_own(entry):
+def test_named_options_stand_below_the_preset_s_own(variant_of):
     lines = {"preset": "shared = { ema = 0.5 }\noptions = { slow = { image_side = 28 } }"}
-    assert (entry("slow", **lines).ema, entry("gan", **lines).ema) == (0.9, 0.5)
-    assert (entry("slow", **lines).image_side, entry("gan", **lines).image_side) == (28, 32)
-    assert entry("slow", preset="options = { slow = { ema = 0.7 } }").ema == 0.7
+    assert (variant_of("slow", **lines).ema, variant_of("gan", **lines).ema) == (0.9, 0.5)
+    assert (variant_of("slow", **lines).image_side, variant_of("gan", **lines).image_side) == (28, 32)
+    assert variant_of("slow", preset="options = { slow = { ema = 0.7 } }").ema == 0.7
 
 
-def test_one_backbone_for_all(entry):
+def test_one_backbone_for_all(variant_of):
     lines = {"suite": 'backbone = { name = "dcgan", width = 4, norm = "none" }'}
     for name in ("gan", "slow"):
-        variant = entry(name, **lines)
+        variant = variant_of(name, **lines)
         assert (variant.networks.func, variant.networks.keywords, variant.norm) == (linear_stem, {"width": 4}, "none")
-    assert entry("gan", **lines, preset='backbone = "mlp"').networks is mlp
-    assert entry("gan", **lines, preset='shared = { backbone = "mlp" }').networks is mlp
-    assert entry("slow", **lines, preset='options = { slow = { backbone = "mlp" } }').networks is mlp
-    assert isinstance(entry("gan", **lines, preset='options = { slow = { backbone = "mlp" } }').networks, partial)
+    assert variant_of("gan", **lines, preset='backbone = "mlp"').networks is mlp
+    assert variant_of("gan", **lines, preset='shared = { backbone = "mlp" }').networks is mlp
+    assert variant_of("slow", **lines, preset='options = { slow = { backbone = "mlp" } }').networks is mlp
+    assert isinstance(variant_of("gan", **lines, preset='options = { slow = { backbone = "mlp" } }').networks, partial)
 
 
-def test_a_named_entry_is_its_variant_under_another_name(entry):
-    variant = entry("slow")
+def test_a_named_variant_is_its_variant_under_another_name(variant_of):
+    variant = variant_of("slow")
     assert (variant.name, variant.shown, variant.label) == ("gan", "slow", "slow")
     assert (variant.options, variant.ema, variant.title) == ({"ema": 0.9}, 0.9, "MLP GAN, ema 0.9")
-    assert (entry("gan").shown, entry("gan").title) == ("gan", "MLP GAN")
+    assert (variant_of("gan").shown, variant_of("gan").title) == ("gan", "MLP GAN")
     titled = '[named.other]\nvariant = "gan"\ntitle = "Mine"'
-    assert entry("other", named=titled).title == "Mine"
+    assert variant_of("other", named=titled).title == "Mine"
 
 
 def test_optimizers_are_named_by_suites(entry):
     options = '{ name = "RMSprop", lr = { start = 0.001, shape = "linear", length = 500 } }'
-    variant = entry("gan", suite=f"shared = {{ generator_optimizer = {options} }}")
+    variant = variant_of("gan", suite=f"shared = {{ generator_optimizer = {options} }}")
     assert variant.generator_optimizer == Optimizer("RMSprop", {"lr": Schedule(0.001, "linear", length=500)})
     assert variant.discriminator_optimizer == Optimizer()
 
 
-def test_settings_of_an_optimizer_go_beside_those_of_layers_below(entry, told):
+def test_settings_of_an_optimizer_go_beside_those_of_layers_below(variant_of, overrides_of):
     lines = {"suite": 'shared = { generator_optimizer = { name = "RMSprop", lr = 0.001 }, latent = 64 }'}
     near = {"preset": "options = { gan = { lr = 0.1 } }"}
-    variant = entry("gan", **lines, **near)
+    variant = variant_of("gan", **lines, **near)
     assert variant.generator_optimizer == Optimizer("RMSprop", {"lr": 0.1})
     assert variant.discriminator_optimizer == Optimizer("Adam", {"lr": 0.1, "betas": (0.5, 0.999)})
-    assert told("gan", **lines, **near) == [
+    assert overrides_of("gan", **lines, **near) == [
         "generator_optimizer RMSprop, lr 0.1, not Adam, lr 0.0002, betas [0.5, 0.999]",
         "latent 64 uniform [0, 1), not 100 uniform [0, 1)",
         "discriminator_optimizer Adam, lr 0.1, betas [0.5, 0.999], not Adam, lr 0.0002, betas [0.5, 0.999]",
     ]
-    dotted = entry("gan", preset="shared = { discriminator_optimizer.lr = 0.1 }")
+    dotted = variant_of("gan", preset="shared = { discriminator_optimizer.lr = 0.1 }")
     assert (dotted.generator_optimizer.settings["lr"], dotted.discriminator_optimizer.settings["lr"]) == (2e-4, 0.1)
 
 
-def test_departures_are_told(told):
+def test_overrides_are_listed(overrides_of):
     lines = {"suite": 'backbone = { name = "dcgan", width = 4 }\nshared = { latent = "100 normal", ema = 0.9 }'}
-    assert told("gan") == []
-    assert told("slow") == []
-    said = ["backbone dcgan, width 4, not its own", "latent 100 normal, not 100 uniform [0, 1)"]
-    assert told("gan", **lines) == [*said, "ema 0.9, not None"]
-    # What the entry says of itself is no departure, nor is a shared option that its own word overrides.
-    assert told("slow", **lines) == said
-    assert told("slow", preset="options = { slow = { ema = 0.5 } }") == ["ema 0.5, not 0.9"]
-    assert told("gan", preset="batch_size = 512") == []
-    assert told("gan", preset="batch_size = 64") == ["batch_size 64, not 512"]
-    assert told("gan", preset='shared = { discriminator_optimizer = { name = "Adam", lr = 0.001 } }') == [
+    assert overrides_of("gan") == []
+    assert overrides_of("slow") == []
+    result = ["backbone dcgan, width 4, not its own", "latent 100 normal, not 100 uniform [0, 1)"]
+    assert overrides_of("gan", **lines) == [*result, "ema 0.9, not None"]
+    # A named variant's own options are no overrides, nor is a shared option that they override.
+    assert overrides_of("slow", **lines) == result
+    assert overrides_of("slow", preset="options = { slow = { ema = 0.5 } }") == ["ema 0.5, not 0.9"]
+    assert overrides_of("gan", preset="batch_size = 512") == []
+    assert overrides_of("gan", preset="batch_size = 64") == ["batch_size 64, not 512"]
+    assert overrides_of("gan", preset='shared = { discriminator_optimizer = { name = "Adam", lr = 0.001 } }') == [
         "discriminator_optimizer Adam, lr 0.001, not Adam, lr 0.0002, betas [0.5, 0.999]"
     ]
 
@@ -176,7 +176,7 @@ def test_departures_are_told(told):
         ({"suite": "shared = { generator_optimizer = { lr = 0.1, beta = 1 } }"}, ["Adam cannot be made with", "beta"]),
     ],
 )
-def test_a_mistake_is_told_with_file_and_key(read, lines, parts, tmp_path):
+def test_a_mistake_names_file_and_key(read, lines, parts, tmp_path):
     with pytest.raises(GanZooError) as error:
         make_plan(RunOptions(suite=read(**lines), preset="smoke", device="cpu"))
     for line in str(error.value).splitlines():
@@ -193,7 +193,7 @@ def test_pairs_of_a_suite_are_joined_by_variants_that_it_does_not_have(read):
     assert suite_variants.contrasts(read(), ["gan", "slow", "mine"]) == [("slow", "gan"), ("mine", "gan")]
 
 
-def test_runs_of_two_named_entries_are_two(read):
+def test_runs_of_two_named_variants_are_two(read):
     """Of one variant with other options; another name alone changes no number."""
     named = '[named.slower]\nvariant = "gan"\noptions = { ema = 0.99 }\n[named.twin]\nvariant = "gan"\n'
     suite = read(named=f"{named}options = {{ ema = 0.9 }}", preset='variants = ["slow", "slower", "twin", "gan"]')
@@ -205,7 +205,7 @@ def test_runs_of_two_named_entries_are_two(read):
     assert len({run.name for run in cells}) == 5
 
 
-def test_tables_and_checkpoints_of_a_named_entry(bench, tmp_path):
+def test_tables_and_checkpoints_of_a_named_variant(bench, tmp_path):
     """Shown under its own name and title beside the variant that it is made of; its checkpoint tells how to make it."""
     named = '[named.averaged]\nvariant = "by_heart"\noptions = { ema = 0.9 }\n\n[presets.smoke]'
     changes = (('"sibling"', '"averaged"'), ("[presets.smoke]", named), ("seeds = 2", "seeds = 1"))

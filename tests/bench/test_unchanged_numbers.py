@@ -86,16 +86,16 @@ def test_other_docstrings_and_comments_train_nothing_again(clone, tmp_path, comm
     }[command]
     out = tmp_path / "out"
     words = ["-c", COMMAND, *words, "--threads", "1", "--out", out]
-    status, said = python(PACKAGE.parent, *words)
-    assert status == 0, said
+    status, result = python(PACKAGE.parent, *words)
+    assert status == 0, result
     before = content(out)
     assert len(before) > 4
-    status, said = python(clone, *words)
-    assert status == 0, said
-    assert "already finished: nothing is trained" in said
+    status, result = python(clone, *words)
+    assert status == 0, result
+    assert "already finished: nothing is trained" in result
     assert content(out) == before
-    status, said = python(clone, "-c", "import gan_zoo; print(gan_zoo.__file__)")
-    assert said.startswith(str(clone)), "it was the clone that ran"
+    status, result = python(clone, "-c", "import gan_zoo; print(gan_zoo.__file__)")
+    assert result.startswith(str(clone)), "it was the clone that ran"
 
 
 def test_a_changed_formula_without_a_raised_version_fails_the_golden_tests(clone):
@@ -103,14 +103,14 @@ def test_a_changed_formula_without_a_raised_version_fails_the_golden_tests(clone
         "-m", "pytest", GOLDEN, "-q", "-n0", "-p", "no:cacheprovider", "--rootdir", PACKAGE.parent,
         "-k", "test_numbers_are_those_that_were_stored and (variants-lsgan] or variants-gan])",
     ]  # fmt: skip
-    status, said = python(clone, *golden)
-    assert status == 0, said
+    status, result = python(clone, *golden)
+    assert status == 0, result
     file = clone / "gan_zoo" / "objectives" / "classical.py"
     loss = "mse_loss(values, torch.full_like(values, target))"
     source = file.read_text(encoding="utf-8")
     assert source.count(loss) == 1
     file.write_text(source.replace(loss, f"0.5 * {loss}"), encoding="utf-8")
-    status, said = python(clone, *golden)
-    assert status == 1, said
-    assert "golden values of lsgan changed" in said
-    assert "golden values of gan changed" not in said
+    status, result = python(clone, *golden)
+    assert status == 1, result
+    assert "golden values of lsgan changed" in result
+    assert "golden values of gan changed" not in result

@@ -17,7 +17,7 @@ TOYS = Path(__file__).parents[1] / "toys.py"
 
 
 @dataclass
-class Said:
+class CommandResult:
     """What a command left."""
 
     status: int
@@ -54,8 +54,8 @@ def gan_zoo(monkeypatch, capsys):
                 app.main()
             except SystemExit as end:
                 status = end.code or 0
-        said = capsys.readouterr()
-        return Said(status, said.out, said.err)
+        result = capsys.readouterr()
+        return CommandResult(status, result.out, result.err)
 
     return run
 
@@ -85,11 +85,11 @@ def _finished(tmp_path_factory):
         encoding="utf-8",
     )
     words = ["bench", suite, "--preset", "smoke", "--plugin", TOYS, "--out", folder / "out", "--jobs", "1"]
-    with pytest.MonkeyPatch.context() as patch, (folder / "said").open("w", encoding="utf-8") as said:
+    with pytest.MonkeyPatch.context() as patch, (folder / "shown.txt").open("w", encoding="utf-8") as shown:
         registry.names()
         patch.setattr(registry, "_factories", dict(registry._factories))
         patch.setattr(sys, "argv", ["gan-zoo", *map(str, words)])
-        patch.setattr(app, "_console", lambda: Console(width=80, file=said))
+        patch.setattr(app, "_console", lambda: Console(width=80, file=shown))
         with pytest.raises(SystemExit, match=r"^0$"):
             app.main()
     return folder
@@ -97,9 +97,9 @@ def _finished(tmp_path_factory):
 
 @pytest.fixture
 def finished(_finished, tmp_path):
-    """A copy of a finished results folder; its suite and what the terminal showed, ``said``, are beside it."""
+    """A copy of a finished results folder; its suite and what the terminal showed, ``shown.txt``, are beside it."""
     shutil.copytree(_finished / "out", tmp_path / "finished" / "out")
-    for name in ("toys.toml", "said"):
+    for name in ("toys.toml", "shown.txt"):
         shutil.copy(_finished / name, tmp_path / "finished" / name)
     return tmp_path / "finished" / "out"
 

@@ -65,16 +65,16 @@ def _suite(suite, toys):
 )
 def test_one_line(gan_zoo, tmp_path, words, parts):
     before = sorted(tmp_path.rglob("*"))
-    said = gan_zoo(*words)
+    result = gan_zoo(*words)
     for part in parts:
-        assert part in said.error
+        assert part in result.error
     assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize("out", ["toys.toml", "toys.toml/out"])
 def test_train_into_what_is_no_folder(gan_zoo, out):
-    said = gan_zoo("train", "gan", "--data", "digits", "--steps", "1", "--set", "batch_size=8", "--out", out)
-    assert "toys.toml" in said.error
+    result = gan_zoo("train", "gan", "--data", "digits", "--steps", "1", "--set", "batch_size=8", "--out", out)
+    assert "toys.toml" in result.error
 
 
 def test_missing_data_names_the_remedies(gan_zoo, nothing_here, suite):
@@ -92,8 +92,8 @@ def test_a_truncated_data_file(gan_zoo, tmp_path, monkeypatch, data_root):
     cut.write_bytes(cut.read_bytes()[:-100])
     monkeypatch.setattr(torchvision_utils, "_get_redirect_url", lambda *_: pytest.fail("it is downloaded"))
     digest = hashlib.sha256(cut.read_bytes()).hexdigest()
-    said = gan_zoo("data", "fashion_mnist", "--data-root", tmp_path / "root")
-    assert f"data file {cut} is damaged" in said.error
+    result = gan_zoo("data", "fashion_mnist", "--data-root", tmp_path / "root")
+    assert f"data file {cut} is damaged" in result.error
     assert hashlib.sha256(cut.read_bytes()).hexdigest() == digest
 
 
@@ -123,14 +123,14 @@ def test_a_plugin_that_cannot_be_used(gan_zoo, tmp_path, text, part):
 def test_sample_of_wrong_classes(gan_zoo, checkpoint, toys, tmp_path):
     assert "classes from 0 to 9" in gan_zoo("sample", checkpoint("cgan"), "--class", "10").error
     assert "classes from 0 to 9" in gan_zoo("sample", checkpoint("cgan"), "--class=-1").error
-    said = gan_zoo("sample", checkpoint("by_heart"), "--class", "1", "--plugin", toys)
-    assert "variant 'by_heart' is not conditional" in said.error
+    result = gan_zoo("sample", checkpoint("by_heart"), "--class", "1", "--plugin", toys)
+    assert "variant 'by_heart' is not conditional" in result.error
     assert not (tmp_path / "samples.png").exists()
 
 
 def test_sample_of_a_variant_that_is_not_registered(gan_zoo, checkpoint):
-    said = gan_zoo("sample", checkpoint("by_heart"))
-    assert "'by_heart', which is not registered here: name its file with --plugin" in said.error
+    result = gan_zoo("sample", checkpoint("by_heart"))
+    assert "'by_heart', which is not registered here: name its file with --plugin" in result.error
 
 
 def test_sample_of_a_damaged_checkpoint(gan_zoo, checkpoint, tmp_path):
@@ -152,27 +152,27 @@ def test_report_of_a_damaged_manifest(gan_zoo, finished, manifest):
 
 def test_a_suite_with_a_variant_that_raises(gan_zoo, suite, toys, no_report):
     suite(('"sibling"]', '"raises"]'))
-    said = gan_zoo(*SUITE, "--plugin", toys)
-    assert said.status == 2
-    assert said.err.splitlines() == [
+    result = gan_zoo(*SUITE, "--plugin", toys)
+    assert result.status == 2
+    assert result.err.splitlines() == [
         f"error: a run failed: raises seed {seed}: RuntimeError: a planned failure" for seed in (0, 1)
     ]
-    assert "by_heart seed 1: ok" in said.out
-    assert "report: " in said.out
+    assert "by_heart seed 1: ok" in result.out
+    assert "report: " in result.out
 
 
 def test_sample_of_a_class_that_is_not_there_names_the_option(gan_zoo, checkpoint):
-    said = gan_zoo("sample", checkpoint("cgan"), "--class", "12")
-    assert said.error == "--class 12: 'cgan' knows the classes from 0 to 9; ask for one of them"
+    result = gan_zoo("sample", checkpoint("cgan"), "--class", "12")
+    assert result.error == "--class 12: 'cgan' knows the classes from 0 to 9; ask for one of them"
 
 
 @pytest.mark.parametrize("words", [("sample",), ("train", "gan", "--data", "digits"), ("new", "mine")])
 def test_out_below_a_file(gan_zoo, checkpoint, unwritable, words):
     words = (*words, checkpoint("cgan")) if words == ("sample",) else words
-    said = gan_zoo(*words, "--out", unwritable / "deep" / "x")
-    assert said.error.startswith("cannot write ")
-    assert str(unwritable) in said.error
-    assert "name another" in said.error
+    result = gan_zoo(*words, "--out", unwritable / "deep" / "x")
+    assert result.error.startswith("cannot write ")
+    assert str(unwritable) in result.error
+    assert "name another" in result.error
 
 
 @pytest.mark.parametrize("command", ["train", "bench"])
@@ -182,6 +182,6 @@ def test_an_unknown_precision(gan_zoo, command):
 
 
 def test_a_seed_below_zero(gan_zoo, tmp_path):
-    said = gan_zoo("train", "gan", "--data", "digits", "--steps", "1", "--seed=-1", "--out", "run")
-    assert said.error == "--seed -1 must be a whole number from 0 on"
+    result = gan_zoo("train", "gan", "--data", "digits", "--steps", "1", "--seed=-1", "--out", "run")
+    assert result.error == "--seed -1 must be a whole number from 0 on"
     assert not (tmp_path / "run").exists()

@@ -7,8 +7,8 @@ from PIL import Image
 
 @pytest.mark.parametrize(("n", "size"), [(1, (32, 32)), (7, (160, 64)), (20, (160, 128)), (21, (320, 96))])
 def test_sample_sizes(gan_zoo, toys, checkpoint, tmp_path, n, size):
-    said = gan_zoo("sample", checkpoint("by_heart"), "--plugin", toys, "--num-samples", n)
-    assert said.status == 0, said.err
+    result = gan_zoo("sample", checkpoint("by_heart"), "--plugin", toys, "--num-samples", n)
+    assert result.status == 0, result.err
     assert Image.open(tmp_path / "samples.png").size == size
 
 
@@ -22,20 +22,22 @@ def test_samples_follow_the_seed(gan_zoo, checkpoint, tmp_path):
 
 @pytest.mark.slow
 def test_a_new_variant_goes_all_the_way(gan_zoo, suite, tmp_path, no_report):
-    said = gan_zoo("new", "my_gan")
-    assert said.status == 0
-    assert "gan-zoo check my_gan --plugin my_gan.py" in said.out
-    assert "--preset smoke --variants my_gan,gan --plugin my_gan.py" in said.out
-    said = gan_zoo("check", "my_gan", "--plugin", "my_gan.py")
-    assert said.status == 0, said.err
+    result = gan_zoo("new", "my_gan")
+    assert result.status == 0
+    assert "gan-zoo check my_gan --plugin my_gan.py" in result.out
+    assert "--preset smoke --variants my_gan,gan --plugin my_gan.py" in result.out
+    result = gan_zoo("check", "my_gan", "--plugin", "my_gan.py")
+    assert result.status == 0, result.err
     assert (
-        len([line for line in said.out.splitlines() if line.startswith("    ok  ")]) == len(said.out.splitlines()) >= 6
+        len([line for line in result.out.splitlines() if line.startswith("    ok  ")])
+        == len(result.out.splitlines())
+        >= 6
     )
     words = ["--preset", "smoke", "--variants", "my_gan,gan", "--plugin", "my_gan.py", "--out", "out", "--jobs", "1"]
-    said = gan_zoo("bench", suite(), *words)
-    assert said.status == 2, "the suite's own variants are not there without their plugin"
-    said = gan_zoo("bench", suite(('["by_heart", "sibling"]', '["gan", "cgan"]')), *words)
-    assert said.status == 0, said.err
+    result = gan_zoo("bench", suite(), *words)
+    assert result.status == 2, "the suite's own variants are not there without their plugin"
+    result = gan_zoo("bench", suite(('["by_heart", "sibling"]', '["gan", "cgan"]')), *words)
+    assert result.status == 0, result.err
     runs = pd.read_csv(tmp_path / "out" / "runs.csv")
     assert sorted(set(runs["variant"])) == ["gan", "my_gan", "real"]
 
@@ -47,14 +49,14 @@ def test_a_new_variant_is_never_written_over_another(gan_zoo, tmp_path):
     assert (tmp_path / "my_gan.py").read_text(encoding="utf-8") == "mine"
 
 
-def test_check_tells_what_is_broken(gan_zoo, tmp_path):
+def test_check_lists_what_is_broken(gan_zoo, tmp_path):
     gan_zoo("new", "my_gan")
     path = tmp_path / "my_gan.py"
     path.write_text(path.read_text(encoding="utf-8").replace("nn.Tanh()", "nn.Softplus()"), encoding="utf-8")
-    said = gan_zoo("check", "my_gan", "--plugin", path)
-    assert said.error == "variant 'my_gan' breaks the contract: shapes: the generator gives values outside [-1, 1]"
-    assert "FAILED  shapes" in said.out
-    assert "    ok  repeats" in said.out
+    result = gan_zoo("check", "my_gan", "--plugin", path)
+    assert result.error == "variant 'my_gan' breaks the contract: shapes: the generator gives values outside [-1, 1]"
+    assert "FAILED  shapes" in result.out
+    assert "    ok  repeats" in result.out
 
 
 def test_check_of_networks_that_raise(gan_zoo, tmp_path):
@@ -64,10 +66,10 @@ def test_check_of_networks_that_raise(gan_zoo, tmp_path):
         path.read_text(encoding="utf-8").replace("nn.Linear(spec.latent, width)", "nn.Linear(3, width)"),
         encoding="utf-8",
     )
-    said = gan_zoo("check", "my_gan", "--plugin", path)
-    assert said.status == 2
-    assert all(line.startswith("error: variant 'my_gan' breaks the contract: ") for line in said.err.splitlines())
-    assert "shapes: RuntimeError: " in said.err
+    result = gan_zoo("check", "my_gan", "--plugin", path)
+    assert result.status == 2
+    assert all(line.startswith("error: variant 'my_gan' breaks the contract: ") for line in result.err.splitlines())
+    assert "shapes: RuntimeError: " in result.err
 
 
 def test_bench_again_trains_nothing(gan_zoo, suite, toys, no_report):
@@ -81,9 +83,9 @@ def test_bench_again_trains_nothing(gan_zoo, suite, toys, no_report):
 
 def test_the_commands_of_a_new_variant_can_be_copied(gan_zoo, tmp_path):
     name, path = "a_rather_long_name_for_a_variant", tmp_path / "deep" / "er" / "file.py"
-    said = gan_zoo("new", name, "--out", path, columns=40)
-    assert [line.split()[0] for line in said.out.splitlines()] == ["wrote", "gan-zoo", "gan-zoo"]
-    assert said.out.splitlines()[2].endswith(f"{name},gan --plugin {path}")
+    result = gan_zoo("new", name, "--out", path, columns=40)
+    assert [line.split()[0] for line in result.out.splitlines()] == ["wrote", "gan-zoo", "gan-zoo"]
+    assert result.out.splitlines()[2].endswith(f"{name},gan --plugin {path}")
 
 
 def test_bench_says_early_what_it_runs(gan_zoo, suite, toys, no_report):

@@ -33,14 +33,14 @@ def ended(words, environment, tmp_path):
     ids=lambda settings: settings.get("PYTHONIOENCODING", "C"),
 )
 def test_a_file_name_that_the_console_lacks(settings, environment, tmp_path):
-    said = ended(["-m", "gan_zoo", "new", "mine", "--out", NAME], environment | settings, tmp_path)
-    assert said.startswith(b"wrote ")
-    assert b"?" in said.splitlines()[0]
+    result = ended(["-m", "gan_zoo", "new", "mine", "--out", NAME], environment | settings, tmp_path)
+    assert result.startswith(b"wrote ")
+    assert b"?" in result.splitlines()[0]
     assert (tmp_path / NAME).is_file()
 
 
 @pytest.mark.slow
 def test_a_ranking_with_marks_that_the_console_lacks(finished, environment, tmp_path):
-    said = ended(["-c", REPORT, finished], environment | {"PYTHONIOENCODING": "latin-1"}, tmp_path)
-    assert b"report: " in said
-    assert b"?" in said
+    result = ended(["-c", REPORT, finished], environment | {"PYTHONIOENCODING": "latin-1"}, tmp_path)
+    assert b"report: " in result
+    assert b"?" in result

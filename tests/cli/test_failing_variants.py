@@ -146,9 +146,9 @@ def test_a_variant_that_cannot_be_made_is_one_line_before_anything_is_written(be
 )
 def test_bench_finishes_the_others_and_exits_2(gan_zoo, suite, failing, no_report, tmp_path, jobs, failed):
     words = ["bench", suite(variants(*failed)), "--preset", "smoke", "--plugin", failing, "--seeds", "0"]
-    said = gan_zoo(*words, "--out", "out", "--jobs", jobs)
-    assert said.status == 2
-    assert sorted(line.split(" seed ")[0] for line in said.err.splitlines()) == [
+    result = gan_zoo(*words, "--out", "out", "--jobs", jobs)
+    assert result.status == 2
+    assert sorted(line.split(" seed ")[0] for line in result.err.splitlines()) == [
         f"error: a run failed: {name}" for name in sorted(failed)
     ]
     runs = assert_only_these_failed(tmp_path / "out", failed)
@@ -226,9 +226,9 @@ def test_networks_of_a_plugin_are_built_in_the_process_of_their_run(gan_zoo, fai
 
 @pytest.mark.parametrize("name", ["exit_0.loss", "exit_0.networks", "generator_exit.update"])
 def test_check_reports_code_that_exits(gan_zoo, failing, name):
-    said = gan_zoo("check", name, "--plugin", failing)
-    assert said.status == 2
-    assert f"variant {name!r} breaks the contract" in said.err
+    result = gan_zoo("check", name, "--plugin", failing)
+    assert result.status == 2
+    assert f"variant {name!r} breaks the contract" in result.err
 
 
 def test_show_reports_code_that_exits(gan_zoo, failing):

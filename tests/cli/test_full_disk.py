@@ -21,9 +21,9 @@ def age(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def assert_refused(said, before, folder):
+def assert_refused(result, before, folder):
     """One line, of a file that is as it was, as is every other that was not written anew; the name of that file."""
-    path = Path(re.search(r"cannot write (\S+): File too large; ", said.error)[1]).resolve()
+    path = Path(re.search(r"cannot write (\S+): File too large; ", result.error)[1]).resolve()
     after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert after.keys() == before.keys()
     assert after[path] == before[path]
@@ -45,8 +45,8 @@ def no_figures(monkeypatch):
 def test_report(gan_zoo, finished, no_figures, free, name):
     before = age(finished)
     with full_disk(free):
-        said = gan_zoo("report", finished)
-    assert re.fullmatch(name, assert_refused(said, before, finished))
+        result = gan_zoo("report", finished)
+    assert re.fullmatch(name, assert_refused(result, before, finished))
 
 
 @pytest.mark.parametrize("taken", ["figures", "samples", "runs.csv", "report.md"])
@@ -61,16 +61,16 @@ def test_a_report_whose_files_cannot_be_replaced(gan_zoo, finished, request, tak
     else:
         path.unlink()
         path.mkdir()
-    said = gan_zoo("report", finished)
-    assert f"cannot write {path}" in said.error
+    result = gan_zoo("report", finished)
+    assert f"cannot write {path}" in result.error
 
 
 def test_bench_that_has_nothing_left_to_train(gan_zoo, finished, nothing_here):
     words = ["bench", finished.parent / "toys.toml", "--preset", "smoke", "--plugin", TOYS, "--out", finished]
     before = age(finished)
     with full_disk(20_000):
-        said = gan_zoo(*words, "--jobs", "1")
-    assert re.fullmatch(r"figures/\w+\.png", assert_refused(said, before, finished))
+        result = gan_zoo(*words, "--jobs", "1")
+    assert re.fullmatch(r"figures/\w+\.png", assert_refused(result, before, finished))
 
 
 @pytest.mark.parametrize(("free", "name"), [(100, "compare.csv"), (600, "compare.md")])
@@ -80,8 +80,8 @@ def test_compare(gan_zoo, finished, tmp_path, free, name):
     assert gan_zoo(*words).status == 0
     before = age(tmp_path / "side")
     with full_disk(free):
-        said = gan_zoo(*words)
-    assert assert_refused(said, before, tmp_path / "side") == name
+        result = gan_zoo(*words)
+    assert assert_refused(result, before, tmp_path / "side") == name
 
 
 @pytest.mark.slow
@@ -94,13 +94,13 @@ def test_search_that_has_nothing_left_to_train(gan_zoo, suite, toys, tmp_path, n
     for free in (100, 20_000):
         before = age(tmp_path / "out")
         with full_disk(free):
-            said = gan_zoo(*words)
-        found.append(assert_refused(said, before, tmp_path / "out"))
+            result = gan_zoo(*words)
+        found.append(assert_refused(result, before, tmp_path / "out"))
     assert found == ["search.json", "figures/expected_best.png"]
 
 
 def test_new(gan_zoo, tmp_path):
     with full_disk(100):
-        said = gan_zoo("new", "my_gan")
-    assert "cannot write my_gan.py: File too large" in said.error
+        result = gan_zoo("new", "my_gan")
+    assert "cannot write my_gan.py: File too large" in result.error
     assert list(tmp_path.iterdir()) == []

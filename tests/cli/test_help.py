@@ -49,16 +49,16 @@ def test_the_verbs():
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_every_verb_has_help_with_an_example(gan_zoo, verb, option):
-    said = gan_zoo(verb, option, columns=200)
-    assert said.status == 0
-    assert f"Example: gan-zoo {verb}" in said.out
-    assert said.err == ""
+    result = gan_zoo(verb, option, columns=200)
+    assert result.status == 0
+    assert f"Example: gan-zoo {verb}" in result.out
+    assert result.err == ""
 
 
 def test_help_names_every_verb(gan_zoo):
-    said = gan_zoo("--help")
-    assert said.status == 0
-    assert all(f" {verb} " in said.out for verb in VERBS)
+    result = gan_zoo("--help")
+    assert result.status == 0
+    assert all(f" {verb} " in result.out for verb in VERBS)
 
 
 def test_the_version(gan_zoo):
@@ -76,14 +76,14 @@ def test_what_answers_at_once_imports_nothing_slow(words, status, environment, t
 
 
 def test_no_verb_shows_the_help(gan_zoo):
-    said = gan_zoo()
-    assert said.status == 2
-    assert "Usage: gan-zoo" in said.err
+    result = gan_zoo()
+    assert result.status == 2
+    assert "Usage: gan-zoo" in result.err
 
 
 @pytest.mark.parametrize("words", [["benhc"], ["bench", "--outt", "x"], ["bench"], ["bench", "x.toml", "--jobs", "0"]])
 def test_a_wrong_command_line(gan_zoo, words):
-    said = gan_zoo(*words)
-    assert said.status == 2
-    assert "Usage: gan-zoo" in said.err
-    assert "Traceback" not in said.err
+    result = gan_zoo(*words)
+    assert result.status == 2
+    assert "Usage: gan-zoo" in result.err
+    assert "Traceback" not in result.err

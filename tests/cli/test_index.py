@@ -48,14 +48,14 @@ def test_only_what_stands_between_the_markers_is_replaced():
         assert facts.with_table(text, "| new |") == text
 
 
-def test_a_plugin_stands_in_its_group(toys):
+def test_a_plugin_is_listed_in_its_group(toys):
     found = [record["name"] for record in index.records([toys])]
     assert sorted(found) == registry.names()
     assert found[:3] == ["gan", "cgan", "dcgan"]
     assert index.record("by_heart", [toys])["title"] == registry.get("by_heart").title
 
 
-def test_an_installed_plugin_is_asked(own_registry, monkeypatch):
+def test_an_installed_plugin_is_found(own_registry, monkeypatch):
     """The registry knows what the packages of the entry point registered."""
     registry.register("installed")(lambda: registry.get("gan"))
     with pytest.raises(GanZooError, match="unknown variant 'installed'"):

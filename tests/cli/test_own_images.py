@@ -1,4 +1,4 @@
-"""`folder:PATH` on the command line: training in color and in grey, and what is said of bad input."""
+"""`folder:PATH` on the command line: training in color and in grey, and what is result of bad input."""
 
 import numpy as np
 import pytest
@@ -24,19 +24,19 @@ def tree(tmp_path):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_training_in_color_and_in_grey(gan_zoo, tree, tmp_path, channels):
     words = ("train", "cgan", "--data", f"folder:{tree}", "--channels", channels, "--steps", 2, "--set", "batch_size=8")
-    said = gan_zoo(*words, "--out", tmp_path / "out")
-    assert said.status == 0
-    assert said.out.count("kaputt.png") == 1
+    result = gan_zoo(*words, "--out", tmp_path / "out")
+    assert result.status == 0
+    assert result.out.count("kaputt.png") == 1
     (saved,) = (tmp_path / "out" / "checkpoints").glob("cgan-*.safetensors")
     facts = checkpoint.load(saved).facts
     assert (facts["data"], facts["shape"], facts["classes"]) == ("folder-tree", [channels, 32, 32], 2)
 
 
 def test_a_conditional_variant_needs_classes(gan_zoo, tree, tmp_path):
-    said = gan_zoo("train", "cgan", "--data", f"folder:{tree / '犬'}", "--steps", 2, "--set", "batch_size=8")
-    assert said.status == 2
-    assert "needs labels, and the data set has none" in said.error
-    assert "\n" not in said.error.strip()
+    result = gan_zoo("train", "cgan", "--data", f"folder:{tree / '犬'}", "--steps", 2, "--set", "batch_size=8")
+    assert result.status == 2
+    assert "needs labels, and the data set has none" in result.error
+    assert "\n" not in result.error.strip()
 
 
 @pytest.mark.parametrize(
@@ -50,14 +50,14 @@ def test_a_conditional_variant_needs_classes(gan_zoo, tree, tmp_path):
     ],
 )
 def test_bad_input_is_one_line(gan_zoo, tree, tmp_path, words, message):
-    said = gan_zoo("train", "gan", "--steps", 1, "--data", *(word.format(tmp_path) for word in words))
-    assert said.status == 2
-    assert message in said.error
-    assert "\n" not in said.error.strip()
+    result = gan_zoo("train", "gan", "--steps", 1, "--data", *(word.format(tmp_path) for word in words))
+    assert result.status == 2
+    assert message in result.error
+    assert "\n" not in result.error.strip()
 
 
 def test_data_names_what_is_in_a_folder(gan_zoo, tree):
-    said = gan_zoo("data", f"folder:{tree}", columns=200)
-    assert said.status == 0
-    assert "trained" in said.out
-    assert said.out.count("kaputt.png") == 1
+    result = gan_zoo("data", f"folder:{tree}", columns=200)
+    assert result.status == 0
+    assert "trained" in result.out
+    assert result.out.count("kaputt.png") == 1

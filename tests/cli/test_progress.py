@@ -162,5 +162,5 @@ def test_an_ended_run_has_its_result(bench, suite, toys, monkeypatch):
     final = metrics[(metrics["variant"] == "sibling") & (metrics["seed"] == 1) & (metrics["metric"] == "fid")]
     line = next(line for line in shown.getvalue().splitlines() if "sibling seed 1:" in line)
     assert line.startswith("[")
-    said = float(line.partition("FID ")[2].split(",")[0])
-    assert said == pytest.approx(final[final["fraction"] == 1]["value"].item(), rel=5e-3)
+    result = float(line.partition("FID ")[2].split(",")[0])
+    assert result == pytest.approx(final[final["fraction"] == 1]["value"].item(), rel=5e-3)

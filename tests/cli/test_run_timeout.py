@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+from results_folders import assert_same_tables
 
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.engine import checkpoint
@@ -68,20 +69,13 @@ def runs_of(folder):
     return pd.read_csv(folder / "runs.csv").set_index("variant")
 
 
-def assert_same_tables(one, other):
-    times = ["seconds", "evaluation_seconds", "images_per_second", "peak_memory_bytes"]
-    for name in ("runs", "history", "metrics", "summary"):
-        frames = [pd.read_csv(folder / f"{name}.csv").drop(columns=times, errors="ignore") for folder in (one, other)]
-        pd.testing.assert_frame_equal(*frames)
-
-
 def test_bench_ends_runs_that_take_too_long_and_resumes_them(gan_zoo, suite, toys, sleeper, no_report, tmp_path):
     words = ["bench", suite(WITH_SLEEPERS), "--preset", "smoke", "--plugin", toys, "--seeds", "0", "--jobs", "2"]
-    said = gan_zoo(*words, "--out", "out", "--run-timeout", "20")
-    assert said.status == 2
+    result = gan_zoo(*words, "--out", "out", "--run-timeout", "20")
+    assert result.status == 2
     limit = "took longer than 20 s; the same command with a longer --run-timeout resumes it"
     failed = [f"error: a run failed: {name} seed 0: {limit}" for name in ("sleeper", "stuck")]
-    assert sorted(said.err.splitlines()) == failed
+    assert sorted(result.err.splitlines()) == failed
     runs = runs_of(tmp_path / "out")
     assert runs["status"].to_dict() == {"real": "ok", "sleeper": "timeout", "stuck": "timeout", "sibling": "ok"}
     assert runs.loc["sleeper", ["steps", "images"]].tolist() == [4, 64], "as far as its last evaluation"
@@ -90,8 +84,8 @@ def test_bench_ends_runs_that_take_too_long_and_resumes_them(gan_zoo, suite, toy
     finished = sibling.read_bytes()
 
     sleeper.unlink()
-    said = gan_zoo(*words, "--out", "out")
-    assert said.status == 0, said.err
+    result = gan_zoo(*words, "--out", "out")
+    assert result.status == 0, result.err
     assert [row["step"] for row in rows(tmp_path / "out", "sleeper", "resume")] == [4]
     assert len(rows(tmp_path / "out", "sleeper", "begin")) == 1
     assert sibling.read_bytes() == finished
@@ -103,12 +97,12 @@ def test_train_resumes_from_a_checkpoint_between_evaluations(gan_zoo, toys, slee
     """No evaluation comes before the end: the checkpoint is of ``--checkpoint-every``."""
     sleeper.write_text("0.4")
     words = ["train", "sleeper", "--plugin", toys, "--data", "digits", "--steps", "12", "--checkpoint-every", "1"]
-    said = gan_zoo(*words, "--out", "out", "--run-timeout", "15")
-    assert "took longer than 15 s" in said.error
+    result = gan_zoo(*words, "--out", "out", "--run-timeout", "15")
+    assert "took longer than 15 s" in result.error
     assert runs_of(tmp_path / "out").loc["sleeper", "status"] == "timeout"
     sleeper.unlink()
-    said = gan_zoo(*words, "--out", "out", "--run-timeout", "300")
-    assert said.status == 0, said.err
+    result = gan_zoo(*words, "--out", "out", "--run-timeout", "300")
+    assert result.status == 0, result.err
     (resumed,) = rows(tmp_path / "out", "sleeper", "resume")
     assert 1 < resumed["step"] <= 6
     assert gan_zoo(*words, "--out", "whole").status == 0
@@ -116,8 +110,8 @@ def test_train_resumes_from_a_checkpoint_between_evaluations(gan_zoo, toys, slee
 
 
 def test_a_run_without_memory_is_a_result(gan_zoo, toys, sleeper, no_report, tmp_path):
-    said = gan_zoo("train", "large", "--plugin", toys, "--data", "digits", "--steps", "9", "--out", "run")
-    assert said.status == 0, said.err
+    result = gan_zoo("train", "large", "--plugin", toys, "--data", "digits", "--steps", "9", "--out", "run")
+    assert result.status == 0, result.err
     assert runs_of(tmp_path / "run").loc["large", "status"] == "out_of_memory"
 
 

@@ -14,15 +14,15 @@ def _suite(suite, toys):
 
 @pytest.mark.slow
 def test_it_says_what_is_varied_and_ends_with_the_table(gan_zoo, toys, tmp_path, no_report):
-    said = gan_zoo(*WORDS, "--trials", "2", "--plugin", toys, columns=140)
-    assert said.status == 0, said.err
-    assert "sibling: lr 1e-05 to 0.01 (log); beta1 0 to 1; discriminator_steps 1 or 5" in said.out
-    assert "1 at a time" in said.out
-    assert "[7/7]" in said.out
-    assert "best FID" in said.out
-    assert "winners: out/winners.toml" in said.out
+    result = gan_zoo(*WORDS, "--trials", "2", "--plugin", toys, columns=140)
+    assert result.status == 0, result.err
+    assert "sibling: lr 1e-05 to 0.01 (log); beta1 0 to 1; discriminator_steps 1 or 5" in result.out
+    assert "1 at a time" in result.out
+    assert "[7/7]" in result.out
+    assert "best FID" in result.out
+    assert "winners: out/winners.toml" in result.out
     command = f"gan-zoo bench out/winners.toml --preset smoke --plugin {toys} --jobs 1"
-    assert f"next: {command}" in said.out
+    assert f"next: {command}" in result.out
     assert gan_zoo(*command.split()[1:]).status == 0
     assert len(pd.read_csv(tmp_path / "out" / "trials.csv")) == 4
     again = gan_zoo(*WORDS, "--trials", "2", "--plugin", toys)
@@ -45,26 +45,26 @@ def test_it_says_what_is_varied_and_ends_with_the_table(gan_zoo, toys, tmp_path,
 def test_what_does_not_fit_is_one_line(gan_zoo, suite, tmp_path, words, parts):
     suite(('["by_heart", "sibling"]', '["gan"]'))
     before = sorted(tmp_path.rglob("*"))
-    said = gan_zoo(*words)
+    result = gan_zoo(*words)
     for part in parts:
-        assert part in said.error
+        assert part in result.error
     assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
+    ("table", "message"),
     [
         (LR.replace("1e-5", "1.0"), "toys.toml: key 'search.lr': low is 1 and high is 0.01: low must lie below high"),
         (LR.replace("lr =", "rate ="), "toys.toml: unknown key 'search.rate'"),
     ],
 )
-def test_a_range_that_is_none_is_one_line(gan_zoo, suite, tmp_path, table, said):
+def test_a_range_that_is_none_is_one_line(gan_zoo, suite, tmp_path, table, message):
     suite(('["by_heart", "sibling"]', '["gan"]'), ("[presets.smoke]", f"[search]\n{table}\n\n[presets.smoke]"))
-    assert said in gan_zoo(*WORDS, "--trials", "1").error
+    assert message in gan_zoo(*WORDS, "--trials", "1").error
     assert not (tmp_path / "out").exists()
 
 
-def test_trials_must_be_said(gan_zoo):
-    said = gan_zoo(*WORDS)
-    assert said.status == 2
-    assert "--trials" in said.err
+def test_trials_are_required(gan_zoo):
+    result = gan_zoo(*WORDS)
+    assert result.status == 2
+    assert "--trials" in result.err

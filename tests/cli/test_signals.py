@@ -9,9 +9,9 @@ import subprocess
 import sys
 import time
 
-import pandas as pd
 import pytest
 from killing import COMMAND, kinds, rows
+from results_folders import assert_same_tables
 
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.engine import checkpoint
@@ -20,7 +20,6 @@ from gan_zoo.metrics.evaluator import Evaluator
 
 pytestmark = pytest.mark.slow
 
-TIMES = ["seconds", "images_per_second", "peak_memory_bytes", "evaluation_seconds"]
 LONG = (("images = 160", "images = 9600"), ("[0.4, 1.0]", "[1.0]"))
 
 
@@ -79,9 +78,7 @@ def checkpoints(folder):
 
 def assert_same(one, other):
     """The same tables, and the same last states to the bit."""
-    for name in ("runs", "history", "metrics", "summary"):
-        frames = [pd.read_csv(folder / f"{name}.csv").drop(columns=TIMES, errors="ignore") for folder in (one, other)]
-        pd.testing.assert_frame_equal(*frames)
+    assert_same_tables(one, other)
     mine, theirs = checkpoints(one), checkpoints(other)
     assert mine.keys() == theirs.keys()
     for name, saved in mine.items():
@@ -110,8 +107,8 @@ def test_train_is_one_command_a_folder_and_ctrl_c_stops_it_after_a_checkpoint(ga
     step = saved.facts["counts"]["rounds"]
     assert 50 <= step < 120
     bed.unlink()
-    said = gan_zoo(*words, "--out", "out")
-    assert said.status == 0, said.err
+    result = gan_zoo(*words, "--out", "out")
+    assert result.status == 0, result.err
     assert [row["step"] for row in kinds(rows(tmp_path / "out")[name], "resume")] == [step], "not one step is lost"
     assert gan_zoo(*words, "--out", "whole").status == 0
     assert_same(tmp_path / "out", tmp_path / "whole")
@@ -158,8 +155,8 @@ def test_a_second_ctrl_c_stops_at_once_and_what_was_saved_is_resumed(
         status, _, err = ended(process)
     assert (status, err.count("\n"), "Traceback" in err) == (130, 1, False), err
     bed.unlink()
-    said = gan_zoo(*words)
-    assert said.status == 0, said.err
+    result = gan_zoo(*words)
+    assert result.status == 0, result.err
     (stuck,) = (run for name, run in rows(tmp_path / "out").items() if name.startswith("stuck"))
     assert kinds(stuck, "resume")[0]["step"] > 0
     assert len(kinds(stuck, "begin")) == 1

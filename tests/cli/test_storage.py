@@ -11,17 +11,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from killing import COMMAND
+from results_folders import assert_same_tables
 
 from gan_zoo import io
 from gan_zoo.errors import StorageError
-
-TIMES = ["seconds", "images_per_second", "peak_memory_bytes", "evaluation_seconds"]
-
-
-def assert_same_tables(one, other):
-    for name in ("runs", "history", "metrics", "summary"):
-        frames = [pd.read_csv(folder / f"{name}.csv").drop(columns=TIMES, errors="ignore") for folder in (one, other)]
-        pd.testing.assert_frame_equal(*frames)
 
 
 def statuses(folder):
@@ -115,8 +108,8 @@ def test_a_full_disk_in_train_loses_no_step_before_its_last_checkpoint(gan_zoo, 
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
     assert re.search(r"error: cannot write \S+\.safetensors: .*File too large", ended.stderr)
     assert saved.read_bytes() == before
-    said = gan_zoo(*words, "--steps", "120")
-    assert said.status == 0, said.err
+    result = gan_zoo(*words, "--steps", "120")
+    assert result.status == 0, result.err
     (records,) = (tmp_path / "out" / "cells").glob("gan-*.jsonl")
     rows = [json.loads(line) for line in records.read_text().splitlines()]
     assert [row["step"] for row in rows if row["row"] == "resume"] == [60, 60]
@@ -137,7 +130,7 @@ def test_writability_is_checked_before_training(gan_zoo, suite, toys, unwritable
     if why == "read-only":
         out = tmp_path / "out"
         monkeypatch.setattr(io.tempfile, "TemporaryFile", read_only)
-    monkeypatch.setattr("gan_zoo.bench.runner.run_cells", trained)
+    monkeypatch.setattr("gan_zoo.bench.runner.execute", trained)
     words = {
         "train": ["train", "sibling", "--data", "digits", "--steps", "5"],
         "bench": ["bench", suite(), "--preset", "smoke"],

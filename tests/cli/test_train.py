@@ -30,11 +30,11 @@ def checkpoint_of(folder, variant):
 
 @pytest.mark.slow
 def test_train_and_sample(train, gan_zoo, tmp_path):
-    said = train("cgan", "--images", "64", "--set", "initialization=normal 0.02", "--seed", "3", "--out", "runs/mine")
-    assert said.status == 0, said.err
-    assert "note: embedded 8x8 digits" in said.out
-    assert "64 images, seed 3" in said.out
-    assert "FID" in said.out
+    result = train("cgan", "--images", "64", "--set", "initialization=normal 0.02", "--seed", "3", "--out", "runs/mine")
+    assert result.status == 0, result.err
+    assert "note: embedded 8x8 digits" in result.out
+    assert "64 images, seed 3" in result.out
+    assert "FID" in result.out
     folder = tmp_path / "runs" / "mine"
     assert {"manifest.json", "cells", "checkpoints", "runs.csv", "metrics.csv", "report.html"} <= {
         file.name for file in folder.iterdir()
@@ -48,9 +48,9 @@ def test_train_and_sample(train, gan_zoo, tmp_path):
     saved = checkpoint_of(folder, "cgan")
     assert load(saved).variant.batch_size == 8
 
-    said = gan_zoo("sample", saved, "--class", "7", "--num-samples", "25", "--out", "deep/er/7.png")
-    assert said.status == 0, said.err
-    assert "wrote 25 images of class 7 by cgan to deep/er/7.png" in said.out
+    result = gan_zoo("sample", saved, "--class", "7", "--num-samples", "25", "--out", "deep/er/7.png")
+    assert result.status == 0, result.err
+    assert "wrote 25 images of class 7 by cgan to deep/er/7.png" in result.out
     assert Image.open(tmp_path / "deep" / "er" / "7.png").size == (320, 96)
 
 
@@ -58,8 +58,8 @@ def test_train_and_sample(train, gan_zoo, tmp_path):
     ("budget", "images"), [(["--steps", "3"], 96), (["--epochs", "0.05"], 96), (["--images", "60"], 64)]
 )
 def test_budgets_and_the_default_folder(gan_zoo, toys, tmp_path, budget, images):
-    said = gan_zoo("train", "by_heart", "--plugin", toys, "--data", "digits", "--no-evaluate", *budget)
-    assert said.status == 0, said.err
+    result = gan_zoo("train", "by_heart", "--plugin", toys, "--data", "digits", "--no-evaluate", *budget)
+    assert result.status == 0, result.err
     folder = tmp_path / "runs" / "by_heart-digits-seed0"
     assert pd.read_csv(folder / "history.csv")["images"].iloc[-1] == images
     assert pd.read_csv(folder / "metrics.csv").empty
@@ -81,9 +81,9 @@ def test_a_finished_run_answers_with_its_numbers_and_trains_nothing(train, tmp_p
 def test_an_extended_run_is_the_run_in_one_go(train, tmp_path, evaluate):
     words = () if evaluate else ("--no-evaluate",)
     assert train("gan", "--steps", "60", "--out", "run", *words).status == 0
-    said = train("gan", "--steps", "110", "--out", "run", *words)
-    assert said.status == 0, said.err
-    assert "trained again" not in said.out
+    result = train("gan", "--steps", "110", "--out", "run", *words)
+    assert result.status == 0, result.err
+    assert "trained again" not in result.out
     assert train("gan", "--steps", "110", "--out", "whole", *words).status == 0
     tables = ("history", "metrics") if evaluate else ("history",)
     for name in tables:
@@ -103,9 +103,9 @@ def test_a_smaller_budget_is_refused(train, tmp_path):
         assert error.startswith("'run' holds another run (gan seed 0 trained for ")
         assert "--force" in error
         assert content(tmp_path / "run") == before
-    said = train("gan", "--steps", "4", "--out", "run", "--force")
-    assert said.status == 0, said.err
-    assert "note: --force deleted records, samples and checkpoints of gan seed 0 (6 steps) in 'run'" in said.out
+    result = train("gan", "--steps", "4", "--out", "run", "--force")
+    assert result.status == 0, result.err
+    assert "note: --force deleted records, samples and checkpoints of gan seed 0 (6 steps) in 'run'" in result.out
     assert pd.read_csv(tmp_path / "run" / "history.csv")["step"].tolist() == [4]
 
 
@@ -126,14 +126,14 @@ def test_a_smaller_budget_is_refused(train, tmp_path):
 def test_other_settings_are_refused_each_named(train, gan_zoo, tmp_path, words, parts):
     assert train("gan", "--steps", "4", "--out", "run", "--no-evaluate").status == 0
     before = content(tmp_path / "run")
-    said = gan_zoo("train", *SMALL, *words, "--steps", "9", "--out", "run", "--no-evaluate")
+    result = gan_zoo("train", *SMALL, *words, "--steps", "9", "--out", "run", "--no-evaluate")
     for part in parts:
-        assert part in said.error
-    assert said.error.count(", not ") == len(parts)
+        assert part in result.error
+    assert result.error.count(", not ") == len(parts)
     assert content(tmp_path / "run") == before
-    said = gan_zoo("train", *SMALL, *words, "--steps", "9", "--out", "run", "--no-evaluate", "--force")
-    assert said.status == 0, said.err
-    assert "--force deleted" in said.out
+    result = gan_zoo("train", *SMALL, *words, "--steps", "9", "--out", "run", "--no-evaluate", "--force")
+    assert result.status == 0, result.err
+    assert "--force deleted" in result.out
     assert not before.keys() & content(tmp_path / "run").keys()
 
 
@@ -151,9 +151,9 @@ def test_what_trains_otherwise_here_is_trained_again_and_named(train, gan_zoo, t
     assert train("gan", "--steps", "4", "--out", "run", "--no-evaluate").status == 0
     before = content(tmp_path / "run")
     words = ("--steps", "4", "--out", "run", "--no-evaluate", "--data", "digits", "--set", "batch_size=8")
-    said = gan_zoo("train", "gan", *words, "--threads", "2")
-    assert said.status == 0, said.err
-    assert "note: gan seed 0: trained again (threads 1, not 2)" in said.out
+    result = gan_zoo("train", "gan", *words, "--threads", "2")
+    assert result.status == 0, result.err
+    assert "note: gan seed 0: trained again (threads 1, not 2)" in result.out
     assert before.items() <= content(tmp_path / "run").items()
 
 
@@ -163,9 +163,9 @@ def test_what_trains_otherwise_here_is_trained_again_and_named(train, gan_zoo, t
 @pytest.mark.slow
 def test_the_exit_status_is_that_of_the_run(gan_zoo, toys, tmp_path, variant, status, code):
     words = ["train", variant, "--plugin", toys, "--data", "digits", "--steps", "9", "--out", "run"]
-    said = gan_zoo(*words)
-    assert said.status == code
-    assert f"{variant} seed 0: {status}" in said.out
+    result = gan_zoo(*words)
+    assert result.status == code
+    assert f"{variant} seed 0: {status}" in result.out
     runs = pd.read_csv(tmp_path / "run" / "runs.csv").set_index("variant")
     assert runs.loc[variant, "status"] == status
     assert (tmp_path / "run" / "report.html").is_file()
@@ -176,9 +176,9 @@ def test_the_exit_status_is_that_of_the_run(gan_zoo, toys, tmp_path, variant, st
 def test_report_and_manifest_of_a_single_run(train, gan_zoo, tmp_path):
     assert train("gan", "--steps", "4", "--out", "run").status == 0
     assert read_manifest(tmp_path / "run")["single"] is True
-    said = gan_zoo("report", "run")
-    assert said.status == 0, said.err
-    assert "report: run/report.html" in said.out
+    result = gan_zoo("report", "run")
+    assert result.status == 0, result.err
+    assert "report: run/report.html" in result.out
 
 
 def test_help_names_the_exit_statuses(gan_zoo):

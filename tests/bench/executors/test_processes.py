@@ -18,7 +18,7 @@ def test_asking_for_the_server_imports_nothing_slow():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the server process is Linux's")
-def test_ctrl_c_is_heard_again_when_the_server_was_asked_for():
+def test_ctrl_c_is_heard_again_when_the_server_has_begun():
     # Set first, for a child of a job in the background begins with Ctrl-C ignored.
     heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     code = heard + EARLY + "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
