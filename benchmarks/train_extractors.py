@@ -15,7 +15,7 @@ from gan_zoo import data
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
 from gan_zoo.metrics.classifier import SIDE, WEIGHTS
-from gan_zoo.metrics.classifier_training import Recipe, train_classifier
+from gan_zoo.metrics.classifier_training import TrainingOptions, train_classifier
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Shipped:
 
 
 SHIPPED = {
-    "mnist-cnn": Shipped("mnist", 0.992, Recipe(epochs=7)),
-    "fashion-cnn": Shipped("fashion_mnist", 0.915, Recipe(epochs=10, widths=(24, 40, 64), flip=True)),
-    "digits-cnn": Shipped("digits", 0.97, Recipe(epochs=40, shift=4)),
+    "mnist-cnn": Shipped("mnist", 0.992, TrainingOptions(epochs=7)),
+    "fashion-cnn": Shipped("fashion_mnist", 0.915, TrainingOptions(epochs=10, widths=(24, 40, 64), flip=True)),
+    "digits-cnn": Shipped("digits", 0.97, TrainingOptions(epochs=40, shift=4)),
 }
 
 

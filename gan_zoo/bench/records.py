@@ -19,6 +19,7 @@ from typing import Any
 from gan_zoo.bench.schedule import select
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write, writing
+from gan_zoo.metrics.registry import add_records
 
 MANIFEST = "manifest.json"
 CELLS = "cells"
@@ -209,6 +210,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise GanZooError(f"{path} names no cells; run the bench again with the same --out to renew it")
     if not isinstance(manifest.get("data"), dict):
         raise GanZooError(f"{path} does not name its data; run the bench again with the same --out to renew it")
+    add_records(manifest.get("metrics", {}))
     return manifest
 
 

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from gan_zoo import api, registry
 from gan_zoo.bench import launch
-from gan_zoo.bench.samples import CLASS_COLUMNS, COLUMNS, tile
 from gan_zoo.bench.single import single_recipe
 from gan_zoo.budget import Budget
 from gan_zoo.cli.console import BenchListener
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import check_writable
+from gan_zoo.metrics.evaluator import CLASS_COLUMNS, COLUMNS, tile
 
 
 def train(

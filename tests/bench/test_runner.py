@@ -13,10 +13,10 @@ from gan_zoo import GanZooError
 from gan_zoo.bench import runner
 from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.records import read_cells
-from gan_zoo.bench.samples import NEIGHBOR_ROWS, NEIGHBORS
 from gan_zoo.bench.schedule import RESULTS
 from gan_zoo.engine import advance, start
 from gan_zoo.errors import Interrupted
+from gan_zoo.metrics.evaluator import NEIGHBOR_ROWS, NEIGHBORS
 from gan_zoo.metrics.extractors import load_extractor
 
 TIMES = ["seconds", "images_per_second", "peak_memory_bytes"]
