@@ -24,7 +24,7 @@ class Shipped:
 
     dataset: str
     floor: float
-    recipe: Recipe
+    options: TrainingOptions
 
 
 SHIPPED = {
@@ -43,13 +43,13 @@ def train_extractor(name: str, root: Path | None, folder: Path) -> None:
     dataset = data.load(shipped.dataset, side=SIDE, channels=1, root=root)
 
     def tell(epoch: int, loss: float) -> None:
-        print(f"epoch {epoch}/{shipped.recipe.epochs}: loss {loss:.4f}", flush=True)
+        print(f"epoch {epoch}/{shipped.options.epochs}: loss {loss:.4f}", flush=True)
 
-    trained = train_classifier(dataset, shipped.recipe, tell)
+    trained = train_classifier(dataset, shipped.options, tell)
     card = {"name": name, **trained.card, "command": f"python benchmarks/train_extractors.py --only {name}"}
     reached = card["test_accuracy"]
     if reached < shipped.floor:
-        raise GanZooError(f"{name} reached {reached:.2%} on the test split, not {shipped.floor:.2%}: change its recipe")
+        raise GanZooError(f"{name} reached {reached:.2%} on the test split, not {shipped.floor:.2%}: change its options")
     atomic_write(folder / f"{name}.safetensors", trained.weights)
     atomic_write(folder / f"{name}.json", json.dumps(card, indent=2) + "\n")
     print(f"{name}: test accuracy {reached:.2%}, {len(trained.weights):,} bytes, {card['seconds']:.0f} s")
