@@ -49,7 +49,9 @@ def train_extractor(name: str, root: Path | None, folder: Path) -> None:
     card = {"name": name, **trained.card, "command": f"python benchmarks/train_extractors.py --only {name}"}
     reached = card["test_accuracy"]
     if reached < shipped.floor:
-        raise GanZooError(f"{name} reached {reached:.2%} on the test split, not {shipped.floor:.2%}: change its options")
+        raise GanZooError(
+            f"{name} has {reached:.2%} on the test split, not {shipped.floor:.2%}: change its options"
+        )
     atomic_write(folder / f"{name}.safetensors", trained.weights)
     atomic_write(folder / f"{name}.json", json.dumps(card, indent=2) + "\n")
     print(f"{name}: test accuracy {reached:.2%}, {len(trained.weights):,} bytes, {card['seconds']:.0f} s")

@@ -178,7 +178,7 @@ class PointEvaluator(Measuring):
         """One row for ``n`` points of the density itself."""
         with self.timed():
             points, _ = self.mixture.sample(self.n, np.random.default_rng(derive(seed, "floor")))
-            return [self._row(self._values(self._compared(points)), weights="none", selection={})]
+            return [self._row(_values(self._compared(points)), weights="none", selection={})]
 
     def measure(
         self, sampler: Sampler, seed: int, *, discriminator: DiscriminatorEstimate | None = None
@@ -189,18 +189,17 @@ class PointEvaluator(Measuring):
         """
         with self.timed():
             reported = self._compared(self._draw(sampler, derive(seed, "report")))
-            values = self._values(reported)
+            values = _values(reported)
             self._last = reported
             if discriminator is not None:
                 counts = reported.counts
                 if discriminator.generator.weights != sampler.weights:
                     counts = self.mixture.histogram(self._draw(discriminator.generator, derive(seed, "report")))
                 self._last = Points(reported.points, counts, self.mixture, self._at_centers(discriminator))
-                values |= self._values(self._last, "discriminator")
+                values |= _values(self._last, "discriminator")
             selection = self._compared(self._draw(sampler, derive(seed, "selection")))
-            primary = PRIMARY["points"]
-            chosen = {primary: METRICS[primary].compute(selection)}
-            return [self._row(values, weights=sampler.weights, selection=chosen)]
+            chosen = METRICS[PRIMARY["points"]]
+            return [self._row(values, weights=sampler.weights, selection={chosen.name: chosen.compute(selection)})]
 
     def artifacts(self, sampler: Sampler, folder: Path, step: int, *, last: bool) -> Iterator[dict[str, Any]]:
         """An .npz file of the last `measure`; nothing if there was none.
@@ -233,11 +232,11 @@ class PointEvaluator(Measuring):
         centers = torch.from_numpy(self.mixture.centers).float().to(self.device).split(_CHUNK)
         return torch.cat([discriminator.probability(part) for part in centers]).double().cpu().numpy()
 
-    def _values(self, compared: Points, *needs: str) -> dict[str, float]:
-        """The metrics of points that need exactly this."""
-        names = [name for name in names_for(EXTRACTOR) if METRICS[name].needs == needs]
-        return {name: METRICS[name].compute(compared) for name in names}
-
     def _row(self, values: dict[str, float], *, weights: str, selection: dict[str, float]) -> dict[str, Any]:
         facts = {"extractor": EXTRACTOR, "n": self.n, "weights": weights, "reference": "truth"}
         return {**facts, "values": values, "selection": selection}
+
+
+def _values(compared: Points, *needs: str) -> dict[str, float]:
+    """The metrics of points that need exactly these inputs beside the points."""
+    return {name: METRICS[name].compute(compared) for name in names_for(EXTRACTOR) if METRICS[name].needs == needs}

@@ -17,6 +17,7 @@ from gan_zoo.errors import GanZooError
 PRIMARY = {"images": "fid", "points": "jsd"}
 """The metric by which variants are ranked and the best evaluation is chosen, by the kind of samples."""
 
+_ARROWS = {"lower": "↓", "higher": "↑", "half": "½"}
 Function = TypeVar("Function", bound=Callable[..., float])
 
 
@@ -59,7 +60,7 @@ class Metric:
     @property
     def arrow(self) -> str:
         """The direction that is better, as one character; ½ where one half is best."""
-        return {"lower": "↓", "higher": "↑", "half": "½"}[self.better]
+        return _ARROWS[self.better]
 
     def limits(self, classes: int | None = None) -> tuple[float, float]:
         """The least and the largest value for data of so many classes; infinite where it is unbounded."""
@@ -125,9 +126,12 @@ def add_records(records: Mapping[str, Mapping[str, Any]]) -> None:
 def _metric(record: Mapping[str, Any]) -> Metric:
     facts: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
     try:
-        return Metric(**facts)
+        metric = Metric(**facts)
     except TypeError as error:
         raise GanZooError(f"record of metric {record.get('name')!r}: {error}; see gan_zoo.metrics.registry") from error
+    if metric.better not in _ARROWS:
+        raise GanZooError(f"metric {metric.name!r}: better is {metric.better!r}; use one of {', '.join(_ARROWS)}")
+    return metric
 
 
 def _shipped() -> Iterable[Metric]:

@@ -1,5 +1,6 @@
 """The records of metrics: complete, readable without torch, and one file for a new metric."""
 
+import importlib
 import json
 import math
 import subprocess
@@ -35,12 +36,13 @@ def distance(compared):
 
 
 @pytest.fixture(autouse=True)
-def own_metrics(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_metrics() -> Iterator[None]:
     before = dict(METRICS)
-    monkeypatch.setattr(registry, "_FUNCTIONS", dict(registry._FUNCTIONS))
     yield
     METRICS.clear()
     METRICS.update(before)
+    registry._FUNCTIONS.pop("distance", None)
+    sys.modules.pop("distance_metric", None)
 
 
 def test_every_metric_is_described_and_has_a_function() -> None:
@@ -49,7 +51,7 @@ def test_every_metric_is_described_and_has_a_function() -> None:
     for name, metric in METRICS.items():
         assert metric.name == name
         assert all((metric.title, metric.range, metric.meaning, metric.limitations, metric.source, metric.arrow))
-        __import__(metric.module)
+        importlib.import_module(metric.module)
         assert callable(registry._FUNCTIONS[name])
         assert METRICS[name] == metric
 
@@ -70,7 +72,7 @@ def test_records_are_read_without_torch() -> None:
 def test_a_file_with_a_function_is_a_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "distance_metric.py").write_text(MODULE)
-    __import__("distance_metric")
+    importlib.import_module("distance_metric")
     assert list(METRICS)[-1] == names_for("classifier")[-1] == "distance"
     assert "distance" not in names_for("stacked")
     fake, real = features(seed=1), features(seed=2)
@@ -102,5 +104,7 @@ def test_a_manifest_describes_metrics_that_are_not_registered() -> None:
 def test_bad_registrations_are_refused() -> None:
     with pytest.raises(GanZooError, match="'fid' is registered"):
         register(**FACTS | {"name": "fid"})(lambda compared: 0.0)
+    with pytest.raises(GanZooError, match="sideways"):
+        register(**FACTS | {"better": "sideways"})(lambda compared: 0.0)
     with pytest.raises(GanZooError, match="colour"):
         register(**FACTS, colour="red")(lambda compared: 0.0)
