@@ -15,7 +15,7 @@ from gan_zoo import data
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
 from gan_zoo.metrics.classifier import SIDE, WEIGHTS
-from gan_zoo.metrics.classifier_training import Recipe, train_classifier
+from gan_zoo.metrics.classifier_training import TrainingOptions, train_classifier
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Shipped:
 
     dataset: str
     floor: float
-    recipe: Recipe
+    options: TrainingOptions
 
 
 SHIPPED = {
-    "mnist-cnn": Shipped("mnist", 0.992, Recipe(epochs=7)),
-    "fashion-cnn": Shipped("fashion_mnist", 0.915, Recipe(epochs=10, widths=(24, 40, 64), flip=True)),
-    "digits-cnn": Shipped("digits", 0.97, Recipe(epochs=40, shift=4)),
+    "mnist-cnn": Shipped("mnist", 0.992, TrainingOptions(epochs=7)),
+    "fashion-cnn": Shipped("fashion_mnist", 0.915, TrainingOptions(epochs=10, widths=(24, 40, 64), flip=True)),
+    "digits-cnn": Shipped("digits", 0.97, TrainingOptions(epochs=40, shift=4)),
 }
 
 
@@ -43,13 +43,13 @@ def train_extractor(name: str, root: Path | None, folder: Path) -> None:
     dataset = data.load(shipped.dataset, side=SIDE, channels=1, root=root)
 
     def tell(epoch: int, loss: float) -> None:
-        print(f"epoch {epoch}/{shipped.recipe.epochs}: loss {loss:.4f}", flush=True)
+        print(f"epoch {epoch}/{shipped.options.epochs}: loss {loss:.4f}", flush=True)
 
-    trained = train_classifier(dataset, shipped.recipe, tell)
+    trained = train_classifier(dataset, shipped.options, tell)
     card = {"name": name, **trained.card, "command": f"python benchmarks/train_extractors.py --only {name}"}
     reached = card["test_accuracy"]
     if reached < shipped.floor:
-        raise GanZooError(f"{name} reached {reached:.2%} on the test split, not {shipped.floor:.2%}: change its recipe")
+        raise GanZooError(f"{name} has {reached:.2%} on the test split, not {shipped.floor:.2%}: change its options")
     atomic_write(folder / f"{name}.safetensors", trained.weights)
     atomic_write(folder / f"{name}.json", json.dumps(card, indent=2) + "\n")
     print(f"{name}: test accuracy {reached:.2%}, {len(trained.weights):,} bytes, {card['seconds']:.0f} s")

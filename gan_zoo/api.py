@@ -9,7 +9,6 @@ from gan_zoo import data as data_sets
 from gan_zoo import registry
 from gan_zoo.bench.callbacks import Listener, WarningListener
 from gan_zoo.bench.plan import EVALUATION_SIDE, Plan, make_plan
-from gan_zoo.bench.points import PointEvaluator
 from gan_zoo.bench.runner import default_folder, run_plan
 from gan_zoo.bench.train import (
     checkpoint_in,
@@ -25,7 +24,7 @@ from gan_zoo.engine import Budget, OnBlock, Run, Sampler, State, checkpoint, sta
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.evaluator import Evaluator, Measuring
 from gan_zoo.metrics.extractors import OWN, load_extractor, resolve
-from gan_zoo.metrics.mixture import COUNTED
+from gan_zoo.metrics.mixture import COUNTED, PointEvaluator
 from gan_zoo.options import EXACT, FLOOR, RunOptions
 from gan_zoo.variant import Variant
 

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import ctypes.util
+import hashlib
 import os
 import platform
 from functools import cache
@@ -179,3 +180,13 @@ def peak_memory(device: torch.device) -> int | None:
         return None
     peak = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM"))
     return int(peak.split()[1]) * 1024
+
+
+def derive(seed: int, purpose: str) -> int:
+    """A 63-bit seed for one purpose, unrelated to those of other purposes and other seeds."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:8], "big") >> 1
+
+
+def seeded(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
+    """A random generator of its own for one purpose."""
+    return torch.Generator(device).manual_seed(derive(seed, purpose))

@@ -54,7 +54,7 @@ def metrics_table():
     rows = ["| metric | range | meaning | limitations | source |", "|---|---|---|---|---|"]
     for metric in METRICS.values():
         name = f"{metric.title} {metric.arrow} (`{metric.name}`)"
-        rows.append(f"| {name} | {metric.range} | {metric.meaning} | {metric.misleads} | {metric.source} |")
+        rows.append(f"| {name} | {metric.range} | {metric.meaning} | {metric.limitations} | {metric.source} |")
     return "\n".join(rows) + "\n"
 
 

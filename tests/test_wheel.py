@@ -21,7 +21,8 @@ def test_a_wheel_runs_a_suite_outside_of_the_clone(tmp_path, monkeypatch):
         archive.extractall(site)
     monkeypatch.setenv("PYTHONPATH", str(site))
     monkeypatch.delenv("GAN_ZOO_DATA", raising=False)
-    command = [sys.executable, "-m", "gan_zoo", "bench", "mnist", "--preset", "smoke", "--variants", "gan", "--seeds", "0"]
+    suite = ["bench", "mnist", "--preset", "smoke", "--variants", "gan", "--seeds", "0"]
+    command = [sys.executable, "-m", "gan_zoo", *suite]
     ran = subprocess.run([*command, "--threads", "1"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "runs" / "mnist-smoke" / "report.html").is_file()

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from gan_zoo.metrics.measures import measure
 
 from gan_zoo import data, registry
 from gan_zoo.bench.records import read_runs
 from gan_zoo.device import synchronize
 from gan_zoo.engine import Sampler, init
 from gan_zoo.metrics.extractors import load_extractor
-from gan_zoo.metrics.measures import measure
 from gan_zoo.metrics.reference import Reference
 
 N, EXTRACTOR = 10_000, "mnist-cnn"

@@ -13,7 +13,6 @@ from gan_zoo import data as data_sets
 from gan_zoo import registry
 from gan_zoo.bench import suite_variants
 from gan_zoo.bench.identity import decisive, digest, machine, measurement, trajectory
-from gan_zoo.bench.points import RANKED_BY, PointEvaluator
 from gan_zoo.bench.records import Row, RunRecord
 from gan_zoo.bench.schedule import Schedule
 from gan_zoo.bench.suite import Preset, Suite, read_suite
@@ -21,12 +20,12 @@ from gan_zoo.data import Dataset
 from gan_zoo.device import cores, default_threads, pick, prepare, unused_gpu
 from gan_zoo.engine import Budget, check
 from gan_zoo.errors import GanZooError, unknown
-from gan_zoo.metrics.classifier import MEASURES
-from gan_zoo.metrics.evaluator import SELECTED_BY, Evaluator, Measuring
+from gan_zoo.metrics.evaluator import Evaluator, Measuring
 from gan_zoo.metrics.extractors import EXTRACTORS, NAMES, OWN, load_extractor, resolve
 from gan_zoo.metrics.features import Extractor, ExtractorUnavailable
 from gan_zoo.metrics.mixture import EXTRACTOR as DENSITY
-from gan_zoo.metrics.mixture import Density
+from gan_zoo.metrics.mixture import PointEvaluator, density_extractor
+from gan_zoo.metrics.registry import PRIMARY, names_for
 from gan_zoo.options import FLOOR, RunOptions
 from gan_zoo.variant import Variant
 
@@ -71,7 +70,7 @@ class Plan:
     @property
     def ranked_by(self) -> str:
         """The measure by which variants are ranked and the best evaluation is chosen."""
-        return RANKED_BY if self.measured.kind == "points" else SELECTED_BY
+        return PRIMARY[self.measured.kind]
 
     @property
     def schedule(self) -> Schedule:
@@ -281,10 +280,10 @@ def _extractors(
     return tuple(extractors), notices
 
 
-def _density(names: Sequence[str], n: int, dataset: Dataset) -> Density:
+def _density(names: Sequence[str], n: int, dataset: Dataset) -> Extractor:
     """What measures points. Raises GanZooError for any extractor of images, and for too few points."""
     assert dataset.density is not None
-    density = Density(dataset.density)
+    density = density_extractor(dataset.density)
     if others := [name for name in names if name not in (DENSITY, OWN)]:
         raise GanZooError(
             f"{dataset.name} is a set of points, which {others[0]!r} cannot see: use extractor {DENSITY!r}"
@@ -298,7 +297,8 @@ def _density(names: Sequence[str], n: int, dataset: Dataset) -> Density:
 
 def _left_out(extractors: Sequence[Extractor], dataset: Dataset) -> Iterable[str]:
     """Which measures no extractor gives, and how to get them, if no other notice says it."""
-    if missing := [name for name in MEASURES if not any(name in extractor.metrics for extractor in extractors)]:
+    measured = {name for extractor in extractors for name in extractor.metrics}
+    if missing := [name for name in names_for("classifier") if name not in measured]:
         labelled = "add 'trained' to the suite's extractors"
         remedy = labelled if dataset.classes > 1 else "sort the images into one sub-folder a class"
         after = f"{remedy} to have them" if extractors else "training continues without any measure"

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from gan_zoo.bench.schedule import RESULTS, select
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write, writing
+from gan_zoo.metrics.registry import add_records
 
 if TYPE_CHECKING:
     from gan_zoo.bench.plan import Plan, RunSpec
@@ -241,6 +242,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise GanZooError(f"{path} names no runs; run the bench again with the same --out to write it again")
     if not isinstance(manifest.get("data"), dict):
         raise GanZooError(f"{path} does not name its data; run the bench again with the same --out to write it again")
+    add_records(manifest.get("metrics", {}))
     return manifest
 
 

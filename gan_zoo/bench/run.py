@@ -5,11 +5,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.collapse import collapse
 from gan_zoo.bench.interrupts import Stop
 from gan_zoo.bench.plan import Plan, RunSpec
-from gan_zoo.bench.points import PointEvaluator, judge_of
 from gan_zoo.bench.records import (
     CELLS,
     Row,
@@ -22,12 +24,11 @@ from gan_zoo.bench.records import (
     read_run,
     records_path,
 )
-from gan_zoo.bench.samples import write_samples
 from gan_zoo.device import is_fatal
 from gan_zoo.engine import Sampler, State, checkpoint, failure, pending_row, start, take_notices, train_to
 from gan_zoo.errors import GanZooError, Interrupted, StorageError
 from gan_zoo.io import writing
-from gan_zoo.metrics.evaluator import Measuring
+from gan_zoo.metrics.evaluator import DiscriminatorEstimate, Measuring
 
 _COUNTS = ("images", "seconds", "discriminator_steps", "generator_steps")
 
@@ -212,18 +213,14 @@ def _milestone(plan: Plan, run: RunSpec, state: State, fraction: float, evaluato
     measured: list[Row] = []
     if plan.extractors:
         measured = _metrics_rows(
-            plan, at, evaluator, lambda: evaluator.measure(sampler, run.seed, judge=judge_of(state))
+            plan,
+            at,
+            evaluator,
+            lambda: evaluator.measure(sampler, run.seed, discriminator=discriminator_estimate(state)),
         )
-    pictures = folder / CELLS / run.name
-    if isinstance(evaluator, PointEvaluator):
-        if plan.extractors:
-            file = pictures / f"points-{state.rounds:06d}.npz"
-            evaluator.record(file, densities=fraction == 1)
-            append(path, {"row": "points", **at, "file": file.relative_to(folder).as_posix()})
-    else:
-        for picture in write_samples(sampler, evaluator, fraction, pictures, state.rounds):
-            picture["file"] = picture["file"].relative_to(folder).as_posix()
-            append(path, {"row": "samples", **at, **picture})
+    for artifact in evaluator.artifacts(sampler, folder / CELLS / run.name, state.rounds, last=fraction == 1):
+        file = artifact["file"].relative_to(folder).as_posix()
+        append(path, {"row": artifact["row"], **at, **artifact, "file": file})
     for row in measured:
         append(path, row)
     _save(run, folder, state)
@@ -327,3 +324,24 @@ def _end(plan: Plan, state: State | None, status: str, message: str) -> Row:
     row["warmup_seconds"] = state.warmup_seconds if state else 0.0
     row["peak_memory_bytes"] = state.peak_memory if state else None
     return row
+
+
+def discriminator_estimate(state: State) -> DiscriminatorEstimate | None:
+    """The state's discriminator as an estimate of D*; None if its optimum is another, by loss, packing or labels."""
+    variant = state.variant
+    constrained = variant.penalties or variant.after_discriminator_step is not None or variant.packing > 1
+    if not variant.objective.estimates_ratio or constrained or variant.discriminator_is_conditional:
+        return None
+    discriminator = state.networks.discriminator
+
+    @torch.no_grad()
+    def probability(samples: Tensor) -> Tensor:
+        training = discriminator.training
+        discriminator.eval()
+        try:
+            output = discriminator(samples)
+        finally:
+            discriminator.train(training)
+        return (output.score if hasattr(output, "score") else output).sigmoid()
+
+    return DiscriminatorEstimate(probability, Sampler(variant, state.networks.generator, state.classes))

@@ -21,6 +21,7 @@ from gan_zoo.bench.schedule import RESULTS
 from gan_zoo.device import describe
 from gan_zoo.errors import GanZooError, Interrupted, StorageError
 from gan_zoo.io import git_commit, lock_folder, remove_temporary
+from gan_zoo.metrics.registry import records_of
 
 
 def run_plan(
@@ -165,6 +166,7 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
             for e in plan.extractors
         },
         "measurements": plan.measurements,
+        "metrics": records_of(name for extractor in plan.extractors for name in extractor.metrics),
         "single": plan.options.single,
         "departures": {name: list(lines) for name, lines in plan.departures.items()},
         "notices": list(plan.notices),

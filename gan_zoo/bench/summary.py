@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from gan_zoo.metrics.registry import METRICS
-from gan_zoo.statistics import GEOMETRIC, MINIMUM_SEEDS, Sample, contrasts, estimate, failure_rate, is_failure
+from gan_zoo.statistics import MINIMUM_SEEDS, Sample, contrasts, estimate, failure_rate, is_failure
 
 FLOOR = "real"  # the variant under which the floor (training images against the reference) is recorded
 STAMP = ["data", "preset", "precision", "departures"]
@@ -17,11 +17,6 @@ SUMMARY = ["variant", "metric", "extractor", "mean", "low", "high", "seeds", "fa
 CONTRASTS = ["variant", "baseline", "metric", "extractor", "ratio", "low", "high", "p", "p_adjusted", "verdict",
              "effect", "effect_low", "effect_high", "improvement", "improvement_low", "improvement_high", "detectable",
              "seeds", "baseline_seeds", "failures", "baseline_failures", *STAMP]  # fmt: skip
-
-_BOUNDS = {"is": (1.0, math.inf), "precision": (0.0, 1.0), "recall": (0.0, 1.0), "coverage": (0.0, 1.0),
-           "density": (0.0, math.inf), "modes": (0.0, math.inf), "modes_hit": (0.0, math.inf),
-           "class_kl": (0.0, math.inf), "label_accuracy": (0.0, 1.0), "jsd": (0.0, math.log(2)),
-           "high_quality": (0.0, 1.0), "d_gap": (0.0, 1.0), "memorization": (0.0, 1.0)}  # fmt: skip
 
 
 def samples(runs: pd.DataFrame, column: str) -> dict[str, Sample]:
@@ -44,7 +39,7 @@ def contrast_rows(
     if leading not in METRICS:
         return
     stamps = runs.drop_duplicates("variant").set_index("variant")[STAMP].to_dict("index")
-    shape = {"log": leading in GEOMETRIC, "lower_is_better": METRICS[leading].better == "lower"}
+    shape = {"log": METRICS[leading].log, "lower_is_better": METRICS[leading].better == "lower"}
     for extractor in metrics.loc[metrics["metric"] == leading, "extractor"].unique():
         found = samples(runs, f"final_{leading}_{extractor}")
         for contrast in contrasts(found, _pairs(manifest, found), **shape):
@@ -70,13 +65,12 @@ def summary_rows(
     runs: pd.DataFrame, metrics: pd.DataFrame, own: str, leading: str, classes: int | None
 ) -> Iterable[dict[str, Any]]:
     """A row a variant, extractor and metric, the data's own extractor first; ``classes`` bound the modes of points."""
-    bounds = _BOUNDS | {"modes_found": (0.0, math.inf if classes is None else classes)}
     for variant in runs["variant"].unique():
         mine, measured = runs[runs["variant"] == variant], metrics[metrics["variant"] == variant]
         pairs = set(zip(measured["extractor"], measured["metric"], strict=True)) | {(own, leading)}
         for extractor, metric in sorted(pairs, key=lambda pair: (pair[0] != own, pair[0], metric_order(pair[1]))):
             n = measured.loc[(measured["extractor"] == extractor) & (measured["metric"] == metric), "n"]
-            limits = bounds.get(metric, (-math.inf, math.inf))
+            limits = METRICS[metric].limits(classes) if metric in METRICS else (-math.inf, math.inf)
             yield _summary_row(mine, metric, extractor, limits) | {"n": n.iloc[-1] if len(n) else None}
 
 

@@ -66,8 +66,7 @@ def _state_of_data(name: str, root: Path | None) -> str:
 
 
 def _state_of_extractor(name: str, inception_weights: Path | None) -> str:
-    from gan_zoo.metrics.extractors import load_extractor
-    from gan_zoo.metrics.inception import FILE_NAME
+    from gan_zoo.metrics.extractors import FILE_NAME, load_extractor
 
     cached = Path(torch.hub.get_dir()) / "checkpoints" / FILE_NAME
     if name == "inception" and inception_weights is None and not cached.is_file():

@@ -92,7 +92,6 @@ def sample(
 ) -> None:
     """Draw images from a trained generator."""
     from gan_zoo import api, registry
-    from gan_zoo.bench.samples import save
     from gan_zoo.io import check_writable
 
     for path in plugin or []:
@@ -103,7 +102,7 @@ def sample(
         raise GanZooError(f"--class {label}: {known}; ask for one of them")
     samples = sampler(num_samples, labels=None if label is None else [label] * num_samples, seed=seed)
     check_writable(out.parent)
-    written = save(samples, out)
+    written = save_samples(samples, out)
     kind = "points" if samples.dim() == 2 else "images"
     of_class = "" if label is None else f" of class {label}"
     line = f"wrote {num_samples} {kind}{of_class} by {sampler.variant.name} to {written}"

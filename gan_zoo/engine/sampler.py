@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_zoo.data import to_uint8
-from gan_zoo.device import prepare
-from gan_zoo.engine.state import seeded
+from gan_zoo.device import prepare, seeded
 from gan_zoo.errors import GanZooError
 from gan_zoo.variant import Variant
 

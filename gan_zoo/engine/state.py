@@ -1,7 +1,6 @@
 """The state of training, and its initialization."""
 
 import copy
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_zoo.data import Dataset, Split
-from gan_zoo.device import prepare
+from gan_zoo.device import derive, prepare, seeded
 from gan_zoo.errors import PLUGIN_FAILURES, GanZooError
 from gan_zoo.options import EXACT
 from gan_zoo.variant import Networks, Variant
@@ -94,16 +93,6 @@ class State:
     def device(self) -> torch.device:
         """The device of training."""
         return self.data.labels.device
-
-
-def derive(seed: int, purpose: str) -> int:
-    """An independent 63-bit seed for one purpose."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:8], "big") >> 1
-
-
-def seeded(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
-    """A random generator for one purpose."""
-    return torch.Generator(device).manual_seed(derive(seed, purpose))
 
 
 def init(

@@ -1,112 +1,138 @@
-"""Measures of what a classifier names in the images: Inception Score, modes, class histogram, label accuracy."""
+"""Metrics of predicted classes: Inception Score, modes, class histogram, label accuracy."""
 
 import torch
 from torch import Tensor
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.metrics.checks import as_matrix
+from gan_zoo.metrics.features import Features, as_matrix
+from gan_zoo.metrics.reference import Comparison
+from gan_zoo.metrics.registry import register
 
 MODE_PERCENT = 1
+"""The least share of the images, in percent, of a class that counts as a mode."""
 
 
-def inception_score(logits: Tensor) -> float:
+@register(
+    name="is",
+    title="Inception Score",
+    better="higher",
+    range="1 to the number of classes of the extractor",
+    bounds=(1, None),
+    meaning="Exponential of the mean KL divergence of the class distribution predicted for one image from the "
+    "mean over all images.",
+    limitations="Ignores the real data. One perfect image per class scores the maximum, and so do unrecognizable "
+    "images with confident predictions.",
+    source="Salimans et al. 2016, arXiv 1606.03498",
+    needs=("logits",),
+    extractors=("classifier", "inception"),
+    order=2,
+)
+def inception_score(compared: Comparison) -> float:
     """exp of the mean KL divergence of p(y|x) from p(y), between 1 and K; one split, in float64.
 
-    Salimans et al. 2016, arXiv 1606.03498, section 4. The usual ten splits bias it by their smaller N, and give NaN
-    where N is below their number.
-
-    Args:
-        logits: unnormalized class scores (N, K) of generated images.
-
-    Raises:
-        GanZooError: wrong shape, no rows, or a value that is not finite.
+    Salimans et al. 2016, arXiv 1606.03498, section 4. The usual ten splits bias it by their smaller N.
     """
-    # Seconds to import, and not needed before something is measured.
+    # It takes seconds to import.
     from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
 
-    logits = as_matrix(logits, "logits")
-    # exp underflows below -745, where a class that nobody names would give 0 * inf; e^-700 changes no digit.
+    logits = as_matrix(compared.fake.require_logits(), "logits")
+    # exp underflows below -745, where a class without any image would give 0 * inf; e^-700 changes no digit.
     logits = (logits - logits.amax(dim=1, keepdim=True)).clamp(min=-700.0)
     return float(isc_features_to_metric(logits, splits=1, shuffle=False)[KEY_METRIC_ISC_MEAN])
 
 
-def histogram(predicted: Tensor, classes: int) -> Tensor:
-    """Images in each class, int64 (classes,), from predicted classes (N,).
-
-    Raises:
-        GanZooError: no images, or a class outside 0 to classes - 1.
-    """
-    if predicted.ndim != 1 or not len(predicted):
-        raise GanZooError(f"classes must have shape (N,) with N at least 1, not {tuple(predicted.shape)}")
-    low, high = (int(bound) for bound in predicted.aminmax())
-    if low < 0 or high >= classes:
-        raise GanZooError(f"classes run from {low} to {high}, outside 0 to {classes - 1}")
-    return torch.bincount(predicted, minlength=classes)
-
-
-def modes(predicted: Tensor, classes: int) -> int:
-    """Number of classes with at least 1% of the images; after Srivastava et al. 2017, arXiv 1705.07761.
-
-    Args:
-        predicted: class found in each image, int64 (N,).
-        classes: number of classes K.
-
-    Raises:
-        GanZooError: no images, or a class outside 0 to K - 1.
-    """
-    counts = histogram(predicted, classes)
+@register(
+    name="modes",
+    title="Modes",
+    better="higher",
+    range="0 to the number of classes",
+    bounds=(0, None),
+    meaning="Number of classes that the classifier assigns to at least 1% of the generated images.",
+    limitations="Noise is assigned to a class as well. A class counts even if all of its images look the same.",
+    source="after Srivastava et al. 2017, arXiv 1705.07761",
+    needs=("logits",),
+    extractors=("classifier",),
+    order=8,
+)
+def modes(compared: Comparison) -> float:
+    """Number of classes with at least 1% of the images; after Srivastava et al. 2017, arXiv 1705.07761."""
+    counts = _histogram(compared.fake)
     # In whole numbers: 0.01 * 700 is a little more than 7.
-    return int((counts * 100 >= MODE_PERCENT * len(predicted)).sum())
+    return float((counts * 100 >= MODE_PERCENT * len(compared.fake)).sum())
 
 
-def modes_hit(predicted: Tensor, classes: int) -> int:
-    """Number of classes with at least one image: Srivastava et al. 2017, arXiv 1705.07761, with N = 26,000, K = 1,000.
+@register(
+    name="modes_hit",
+    title="Modes hit",
+    better="higher",
+    range="0 to the number of classes",
+    bounds=(0, None),
+    meaning="Number of classes that the classifier assigns to at least one generated image.",
+    limitations="Increases with num_samples. Noise is assigned to many classes by chance.",
+    source="Srivastava et al. 2017, arXiv 1705.07761",
+    needs=("logits",),
+    extractors=("stacked",),
+    order=9,
+)
+def modes_hit(compared: Comparison) -> float:
+    """Number of classes with at least one image: Srivastava et al. 2017, arXiv 1705.07761 (N = 26,000, K = 1,000)."""
+    return float((_histogram(compared.fake) > 0).sum())
 
-    Args:
-        predicted: class found in each image, int64 (N,).
-        classes: number of classes K.
 
-    Raises:
-        GanZooError: no images, or a class outside 0 to K - 1.
-    """
-    return int((histogram(predicted, classes) > 0).sum())
-
-
-def class_kl(fake: Tensor, real: Tensor, classes: int) -> float:
+@register(
+    name="class_kl",
+    title="Class KL",
+    better="lower",
+    range="0 to infinity, in nats",
+    bounds=(0, None),
+    meaning="KL divergence of the class distribution of generated images from that of real images.",
+    limitations="Measures the class distribution only: poor images that are spread evenly over the classes score well.",
+    source="after Srivastava et al. 2017, arXiv 1705.07761",
+    needs=("logits",),
+    extractors=("classifier", "stacked"),
+    order=10,
+)
+def class_kl(compared: Comparison) -> float:
     """KL(p || q) in nats of the fakes' class histogram p from the real one q, sum of p log(p / q).
 
-    A class without fakes adds nothing. A class with fakes but no real image would make it infinite: half an image is
-    added to each such class of q, which is then normalized again. Equal histograms give exactly 0.
-
-    Args:
-        fake: class found in each fake, int64 (N,).
-        real: class found by the same classifier in each real image, int64 (N,).
-        classes: number of classes K.
-
-    Raises:
-        GanZooError: unequal N, no images, or a class outside 0 to K - 1.
+    A class with fakes but no real image would make it infinite: half an image is added to each such class of q, which
+    is then normalized again. Equal histograms give exactly 0.
     """
-    if len(fake) != len(real):
-        raise GanZooError(
-            f"{len(fake)} fake images against {len(real)} real ones; N must be equal, take as many of each"
-        )
-    p, q = (histogram(side, classes).double() for side in (fake, real))
+    p = _histogram(compared.fake).double()
+    q = _histogram(compared.real.features).double()
     q = torch.where((q == 0) & (p > 0), 0.5, q)
-    p, q = p / p.sum(), q / q.sum()
-    named = p > 0
-    return float((p[named] * (p[named] / q[named]).log()).sum())
+    p = p / p.sum()
+    q = q / q.sum()
+    occupied = p > 0
+    return float((p[occupied] * (p[occupied] / q[occupied]).log()).sum())
 
 
-def label_accuracy(predicted: Tensor, asked: Tensor) -> float:
-    """Share of images in which the classifier finds the class asked for: GAN-test, Shmelkov et al. arXiv 1807.09499.
-
-    Args:
-        predicted: class found in each image, int64 (N,).
-        asked: class the generator was asked for, int64 (N,), in the same order, on any device.
+@register(
+    name="label_accuracy",
+    title="Label accuracy",
+    better="higher",
+    range="0 to 1",
+    bounds=(0, 1),
+    meaning="Share of generated images that the classifier assigns to the requested class.",
+    limitations="Caricatures of a class score well, and so does one good image per class that is repeated.",
+    source="GAN-test, Shmelkov et al. 2018, arXiv 1807.09499",
+    needs=("logits", "labels"),
+    extractors=("classifier", "stacked"),
+    order=11,
+)
+def label_accuracy(compared: Comparison) -> float:
+    """Share of images whose predicted class is the requested one: GAN-test, Shmelkov et al. arXiv 1807.09499.
 
     Raises:
-        GanZooError: no images, or another number of labels than of images.
+        GanZooError: another number of labels than of images.
     """
-    if predicted.shape != asked.shape or predicted.ndim != 1 or not len(predicted):
-        raise GanZooError(f"{len(asked)} labels asked for {len(predicted)} images; there must be one for each")
-    return float((predicted == asked.to(predicted.device)).double().mean())
+    predicted = compared.fake.predicted
+    labels = compared.labels
+    if labels is None or predicted.shape != labels.shape:
+        raise GanZooError(f"labels must be one class for each of {len(predicted)} images")
+    return float((predicted == labels.to(predicted.device)).double().mean())
+
+
+def _histogram(features: Features) -> Tensor:
+    """Images predicted in each class, int64 (K,)."""
+    return torch.bincount(features.predicted, minlength=features.classes)

@@ -1,48 +1,74 @@
-"""Measuring a sampler: one reference, one N, and one path for fake and real images."""
+"""Evaluation of a generator's samples: against a fixed random reference, and files of samples to look at."""
 
 import abc
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
-from gan_zoo import METRICS_VERSION
-from gan_zoo.data import Split
-from gan_zoo.device import synchronize
-from gan_zoo.engine import Sampler
-from gan_zoo.engine.state import derive, seeded
-from gan_zoo.metrics.cache import cached
-from gan_zoo.metrics.features import Extractor
-from gan_zoo.metrics.measures import measure
+from gan_zoo.data import Split, resize
+from gan_zoo.device import derive, seeded, synchronize
+from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.io import atomic_path
+from gan_zoo.metrics import reference as references
+from gan_zoo.metrics.classification import modes
+from gan_zoo.metrics.features import Extractor, Features, require_finite, require_same_shape
 from gan_zoo.metrics.memorization import nearest
-from gan_zoo.metrics.reference import Reference
+from gan_zoo.metrics.reference import Comparison, Reference
+from gan_zoo.metrics.registry import METRICS, PRIMARY
 
-_REFERENCE_SEED = 0
-SELECTED_BY = "fid"
-"""The measure of images by which the best evaluation is chosen, on a draw of samples that is not reported."""
+COLUMNS = 5
+ROWS = 4
+CLASS_COLUMNS = 10
+CLASS_ROWS = 10
+NEIGHBOR_ROWS = 6
+NEIGHBORS = 6
+
+
+class Sampler(Protocol):
+    """A function that draws samples: uint8 images (n, C, H, W), or float32 points (n, D).
+
+    Attributes:
+        classes: number of classes that a conditional generator can be asked for.
+        weights: ``raw``, or ``ema`` for a moving average of the generator.
+    """
+
+    @property
+    def conditional(self) -> bool: ...
+    @property
+    def classes(self) -> int: ...
+    @property
+    def weights(self) -> str: ...
+
+    def __call__(self, n: int, *, labels: Tensor | None = None, seed: int = 0) -> Tensor: ...
 
 
 @dataclass(frozen=True)
-class Judge:
-    """A discriminator that estimates D*: probabilities (B,) of samples (B, ...), and the generator that it faces.
+class DiscriminatorEstimate:
+    """A discriminator that estimates D* = p_data / (p_data + p_g).
 
-    Where a variant keeps a moving average, ``faced`` is the generator itself, not the average that is measured.
+    Attributes:
+        probability: its output (B,) for samples (B, ...).
+        generator: the generator that it is trained against, which is not the moving average.
     """
 
-    read: Callable[[Tensor], Tensor]
-    faced: Sampler
+    probability: Callable[[Tensor], Tensor]
+    generator: Sampler
 
 
 class Measuring(abc.ABC):
-    """What measures samplers, and the floor.
+    """An evaluator of samplers.
 
     Attributes:
-        seconds: wall seconds spent in `measure` and `floor` so far, drawing of samples included.
+        seconds: wall seconds of all evaluations so far, drawing of samples included.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -51,19 +77,25 @@ class Measuring(abc.ABC):
 
     @abc.abstractmethod
     def floor(self, seed: int) -> list[dict[str, Any]]:
-        """Rows for real samples in place of generated ones."""
+        """Rows of metrics for real samples in place of generated ones."""
 
     @abc.abstractmethod
-    def measure(self, sampler: Sampler, seed: int, *, judge: Judge | None = None) -> list[dict[str, Any]]:
-        """Rows for a generator; ``judge`` is its discriminator, where that is one that can be compared with D*."""
+    def measure(
+        self, sampler: Sampler, seed: int, *, discriminator: DiscriminatorEstimate | None = None
+    ) -> list[dict[str, Any]]:
+        """Rows of metrics for a generator, and for its discriminator if that can be compared with D*."""
 
-    def neighbors(self, images: Tensor, k: int) -> Tensor | None:
-        """The k nearest training samples of each sample, (n, k, ...); None where they are not to be had."""
-        return None
+    @abc.abstractmethod
+    def artifacts(self, sampler: Sampler, folder: Path, step: int, *, last: bool) -> Iterator[dict[str, Any]]:
+        """Write samples of an evaluation into a folder and yield a row for each file; more of them at the last one.
+
+        Raises:
+            StorageError: a file cannot be written.
+        """
 
     @contextlib.contextmanager
     def timed(self) -> Iterator[None]:
-        """Counts the seconds within, the device's work included."""
+        """Add the wall time of the block to ``seconds``, work on the device included."""
         synchronize(self.device)
         start = time.perf_counter()
         try:
@@ -74,124 +106,187 @@ class Measuring(abc.ABC):
 
 
 class Evaluator(Measuring):
-    """Measures samplers and the floor with every extractor, against the same random images of the test split."""
+    """Compares images with the same random images of the test split, by every extractor."""
 
     def __init__(
-        self,
-        train: Split,
-        test: Split,
-        extractors: tuple[Extractor, ...],
-        n: int,
-        *,
-        fingerprint: str | None = None,
+        self, train: Split, test: Split, extractors: tuple[Extractor, ...], n: int, *, fingerprint: str | None = None
     ) -> None:
-        """With the ``fingerprint`` of the data, the reference's features are kept in the cache on disk."""
+        """With the ``fingerprint`` of the data, features of real images are cached on disk."""
         super().__init__(test.labels.device)
-        self.train, self.test, self.extractors, self.n = train, test, extractors, n
+        self.train = train
+        self.test = test
+        self.extractors = extractors
+        self.n = n
         self.fingerprint = fingerprint
 
     def floor(self, seed: int) -> list[dict[str, Any]]:
-        """Rows for a random N of the real training images against the reference: the floor of FID and KID."""
+        """A row an extractor for ``n`` random training images: the floor of FID and KID."""
         with self.timed():
             index = _choose(len(self.train), self.n, seed, "floor")
             return self._rows(self.train.images[index], self.train.labels[index].cpu(), weights="none", selection=None)
 
-    def measure(self, sampler: Sampler, seed: int, *, judge: Judge | None = None) -> list[dict[str, Any]]:
-        """Rows for a generator, one an extractor; conditional ones are asked for the reference's own labels.
+    def measure(
+        self, sampler: Sampler, seed: int, *, discriminator: DiscriminatorEstimate | None = None
+    ) -> list[dict[str, Any]]:
+        """A row an extractor for a generator; a conditional one draws the labels of the reference.
 
-        The reported draw of samples and the one that the best evaluation is chosen on have different latents. Of images
-        no D* is known: ``judge`` is not used.
+        The reported samples and those that the best evaluation is chosen by have different latents. D* is unknown for
+        images: ``discriminator`` is not used.
         """
         with self.timed():
-            asked = self._asked if sampler.conditional else None
-            reported = sampler(self.n, labels=asked, seed=derive(seed, "report"))
-            selection = sampler(self.n, labels=asked, seed=derive(seed, "selection"))
-            return self._rows(reported, asked, weights=sampler.weights, selection=selection)
+            labels = self._labels if sampler.conditional else None
+            reported = sampler(self.n, labels=labels, seed=derive(seed, "report"))
+            selection = sampler(self.n, labels=labels, seed=derive(seed, "selection"))
+            return self._rows(reported, labels, weights=sampler.weights, selection=selection)
 
     def _rows(
-        self, images: Tensor, asked: Tensor | None, *, weights: str, selection: Tensor | None
+        self, images: Tensor, labels: Tensor | None, *, weights: str, selection: Tensor | None
     ) -> list[dict[str, Any]]:
         rows = []
         for extractor in self.extractors:
-            reference = self._references[extractor.name]
-            names = [name for name in extractor.metrics if name != "label_accuracy" or asked is not None]
-            values = measure(extractor.encode(images), reference, asked=asked, names=names)
-            chosen = {} if selection is None else measure(extractor.encode(selection), reference, names=[SELECTED_BY])
-            facts = {"extractor": extractor.name, "n": self.n, "weights": weights, "reference": "test"}
+            real = self._references[extractor.name]
+            names = [name for name in extractor.metrics if labels is not None or "labels" not in METRICS[name].needs]
+            row: dict[str, Any] = {"extractor": extractor.name, "n": self.n, "weights": weights, "reference": "test"}
+            values = measure(extractor.encode(images), real, labels=labels, names=names)
             if "modes" in values:
-                facts["real_modes"] = reference.modes
-            rows.append({**facts, "values": values, "selection": chosen})
+                row["real_modes"] = int(modes(Comparison(real.features, real)))
+            row["values"] = values
+            row["selection"] = {}
+            if selection is not None:
+                row["selection"] = measure(extractor.encode(selection), real, names=[PRIMARY["images"]])
+            rows.append(row)
         return rows
 
-    def neighbors(self, images: Tensor, k: int) -> Tensor | None:
-        """The k nearest training images of each image, the nearest first, as `memorization` sees them.
+    def artifacts(self, sampler: Sampler, folder: Path, step: int, *, last: bool) -> Iterator[dict[str, Any]]:
+        """PNG files of tiles without a border; the grid of samples is written last."""
+        for kind, images, columns in self._sheets(sampler, last):
+            file = folder / f"{kind}-{step:06d}.png"
+            with atomic_path(file) as part:
+                Image.fromarray(tile(images, columns)).save(part)
+            size = {"rows": len(images) // columns, "height": images.shape[2], "width": images.shape[3]}
+            yield {"row": "samples", "kind": kind, "file": file, "columns": columns, **size}
 
-        They are found with the first extractor that measures memorization: None where there is none, or where fewer
-        than k images were trained on.
+    def _sheets(self, sampler: Sampler, last: bool) -> Iterator[tuple[str, Tensor, int]]:
+        """A grid of 20 images from the same latents at every evaluation; two more sheets before it at the last one.
+
+        These are a row of images for each class (at most ten), and rows of an image with its nearest training images.
+        """
+        count = COLUMNS * ROWS
+        grid = sampler(count, labels=torch.arange(count) % sampler.classes if sampler.conditional else None)
+        if last and sampler.conditional:
+            labels = torch.arange(min(sampler.classes, CLASS_ROWS)).repeat_interleave(CLASS_COLUMNS)
+            yield "classes", sampler(len(labels), labels=labels), CLASS_COLUMNS
+        neighbors = self.neighbors(grid[:NEIGHBOR_ROWS], NEIGHBORS) if last else None
+        if neighbors is not None:
+            generated = resize(grid[: len(neighbors)], neighbors.shape[-1])[:, None].to(neighbors.device)
+            yield "neighbors", torch.cat([generated, neighbors], dim=1).flatten(0, 1), 1 + NEIGHBORS
+        yield "grid", grid, COLUMNS
+
+    def neighbors(self, images: Tensor, k: int) -> Tensor | None:
+        """The k nearest training images of each image, by the first extractor that encodes the training images.
 
         Args:
             images: uint8 (n, C, H, W), of any side.
-            k: how many of each.
+            k: number of neighbors.
 
         Returns:
-            uint8 (n, k, C, S, S) at the side at which everything is measured.
+            uint8 (n, k, C, S, S), nearest first, at the side of the reference; None without such an extractor, or with
+            fewer than k training images.
         """
-        able = next((extractor for extractor in self.extractors if "memorization" in extractor.metrics), None)
-        if able is None or len(self.train) < k:
+        extractor = next((extractor for extractor in self.extractors if references.needs_training(extractor)), None)
+        if extractor is None or len(self.train) < k:
             return None
         with self.timed():
-            training = self._references[able.name].training
+            training = self._references[extractor.name].training
             assert training is not None
-            index = nearest(able.encode(images).vectors, training, k=k).indices
+            index = nearest(extractor.encode(images).vectors, training, k=k).indices
             return self.train.pixels(index.flatten()).unflatten(0, index.shape)
 
     @cached_property
     def _index(self) -> Tensor:
-        return _choose(len(self.test), self.n, _REFERENCE_SEED, "reference")
+        return _choose(len(self.test), self.n, references.SEED, "reference")
 
     @cached_property
-    def _asked(self) -> Tensor:
+    def _labels(self) -> Tensor:
         return self.test.labels[self._index].cpu()
 
     @cached_property
     def _references(self) -> dict[str, Reference]:
-        return {extractor.name: self._reference(extractor) for extractor in self.extractors}
-
-    def _reference(self, extractor: Extractor) -> Reference:
-        def compute() -> dict[str, Tensor]:
-            return Reference(extractor.encode(self.test.images[self._index])).to_tensors()
-
-        def encode() -> dict[str, Tensor]:
-            return {"vectors": extractor.encode(self.train.images).vectors}
-
-        images = ["test", self.n, _REFERENCE_SEED, *self.test.shape]
-        tensors = self._cached(extractor, images, compute)
-        if "memorization" not in extractor.metrics:
-            return Reference.from_tensors(tensors, extractor.name)
-        training = self._cached(extractor, ["train", len(self.train), *self.train.shape], encode)["vectors"]
-        return Reference.from_tensors(tensors, extractor.name, training=training)
-
-    def _cached(
-        self, extractor: Extractor, images: list[Any], compute: Callable[[], dict[str, Tensor]]
-    ) -> dict[str, Tensor]:
-        """What `compute` gives for these images, kept on disk where the data can be told apart."""
-        if self.fingerprint is None:
-            return compute()
-        key = {
-            "extractor": [extractor.name, extractor.digest],
-            "data": self.fingerprint,
-            "images": images,
-            "metrics": METRICS_VERSION,
-            "torch": str(torch.__version__),
-            "device": self.device.type,
-            # What moves the last digits of features on a CPU.
-            "products": [torch.get_num_threads(), torch.get_float32_matmul_precision()]
-            if self.device.type == "cpu"
-            else [],
+        return {
+            extractor.name: references.load_reference(extractor, self.train, self.test, self._index, self.fingerprint)
+            for extractor in self.extractors
         }
-        return cached(key, compute, self.device)
 
 
 def _choose(total: int, n: int, seed: int, purpose: str) -> Tensor:
-    """``n`` different random indices below ``total``: the first ones of MNIST's test split are easier than the last."""
+    """``n`` different random indices below ``total``: the first images of MNIST's test split are the easier ones."""
     return torch.randperm(total, generator=seeded(seed, purpose))[:n]
+
+
+def tile(images: Tensor, columns: int) -> Any:
+    """Images uint8 (n, C, H, W) as one array (rows x H, columns x W) or (..., 3), without a border."""
+    n, channels, height, width = images.shape
+    grid = images.cpu().reshape(n // columns, columns, channels, height, width).permute(0, 3, 1, 4, 2)
+    array = grid.reshape(n // columns * height, columns * width, channels).numpy()
+    return array[:, :, 0] if channels == 1 else array
+
+
+def save_samples(samples: Tensor, path: Path) -> Path:
+    """Write images uint8 (n, C, H, W) as one PNG, 10 a row (5 up to 20), or points (n, D) as a CSV file; its path."""
+    if samples.dim() == 2:
+        path = path.with_suffix(".csv")
+        np.savetxt(path, samples.cpu().numpy(), delimiter=",", fmt="%.7g")
+        return path
+    columns = min(len(samples), COLUMNS if len(samples) <= COLUMNS * 4 else CLASS_COLUMNS)
+    empty = samples.new_zeros(-len(samples) % columns, *samples.shape[1:])
+    Image.fromarray(tile(torch.cat([samples, empty]), columns)).save(path, format="PNG")
+    return path
+
+
+def measure(
+    fake: Features, real: Reference | Features, *, labels: Tensor | None = None, names: Sequence[str] | None = None
+) -> dict[str, float]:
+    """Metrics of N generated images against as many real ones, by name, in the order of tables.
+
+    Args:
+        fake: features of the generated images.
+        real: features of the real images by the same extractor; a `Reference` if it serves many calls, and for
+            ``memorization``, which needs the features of the training images.
+        labels: class requested for each generated image, int64 (N,), for ``label_accuracy``.
+        names: the metrics to compute; by default all that the input allows.
+
+    Raises:
+        GanZooError: an unknown name, a metric whose input is missing, features of another extractor or another N, rows
+            that are not finite (with the extractor and their count), or too few images.
+    """
+    compared = Comparison(fake, real if isinstance(real, Reference) else Reference(real), labels)
+    _check(fake, compared.real.features)
+    available = {
+        "logits": fake.logits is not None,
+        "labels": labels is not None,
+        "training": compared.real.training is not None,
+    }
+    known = [name for name, metric in METRICS.items() if metric.kind == "images" and metric.module]
+    wanted = names
+    if wanted is None:
+        wanted = [name for name in known if all(available[need] for need in METRICS[name].needs)]
+    for name in wanted:
+        if name not in known:
+            raise unknown("metric", name, known)
+        if missing := [need for need in METRICS[name].needs if not available[need]]:
+            needs = " and ".join(missing)
+            raise GanZooError(f"metric {name!r} of extractor {fake.extractor!r} needs {needs}: leave it out")
+    return {name: METRICS[name].compute(compared) for name in known if name in wanted}
+
+
+def _check(fake: Features, real: Features) -> None:
+    """Refuse features that cannot be compared, before any metric is computed from them."""
+    if fake.extractor != real.extractor:
+        raise GanZooError(
+            f"fake features are of extractor {fake.extractor!r}, real ones of {real.extractor!r}; use one for both"
+        )
+    for side, features in (("fake", fake), ("real", real)):
+        require_finite(features.vectors, f"{side} features of extractor {features.extractor!r}")
+        if features.logits is not None:
+            require_finite(features.logits, f"{side} logits of extractor {features.extractor!r}")
+    require_same_shape(fake.vectors.shape, real.vectors.shape)

@@ -1,24 +1,24 @@
-"""What an extractor is and what it gives: the contract between images and measures."""
+"""Features of images, the extractors that compute them, and the checks that every metric makes of its input."""
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from gan_zoo.errors import GanZooError
 
-OF_LOGITS = frozenset({"is", "modes", "modes_hit", "class_kl", "label_accuracy"})
-"""Names of the measures that need logits."""
-
 
 @dataclass(frozen=True)
 class Features:
-    """What an extractor saw in N images, on the extractor's device; all figures are functions of this.
+    """The features of N images, on the extractor's device.
 
     Attributes:
-        vectors: float32 (N, D), the feature vectors of Frechet, kernel and nearest-neighbor measures.
-        logits: float32 (N, K), unnormalized class scores, or None where the extractor has no classes.
-        extractor: the extractor's name; features of different extractors must never be compared.
+        vectors: float32 (N, D), the feature vectors of Frechet, kernel and nearest-neighbor metrics.
+        logits: float32 (N, K), unnormalized class scores, or None if the extractor has no classes.
+        extractor: the extractor's name; features of different extractors must not be compared.
     """
 
     vectors: Tensor
@@ -28,43 +28,120 @@ class Features:
     def __len__(self) -> int:
         return len(self.vectors)
 
+    @cached_property
+    def predicted(self) -> Tensor:
+        """Predicted class of each image, int64 (N,). Raises GanZooError if there are no logits."""
+        return self.require_logits().argmax(dim=1)
 
-def require_logits(features: Features) -> Tensor:
-    """The logits (N, K). Raises GanZooError where the extractor gives none."""
-    if features.logits is None:
-        raise GanZooError(f"extractor {features.extractor!r} gives no logits; leave out {', '.join(sorted(OF_LOGITS))}")
-    return features.logits
+    @property
+    def classes(self) -> int:
+        """Number of classes K. Raises GanZooError if there are no logits."""
+        return self.require_logits().shape[1]
+
+    def require_logits(self) -> Tensor:
+        """The logits (N, K). Raises GanZooError if there are none."""
+        if self.logits is None:
+            raise GanZooError(f"extractor {self.extractor!r} has no logits; choose metrics without classes")
+        return self.logits
 
 
-class Extractor(Protocol):
+@dataclass(frozen=True, kw_only=True)
+class Extractor:
     """A frozen network that turns images of any side and 1 or 3 channels into `Features`.
 
     Attributes:
-        name: the name that its figures go by.
+        name: the name in records and tables.
         digest: SHA-256 (hex) of its weights file.
-        accuracy: measured accuracy in [0, 1] on the test split of the set it was trained for, None where it has none.
-        metrics: names of the measures that make sense on its features.
-        minimum_n: fewest images for which its figures are defined (its covariance is singular below).
-        note: what a reader of its figures must know; empty where there is nothing.
+        metrics: names of the metrics that are computed from its features.
+        minimum_n: the least number of images for its metrics (below it the covariance is singular).
+        device: of the network and the features.
+        accuracy: measured accuracy in [0, 1] on the test split of its training set, or None.
+        note: what a reader of its metrics must know; may be empty.
     """
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def digest(self) -> str: ...
-    @property
-    def accuracy(self) -> float | None: ...
-    @property
-    def metrics(self) -> tuple[str, ...]: ...
-    @property
-    def minimum_n(self) -> int: ...
-    @property
-    def note(self) -> str: ...
+    name: str
+    digest: str
+    metrics: tuple[str, ...]
+    minimum_n: int
+    device: torch.device
+    accuracy: float | None = None
+    note: str = ""
 
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Feature vectors (B, D) and logits (B, K) of uint8 images (B, C, H, W)."""
+        raise GanZooError(f"extractor {self.name!r} has no features of images")
+
+    @torch.no_grad()
     def encode(self, images: Tensor, batch: int = 500) -> Features:
-        """Features of uint8 images (N, C, H, W), in their order, `batch` images at a time, without gradients."""
-        ...
+        """Features of uint8 images (N, C, H, W), C 1 or 3, in their order, ``batch`` images at a time, in full float32.
+
+        Raises:
+            GanZooError: other images, or none.
+        """
+        if images.dtype != torch.uint8 or images.ndim != 4 or len(images) == 0 or images.shape[1] not in (1, 3):
+            raise GanZooError(
+                f"extractor {self.name!r} cannot encode {images.dtype} of shape {tuple(images.shape)}: "
+                "give it uint8 images (N, C, H, W) with 1 or 3 channels"
+            )
+        with full_float32(self.device):
+            vectors, logits = zip(*(self.forward(chunk) for chunk in images.split(batch)), strict=True)
+        return Features(torch.cat(vectors).float(), torch.cat(logits).float(), self.name)
 
 
 class ExtractorUnavailable(GanZooError):
-    """The extractor's weights are not on this machine and cannot be downloaded: leave its columns out and go on."""
+    """The extractor's weights are not on this machine and cannot be obtained; a run continues without its metrics."""
+
+
+@contextlib.contextmanager
+def full_float32(device: torch.device) -> Iterator[None]:
+    """Disable TF32 on CUDA, so that the precision of training does not change the features."""
+    if device.type != "cuda":
+        yield
+        return
+    precision = torch.get_float32_matmul_precision()
+    allow_tf32 = torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(precision)
+        torch.backends.cudnn.allow_tf32 = allow_tf32
+
+
+def require_finite(values: Tensor, what: str) -> None:
+    """Raise GanZooError with the number of rows of an (N, D) tensor that hold a NaN or an infinity, if there are any.
+
+    Comparisons with NaN are false, so that precision and recall of such rows look plausible.
+    """
+    bad = int((~torch.isfinite(values)).any(dim=1).sum())
+    if bad:
+        raise GanZooError(f"{what}: {bad} of {len(values)} rows are not finite; no metric is defined on them")
+
+
+def as_matrix(values: Tensor, what: str, minimum: int = 1) -> Tensor:
+    """``values`` in float64, checked to be a finite (N, D) matrix with at least ``minimum`` rows."""
+    if values.ndim != 2:
+        raise GanZooError(f"{what} must have shape (N, D), not {tuple(values.shape)}")
+    if len(values) < minimum:
+        raise GanZooError(f"{what} has {len(values)} rows; this metric needs at least {minimum}")
+    require_finite(values, what)
+    return values.detach().to(torch.float64)
+
+
+def as_pair(fake: Tensor, real: Tensor, minimum: int) -> tuple[Tensor, Tensor]:
+    """Both sets as float64 matrices of equal shape: bias and radii depend on the number of rows."""
+    fake = as_matrix(fake, "fake features", minimum)
+    real = as_matrix(real, "real features", minimum)
+    require_same_shape(fake.shape, real.shape)
+    return fake, real
+
+
+def require_same_shape(fake: Sequence[int], real: Sequence[int]) -> None:
+    """Raise GanZooError unless fake and real features, both (N, D), agree in N and in D."""
+    if fake[1] != real[1]:
+        raise GanZooError(
+            f"fake features have {fake[1]} dimensions and real ones {real[1]}; use one extractor for both"
+        )
+    if fake[0] != real[0]:
+        raise GanZooError(f"{fake[0]} fake images against {real[0]} real ones; N must be equal, take as many of each")

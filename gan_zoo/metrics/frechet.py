@@ -1,23 +1,23 @@
-"""Distances between two sets of feature vectors: Frechet (FID) and kernel (KID), on raw features in float64."""
+"""The Frechet distance between two sets of feature vectors (FID), in float64, and its limit at infinite N."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from gan_zoo.metrics.checks import as_matrix, as_pair, require_same_shape
-
-# Rows of the kernel matrix held at once: 40 MB at N = 10,000.
-_BLOCK = 500
+from gan_zoo.errors import GanZooError
+from gan_zoo.metrics.features import as_matrix, require_same_shape
+from gan_zoo.metrics.reference import Comparison, Reference
+from gan_zoo.metrics.registry import register
+from gan_zoo.statistics import CONFIDENCE, Estimate, t_interval
 
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Mean (D,) and unbiased covariance (D, D) of N feature vectors: all that a Frechet distance needs of a set.
-
-    Both are float64 on the CPU, whatever the vectors' device: what is left to do has the size of D and not of N.
-    """
+    """Mean (D,) and unbiased covariance (D, D) of N feature vectors, float64 on the CPU."""
 
     mean: Tensor
     covariance: Tensor
@@ -44,16 +44,15 @@ def moments(vectors: Tensor) -> Moments:
 def frechet_distance(fake: Tensor | Moments, real: Tensor | Moments) -> float:
     """Squared Frechet distance of two Gaussians, |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), in squared feature units.
 
-    Heusel et al. 2017, arXiv 1706.08500, eq. 6; on Inception features it is the FID. Its bias falls as 1/N, hence one N
-    for both sides and for all that is compared. With N below D the covariances are singular: the value is still
-    finite, but mostly bias.
+    Heusel et al. 2017, arXiv 1706.08500, eq. 6; on Inception features it is the FID. Its bias falls as 1/N, so N must
+    be equal for all that is compared. With N below D the covariances are singular: the value is finite, but mostly
+    bias.
 
-    C1 C2 has the eigenvalues of the symmetric R^T C1 R with R R^T = C2, which are found many times faster and never
-    turn out complex; R is computed once a reference.
+    C1 C2 has the eigenvalues of the symmetric R^T C1 R with R R^T = C2, which are faster to compute and always real.
 
     Args:
         fake: feature vectors (N, D), or their moments.
-        real: feature vectors (N, D), or their moments, computed once where one reference serves many calls.
+        real: feature vectors (N, D), or their moments.
 
     Raises:
         GanZooError: unequal N or D, fewer than 2 rows, or a value that is not finite.
@@ -67,44 +66,60 @@ def frechet_distance(fake: Tensor | Moments, real: Tensor | Moments) -> float:
     return max(float(value), 0.0)
 
 
-def kernel_distance(fake: Tensor, real: Tensor, *, real_sum: Tensor | None = None) -> float:
-    """Unbiased squared MMD over all pairs under the kernel (x.y / D + 1)^3; it can fall below zero.
+def _reference_moments(real: Reference) -> Moments:
+    return moments(real.features.vectors)
 
-    The kernel is that of KID (Binkowski et al. 2018, arXiv 1801.01401, section 3); the estimator is the one of Gretton
-    et al. 2012 (JMLR 13), eq. 3. KID is usually the mean of this estimator over 100 random subsets of 1,000 images. All
-    N images at once have the same expectation and less variance, need no random state, and give the same in any order.
-    Computed in blocks of rows on the vectors' device.
+
+@register(
+    name="fid",
+    title="FID",
+    better="lower",
+    range="0 to infinity",
+    meaning="Fréchet distance between two Gaussians fitted to the features of generated and of real images.",
+    limitations="Not comparable between different num_samples (the bias is proportional to 1 / num_samples) or "
+    "different extractors (the scale is that of the features).",
+    source="Heusel et al. 2017, arXiv 1706.08500",
+    log=True,
+    order=1,
+)
+def fid(compared: Comparison) -> float:
+    """The Frechet distance to the reference."""
+    return frechet_distance(compared.fake.vectors, compared.real.statistic(_reference_moments))
+
+
+@dataclass(frozen=True)
+class Extrapolation:
+    """The distance at infinite N and the slope a of limit + a / N: means over draws, with intervals."""
+
+    limit: Estimate
+    slope: Estimate
+
+
+def frechet_infinity(
+    counts: Sequence[int], values: Sequence[Sequence[float]], *, confidence: float = CONFIDENCE
+) -> Extrapolation:
+    """The Frechet distance at infinite N, from its values at several N; a line in 1/N is fitted to each draw.
+
+    Chong and Forsyth 2020, arXiv 1911.07023: to leading order the expected distance is linear in 1/N, and
+    the intercept is free of that bias. Terms in 1/N^2 remain: N should be well above the number of features. The
+    interval is Student's t over the draws' intercepts, so values of one draw at different N need not be independent.
 
     Args:
-        fake: feature vectors (N, D).
-        real: feature vectors (N, D).
-        real_sum: `kernel_sum(real)`, where one reference serves many calls.
+        counts: N of each column, at least two different ones.
+        values: a row of distances for each independent draw of images.
+        confidence: of the intervals.
 
     Raises:
-        GanZooError: unequal N or D, fewer than 2 rows, or a value that is not finite.
+        GanZooError: a table of another shape, fewer than two different counts, counts below 1, or a value that is not
+            finite.
     """
-    fake, real = as_pair(fake, real, minimum=2)
-    n = len(fake)
-    same = float(kernel_sum(fake)) + float(kernel_sum(real) if real_sum is None else real_sum)
-    cross = float(sum(_kernel(block, real).sum() for block in fake.split(_BLOCK)))
-    return same / (n * (n - 1)) - 2 * cross / n**2
-
-
-def kernel_sum(vectors: Tensor) -> Tensor:
-    """Sum of the kernel over all ordered pairs of different rows of feature vectors (N, D): float64, a scalar.
-
-    Raises:
-        GanZooError: wrong shape, fewer than 2 rows, or a value that is not finite.
-    """
-    matrix = as_matrix(vectors, "features", minimum=2)
-    total = matrix.new_zeros(())
-    for start in range(0, len(matrix), _BLOCK):
-        block, later = matrix[start : start + _BLOCK], matrix[start + _BLOCK :]
-        own = _kernel(block, block)
-        total += own.sum() - own.diagonal().sum() + 2 * _kernel(block, later).sum()
-    return total
-
-
-def _kernel(one: Tensor, two: Tensor) -> Tensor:
-    """(x.y / D + 1)^3 of each row of one set and each of the other."""
-    return (one @ two.T).div_(one.shape[1]).add_(1).pow_(3)
+    table = np.asarray(values, dtype=np.float64)
+    sizes = np.asarray(counts, dtype=np.float64)
+    if table.ndim != 2 or sizes.ndim != 1 or table.shape[1] != len(sizes) or len(table) == 0:
+        raise GanZooError(f"distances have shape {table.shape}; give a row a draw and a column for each N of {counts}")
+    if len(set(counts)) < 2 or min(counts) < 1:
+        raise GanZooError(f"counts are {list(counts)}; a line in 1/N needs two or more different N from 1 on")
+    if not np.isfinite(table).all():
+        raise GanZooError("distances must be finite; leave out draws in which one is not")
+    slopes, limits = np.polynomial.polynomial.polyfit(1 / sizes, table.T, 1)[::-1]
+    return Extrapolation(t_interval(limits, confidence=confidence), t_interval(slopes, confidence=confidence))

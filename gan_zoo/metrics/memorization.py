@@ -1,7 +1,6 @@
-"""Nearest training images of generated ones, and how much nearer those are than fresh real images would be.
+"""The nearest training images of generated ones, and whether they are nearer than those of unseen real images.
 
-Distances are between directions (L2-normalized features), as for precision and recall in `manifold`: a copy keeps its
-direction where its contrast changes, and blank images are near nothing.
+Distances are between L2-normalized features, as in `prdc`: a copy keeps its direction if its contrast changes.
 """
 
 from typing import NamedTuple
@@ -11,10 +10,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.metrics.checks import as_matrix, require_finite
-from gan_zoo.metrics.encoding import full_float32
+from gan_zoo.metrics.features import as_matrix, full_float32, require_finite
+from gan_zoo.metrics.reference import Comparison, Reference
+from gan_zoo.metrics.registry import register
 
-# Samples and training images compared at once: 4 MB of products, which stay in a core's cache.
+# Samples and training images compared at once: 4 MB of products, which fit a core's cache.
 _ROWS, _COLUMNS = 500, 2000
 
 
@@ -28,8 +28,8 @@ class Nearest(NamedTuple):
 def nearest(vectors: Tensor, training: Tensor, *, k: int = 1) -> Nearest:
     """The k nearest training vectors of each vector, by the distance of their directions, between 0 and 2.
 
-    The search multiplies matrices in float32; the distances of what it finds are taken by subtraction in float64, so
-    that a copy is at 0.
+    The search multiplies matrices in float32; the distances are then computed by subtraction in float64, so that a
+    copy is at 0.
 
     Args:
         vectors: feature vectors (N, D), normalized here.
@@ -39,23 +39,23 @@ def nearest(vectors: Tensor, training: Tensor, *, k: int = 1) -> Nearest:
     Raises:
         GanZooError: wrong shapes, unequal D, fewer than k training vectors, or a value that is not finite.
     """
-    sought = as_matrix(vectors, "features")
-    if training.ndim != 2 or training.shape[1] != sought.shape[1] or len(training) < k:
+    queries = as_matrix(vectors, "features")
+    if training.ndim != 2 or training.shape[1] != queries.shape[1] or len(training) < k:
         raise GanZooError(
             f"training features have shape {tuple(training.shape)}; {k} neighbors of features "
-            f"{tuple(sought.shape)} need at least {k} rows of {sought.shape[1]} dimensions"
+            f"{tuple(queries.shape)} need at least {k} rows of {queries.shape[1]} dimensions"
         )
     require_finite(training, "training features")
-    with full_float32(sought.device):
-        index = _search(normalize(sought).float(), normalize(training.float()), k)
+    with full_float32(queries.device):
+        index = _search(normalize(queries).float(), normalize(training.float()), k)
     found = normalize(training[index].double(), dim=2)
-    distances = (found - normalize(sought).unsqueeze(1)).norm(dim=2)
+    distances = (found - normalize(queries).unsqueeze(1)).norm(dim=2)
     distances, order = distances.sort(dim=1, stable=True)
     return Nearest(distances, index.gather(1, order))
 
 
 def memorization(fake: Tensor, real: Tensor) -> float:
-    """Share of pairs in which the generated image is nearer to the training set than the test image, ties half.
+    """Share of pairs in which the generated image is nearer to the training set than the test image; ties count half.
 
     Meehan, Chaudhuri and Dasgupta 2020, arXiv 2004.05675: the Mann-Whitney statistic of their global test (the whole
     space at once, no cells), divided by the number of pairs. Fresh draws of the data's distribution give 0.5 on
@@ -85,7 +85,33 @@ def _search_block(rows: Tensor, training: Tensor, k: int) -> Tensor:
     for start in range(0, len(training), _COLUMNS):
         products = rows @ training[start : start + _COLUMNS].T
         values, places = products.topk(min(k, products.shape[1]), dim=1) if k > 1 else products.max(dim=1, keepdim=True)
-        values, places = torch.cat([best, values], dim=1), torch.cat([index, places + start], dim=1)
-        best, order = values.topk(k, dim=1)
-        index = places.gather(1, order)
+        best, order = torch.cat([best, values], dim=1).topk(k, dim=1)
+        index = torch.cat([index, places + start], dim=1).gather(1, order)
     return index
+
+
+def _test_distances(real: Reference) -> Tensor:
+    assert real.training is not None
+    return nearest(real.features.vectors, real.training).distances[:, 0]
+
+
+@register(
+    name="memorization",
+    title="Memorization",
+    better="half",
+    range="0 to 1, about 0.5 for unseen real data",
+    bounds=(0, 1),
+    meaning="Share of pairs in which the generated image is closer to its nearest training image than the test "
+    "image is to its own; ties count one half.",
+    limitations="Poor images are far from all data and score 0, even if they are copies. Real training images (the "
+    "floor) score 1 by definition.",
+    source="Meehan et al. 2020, arXiv 2004.05675",
+    needs=("training",),
+    extractors=("classifier", "stacked"),
+    order=12,
+)
+def memorization_metric(compared: Comparison) -> float:
+    """Memorization of the training images, against the images of the reference."""
+    assert compared.real.training is not None
+    distances = nearest(compared.fake.vectors, compared.real.training).distances[:, 0]
+    return memorization(distances, compared.real.statistic(_test_distances))

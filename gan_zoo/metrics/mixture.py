@@ -1,101 +1,242 @@
-"""Measures of generated points against a mixture of Gaussians of known density: exact on the side of the truth."""
+"""Metrics of points against a mixture of Gaussians of known density, and their evaluator."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from gan_zoo.errors import GanZooError
-from gan_zoo.metrics.registry import METRICS
+from gan_zoo.device import derive
+from gan_zoo.io import atomic_path
+from gan_zoo.metrics.evaluator import DiscriminatorEstimate, Measuring, Sampler
+from gan_zoo.metrics.features import Extractor
+from gan_zoo.metrics.registry import METRICS, PRIMARY, names_for, register
 from gan_zoo.mixture import Array, Mixture, Whole
 
 EXTRACTOR = "density"
-"""The name that stands in place of an extractor's: points are measured as they are."""
+"""The name in place of an extractor's: points are compared with the density itself."""
 DEVIATIONS = 3.0
-"""A point is of high quality within so many standard deviations of the mode nearest to it."""
+"""A point is of high quality within so many standard deviations of the nearest mode."""
 COUNTED = 2_500
-"""Points among which modes are looked for, whatever N is: with more points a stray one would find a mode in the end."""
+"""Number of points among which modes are counted: among more points, stray ones would find every mode."""
+_CHUNK = 65_536
 
 
-def modes_found(points: Array, mixture: Mixture) -> int:
-    """Modes that are the nearest one of at least one high-quality point among the first 2,500 of (N, D).
+@dataclass(frozen=True)
+class Points:
+    """Generated points and the density that they are compared with: the input of a metric of points.
+
+    Attributes:
+        points: (N, D).
+        counts: points in each bin, and outside of them, (bins^D + 1,).
+        mixture: the true density.
+        discriminator: D, a probability, at the bins' centers (bins^D,), or None if it does not estimate D*.
+    """
+
+    points: Array
+    counts: Whole
+    mixture: Mixture
+    discriminator: Array | None = None
+
+
+@register(
+    name="jsd",
+    title="JSD",
+    better="lower",
+    range="0 to ln 2 = 0.693, in nats",
+    bounds=(0, 0.6931471805599453),
+    meaning="Jensen-Shannon divergence between the histogram of generated points and the exact probabilities of "
+    "the same bins.",
+    limitations="Depends on num_samples: points of the true density score about (occupied bins - 1) / (8 "
+    "num_samples). Differences inside a bin are invisible.",
+    source="Lin 1991, IEEE Trans. Inf. Theory 37",
+    log=True,
+    extractors=("density",),
+    kind="points",
+    order=13,
+)
+def jsd(compared: Points) -> float:
+    """Jensen-Shannon divergence in nats, at most ln 2, of the histogram to the exact bin probabilities.
+
+    For points of the true density it is about (occupied bins - 1) / (8 N), not 0, and somewhat more if many bins
+    contain a point or two.
+    Source: Lin 1991, "Divergence measures based on the Shannon entropy"; by `scipy.spatial.distance.jensenshannon`.
+    """
+    # scipy.spatial takes a second to import, which runs on images do not need.
+    from scipy.spatial.distance import jensenshannon
+
+    truth = compared.mixture.cell_probabilities()
+    return float(jensenshannon(np.append(truth, max(0.0, 1 - truth.sum())), compared.counts) ** 2)
+
+
+@register(
+    name="modes_found",
+    title="Modes found",
+    better="higher",
+    range="0 to the number of modes",
+    bounds=(0, "classes"),
+    meaning="Number of modes that are the nearest mode of at least one high-quality point among the first 2,500.",
+    limitations="One stray point counts as a mode. How evenly the modes are used is not measured.",
+    source="Srivastava et al. 2017, arXiv 1705.07761; Lin et al. 2018, arXiv 1712.04086",
+    extractors=("density",),
+    kind="points",
+    order=14,
+)
+def modes_found(compared: Points) -> float:
+    """Modes that are the nearest one of at least one high-quality point among the first 2,500.
 
     Source: Srivastava et al. 2017, arXiv 1705.07761, section 4; Lin et al. 2018, arXiv 1712.04086, section 4.1, for
     2,500 points and the rule of three deviations.
     """
-    nearest, good = _nearest(points[:COUNTED], mixture)
-    return len(np.unique(nearest[good]))
+    nearest, good = _nearest(compared.points[:COUNTED], compared.mixture)
+    return float(len(np.unique(nearest[good])))
 
 
-def high_quality(points: Array, mixture: Mixture) -> float:
-    """Share of points (N, D) within three standard deviations of the nearest mode; 0.9973 of a true 1-D, 0.9889 of 2-D.
+@register(
+    name="high_quality",
+    title="High quality",
+    better="higher",
+    range="0 to 1; true density: 0.997 in one dimension, 0.989 in two",
+    bounds=(0, 1),
+    meaning="Share of generated points within three standard deviations of the nearest mode.",
+    limitations="A generator that collapses to the center of one mode scores 1, which is above the true density.",
+    source="Srivastava et al. 2017, arXiv 1705.07761",
+    extractors=("density",),
+    kind="points",
+    order=15,
+)
+def high_quality(compared: Points) -> float:
+    """Share of points within three standard deviations of the nearest mode; 0.9973 of a true 1-D, 0.9889 of 2-D.
 
     Source: as of ``modes_found``.
     """
-    return float(_nearest(points, mixture)[1].mean())
+    return float(_nearest(compared.points, compared.mixture)[1].mean())
 
 
 def _nearest(points: Array, mixture: Mixture) -> tuple[Whole, NDArray[np.bool_]]:
-    """The mode nearest to each point (N,), and whether it is near enough (N,)."""
-    # scipy takes a second to import, which runs on images do not need.
+    """The nearest mode of each point (N,), and whether the point is of high quality (N,)."""
     from scipy.spatial import cKDTree
 
     distance, nearest = cKDTree(mixture.means).query(points)
     return nearest, distance <= DEVIATIONS * mixture.deviation
 
 
-def jsd(counts: Whole, mixture: Mixture) -> float:
-    """Jensen-Shannon divergence in nats, at most ln 2, of counts (bins^D + 1,) to the exact cell probabilities.
+@register(
+    name="d_gap",
+    title="D gap",
+    better="lower",
+    range="0 to 1; only if the optimal D is known (cross-entropy, no packing, no labels)",
+    bounds=(0, 1),
+    meaning="Mean absolute difference between the learned D and the optimal D* = p_data / (p_data + p_g) at the "
+    "points.",
+    limitations="Not a measure of quality: it shows how far the discriminator is from the optimum for its "
+    "generator. p_g is a histogram of num_samples points, so even a perfect D scores slightly above 0.",
+    source="after Goodfellow et al. 2014, arXiv 1406.2661, proposition 1",
+    needs=("discriminator",),
+    extractors=("density",),
+    kind="points",
+    order=16,
+)
+def d_gap(compared: Points) -> float:
+    """Mean absolute difference of D from D* under an even mixture of p_data and p_g.
 
-    Of points drawn from the truth itself it is about (occupied bins - 1) / (8 N), not 0, and somewhat more where many
-    bins hold a point or two: the bias of a histogram of N points.
-    Source: Lin 1991, "Divergence measures based on the Shannon entropy"; by `scipy.spatial.distance.jensenshannon`.
+    What lies outside the bins is left out. In a bin with c points D* has an error of at most 1 / (4 sqrt(c)), so a
+    perfect D has a small gap.
     """
-    truth = mixture.cell_probabilities()
-    from scipy.spatial.distance import jensenshannon
-
-    return float(jensenshannon(np.append(truth, max(0.0, 1 - truth.sum())), counts) ** 2)
-
-
-def d_gap(learned: Array, counts: Whole, mixture: Mixture) -> float:
-    """Mean absolute difference of D from D* where the points are: under an even mixture of p_data and p_g.
-
-    ``learned`` is D, a probability, at the bins' centers (bins^D,); ``counts`` (bins^D + 1,) give p_g. What lies
-    outside the bins is left out. A bin with c of N points knows p_g to a relative 1 / sqrt(c), so D* is off by at most
-    1 / (4 sqrt(c)) there: with a perfect D the gap is not quite 0.
-    """
-    weight = (mixture.cell_probabilities() + counts[:-1] / counts.sum()) / 2
-    apart = np.abs(learned - mixture.optimal_discriminator(counts))
-    return float(np.average(apart[weight > 0], weights=weight[weight > 0]))
+    assert compared.discriminator is not None
+    mixture = compared.mixture
+    weight = (mixture.cell_probabilities() + compared.counts[:-1] / compared.counts.sum()) / 2
+    gap = np.abs(compared.discriminator - mixture.optimal_discriminator(compared.counts))
+    return float(np.average(gap[weight > 0], weights=weight[weight > 0]))
 
 
-@dataclass(frozen=True)
-class Density:
-    """What stands in place of an extractor where the data's density is known: `gan_zoo.metrics.Extractor`'s facts."""
+def density_extractor(mixture: Mixture) -> Extractor:
+    """The facts of an extractor for data of known density, which has no features."""
+    return Extractor(
+        name=EXTRACTOR,
+        digest=hashlib.sha256(repr(mixture.facts).encode()).hexdigest(),
+        metrics=names_for(EXTRACTOR),
+        minimum_n=COUNTED,
+        device=torch.device("cpu"),
+    )
 
-    mixture: Mixture
-    name: str = EXTRACTOR
-    accuracy: float | None = None
-    note: str = ""
-    minimum_n: int = COUNTED
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """The measures of points."""
-        return tuple(name for name, metric in METRICS.items() if metric.kind == "points")
+class PointEvaluator(Measuring):
+    """Compares points with the density itself, not with a sample of it."""
 
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 (hex) over the mixture."""
-        return hashlib.sha256(repr(self.mixture.facts).encode()).hexdigest()
+    def __init__(self, mixture: Mixture, n: int, device: torch.device) -> None:
+        super().__init__(device)
+        self.mixture = mixture
+        self.n = n
+        self._last: Points | None = None
 
-    def encode(self, images: Any, batch: int = 500) -> Any:
-        """Points have no features.
+    def floor(self, seed: int) -> list[dict[str, Any]]:
+        """One row for ``n`` points of the density itself."""
+        with self.timed():
+            points, _ = self.mixture.sample(self.n, np.random.default_rng(derive(seed, "floor")))
+            return [self._row(_values(self._compared(points)), weights="none", selection={})]
 
-        Raises:
-            GanZooError: always.
+    def measure(
+        self, sampler: Sampler, seed: int, *, discriminator: DiscriminatorEstimate | None = None
+    ) -> list[dict[str, Any]]:
+        """One row for a generator; a conditional one draws modes by their true weights.
+
+        The reported points and those that the best evaluation is chosen by have different latents.
         """
-        raise GanZooError("points are measured as they are: extractor 'density' has no features")
+        with self.timed():
+            reported = self._compared(self._draw(sampler, derive(seed, "report")))
+            values = _values(reported)
+            self._last = reported
+            if discriminator is not None:
+                counts = reported.counts
+                if discriminator.generator.weights != sampler.weights:
+                    counts = self.mixture.histogram(self._draw(discriminator.generator, derive(seed, "report")))
+                self._last = Points(reported.points, counts, self.mixture, self._at_centers(discriminator))
+                values |= _values(self._last, "discriminator")
+            selection = self._compared(self._draw(sampler, derive(seed, "selection")))
+            chosen = METRICS[PRIMARY["points"]]
+            return [self._row(values, weights=sampler.weights, selection={chosen.name: chosen.compute(selection)})]
+
+    def artifacts(self, sampler: Sampler, folder: Path, step: int, *, last: bool) -> Iterator[dict[str, Any]]:
+        """An .npz file of the last `measure`; nothing if there was none.
+
+        ``points`` float32 (2500, D); at the last evaluation also ``counts`` uint32 (bins^D + 1,) of the generator that
+        the discriminator is trained against, and ``learned`` float16 (bins^D,), its output, if it estimates D*.
+        """
+        if self._last is None:
+            return
+        arrays: dict[str, Any] = {"points": self._last.points[:COUNTED].astype(np.float32)}
+        if last:
+            arrays["counts"] = self._last.counts.astype(np.uint32)
+            if self._last.discriminator is not None:
+                arrays["learned"] = self._last.discriminator.astype(np.float16)
+        file = folder / f"points-{step:06d}.npz"
+        with atomic_path(file) as part:
+            np.savez_compressed(part, **arrays)
+        yield {"row": "points", "file": file}
+
+    def _compared(self, points: Array) -> Points:
+        return Points(points, self.mixture.histogram(points), self.mixture)
+
+    def _draw(self, sampler: Sampler, seed: int) -> Array:
+        labels = None
+        if sampler.conditional:
+            labels = torch.from_numpy(self.mixture.sample(self.n, np.random.default_rng(seed))[1])
+        return sampler(self.n, labels=labels, seed=seed).double().cpu().numpy()
+
+    def _at_centers(self, discriminator: DiscriminatorEstimate) -> Array:
+        centers = torch.from_numpy(self.mixture.centers).float().to(self.device).split(_CHUNK)
+        return torch.cat([discriminator.probability(part) for part in centers]).double().cpu().numpy()
+
+    def _row(self, values: dict[str, float], *, weights: str, selection: dict[str, float]) -> dict[str, Any]:
+        facts = {"extractor": EXTRACTOR, "n": self.n, "weights": weights, "reference": "truth"}
+        return {**facts, "values": values, "selection": selection}
+
+
+def _values(compared: Points, *needs: str) -> dict[str, float]:
+    """The metrics of points that need exactly these inputs beside the points."""
+    return {name: METRICS[name].compute(compared) for name in names_for(EXTRACTOR) if METRICS[name].needs == needs}

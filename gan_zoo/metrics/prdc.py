@@ -1,12 +1,11 @@
-"""Nearest-neighbor measures: precision, recall, density and coverage, on L2-normalized features in float64.
+"""Nearest-neighbor metrics: precision, recall, density and coverage, on L2-normalized features in float64.
 
-Raw features would reward blank images: those have small features near the origin, inside the large balls around real
-outliers, and an all-black set scores a precision of 1. Directions alone tell them apart.
+Raw features would reward blank images: their features lie near the origin, inside the large balls around real
+outliers, and an all-black set scores a precision of 1. Normalized features do not.
 
-Distances are computed on the vectors' device in blocks of rows, through matrix products, and never twice: one block
-serves all four measures. A product gives the squared distance of two directions to about 1e-15, so that what is equal
-in exact arithmetic (duplicates, a neighbor on the edge of its own ball) may come out unequal: within `_TIE` they count
-as equal.
+Distances are computed in blocks of rows through matrix products. A product gives the squared distance of two directions
+to about 1e-15, so that distances that are equal in exact arithmetic (duplicates, a neighbor on the edge of its own
+ball) may differ: within `_TIE` they count as equal.
 """
 
 from collections.abc import Sequence
@@ -16,17 +15,29 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from gan_zoo.metrics.checks import as_matrix, as_pair
+from gan_zoo.metrics.features import as_matrix, as_pair
+from gan_zoo.metrics.reference import Comparison, Reference
+from gan_zoo.metrics.registry import register
 
 PRECISION_K, COVERAGE_K = 3, 5
 
-# Rows of the distance matrix held at once: 40 MB at N = 10,000, and as much again in masks and copies.
+# Rows of the distance matrix in memory at once: 40 MB at N = 10,000, and as much again in masks and copies.
 _BLOCK = 500
 _TIE = 1e-12
 
 
 class Overlap(NamedTuple):
-    """What `overlap` gives."""
+    """The four metrics of `overlap`.
+
+    Attributes:
+        precision: share of fakes inside the real manifold.
+        recall: share of reals inside the fake manifold. Kynkäänniemi et al. 2019, arXiv 1904.06991, eqs. 1 and 2: a
+            manifold is the union of closed balls around each sample that reach to its k-th nearest neighbor.
+        density: mean number of real balls that contain a fake, over k.
+        coverage: share of real balls that contain at least one fake. Naeem et al. 2020, arXiv 2002.09797, with open
+            balls as in the authors' code. For fakes of the real distribution density is 1 on average (Lemma 1) and
+            coverage about 1 - 2^-k (Lemma 2).
+    """
 
     precision: float
     recall: float
@@ -42,14 +53,14 @@ def overlap(
     coverage_k: int = COVERAGE_K,
     radii: Tensor | None = None,
 ) -> Overlap:
-    """All four measures in one pass over the distances: see `precision_recall` and `density_coverage`.
+    """Precision, recall, density and coverage in one pass over the distances.
 
     Args:
         fake: feature vectors (N, D), normalized here.
         real: feature vectors (N, D), normalized here.
         precision_k: the neighbor that sets the radii for precision and recall.
         coverage_k: the neighbor that sets the radii for density and coverage.
-        radii: `neighbor_radii(real, k=(precision_k, coverage_k))`, where one reference serves many calls.
+        radii: `neighbor_radii(real, k=(precision_k, coverage_k))`, if one reference serves many calls.
 
     Raises:
         GanZooError: unequal N or D, no more rows than the larger k, or a value that is not finite.
@@ -60,54 +71,18 @@ def overlap(
     fake_edges = neighbor_radii(fake, k=(precision_k,))[:, 0].square() + _TIE
     real_edges = radii.square() + radii.new_tensor([_TIE, -_TIE])
     fake, real = normalize(fake), normalize(real)
-    believable = torch.zeros(len(fake), dtype=torch.bool, device=fake.device)
-    found, held, covered = torch.zeros(3, dtype=torch.int64, device=fake.device)
+    precise = torch.zeros(len(fake), dtype=torch.bool, device=fake.device)
+    recalled, inside_count, covered = torch.zeros(3, dtype=torch.int64, device=fake.device)
     for centers, edges in zip(real.split(_BLOCK), real_edges.split(_BLOCK), strict=True):
         squared = _squared_distances(centers, fake)
-        believable |= (squared <= edges[:, :1]).any(dim=0)
-        found += (squared <= fake_edges).any(dim=1).sum()
+        precise |= (squared <= edges[:, :1]).any(dim=0)
+        recalled += (squared <= fake_edges).any(dim=1).sum()
         inside = squared < edges[:, 1:]
-        held += inside.sum()
+        inside_count += inside.sum()
         covered += inside.any(dim=1).sum()
     n = len(fake)
-    return Overlap(int(believable.sum()) / n, int(found) / n, int(held) / (coverage_k * n), int(covered) / n)
-
-
-def precision_recall(fake: Tensor, real: Tensor, *, k: int = PRECISION_K) -> tuple[float, float]:
-    """Share of fakes inside the real manifold, and of reals inside the fake one.
-
-    Kynkäänniemi et al. 2019, arXiv 1904.06991, eqs. 1 and 2: a manifold is the union of closed balls around each
-    sample that reach to its k-th nearest neighbor in the same set.
-
-    Args:
-        fake: feature vectors (N, D), normalized here.
-        real: feature vectors (N, D), normalized here.
-        k: the neighbor that sets a ball's radius.
-
-    Raises:
-        GanZooError: unequal N or D, fewer than k + 1 rows, or a value that is not finite.
-    """
-    result = overlap(fake, real, precision_k=k, coverage_k=k)
-    return result.precision, result.recall
-
-
-def density_coverage(fake: Tensor, real: Tensor, *, k: int = COVERAGE_K) -> tuple[float, float]:
-    """Mean number of real balls that hold a fake, over k; and the share of real balls that hold at least one fake.
-
-    Naeem et al. 2020, arXiv 2002.09797, the definitions of density and coverage, with open balls as in the
-    authors' code. For fakes drawn from the real distribution density is 1 on average (Lemma 1) and coverage about
-    1 - 2^-k (Lemma 2): 0.97 for k = 5.
-
-    Args:
-        fake: feature vectors (N, D), normalized here.
-        real: feature vectors (N, D), normalized here.
-        k: the neighbor that sets a ball's radius.
-
-    Raises:
-        GanZooError: unequal N or D, fewer than k + 1 rows, or a value that is not finite.
-    """
-    result = overlap(fake, real, precision_k=k, coverage_k=k)
-    return result.density, result.coverage
+    density = int(inside_count) / (coverage_k * n)
+    return Overlap(int(precise.sum()) / n, int(recalled) / n, density, int(covered) / n)
 
 
 def neighbor_radii(vectors: Tensor, *, k: Sequence[int] = (PRECISION_K, COVERAGE_K)) -> Tensor:
@@ -129,3 +104,83 @@ def _squared_distances(one: Tensor, two: Tensor) -> Tensor:
     """Squared distances (A, B) of the rows of (A, D) and (B, D); rounding can take zeros just below zero."""
     products = torch.addmm(two.square().sum(dim=1), one, two.T, alpha=-2)
     return products.add_(one.square().sum(dim=1, keepdim=True))
+
+
+def _reference_radii(real: Reference) -> Tensor:
+    return neighbor_radii(real.features.vectors)
+
+
+def _overlap(compared: Comparison) -> Overlap:
+    radii = compared.real.statistic(_reference_radii)
+    return overlap(compared.fake.vectors, compared.real.features.vectors, radii=radii)
+
+
+@register(
+    name="precision",
+    title="Precision",
+    better="higher",
+    range="0 to 1",
+    bounds=(0, 1),
+    meaning="Share of generated images inside the estimated manifold of real images: fidelity.",
+    limitations="Outliers among the real images inflate the manifold. A generator that repeats one good image "
+    "scores 1.",
+    source="Kynkäänniemi et al. 2019, arXiv 1904.06991",
+    extractors=("classifier", "stacked"),
+    order=4,
+)
+def precision(compared: Comparison) -> float:
+    """Precision against the reference."""
+    return compared.statistic(_overlap).precision
+
+
+@register(
+    name="recall",
+    title="Recall",
+    better="higher",
+    range="0 to 1",
+    bounds=(0, 1),
+    meaning="Share of real images inside the estimated manifold of generated images: diversity.",
+    limitations="Outliers among the generated images inflate the manifold: a few of them can appear to cover "
+    "everything.",
+    source="Kynkäänniemi et al. 2019, arXiv 1904.06991",
+    extractors=("classifier", "stacked"),
+    order=5,
+)
+def recall(compared: Comparison) -> float:
+    """Recall of the reference."""
+    return compared.statistic(_overlap).recall
+
+
+@register(
+    name="density",
+    title="Density",
+    better="higher",
+    range="0 to infinity, about 1 for real data",
+    bounds=(0, None),
+    meaning="Mean number of real neighborhoods that contain a generated image, relative to the number expected "
+    "of real images.",
+    limitations="Exceeds 1 if the generator concentrates on the densest region of the data.",
+    source="Naeem et al. 2020, arXiv 2002.09797",
+    extractors=("classifier", "stacked"),
+    order=6,
+)
+def density(compared: Comparison) -> float:
+    """Density against the reference."""
+    return compared.statistic(_overlap).density
+
+
+@register(
+    name="coverage",
+    title="Coverage",
+    better="higher",
+    range="0 to 1, about 0.97 for real data with k = 5",
+    bounds=(0, 1),
+    meaning="Share of real images whose neighborhood contains at least one generated image.",
+    limitations="Depends on num_samples. Exact duplicates among the real images shrink their neighborhoods to a point.",
+    source="Naeem et al. 2020, arXiv 2002.09797",
+    extractors=("classifier", "stacked"),
+    order=7,
+)
+def coverage(compared: Comparison) -> float:
+    """Coverage of the reference."""
+    return compared.statistic(_overlap).coverage

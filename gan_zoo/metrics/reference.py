@@ -1,91 +1,131 @@
-"""Real images' features, with what every evaluation of a run needs of them."""
+"""The real images that generated ones are compared with: their features, statistics computed once, a cache on disk."""
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Any, Self, TypeVar
 
+import torch
 from torch import Tensor
 
-from gan_zoo.errors import GanZooError
-from gan_zoo.metrics import frechet, prdc
-from gan_zoo.metrics.classification import modes
-from gan_zoo.metrics.features import Features, require_logits
-from gan_zoo.metrics.memorization import nearest
+from gan_zoo import METRICS_VERSION
+from gan_zoo.data import Split
+from gan_zoo.io import cache_root
+from gan_zoo.metrics.features import Extractor, Features
+from gan_zoo.metrics.registry import METRICS
+from gan_zoo.tensors import read_cached, write_cached
+
+SEED = 0
+"""The seed by which the images of the reference are drawn."""
+
+Value = TypeVar("Value")
+
+
+class _Statistics:
+    def statistic(self, function: Callable[[Self], Value]) -> Value:
+        """``function`` of this object, computed at the first call."""
+        known = vars(self).setdefault("_statistics", {})
+        if function not in known:
+            known[function] = function(self)
+        value: Value = known[function]
+        return value
 
 
 @dataclass(frozen=True, eq=False)
-class Reference:
-    """Real images' features, with all that every evaluation of a run needs of them computed once, when first used.
+class Reference(_Statistics):
+    """Features of real images, with the statistics that metrics have computed from them.
 
     Attributes:
-        features: of the N real images, none of which was trained on.
-        training: feature vectors float32 (M, D) of the training images, on the same device; None where they are not
-            known, and then nothing is said of memorization.
+        features: of N real images that were not trained on.
+        training: feature vectors float32 (M, D) of the training images, on the same device, or None.
     """
 
     features: Features
     training: Tensor | None = None
 
-    @cached_property
-    def moments(self) -> frechet.Moments:
-        """Mean and covariance, for the Frechet distance."""
-        return frechet.moments(self.features.vectors)
 
-    @cached_property
-    def kernel_sum(self) -> Tensor:
-        """Sum of the kernel over pairs of real images, for the kernel distance."""
-        return frechet.kernel_sum(self.features.vectors)
+@dataclass(frozen=True, eq=False)
+class Comparison(_Statistics):
+    """Generated images beside as many real ones: the input of a metric of images.
 
-    @cached_property
-    def radii(self) -> Tensor:
-        """Radii (N, 2) of the balls around the real images: for precision and recall, for density and coverage."""
-        return prdc.neighbor_radii(self.features.vectors)
+    Attributes:
+        fake: features of the generated images.
+        real: the reference, of the same extractor.
+        labels: class requested for each generated image, int64 (N,), or None.
+    """
 
-    @cached_property
-    def training_distances(self) -> Tensor:
-        """Distance (N,) of each real image to its nearest training image."""
-        return self.nearest_training(self.features)
+    fake: Features
+    real: Reference
+    labels: Tensor | None = None
 
-    def nearest_training(self, images: Features) -> Tensor:
-        """Distance (N,) of each image to its nearest training image. Raises GanZooError without training features."""
-        if self.training is None:
-            raise GanZooError("memorization needs the training images' features: give Reference(..., training=)")
-        return nearest(images.vectors, self.training).distances[:, 0]
 
-    @cached_property
-    def predicted(self) -> Tensor:
-        """Class (N,) that the classifier finds in each real image."""
-        return require_logits(self.features).argmax(dim=1)
+def load_reference(
+    extractor: Extractor, train: Split, test: Split, index: Tensor, fingerprint: str | None
+) -> Reference:
+    """The reference of the images ``index`` of the test split, and of the training images if a metric needs them.
 
-    @property
-    def modes(self) -> int:
-        """Number of classes that the classifier finds in at least 1% of the real images."""
-        return modes(self.predicted, require_logits(self.features).shape[1])
+    With the ``fingerprint`` of the data, features are cached on disk.
+    """
 
-    def to_tensors(self) -> dict[str, Tensor]:
-        """Features and statistics by name, all computed now: what `from_tensors` makes an equal reference of.
+    def encode_test() -> dict[str, Tensor]:
+        features = extractor.encode(test.images[index])
+        return {"vectors": features.vectors} | ({} if features.logits is None else {"logits": features.logits})
 
-        Left out is what concerns the training images, which do not depend on N.
+    def encode_training() -> dict[str, Tensor]:
+        return {"vectors": extractor.encode(train.images).vectors}
 
-        Raises:
-            GanZooError: fewer than 6 images, or rows that are not finite.
-        """
-        tensors = {
-            "vectors": self.features.vectors,
-            "mean": self.moments.mean,
-            "covariance": self.moments.covariance,
-            "kernel_sum": self.kernel_sum,
-            "radii": self.radii,
-        }
-        return tensors if self.features.logits is None else tensors | {"logits": self.features.logits}
+    def load(images: list[Any], encode: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+        if fingerprint is None:
+            return encode()
+        return cached(_key(extractor, images, fingerprint, device), encode, device)
 
-    @classmethod
-    def from_tensors(
-        cls, tensors: Mapping[str, Tensor], extractor: str, *, training: Tensor | None = None
-    ) -> "Reference":
-        """The reference that `to_tensors` took apart; its figures are equal to the last bit."""
-        reference = cls(Features(tensors["vectors"], tensors.get("logits"), extractor), training)
-        moments = frechet.Moments(tensors["mean"].cpu(), tensors["covariance"].cpu(), len(reference.features))
-        # Where cached properties keep their values.
-        vars(reference).update(moments=moments, kernel_sum=tensors["kernel_sum"], radii=tensors["radii"])
-        return reference
+    device = test.labels.device
+    real = load(["test", len(index), SEED, *test.shape], encode_test)
+    features = Features(real["vectors"], real.get("logits"), extractor.name)
+    if not needs_training(extractor):
+        return Reference(features)
+    return Reference(features, load(["train", len(train), *train.shape], encode_training)["vectors"])
+
+
+def needs_training(extractor: Extractor) -> bool:
+    """Whether a metric of this extractor needs the features of the training images."""
+    return any("training" in METRICS[name].needs for name in extractor.metrics)
+
+
+def _key(extractor: Extractor, images: list[Any], fingerprint: str, device: torch.device) -> dict[str, Any]:
+    """All that decides the features of these images, as JSON values."""
+    # On a CPU both change the last digits of features.
+    products = [torch.get_num_threads(), torch.get_float32_matmul_precision()] if device.type == "cpu" else []
+    return {
+        "content": "features",
+        "extractor": [extractor.name, extractor.digest],
+        "data": fingerprint,
+        "images": images,
+        "metrics": METRICS_VERSION,
+        "torch": str(torch.__version__),
+        "device": device.type,
+        "products": products,
+    }
+
+
+def cached(
+    key: Mapping[str, object], compute: Callable[[], dict[str, Tensor]], device: torch.device
+) -> dict[str, Tensor]:
+    """The tensors that ``compute`` returns, read from the cache folder if they are stored there, else stored.
+
+    A file that is damaged or has another key is replaced. If the folder cannot be written to, nothing is stored.
+
+    Args:
+        key: all that decides the tensors, as JSON values.
+        compute: returns the tensors by name.
+        device: where tensors read from a file are moved.
+    """
+    text = json.dumps(key, sort_keys=True)
+    path = cache_root() / "features" / f"{hashlib.sha256(text.encode()).hexdigest()}.safetensors"
+    tensors = read_cached(path, text)
+    if tensors is not None:
+        return {name: tensor.to(device) for name, tensor in tensors.items()}
+    tensors = compute()
+    write_cached(path, text, {name: tensor.cpu().contiguous() for name, tensor in tensors.items()})
+    return tensors

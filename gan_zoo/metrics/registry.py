@@ -1,199 +1,149 @@
-"""What each measure is called, which way is better, what it means and when it misleads: plain data, no torch.
+"""The metrics by name, one record each: what tables and the report say of it, and the function that computes it.
 
-It stands outside `gan_zoo.metrics` because the report reads it, and the report never imports torch.
+A metric is a function with the decorator `register` in a module of this package, or in a plugin. The records of this
+package are read from the source text of the decorators, because the modules import torch and the report does not.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Literal
+import ast
+import importlib
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from gan_zoo.errors import GanZooError
+
+PRIMARY = {"images": "fid", "points": "jsd"}
+"""The metric by which variants are ranked and the best evaluation is chosen, by the kind of samples."""
+
+_ARROWS = {"lower": "↓", "higher": "↑", "half": "½"}
+Function = TypeVar("Function", bound=Callable[..., float])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One measure, described for a reader of the report; ``kind`` is what it measures."""
+    """The record of a metric.
+
+    Attributes:
+        name: the name in records, tables and suites.
+        title: the name in text.
+        better: which values are better; ``half``: those near one half.
+        range: the possible values, as text.
+        meaning, limitations, source: sentences for the report, and the paper.
+        bounds: the least and the largest value, at which intervals are cut: None if unbounded, ``classes`` for the
+            number of classes.
+        log: whether the mean over seeds is geometric and its interval is taken on the logarithm.
+        needs: inputs beside the features: ``logits``, ``labels`` (the requested classes), ``training`` (the features of
+            the training images); of points ``discriminator`` (its output, if it can be compared with D*).
+        extractors: the kinds of extractors whose features it is computed from; ``density`` for points.
+        kind: the kind of samples.
+        order: its position in tables.
+        module: the module that registers it; empty if it is only known from the manifest of a results folder.
+    """
 
     name: str
     title: str
     better: Literal["lower", "higher", "half"]
     range: str
     meaning: str
-    misleads: str
+    limitations: str
     source: str
+    bounds: tuple[float | None, float | Literal["classes"] | None] = (None, None)
+    log: bool = False
+    needs: tuple[str, ...] = ()
+    extractors: tuple[str, ...] = ("classifier", "stacked", "inception")
     kind: Literal["images", "points"] = "images"
+    order: int = 100
+    module: str = ""
 
     @property
     def arrow(self) -> str:
-        """The direction that is better, as one character for a table's head; ½ where one half is best."""
-        return {"lower": "↓", "higher": "↑", "half": "½"}[self.better]
+        """The direction that is better, as one character; ½ where one half is best."""
+        return _ARROWS[self.better]
+
+    def limits(self, classes: int | None = None) -> tuple[float, float]:
+        """The least and the largest value for data of so many classes; infinite where it is unbounded."""
+        low, high = self.bounds
+        if high == "classes":
+            high = classes
+        return -math.inf if low is None else float(low), math.inf if high is None else float(high)
+
+    def compute(self, inputs: Any) -> float:
+        """The value for a `Comparison` of images, or for `Points`."""
+        if self.name not in _FUNCTIONS:
+            importlib.import_module(self.module)
+        return float(_FUNCTIONS[self.name](inputs))
 
 
-_ALL = (
-    Metric(
-        name="fid",
-        title="FID",
-        better="lower",
-        range="0 to infinity",
-        meaning="Fréchet distance between two Gaussians fitted to the features of generated and of real images.",
-        misleads="Not comparable between different num_samples (the bias is proportional to 1 / num_samples) or "
-        "different extractors (the scale is that of the features).",
-        source="Heusel et al. 2017, arXiv 1706.08500",
-    ),
-    Metric(
-        name="is",
-        title="Inception Score",
-        better="higher",
-        range="1 to the number of classes of the extractor",
-        meaning="Exponential of the mean KL divergence of the class distribution predicted for one image from the "
-        "mean over all images.",
-        misleads="Ignores the real data. One perfect image per class scores the maximum, and so do unrecognizable "
-        "images with confident predictions.",
-        source="Salimans et al. 2016, arXiv 1606.03498",
-    ),
-    Metric(
-        name="kid",
-        title="KID",
-        better="lower",
-        range="about 0 to infinity (an unbiased estimate can be slightly negative)",
-        meaning="Squared maximum mean discrepancy, with a cubic polynomial kernel, between the features of generated "
-        "and of real images.",
-        misleads="Unbiased but noisy: a difference smaller than the spread over draws of samples means nothing. The "
-        "scale is that of the features.",
-        source="Bińkowski et al. 2018, arXiv 1801.01401",
-    ),
-    Metric(
-        name="precision",
-        title="Precision",
-        better="higher",
-        range="0 to 1",
-        meaning="Share of generated images inside the estimated manifold of real images: fidelity.",
-        misleads="Outliers among the real images inflate the manifold. A generator that repeats one good image "
-        "scores 1.",
-        source="Kynkäänniemi et al. 2019, arXiv 1904.06991",
-    ),
-    Metric(
-        name="recall",
-        title="Recall",
-        better="higher",
-        range="0 to 1",
-        meaning="Share of real images inside the estimated manifold of generated images: diversity.",
-        misleads="Outliers among the generated images inflate the manifold: a few of them can appear to cover "
-        "everything.",
-        source="Kynkäänniemi et al. 2019, arXiv 1904.06991",
-    ),
-    Metric(
-        name="density",
-        title="Density",
-        better="higher",
-        range="0 to infinity, about 1 for real data",
-        meaning="Mean number of real neighborhoods that contain a generated image, relative to the number expected "
-        "of real images.",
-        misleads="Exceeds 1 if the generator concentrates on the densest region of the data.",
-        source="Naeem et al. 2020, arXiv 2002.09797",
-    ),
-    Metric(
-        name="coverage",
-        title="Coverage",
-        better="higher",
-        range="0 to 1, about 0.97 for real data with k = 5",
-        meaning="Share of real images whose neighborhood contains at least one generated image.",
-        misleads="Depends on num_samples. Exact duplicates among the real images shrink their neighborhoods to a "
-        "point.",
-        source="Naeem et al. 2020, arXiv 2002.09797",
-    ),
-    Metric(
-        name="modes",
-        title="Modes",
-        better="higher",
-        range="0 to the number of classes",
-        meaning="Number of classes that the classifier assigns to at least 1% of the generated images.",
-        misleads="Noise is assigned to a class as well. A class counts even if all of its images look the same.",
-        source="after Srivastava et al. 2017, arXiv 1705.07761",
-    ),
-    Metric(
-        name="modes_hit",
-        title="Modes hit",
-        better="higher",
-        range="0 to the number of classes",
-        meaning="Number of classes that the classifier assigns to at least one generated image.",
-        misleads="Increases with num_samples. Noise is assigned to many classes by chance.",
-        source="Srivastava et al. 2017, arXiv 1705.07761",
-    ),
-    Metric(
-        name="class_kl",
-        title="Class KL",
-        better="lower",
-        range="0 to infinity, in nats",
-        meaning="KL divergence of the class distribution of generated images from that of real images.",
-        misleads="Measures the class distribution only: poor images that are spread evenly over the classes score "
-        "well.",
-        source="after Srivastava et al. 2017, arXiv 1705.07761",
-    ),
-    Metric(
-        name="label_accuracy",
-        title="Label accuracy",
-        better="higher",
-        range="0 to 1",
-        meaning="Share of generated images that the classifier assigns to the requested class.",
-        misleads="Caricatures of a class score well, and so does one good image per class that is repeated.",
-        source="GAN-test, Shmelkov et al. 2018, arXiv 1807.09499",
-    ),
-    Metric(
-        name="memorization",
-        title="Memorization",
-        better="half",
-        range="0 to 1, about 0.5 for unseen real data",
-        meaning="Share of pairs in which the generated image is closer to its nearest training image than the test "
-        "image is to its own; ties count one half.",
-        misleads="Poor images are far from all data and score 0, even if they are copies. Real training images (the "
-        "floor) score 1 by definition.",
-        source="Meehan et al. 2020, arXiv 2004.05675",
-    ),
-    Metric(
-        name="jsd",
-        title="JSD",
-        better="lower",
-        range="0 to ln 2 = 0.693, in nats",
-        meaning="Jensen-Shannon divergence between the histogram of generated points and the exact probabilities of "
-        "the same bins.",
-        misleads="Depends on num_samples: points of the true density score about (occupied bins - 1) / (8 "
-        "num_samples). Differences inside a bin are invisible.",
-        source="Lin 1991, IEEE Trans. Inf. Theory 37",
-        kind="points",
-    ),
-    Metric(
-        name="modes_found",
-        title="Modes found",
-        better="higher",
-        range="0 to the number of modes",
-        meaning="Number of modes that are the nearest mode of at least one high-quality point among the first 2,500.",
-        misleads="One stray point counts as a mode. How evenly the modes are used is not measured.",
-        source="Srivastava et al. 2017, arXiv 1705.07761; Lin et al. 2018, arXiv 1712.04086",
-        kind="points",
-    ),
-    Metric(
-        name="high_quality",
-        title="High quality",
-        better="higher",
-        range="0 to 1; true density: 0.997 in one dimension, 0.989 in two",
-        meaning="Share of generated points within three standard deviations of the nearest mode.",
-        misleads="A generator that collapses to the center of one mode scores 1, which is above the true density.",
-        source="Srivastava et al. 2017, arXiv 1705.07761",
-        kind="points",
-    ),
-    Metric(
-        name="d_gap",
-        title="D gap",
-        better="lower",
-        range="0 to 1; only if the optimal D is known (cross-entropy, no packing, no labels)",
-        meaning="Mean absolute difference between the learned D and the optimal D* = p_data / (p_data + p_g) at the "
-        "points.",
-        misleads="Not a measure of quality: it shows how far the discriminator is from the optimum for its "
-        "generator. p_g is a histogram of num_samples points, so even a perfect D scores slightly above 0.",
-        source="after Goodfellow et al. 2014, arXiv 1406.2661, proposition 1",
-        kind="points",
-    ),
-)
+_FUNCTIONS: dict[str, Callable[..., float]] = {}
 
-METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in _ALL})
-"""Every measure by its name, in the order in which tables show them."""
+
+def register(**record: Any) -> Callable[[Function], Function]:
+    """Register a function of a `Comparison` (or of `Points`) as a metric; the keywords are the fields of `Metric`.
+
+    In a module of this package they must be literals.
+
+    Raises:
+        GanZooError: an unknown or a missing keyword, or a name that another module has registered.
+    """
+
+    def decorate(function: Function) -> Function:
+        metric = _metric({**record, "module": function.__module__})
+        known = METRICS.get(metric.name)
+        if known is not None and known.module not in ("", metric.module):
+            raise GanZooError(f"metric {metric.name!r} is registered by {known.module} already; choose another name")
+        METRICS[metric.name] = metric
+        _FUNCTIONS[metric.name] = function
+        return function
+
+    return decorate
+
+
+def names_for(extractor: str) -> tuple[str, ...]:
+    """The metrics that are computed from the features of a kind of extractor, in the order of tables."""
+    return tuple(name for name, metric in METRICS.items() if extractor in metric.extractors and metric.module)
+
+
+def records_of(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The records of metrics as JSON, for the manifest of a results folder."""
+    chosen = set(names)
+    return {name: asdict(metric) | {"module": ""} for name, metric in METRICS.items() if name in chosen}
+
+
+def add_records(records: Mapping[str, Mapping[str, Any]]) -> None:
+    """Add the metrics of a manifest that are not registered here, so that tables and the report can name them.
+
+    Raises:
+        GanZooError: a record lacks a field.
+    """
+    known = {field.name for field in fields(Metric)}
+    for name, record in records.items():
+        if name not in METRICS:
+            METRICS[name] = _metric({key: value for key, value in record.items() if key in known})
+
+
+def _metric(record: Mapping[str, Any]) -> Metric:
+    facts: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
+    try:
+        metric = Metric(**facts)
+    except TypeError as error:
+        raise GanZooError(f"record of metric {record.get('name')!r}: {error}; see gan_zoo.metrics.registry") from error
+    if metric.better not in _ARROWS:
+        raise GanZooError(f"metric {metric.name!r}: better is {metric.better!r}; use one of {', '.join(_ARROWS)}")
+    return metric
+
+
+def _shipped() -> Iterable[Metric]:
+    """The records of this package, without an import of its modules."""
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        for statement in ast.parse(text).body if "@register(" in text else []:
+            for decorator in getattr(statement, "decorator_list", []):
+                if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") == "register":
+                    record = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in decorator.keywords}
+                    yield _metric({**record, "module": f"{__package__}.{path.stem}"})
+
+
+METRICS = {metric.name: metric for metric in sorted(_shipped(), key=lambda metric: (metric.order, metric.name))}
+"""The metrics by name, in the order of tables."""

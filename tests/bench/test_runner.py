@@ -14,9 +14,9 @@ from gan_zoo import GanZooError
 from gan_zoo.bench import runner
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.records import read_runs
-from gan_zoo.bench.samples import NEIGHBOR_ROWS, NEIGHBORS
 from gan_zoo.engine import advance, start
 from gan_zoo.errors import Interrupted
+from gan_zoo.metrics.evaluator import NEIGHBOR_ROWS, NEIGHBORS
 from gan_zoo.metrics.extractors import load_extractor
 
 

@@ -10,13 +10,12 @@ from golden_store import Golden, Values, summary
 from torch import Tensor
 
 from gan_zoo import METRICS_VERSION
-from gan_zoo.bench.points import PointEvaluator
 from gan_zoo.data import Split
-from gan_zoo.metrics.classifier_training import Recipe, fit
-from gan_zoo.metrics.evaluator import Evaluator, Judge
+from gan_zoo.metrics.classifier_training import TrainingOptions, fit
+from gan_zoo.metrics.evaluator import DiscriminatorEstimate, Evaluator, measure
 from gan_zoo.metrics.extractors import load_extractor
 from gan_zoo.metrics.features import Features
-from gan_zoo.metrics.measures import measure
+from gan_zoo.metrics.mixture import PointEvaluator, Points
 from gan_zoo.metrics.reference import Reference
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.mixture import Mixture
@@ -45,17 +44,13 @@ def _metric(name: str) -> Values:
 @cache
 def _direct() -> dict[str, dict[str, float]]:
     fake, real = _features(1), Reference(_features(2), _features(3).vectors)
-    asked = torch.arange(60) % CLASSES
+    labels = torch.arange(60) % CLASSES
     mixture, points = _mixture(), _draw_points(0)
-    counts = mixture.histogram(points)
+    compared = Points(points, mixture.histogram(points), mixture, _discriminate(mixture.centers))
+    names = [name for name, metric in METRICS.items() if metric.kind == "points"]
     return {
-        "features": measure(fake, real, asked=asked),
-        "points": {
-            "jsd": mixture.jsd(counts, mixture),
-            "modes_found": float(mixture.modes_found(points, mixture)),
-            "high_quality": mixture.high_quality(points, mixture),
-            "d_gap": mixture.d_gap(_judged(mixture.centers), counts, mixture),
-        },
+        "features": measure(fake, real, labels=labels),
+        "points": {name: METRICS[name].compute(compared) for name in names},
     }
 
 
@@ -77,7 +72,7 @@ def _draw_points(seed: int) -> np.ndarray:
     return _mixture().means[modes] + 0.02 + 0.12 * torch.randn(POINTS, 2, generator=random, dtype=torch.float64).numpy()
 
 
-def _judged(points: np.ndarray) -> np.ndarray:
+def _discriminate(points: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-3 * points.sum(axis=1)))
 
 
@@ -118,9 +113,11 @@ def _of_points() -> list[dict[str, float]]:
         return torch.from_numpy(_draw_points(seed % 1000)[:n]).float()
 
     sampler = _Sampler(draw, conditional=False)
-    judge = Judge(lambda points: torch.from_numpy(_judged(points.double().numpy())), sampler)
+    discriminator = DiscriminatorEstimate(
+        lambda points: torch.from_numpy(_discriminate(points.double().numpy())), sampler
+    )
     evaluator = PointEvaluator(_mixture(), POINTS, _CPU)
-    (floor,), (row,) = evaluator.floor(0), evaluator.measure(sampler, 0, judge=judge)
+    (floor,), (row,) = evaluator.floor(0), evaluator.measure(sampler, 0, discriminator=discriminator)
     return [floor["values"], row["values"], row["selection"]]
 
 
@@ -138,9 +135,9 @@ def _extractor(name: str) -> Values:
 
 def _training() -> Values:
     """Without dropout, whose mask is drawn in the order of memory."""
-    recipe = Recipe(epochs=2, widths=(4, 4, 8), dropout=0.0, batch=16, flip=True)
+    options = TrainingOptions(epochs=2, widths=(4, 4, 8), dropout=0.0, batch=16, flip=True)
     losses: list[float] = []
     with torch.random.fork_rng(devices=[]):
-        network = fit(recipe, _split(48, 0), CLASSES, lambda epoch, loss: losses.append(loss))
+        network = fit(options, _split(48, 0), CLASSES, lambda epoch, loss: losses.append(loss))
         _, logits = network.eval()(_split(8, 1).take(torch.arange(8))[0])
     return {"measured losses": losses, "measured logits": summary(logits.detach())}

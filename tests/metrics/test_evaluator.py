@@ -1,4 +1,4 @@
-"""What measures a sampler: its rows, its reference on disk, and its clock."""
+"""The evaluation of a sampler: rows, reference, neighbors and clock."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -14,6 +14,7 @@ from gan_zoo import data
 from gan_zoo.data import Dataset
 from gan_zoo.data.splits import StreamedSplit
 from gan_zoo.metrics import evaluator as evaluator_module
+from gan_zoo.metrics import reference
 from gan_zoo.metrics.evaluator import Evaluator
 from gan_zoo.metrics.extractors import load_extractor
 from gan_zoo.metrics.features import Extractor, Features
@@ -27,13 +28,13 @@ class Counted:
 
     inner: Extractor
     digest: str
-    asked: list[int] = field(default_factory=list)
+    encoded: list[int] = field(default_factory=list)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
     def encode(self, images: Tensor, batch: int = 500) -> Features:
-        self.asked.append(len(images))
+        self.encoded.append(len(images))
         return self.inner.encode(images, batch)
 
 
@@ -44,6 +45,7 @@ class Digits:
     digits: Dataset
     conditional: bool = False
     weights: str = "raw"
+    classes: int = 10
     drawn: list[tuple[int, Any, int]] = field(default_factory=list)
 
     def __call__(self, n: int, labels: Tensor | None = None, seed: int = 0) -> Tensor:
@@ -77,7 +79,7 @@ def evaluator(digits: Dataset, extractor: Counted) -> Callable[..., Evaluator]:
     return make
 
 
-def test_a_row_holds_all_measures_and_the_fid_of_another_draw(
+def test_a_row_has_all_metrics_and_the_fid_of_another_draw(
     evaluator: Callable[..., Evaluator], digits: Dataset
 ) -> None:
     sampler = Digits(digits)
@@ -96,7 +98,7 @@ def test_a_row_holds_all_measures_and_the_fid_of_another_draw(
     assert reported != selection
 
 
-def test_conditional_samplers_are_asked_for_the_labels_of_the_reference(
+def test_conditional_samplers_draw_the_labels_of_the_reference(
     evaluator: Callable[..., Evaluator], digits: Dataset
 ) -> None:
     sampler, made = Digits(digits, conditional=True), evaluator()
@@ -116,72 +118,64 @@ def test_the_floor_is_other_images_for_another_seed(evaluator: Callable[..., Eva
     assert (row["weights"], row["selection"]) == ("none", {})
 
 
-def test_the_reference_is_encoded_once_on_this_machine_and_figures_stay_to_the_bit(
+def test_the_reference_is_encoded_once_on_this_machine_and_values_stay_equal_to_the_bit(
     evaluator: Callable[..., Evaluator], extractor: Counted, folder: Path, digits: Dataset
 ) -> None:
     bare = [evaluator(fingerprint=None).floor(0), evaluator(fingerprint=None).measure(Digits(digits), 1)]
     assert not folder.exists()
-    extractor.asked.clear()
+    extractor.encoded.clear()
     first = evaluator()
     assert [first.floor(0), first.measure(Digits(digits), 1)] == bare
     # The reference, the training images, the floor, and two draws of the sampler.
-    assert extractor.asked == [N, len(digits.train), N, N, N]
+    assert extractor.encoded == [N, len(digits.train), N, N, N]
     assert len(list(folder.iterdir())) == 2
-    extractor.asked.clear()
+    extractor.encoded.clear()
     second = evaluator()
     assert [second.floor(0), second.measure(Digits(digits), 1)] == bare
-    assert extractor.asked == [N] * 3
+    assert extractor.encoded == [N] * 3
 
 
-def other_n(make: Callable[..., Evaluator], _extractor: Counted, _patch: pytest.MonkeyPatch) -> Evaluator:
-    return make(n=N + 1)
-
-
-def other_data(make: Callable[..., Evaluator], _extractor: Counted, _patch: pytest.MonkeyPatch) -> Evaluator:
-    return make(fingerprint="f" * 64)
-
-
-def other_weights(make: Callable[..., Evaluator], extractor: Counted, _patch: pytest.MonkeyPatch) -> Evaluator:
-    return make(extractor=replace(extractor, digest="0" * 64))
-
-
-def other_code(make: Callable[..., Evaluator], _extractor: Counted, patch: pytest.MonkeyPatch) -> Evaluator:
-    patch.setattr(evaluator_module, "METRICS_VERSION", 0)
-    return make()
-
-
-def other_torch(make: Callable[..., Evaluator], _extractor: Counted, patch: pytest.MonkeyPatch) -> Evaluator:
-    patch.setattr(torch, "__version__", "0.1")
-    return make()
-
-
-def other_products(make: Callable[..., Evaluator], _extractor: Counted, patch: pytest.MonkeyPatch) -> Evaluator:
-    patch.setattr(torch, "get_num_threads", lambda: 77)
-    return make()
-
-
-@pytest.mark.parametrize("change", [other_n, other_data, other_weights, other_code, other_torch, other_products])
-def test_a_reference_made_of_something_else_is_not_taken(
-    change: Callable[..., Evaluator],
+@pytest.mark.parametrize(
+    ("changes", "patched"),
+    [
+        ({"n": N + 1}, ()),
+        ({"fingerprint": "f" * 64}, ()),
+        ({"digest": "0" * 64}, ()),
+        ({}, (reference, "METRICS_VERSION", 0)),
+        ({}, (torch, "__version__", "0.1")),
+        ({}, (torch, "get_num_threads", lambda: 77)),
+    ],
+    ids=["num_samples", "data", "weights", "code", "torch", "threads"],
+)
+def test_a_reference_of_other_inputs_is_not_read(
+    changes: dict[str, Any],
+    patched: tuple[Any, ...],
     evaluator: Callable[..., Evaluator],
     extractor: Counted,
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     evaluator().floor(0)
-    changed = change(evaluator, extractor, monkeypatch)
-    extractor.asked.clear()
+    if patched:
+        monkeypatch.setattr(*patched)
+    if "digest" in changes:
+        changes = {"extractor": replace(extractor, **changes)}
+    changed = evaluator(**changes)
+    extractor.encoded.clear()
     changed.floor(0)
     training = [] if changed.n != N else [len(changed.train)]
-    assert extractor.asked == [changed.n, *training, changed.n]
-    # Of the training images' features N decides nothing.
+    assert extractor.encoded == [changed.n, *training, changed.n]
+    # The features of the training images do not depend on num_samples.
     assert len(list(folder.iterdir())) == (4 if training else 3)
 
 
-def test_the_clock_counts_measuring_and_drawing_and_nothing_else(
+def test_the_clock_counts_evaluations_also_those_that_fail(
     evaluator: Callable[..., Evaluator], digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = iter([10.0, 13.0, 100.0, 104.0])
+    def broken(*_: object, **__: object) -> Tensor:
+        raise ValueError("no samples")
+
+    now = iter([10.0, 13.0, 100.0, 104.0, 200.0, 202.5])
     monkeypatch.setattr(evaluator_module, "time", SimpleNamespace(perf_counter=lambda: next(now)))
     made = evaluator()
     assert made.seconds == 0.0
@@ -189,23 +183,10 @@ def test_the_clock_counts_measuring_and_drawing_and_nothing_else(
     assert made.seconds == 3.0
     made.floor(0)
     assert made.seconds == 7.0
-
-
-def test_the_clock_counts_an_evaluation_that_fails(
-    evaluator: Callable[..., Evaluator], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Broken:
-        conditional = False
-
-        def __call__(self, *_: object, **__: object) -> Tensor:
-            raise ValueError("not today")
-
-    now = iter([10.0, 12.5])
-    monkeypatch.setattr(evaluator_module, "time", SimpleNamespace(perf_counter=lambda: next(now)))
-    made = evaluator()
-    with pytest.raises(ValueError, match="not today"):
-        made.measure(Broken(), seed=0)
-    assert made.seconds == 2.5
+    broken.conditional = False  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="no samples"):
+        made.measure(broken, seed=0)  # type: ignore[arg-type]
+    assert made.seconds == 9.5
 
 
 def test_memorization_is_one_for_training_images_and_a_half_for_unseen_ones(
@@ -231,7 +212,7 @@ def test_the_neighbors_of_training_images_are_themselves(digits: Dataset, extrac
     assert (found.shape, found.dtype) == ((2, 3, *digits.train.shape), torch.uint8)
     assert torch.equal(found[:, 0], digits.train.images[[5, 900]])
     assert not torch.equal(found[:, 1], found[:, 0])
-    # Other sides are resized as for every measure.
+    # Other sides are resized as for every metric.
     large = digits.train.images[[5, 900]].repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
     again = made.neighbors(large, 3)
     assert again is not None
@@ -250,5 +231,5 @@ def test_there_are_no_neighbors_without_an_extractor_or_with_inception_alone(
     row, own = both.floor(0)
     assert "memorization" not in row["values"]
     assert "memorization" in own["values"]
-    # Nothing is encoded that no measure needs.
-    assert inception.asked == [N, N]
+    # Nothing is encoded that no metric needs.
+    assert inception.encoded == [N, N]

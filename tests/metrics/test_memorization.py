@@ -11,8 +11,8 @@ from sklearn.neighbors import NearestNeighbors
 from vectors import features, normal
 
 from gan_zoo.errors import GanZooError
+from gan_zoo.metrics.evaluator import measure
 from gan_zoo.metrics.features import Features
-from gan_zoo.metrics.measures import measure
 from gan_zoo.metrics.memorization import memorization, nearest
 from gan_zoo.metrics.reference import Reference
 
@@ -120,17 +120,15 @@ class TestOfSamples:
         beyond[:, 6] = 1.0
         assert of(beyond, apart, held) == 0.0
 
-    def test_is_left_out_without_training_features_and_refused_by_name(self) -> None:
-        assert "memorization" not in measure(features(seed=1), features(seed=2))
-        with pytest.raises(GanZooError, match="needs the training images' features"):
-            measure(features(seed=1), features(seed=2), names=["memorization"])
+    def test_distances_of_the_reference_are_computed_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        calls: list[int] = []
 
-    def test_a_reference_made_again_keeps_its_training_features(self) -> None:
-        training, real = features(200, seed=3).vectors, features(seed=2)
-        whole = Reference(real, training)
-        again = Reference.from_tensors(whole.to_tensors(), "some-cnn", training=training)
-        assert measure(features(seed=1), again) == measure(features(seed=1), whole)
-        assert measure(Features(training[:60], None, "some-cnn"), whole, names=["memorization"]) == {
-            "memorization": 1.0
-        }
-        assert whole.training_distances is whole.training_distances
+        def counted(vectors: torch.Tensor, training: torch.Tensor, *, k: int = 1) -> object:
+            calls.append(len(vectors))
+            return nearest(vectors, training, k=k)
+
+        monkeypatch.setattr("gan_zoo.metrics.memorization.nearest", counted)
+        reference = Reference(features(seed=2), features(200, seed=3).vectors)
+        for seed in (4, 5):
+            measure(features(seed=seed), reference, names=["memorization"])
+        assert len(calls) == 3

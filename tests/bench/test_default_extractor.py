@@ -1,0 +1,157 @@
+"""Data sets without a shipped extractor: the plan's extractors and notices, and runs without any extractor."""
+
+import re
+from dataclasses import replace
+
+import pytest
+import torch
+
+from gan_zoo import api, data
+from gan_zoo.bench import plan as plan_module
+from gan_zoo.bench.plan import Recipe, make_plan
+from gan_zoo.bench.records import read_cells
+from gan_zoo.bench.suite import read_suite
+from gan_zoo.bench.tables import write_tables
+from gan_zoo.errors import GanZooError
+from gan_zoo.metrics import classifier_training
+from gan_zoo.metrics.extractors import load_extractor
+from gan_zoo.metrics.features import ExtractorUnavailable
+from gan_zoo.metrics.registry import names_for
+from gan_zoo.report.findings import ranking_table
+from gan_zoo.report.write import write_report
+
+
+@pytest.fixture
+def no_weights(tmp_path, monkeypatch):
+    """No Inception, no download, an empty cache, and a training of seconds."""
+
+    def refuse(*_args, **_kwargs):
+        raise OSError("no network in tests")
+
+    monkeypatch.setenv("GAN_ZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    options = classifier_training.TrainingOptions(epochs=3, widths=(4, 8, 8), batch=50)
+    monkeypatch.setattr(classifier_training, "options_for", lambda images, channels: options)
+
+
+@pytest.fixture
+def plan(suite, toys, monkeypatch, no_weights):
+    """The plan of the toys' suite on digits under another name, with some facts of the set changed."""
+    load = data.load
+
+    def make(*changes, extractors="own", **facts):
+        facts = {"name": "cats", "title": "Cats", "extractor": "trained"} | facts
+        monkeypatch.setattr(data, "load", lambda *a, **k: replace(load(*a, **k), **facts))
+        text = suite(('["digits-cnn"]', str(extractors.split()).replace("'", '"')), *changes)
+        return make_plan(Recipe(suite=read_suite(text), preset="smoke", plugins=[toys], device="cpu"))
+
+    return make
+
+
+def test_a_classifier_is_trained_with_a_notice(plan):
+    made = plan()
+    (extractor,) = made.extractors
+    assert extractor.name == "cats-cnn"
+    assert made.notices == (extractor.note,)
+    assert made.measurements["cats-cnn"]["digest"] == extractor.digest
+
+
+def test_a_plan_made_again_has_the_same_cells(plan):
+    assert [cell.name for cell in plan().cells()] == [cell.name for cell in plan().cells()]
+
+
+def test_without_inception_the_classifier_is_left(plan):
+    made = plan(extractors="own inception")
+    assert [extractor.name for extractor in made.extractors] == ["cats-cnn"]
+    assert "inception" in made.notices[1]
+
+
+def test_without_labels_the_notices_name_what_is_left_out(plan):
+    made = plan(extractors="own inception", classes=0, class_names=(), extractor="")
+    assert made.extractors == ()
+    first, second, last = made.notices
+    assert "no labels" in first
+    assert "inception" in second
+    assert ", ".join(names_for("classifier")) in last
+
+
+def test_too_few_images_are_no_error_either(plan):
+    made = plan(("n = 140\nbatch", "n = 100\nbatch"))
+    assert made.extractors == ()
+    assert all(word in made.notices[0] for word in ("cats-cnn", "129", "100"))
+
+
+@pytest.mark.parametrize(("classes", "remedy"), [(0, "one sub-folder a class"), (10, "add 'trained'")])
+def test_metrics_that_inception_does_not_have_are_named(plan, monkeypatch, classes, remedy):
+    inception = replace(load_extractor("digits-cnn"), name="inception", metrics=("fid", "is", "kid"))
+    monkeypatch.setattr(plan_module, "load_extractor", lambda name, **options: inception)
+    made = plan(extractors="inception", classes=classes, extractor="")
+    (notice,) = made.notices
+    left = "precision, recall, density, coverage, modes, class_kl, label_accuracy, memorization"
+    assert left in notice
+    assert remedy in notice
+
+
+def test_the_default_is_the_shipped_extractor_of_a_set_that_has_one(plan):
+    made = plan(extractor="digits-cnn")
+    assert [extractor.name for extractor in made.extractors] == ["digits-cnn"]
+    assert made.notices == ()
+
+
+def test_a_missing_shipped_extractor_is_an_error(plan, monkeypatch):
+    def refuse(name, **options):
+        raise ExtractorUnavailable("no weights")
+
+    monkeypatch.setattr(plan_module, "load_extractor", refuse)
+    with pytest.raises(GanZooError, match="no weights"):
+        plan(extractor="digits-cnn")
+
+
+def test_unknown_extractors_are_named(plan):
+    with pytest.raises(GanZooError, match=r"'extractors'.*'owm'.*'own'"):
+        plan(extractors="owm")
+
+
+WHY = "every metric is left out: there are no labels and no Inception weights"
+
+
+@pytest.fixture
+def folder(tmp_path, toys, suite, no_report, monkeypatch):
+    monkeypatch.setattr(plan_module, "_extractors", lambda *_a, **_k: ((), [WHY]))
+
+    def run():
+        api.run_suite(suite(), tmp_path / "out", preset="smoke", plugins=[toys], jobs=1, device="cpu")
+        return tmp_path / "out"
+
+    return run
+
+
+def test_a_run_without_extractors_trains(folder):
+    out = folder()
+    results = write_tables(out)
+    assert set(results.runs["status"]) == {"ok"}
+    assert len(results.history) > 0
+    assert results.metrics.empty
+    assert all(cell.samples for cell in read_cells(out) if cell.begin["variant"] != "real")
+    table = ranking_table(out)
+    assert set(table["variant"].str.rstrip("†")) == {"by_heart", "sibling"}
+    assert set(table["rank"]) == {""}
+
+
+def test_the_report_without_extractors_has_the_notice(folder):
+    report = write_report(folder())
+    for name in ("report.html", "report.md"):
+        text = re.sub(r'base64,[^"]*', "", (report.parent / name).read_text(encoding="utf-8"))
+        assert "Nothing was measured" in text
+        assert WHY in text
+        assert "final FID" not in text
+    assert {path.stem for path in (report.parent / "figures").iterdir()} == {"losses", "scores"}
+
+
+def test_a_resumed_run_without_extractors_ends_well(folder):
+    out = folder()
+    for path in (out / "cells").glob("by_heart*.jsonl"):
+        lines = path.read_text().splitlines()
+        path.write_text("\n".join(line for line in lines if '"row":"end"' not in line) + "\n")
+    assert set(write_tables(folder()).runs["status"]) == {"ok"}
