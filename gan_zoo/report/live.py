@@ -60,7 +60,7 @@ class LiveReport(Relay):
 
 
 def _serve(pipe: Connection, folder: Path) -> None:
-    from gan_zoo.report.write import write_report
+    from gan_zoo.report.context import write_report
 
     os.nice(_NICENESS)
     with contextlib.suppress(EOFError):

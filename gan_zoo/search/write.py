@@ -12,7 +12,7 @@ from jinja2 import ChoiceLoader, PackageLoader
 
 from gan_zoo.bench.plan import Plan
 from gan_zoo.io import atomic_write
-from gan_zoo.report.write import environment, tidy
+from gan_zoo.report.context import environment, tidy
 from gan_zoo.search.figure import write_figure
 from gan_zoo.search.space import Space
 from gan_zoo.search.toml import toml

@@ -8,8 +8,8 @@ from gan_zoo import api
 from gan_zoo.bench import plan as plan_module
 from gan_zoo.bench.records import read_cells
 from gan_zoo.bench.tables import write_tables
+from gan_zoo.report.context import write_report
 from gan_zoo.report.findings import ranking_table
-from gan_zoo.report.write import write_report
 
 WHY = "every measure is left out: there are no labels and no Inception weights"
 

@@ -12,44 +12,96 @@ NAMES = ["gan-seed0-aa", "gan-seed1-aa", "gan-seed2-aa", "cgan-seed0-bb", "cgan-
 
 
 def begin(variant, seed, departures=()):
-    return {"row": "begin", "variant": variant, "seed": seed, "data": "mnist", "preset": "quick", "title": variant,
-            "score_kind": "probability", "batch_size": 128, "departures": list(departures),
-            "parameters": {"generator": 100, "discriminator": 20} if variant != "real" else {}}  # fmt: skip
+    return {
+        "row": "begin",
+        "variant": variant,
+        "seed": seed,
+        "data": "mnist",
+        "preset": "quick",
+        "title": variant,
+        "score_kind": "probability",
+        "batch_size": 128,
+        "departures": list(departures),
+        "parameters": {"generator": 100, "discriminator": 20} if variant != "real" else {},
+    }
 
 
 def history(step, loss=0.5):
-    return {"row": "history", "step": step, "images": step * 10, "seconds": step / 10, "discriminator_steps": step,
-            "generator_steps": step, "values": {"generator_loss": loss, "D(real)": 0.7}}  # fmt: skip
+    return {
+        "row": "history",
+        "step": step,
+        "images": step * 10,
+        "seconds": step / 10,
+        "discriminator_steps": step,
+        "generator_steps": step,
+        "values": {"generator_loss": loss, "D(real)": 0.7},
+    }
 
 
 def metrics(step, fid, selection=None, extractor="mnist-cnn", **values):
-    row = {"row": "metrics", "step": step, "images": step * 10, "seconds": step / 10, "fraction": step / 100 or 1.0,
-           "extractor": extractor, "n": 2000, "weights": "raw", "reference": "test",
-           "values": {"fid": fid, **values}}  # fmt: skip
+    row = {
+        "row": "metrics",
+        "step": step,
+        "images": step * 10,
+        "seconds": step / 10,
+        "fraction": step / 100 or 1.0,
+        "extractor": extractor,
+        "n": 2000,
+        "weights": "raw",
+        "reference": "test",
+        "values": {"fid": fid, **values},
+    }
     return row | ({"selection": {"fid": selection}} if selection is not None else {})
 
 
 def end(status="ok", steps=100):
-    return {"row": "end", "status": status, "message": "" if status == "ok" else "why", "steps": steps,
-            "images": steps * 10, "discriminator_steps": steps, "generator_steps": steps, "seconds": 12.5,
-            "images_per_second": 80.0, "peak_memory_bytes": 1 << 20}  # fmt: skip
+    return {
+        "row": "end",
+        "status": status,
+        "message": "" if status == "ok" else "why",
+        "steps": steps,
+        "images": steps * 10,
+        "discriminator_steps": steps,
+        "generator_steps": steps,
+        "seconds": 12.5,
+        "images_per_second": 80.0,
+        "peak_memory_bytes": 1 << 20,
+    }
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     cells = {
         # The evaluation at 50 is better where it is selected on and worse where it is reported.
-        "gan-seed0-aa": [begin("gan", 0), history(50), metrics(50, 25.0, selection=18.0, **{"is": 5.0}), history(100),
-                         metrics(100, 20.0, selection=22.0, **{"is": 6.0}),
-                         metrics(100, 9.0, extractor="inception"), end()],
-        "gan-seed1-aa": [begin("gan", 1), history(100, loss=None), metrics(50, 50.0, selection=50.0),
-                         metrics(100, 80.0, selection=80.0, **{"is": 8.0}), end()],
+        "gan-seed0-aa": [
+            begin("gan", 0),
+            history(50),
+            metrics(50, 25.0, selection=18.0, **{"is": 5.0}),
+            history(100),
+            metrics(100, 20.0, selection=22.0, **{"is": 6.0}),
+            metrics(100, 9.0, extractor="inception"),
+            end(),
+        ],
+        "gan-seed1-aa": [
+            begin("gan", 1),
+            history(100, loss=None),
+            metrics(50, 50.0, selection=50.0),
+            metrics(100, 80.0, selection=80.0, **{"is": 8.0}),
+            end(),
+        ],
         "gan-seed2-aa": [begin("gan", 2), history(40), metrics(40, 7.0, selection=7.0), end("diverged", 45)],
-        "cgan-seed0-bb": [begin("cgan", 0, ["batch 128", "narrow"]), history(60), metrics(60, 999.0, selection=1.0),
-                          {"row": "resume", "step": 50}, history(50), metrics(100, 30.0, selection=30.0), end()],
+        "cgan-seed0-bb": [
+            begin("cgan", 0, ["batch 128", "narrow"]),
+            history(60),
+            metrics(60, 999.0, selection=1.0),
+            {"row": "resume", "step": 50},
+            history(50),
+            metrics(100, 30.0, selection=30.0),
+            end(),
+        ],
         "cgan-seed1-bb": [begin("cgan", 1, ["batch 128", "narrow"]), history(30)],
         "real-seed0-cc": [begin("real", 0), metrics(0, 3.0), {"row": "end", "status": "ok", "steps": 0}],
-    }  # fmt: skip
+    }
     (tmp_path / "cells").mkdir()
     for name, rows in cells.items():
         (tmp_path / "cells" / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -124,8 +176,18 @@ def test_extractors_share_no_row_and_no_column(folder):
 def test_columns(folder):
     found = tables(folder)
     assert list(found["metrics"].columns[:11]) == [
-        "variant", "seed", "step", "images", "seconds", "discriminator_steps", "generator_steps", "metric", "extractor",
-        "n", "value"]  # fmt: skip
+        "variant",
+        "seed",
+        "step",
+        "images",
+        "seconds",
+        "discriminator_steps",
+        "generator_steps",
+        "metric",
+        "extractor",
+        "n",
+        "value",
+    ]
     for frame in found.values():
         assert {"variant", "data", "preset", "precision", "departures"} <= set(frame.columns)
     assert math.isnan(found["history"].query("variant == 'gan' and seed == 1")["generator_loss"].iloc[0])
