@@ -11,7 +11,7 @@ import numpy as np
 from scipy import interpolate, stats
 
 from gan_zoo.bench.records import read_manifest
-from gan_zoo.bench.tables import FLOOR, own_extractor, tables
+from gan_zoo.bench.tables import FLOOR, default_extractor, tables
 from gan_zoo.errors import GanZooError
 from gan_zoo.statistics import MINIMUM_SEEDS, Sample, contrasts, is_failure, not_different_from_best, shared_alpha
 
@@ -40,7 +40,7 @@ def recorded(folder: Path) -> Runs:
         GanZooError: no results folder, no FID in it, or fewer than LEAST seeds of every variant.
     """
     manifest, runs = read_manifest(folder), tables(folder)["runs"]
-    extractor = own_extractor(manifest)
+    extractor = default_extractor(manifest)
     column = f"final_{METRIC}_{extractor}"
     if column not in runs:
         raise GanZooError(f"{folder} has no final FID; name a folder of `gan-zoo bench aa`")

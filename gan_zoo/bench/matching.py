@@ -9,7 +9,7 @@ from typing import Any
 
 from gan_zoo.bench.protocol import TITLES, UNKNOWN, Protocol, differences, less_prose, protocols
 from gan_zoo.bench.records import Cell, read_cells, read_manifest
-from gan_zoo.bench.results import Results, own_extractor
+from gan_zoo.bench.results import Results, default_extractor
 from gan_zoo.bench.summary import FLOOR, samples
 from gan_zoo.bench.tables import read_records
 from gan_zoo.errors import GanZooError
@@ -173,7 +173,7 @@ def _labels(paths: Sequence[Path]) -> list[str]:
 
 def _read_folder(path: Path, label: str) -> Folder:
     manifest = read_manifest(path)
-    extractor = own_extractor(manifest)
+    extractor = default_extractor(manifest)
     if not extractor:
         raise GanZooError(f"results folder {str(path)!r}: nothing was measured; leave it out")
     cells = [cell for cell in read_cells(path) if cell.begin]

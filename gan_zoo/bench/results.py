@@ -53,7 +53,7 @@ class Results:
     @property
     def extractor(self) -> str:
         """The default extractor of the data set: variants are ranked by its values."""
-        return own_extractor(self.manifest)
+        return default_extractor(self.manifest)
 
     @property
     def measured(self) -> bool:
@@ -206,7 +206,7 @@ def _reason(results: Results, runs: pd.DataFrame) -> str:
     return f"{text.plural(len(runs), 'seed')}: {', '.join(parts)}{failed}"
 
 
-def own_extractor(manifest: Mapping[str, Any]) -> str:
+def default_extractor(manifest: Mapping[str, Any]) -> str:
     """The default extractor of the data set, by whose values variants are ranked: the first but ``inception``."""
     names = list(manifest.get("extractors", {}))
     return min(names, key=lambda name: name == "inception", default="")

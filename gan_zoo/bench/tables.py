@@ -11,7 +11,7 @@ import pandas as pd
 
 from gan_zoo.bench.protocol import fingerprint_of
 from gan_zoo.bench.records import Cell, read_cells, read_manifest
-from gan_zoo.bench.results import Results, own_extractor, ranked_by
+from gan_zoo.bench.results import Results, default_extractor, ranked_by
 from gan_zoo.bench.summary import CONTRASTS, FLOOR, STAMP, SUMMARY, contrast_rows, metric_order, summary_rows
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
@@ -22,7 +22,7 @@ __all__ = [
     "FLOOR",
     "TABLES",
     "Results",
-    "own_extractor",
+    "default_extractor",
     "ranked_by",
     "read_records",
     "read_results",
@@ -64,14 +64,14 @@ def tables(folder: Path) -> dict[str, pd.DataFrame]:
     manifest = read_manifest(folder)
     cells = [cell for cell in read_cells(folder) if cell.begin]
     metrics = _frame((row for cell in cells for row in _metric_rows(cell, manifest)), _METRICS)
-    own = own_extractor(manifest)
+    default = default_extractor(manifest)
     metric = ranked_by(manifest)
-    runs = _runs(cells, metrics, own, metric)
+    runs = _runs(cells, metrics, default, metric)
     return {
         "runs": runs,
         "history": _frame((row for cell in cells for row in _history_rows(cell)), [*_HISTORY, ..., *STAMP]),
         "metrics": metrics,
-        "summary": _frame(summary_rows(runs, metrics, own, metric, manifest["data"].get("classes")), SUMMARY),
+        "summary": _frame(summary_rows(runs, metrics, default, metric, manifest["data"].get("classes")), SUMMARY),
         "contrasts": _frame(contrast_rows(runs, metrics, manifest, metric), CONTRASTS),
     }
 
@@ -142,19 +142,19 @@ def _metric_rows(cell: Cell, manifest: Mapping[str, Any]) -> Iterable[dict[str, 
             yield _stamp(cell) | facts | measured
 
 
-def _runs(cells: list[Cell], metrics: pd.DataFrame, own: str, metric: str) -> pd.DataFrame:
-    rows = [_run_row(cell, metrics, own, metric) for cell in cells]
+def _runs(cells: list[Cell], metrics: pd.DataFrame, default: str, metric: str) -> pd.DataFrame:
+    rows = [_run_row(cell, metrics, default, metric) for cell in cells]
     names = {key for row in rows for key in row if key.startswith(("best_", "final_"))} - {"best_step"}
-    return _frame(rows, [*_RUN_AHEAD, *sorted(names, key=lambda key: _column_order(key, own)), *_RUN_BEHIND])
+    return _frame(rows, [*_RUN_AHEAD, *sorted(names, key=lambda key: _column_order(key, default)), *_RUN_BEHIND])
 
 
-def _run_row(cell: Cell, metrics: pd.DataFrame, own: str, metric: str) -> dict[str, Any]:
+def _run_row(cell: Cell, metrics: pd.DataFrame, default: str, metric: str) -> dict[str, Any]:
     stamp = _stamp(cell)
     end = cell.end or {}
     if not end and cell.history:
         end = {**cell.history[-1], "steps": cell.history[-1]["step"]}
     mine = metrics[(metrics["variant"] == stamp["variant"]) & (metrics["seed"] == stamp["seed"])]
-    best_step = _best_step(mine[(mine["extractor"] == own) & (mine["metric"] == metric)], metric)
+    best_step = _best_step(mine[(mine["extractor"] == default) & (mine["metric"] == metric)], metric)
     values = {
         f"{moment}_{row.metric}_{row.extractor}": row.value
         for moment, chosen in (("best", mine["step"] == best_step), ("final", mine["fraction"] >= 1))
@@ -183,11 +183,11 @@ def _best_step(evaluations: pd.DataFrame, metric: str) -> int | None:
     return int(ordered["step"].iloc[0]) if len(ordered) else None
 
 
-def _column_order(key: str, own: str) -> tuple[bool, str, int, bool]:
+def _column_order(key: str, default: str) -> tuple[bool, str, int, bool]:
     moment, rest = key.split("_", 1)
     metric = next((name for name in sorted(METRICS, key=len, reverse=True) if rest.startswith(f"{name}_")), rest)
     extractor = rest.removeprefix(f"{metric}_")
-    return extractor != own, extractor, metric_order(metric), moment == "final"
+    return extractor != default, extractor, metric_order(metric), moment == "final"
 
 
 def _frame(rows: Iterable[dict[str, Any]], columns: list[Any]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from gan_zoo import text
 from gan_zoo.bench.records import damages, read_manifest
-from gan_zoo.bench.results import SIMILAR, own_extractor
+from gan_zoo.bench.results import SIMILAR, default_extractor
 from gan_zoo.bench.summary import FLOOR
 from gan_zoo.bench.tables import read_records
 from gan_zoo.cli.table import fitted
@@ -42,7 +42,7 @@ def print_ranking(folder: Path, console: Console) -> None:
     manifest, frame = read_manifest(folder), ranking_table(folder)
     known = [("preset", "preset"), ("num_samples", "n"), ("", "device"), ("", "precision")]
     facts = [data_title(manifest), *(f"{name} {manifest[key]}".strip() for name, key in known if manifest.get(key))]
-    console.print(", ".join([*facts, own_extractor(manifest)]), highlight=False, markup=False, soft_wrap=True)
+    console.print(", ".join([*facts, default_extractor(manifest)]), highlight=False, markup=False, soft_wrap=True)
     frame = frame.rename(columns=SHORT)
     heads = [head for head in RANKING if head in frame.columns]
     heads += [head for head in frame.columns if head not in RANKING]
@@ -59,16 +59,16 @@ def print_ranking(folder: Path, console: Console) -> None:
 def print_run(folder: Path, console: Console) -> None:
     """Status, length and final metrics of a single training run, and those of real images."""
     results = read_records(folder)
-    own, runs, metrics = results.extractor, results.runs, results.metrics
+    default, runs, metrics = results.extractor, results.runs, results.metrics
     for run in runs[runs["variant"] != FLOOR].to_dict("records"):
         why = f" ({run['message']})" if run["message"] else ""
         facts = f"{text.count(run['steps'])} steps, {text.count(run['images'])} {results.samples}"
         line = f"{run['variant']}: {run['status']}{why}, {facts} in {text.number(run['seconds'])} s of training"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    final = metrics[(metrics["fraction"] >= 1) & (metrics["extractor"] == own)]
+    final = metrics[(metrics["fraction"] >= 1) & (metrics["extractor"] == default)]
     if final.empty:
         return
-    columns = {f"{own}, {final['n'].iloc[0]:,} samples": [METRICS[name].title for name in final["metric"].unique()]}
+    columns = {f"{default}, {final['n'].iloc[0]:,} samples": [METRICS[name].title for name in final["metric"].unique()]}
     for variant in reversed(final["variant"].unique()):
         values = final[final["variant"] == variant].set_index("metric")["value"]
         head = "real images" if variant == FLOOR else variant

@@ -1,4 +1,4 @@
-"""Published results beside ours, with the differences of the protocols; never part of a ranking."""
+"""Published results and ours, with the differences of the protocols; never part of a ranking."""
 
 import tomllib
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ def _published() -> dict[str, Any]:
 
 
 def published_table(results: Results) -> dict[str, Any]:
-    """The results of the study beside ours: ``study``, ``rows``, ``differences``, ``extractor``, ``inception``.
+    """The results of the study and ours: ``study``, ``rows``, ``differences``, ``extractor``, ``inception``.
 
     A row is text: ``variant``, ``study`` (its name there), ``published`` (mean and standard deviation), ``ours`` (mean
     and interval under our extractor), ``seeds``, ``inception`` (ours under Inception at the study's num_samples, or

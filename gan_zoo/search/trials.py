@@ -129,7 +129,7 @@ def read_trial(folder: Path, cell: CellPlan, plan: Plan, variant: str, number: i
 
 def own_extractor(plan: Plan) -> str:
     """The extractor by whose figures trials are compared, as variants are in the tables of a bench."""
-    return tables.own_extractor({"extractors": {extractor.name: extractor for extractor in plan.extractors}})
+    return tables.default_extractor({"extractors": {extractor.name: extractor for extractor in plan.extractors}})
 
 
 def scored(trials: Sequence[Trial], everything: Sequence[Trial]) -> list[float]:

@@ -78,15 +78,15 @@ def t_interval(values: Iterable[float], *, confidence: float = CONFIDENCE) -> Es
 
     Values that are not finite are ignored. Source: Student, "The probable error of a mean", Biometrika 6, 1908.
     """
-    kept = finite(values)
-    if not len(kept):
+    array = finite(values)
+    if not len(array):
         return Estimate(math.nan, math.nan, math.nan, 0, "no successful seed")
-    mean = float(kept.mean())
-    if len(kept) == 1:
+    mean = float(array.mean())
+    if len(array) == 1:
         return Estimate(mean, math.nan, math.nan, 1, "one seed")
     # scipy's own interval is NaN if all seeds are equal.
-    half = float(stats.t.ppf((1 + confidence) / 2, len(kept) - 1) * stats.sem(kept))
-    return Estimate(mean, mean - half, mean + half, len(kept), "t")
+    half = float(stats.t.ppf((1 + confidence) / 2, len(array) - 1) * stats.sem(array))
+    return Estimate(mean, mean - half, mean + half, len(array), "t")
 
 
 def log_t_interval(values: Iterable[float], *, confidence: float = CONFIDENCE) -> Estimate:
@@ -96,10 +96,10 @@ def log_t_interval(values: Iterable[float], *, confidence: float = CONFIDENCE) -
     Balakrishnan, "Continuous Univariate Distributions" 1, chapter 14 (lognormal); the interval is that of the geometric
     mean, which is the median of the lognormal.
     """
-    kept = finite(values)
-    if len(kept) < 2 or (kept <= 0).any():
-        return t_interval(kept, confidence=confidence)
-    log = t_interval(np.log(kept), confidence=confidence)
+    array = finite(values)
+    if len(array) < 2 or (array <= 0).any():
+        return t_interval(array, confidence=confidence)
+    log = t_interval(np.log(array), confidence=confidence)
     return Estimate(math.exp(log.mean), math.exp(log.low), math.exp(log.high), log.seeds, "t on log")
 
 
@@ -119,12 +119,12 @@ def prediction_interval(values: Iterable[float], *, log: bool, confidence: float
     NaN below two seeds. Values that are not finite are ignored. Source: Hahn and Meeker, "Statistical Intervals", 1991,
     section 4.7.
     """
-    kept = finite(values)
-    if len(kept) < 2:
+    array = finite(values)
+    if len(array) < 2:
         return math.nan, math.nan
-    log = log and bool((kept > 0).all())
-    scale = np.log(kept) if log else kept
-    half = stats.t.ppf((1 + confidence) / 2, len(kept) - 1) * np.std(scale, ddof=1) * math.sqrt(1 + 1 / len(kept))
+    log = log and bool((array > 0).all())
+    scale = np.log(array) if log else array
+    half = stats.t.ppf((1 + confidence) / 2, len(array) - 1) * np.std(scale, ddof=1) * math.sqrt(1 + 1 / len(array))
     low, high = scale.mean() - half, scale.mean() + half
     return (math.exp(low), math.exp(high)) if log else (float(low), float(high))
 

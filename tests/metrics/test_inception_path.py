@@ -14,13 +14,12 @@ from torch_fidelity import feature_extractor_inceptionv3
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from gan_zoo import api, data
-from gan_zoo.bench.tables import Results, own_extractor
+from gan_zoo.bench.tables import Results, default_extractor
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics import frechet, inception
 from gan_zoo.metrics.extractors import load_extractor
 from gan_zoo.metrics.features import Extractor
 from gan_zoo.metrics.measures import measure
-from gan_zoo.report.findings import rank
 
 PUBLISHED = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 
@@ -172,7 +171,7 @@ def test_bench_gives_inception_columns_of_its_own_and_ranks_by_the_sets_own_extr
     monkeypatch.setattr(inception, "InceptionExtractor", partial(inception.InceptionExtractor, minimum_n=129))
     results = command(named)
     assert list(results.manifest["extractors"]) == ["digits-cnn", "inception"]
-    assert own_extractor(results.manifest) == "digits-cnn"
+    assert default_extractor(results.manifest) == "digits-cnn"
     seen = results.metrics[results.metrics["extractor"] == "inception"]
     assert set(seen["metric"]) == {"fid", "is", "kid"}
     assert set(seen["n"]) == {140}
@@ -180,7 +179,7 @@ def test_bench_gives_inception_columns_of_its_own_and_ranks_by_the_sets_own_extr
     assert columns == ["final_fid_digits-cnn", "final_fid_inception"]
     assert (results.runs["final_fid_digits-cnn"] != results.runs["final_fid_inception"]).all()
     # What ranks is the own extractor's figure, whatever Inception's says.
-    own = {entry.variant: entry.value.mean for entry in rank(results) if entry.kind == "ranked"}
+    own = {entry.variant: entry.value.mean for entry in results.ranking if entry.kind == "ranked"}
     fids = results.summary[(results.summary["metric"] == "fid") & (results.summary["extractor"] == "digits-cnn")]
     assert own == {row.variant: row.mean for row in fids.itertuples() if row.variant != "real"}
     assert len(own) == 2

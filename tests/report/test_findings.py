@@ -7,9 +7,10 @@ import pytest
 
 from gan_zoo.bench.results import Results
 from gan_zoo.bench.tables import read_records
-from gan_zoo.report.context import comparison_table, overrides, write_report
+from gan_zoo.report.context import overrides, write_report
 from gan_zoo.report.findings import comparison_findings, findings
 from gan_zoo.report.methods import methods
+from gan_zoo.report.tables import comparison_table
 
 
 @pytest.fixture(scope="module")

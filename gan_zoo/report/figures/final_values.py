@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
 from gan_zoo import text
@@ -54,25 +55,11 @@ def write_pareto(results: Results, look: Look, path: Path) -> None:
     lower = metric.better == "lower"
     able = [entry for entry in entries if not entry.mostly_failed]
     on = front([entry.seconds for entry in able], [entry.value.mean for entry in able], lower_is_better=lower)
-    best = {entry.variant for entry, kept in zip(able, on, strict=True) if kept}
+    best = {entry.variant for entry, is_best in zip(able, on, strict=True) if is_best}
     with figure(path, title, look.facts, panel=(8.4, 5.0), extra=0.6) as (drawn, (axis,)):
         _scale_axes(axis, entries, results.geometric)
-        kept = sorted((entry.seconds, entry.value.mean) for entry in entries if entry.variant in best)
-        if kept:
-            # From the cheapest straight to the worse side, and from the most expensive to the right.
-            line = [(kept[0][0], axis.get_ylim()[1 if lower else 0]), *kept, (axis.get_xlim()[1], kept[-1][1])]
-            axis.step(*zip(*line, strict=True), where="post", color=FAINT, linewidth=1.2, alpha=0.7, zorder=1)
-        handles = []
-        for entry in entries:
-            color = look.colors[entry.variant]
-            fill = color if entry.variant in best else "white"
-            mark: dict[str, Any] = {"markersize": 8, "markerfacecolor": fill, "markeredgewidth": 1.6}
-            if text.known(entry.value.low):
-                ends = [entry.value.low, entry.value.high]
-                axis.plot([entry.seconds] * 2, ends, color=color, linewidth=1.5, alpha=0.7, zorder=2)
-            shape = look.markers[entry.variant]
-            axis.plot(entry.seconds, entry.value.mean, shape, color=color, zorder=3, **mark)
-            handles.append(look.handle(entry.variant, label=_label(entry, ", "), linewidth=0, **mark))
+        _draw_front(axis, [entry for entry in entries if entry.variant in best], lower)
+        handles = [_draw_mark(axis, look, entry, filled=entry.variant in best) for entry in entries]
         axis.set(xlabel=f"seconds of training on the {device_name(results)}, one run ↓")
         axis.set(ylabel=f"final {metric.title} {metric.arrow}")
         missing = [entry.label for entry in results.ranking if entry.kind == "unranked"]
@@ -81,6 +68,27 @@ def write_pareto(results: Results, look: Look, path: Path) -> None:
             axis.set_title(note, loc="left", fontsize=9.5, color=FAINT, weight="normal")
         legend(drawn, handles)
     return None
+
+
+def _draw_front(axis: Axes, entries: list[Entry], lower_is_better: bool) -> None:
+    """A step line from the cheapest straight to the worse side, and from the most expensive to the right."""
+    if not entries:
+        return
+    points = sorted((entry.seconds, entry.value.mean) for entry in entries)
+    start = (points[0][0], axis.get_ylim()[1 if lower_is_better else 0])
+    line = [start, *points, (axis.get_xlim()[1], points[-1][1])]
+    axis.step(*zip(*line, strict=True), where="post", color=FAINT, linewidth=1.2, alpha=0.7, zorder=1)
+
+
+def _draw_mark(axis: Axes, look: Look, entry: Entry, *, filled: bool) -> Line2D:
+    """The mean and interval of a variant; returns its legend entry."""
+    color = look.colors[entry.variant]
+    mark: dict[str, Any] = {"markersize": 8, "markerfacecolor": color if filled else "white", "markeredgewidth": 1.6}
+    if text.known(entry.value.low):
+        ends = [entry.value.low, entry.value.high]
+        axis.plot([entry.seconds] * 2, ends, color=color, linewidth=1.5, alpha=0.7, zorder=2)
+    axis.plot(entry.seconds, entry.value.mean, look.markers[entry.variant], color=color, zorder=3, **mark)
+    return look.handle(entry.variant, label=_label(entry, ", "), linewidth=0, **mark)
 
 
 def _scale_axes(axis: Axes, entries: list[Entry], geometric: bool) -> None:

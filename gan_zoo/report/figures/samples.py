@@ -33,7 +33,7 @@ class SampleImage:
 def write_samples(folder: Path, manifest: dict[str, Any], cells: Iterable[Cell]) -> tuple[list[SampleImage], list[str]]:
     """Write all sample images into ``folder/samples``; returns them and the recorded files that cannot be read.
 
-    A run has its grid at each milestone, its class grid, its samples beside the nearest training images, and a strip:
+    A run has its grid at each milestone, its class grid, its samples with the nearest training images, and a strip:
     the first row of the grid, which has the same latents at every milestone. Older images of that form are removed.
 
     Raises:
