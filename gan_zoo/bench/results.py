@@ -16,7 +16,6 @@ from gan_zoo.statistics import (
     Proportion,
     Sample,
     failure_rate,
-    is_failure,
     not_different_from_best,
     shared_alpha,
 )
@@ -197,13 +196,12 @@ def _entry(results: Results, variant: str, folder: str, similar: bool) -> Entry:
 
 
 def _reason(results: Results, runs: pd.DataFrame) -> str:
-    """Why a variant has no rank: ``2 of 3 seeds: 2 diverged, 1 unfinished``."""
+    """Why a variant has no rank: ``3 seeds: 2 diverged, 1 unfinished``."""
     if (runs["status"] == "ok").any():
         return f"its {results.metric.title} was not measured at the end" if results.measured else "nothing was measured"
     counts = runs["status"].value_counts(sort=False)
     parts = [f"{number} {text.status(status)}" for status, number in counts.items()]
-    failed = " (no successful seed)" if runs["status"].map(is_failure).any() else ""
-    return f"{text.plural(len(runs), 'seed')}: {', '.join(parts)}{failed}"
+    return f"{text.plural(len(runs), 'seed')}: {', '.join(parts)}"
 
 
 def default_extractor(manifest: Mapping[str, Any]) -> str:
