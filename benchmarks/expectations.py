@@ -14,7 +14,7 @@ from gan_zoo import text
 from gan_zoo.bench.collapse import collapse
 from gan_zoo.bench.protocol import Protocol, protocols, settings_digest
 from gan_zoo.bench.records import RunRecord, read_manifest, read_runs
-from gan_zoo.bench.tables import own_extractor, ranked_by
+from gan_zoo.bench.tables import default_extractor, ranked_by
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
 from gan_zoo.metrics.registry import METRICS
@@ -87,7 +87,7 @@ def made_from(folder: Path, suites: Path) -> list[Expectation]:
             named set, one whose suite is not there, or a variant with fewer than three successful seeds.
     """
     manifest = read_manifest(folder)
-    data, own, name = manifest["data"], own_extractor(manifest), str(folder)
+    data, own, name = manifest["data"], default_extractor(manifest), str(folder)
     if not str(data["requested"]).isidentifier():
         raise GanZooError(f"{name!r} is of {data['requested']!r}, not of a named data set: it gives no range")
     cells = [cell for cell in read_runs(folder) if cell.begin]

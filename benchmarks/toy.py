@@ -22,8 +22,7 @@ from gan_zoo.bench.tables import FLOOR, Results
 from gan_zoo.cli.console import BenchListener
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
-from gan_zoo.report.findings import summary_lines
-from gan_zoo.report.style import INK, Look, figure
+from gan_zoo.report.figures.style import INK, Look, figure
 
 SUITES = ("ring8", "grid25", "mixture1d")
 COUNTED = {"ring8": 8, "grid25": 25}
@@ -74,7 +73,7 @@ def compared(results: dict[str, Results]) -> pd.DataFrame:
     """One row a variant, set and measure, the floor as ``real``: mean, low, high, seeds, failures."""
     rows = []
     for name, result in results.items():
-        for (variant, metric), line in summary_lines(result, DENSITY).items():
+        for (variant, metric), line in result.lines(DENSITY).items():
             kept = {key: line[key] for key in ("mean", "low", "high", "seeds", "failures", "unfinished", "n")}
             rows.append({"data": name, "variant": variant, "metric": metric, **kept})
     return pd.DataFrame(rows)

@@ -100,9 +100,9 @@ def _run_plan(plan: Plan, out: Path | str | None, listener: Listener) -> Outcome
 
 def write_report(folder: Path) -> Path:
     """Write the tables, figures and report of a results folder, and return the report's path."""
-    from gan_zoo.report import write
+    from gan_zoo.report import context
 
-    return write.write_report(folder)
+    return context.write_report(folder)
 
 
 def train(

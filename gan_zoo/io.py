@@ -162,5 +162,8 @@ def differences(first: Any, second: Any, key: str = "") -> Iterator[tuple[str, A
     if isinstance(first, Mapping) and isinstance(second, Mapping):
         for name in dict.fromkeys([*first, *second]):
             yield from differences(first.get(name), second.get(name), f"{key}.{name}" if key else str(name))
+    elif isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
+        for place, pair in enumerate(zip(first, second, strict=True)):
+            yield from differences(*pair, f"{key}.{place}" if key else str(place))
     elif first != second:
         yield key, first, second

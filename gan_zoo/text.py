@@ -1,17 +1,19 @@
-"""Numbers as a reader wants them: three significant digits, thousands apart, a dash for what is not known."""
+"""Text of tables and messages: numbers with three significant digits, lists of names, Markdown."""
 
 import math
+import re
+from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 # scipy takes a second to import, and the progress of a suite needs number formats alone.
 if TYPE_CHECKING:
     from gan_zoo.statistics import Proportion
 
-NOTHING = "\N{EN DASH}"  # what tables show in an empty cell
+NOTHING = "\N{EN DASH}"  # an empty cell of a table
 
 
 def known(value: Any) -> bool:
-    """Whether a value is there and finite."""
+    """Whether a value is not missing, and finite."""
     return value is not None and not (isinstance(value, float) and not math.isfinite(value)) and str(value) != "<NA>"
 
 
@@ -28,7 +30,7 @@ def number(value: Any) -> str:
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """``[48.1, 75.8]``, or nothing where there is no interval."""
+    """``[48.1, 75.8]``; empty without an interval."""
     return f"[{number(low)}, {number(high)}]" if known(low) and known(high) else ""
 
 
@@ -43,17 +45,19 @@ def share(proportion: "Proportion") -> str:
 
 
 def percent(low: float | None, high: float | None) -> str:
-    """An interval of a share: ``[1%, 72%]``, or nothing where there is none."""
+    """The interval of a share: ``[1%, 72%]``; empty without an interval."""
     return f"[{low:.0%}, {high:.0%}]" if known(low) and known(high) else ""
 
 
 def probability(p: Any) -> str:
     """A p-value: ``0.032``, ``< 0.001``."""
-    return NOTHING if not known(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+    if not known(p):
+        return NOTHING
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def count(value: Any) -> str:
-    """A whole number with its thousands apart: 256,000."""
+    """A whole number with thousands separators: 256,000."""
     return f"{int(value):,}" if known(value) else NOTHING
 
 
@@ -67,7 +71,7 @@ def duration(seconds: Any) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def listed(names: list[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
@@ -75,3 +79,20 @@ def listed(names: list[str]) -> str:
 def plural(number: int, word: str) -> str:
     """``1 seed``, ``2 seeds``."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def status(name: Any) -> str:
+    """A status of a run in words: ``out of memory``."""
+    return str(name).replace("_", " ")
+
+
+def markdown(value: object) -> str:
+    """Text that Markdown shows as it is, in a table cell too."""
+    return re.sub(r"([\\`*_|<>]|\](?=[(\[]))", r"\\\1", " ".join(str(value).split()))
+
+
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[object]], left: Container[str]) -> str:
+    """A Markdown table; the columns whose head is in ``left`` are aligned to the left, the others to the right."""
+    rule = [":---" if head in left else "---:" for head in heads]
+    lines = [f"| {' | '.join(map(markdown, row))} |" for row in (heads, *rows)]
+    return "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:]])

@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, StrMethodFormatter
 
-from gan_zoo.report.style import FAINT, figure, log_axis
+from gan_zoo.report.figures.style import FAINT, figure, log_axis
 from pull.bins import LEAST_FAKES, pooled
 from pull.losses import CLOSED_FORMS, TITLES, VARIANTS, boundary, objective_of
 from pull.stored import Measurement

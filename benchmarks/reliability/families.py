@@ -11,9 +11,9 @@ import numpy as np
 from scipy import interpolate, stats
 
 from gan_zoo.bench.records import read_manifest
-from gan_zoo.bench.tables import FLOOR, own_extractor, tables
+from gan_zoo.bench.tables import FLOOR, default_extractor, tables
 from gan_zoo.errors import GanZooError
-from gan_zoo.statistics import MINIMUM_SEEDS, Sample, contrasts, is_failure, shared_alpha, tied_with_best
+from gan_zoo.statistics import MINIMUM_SEEDS, Sample, contrasts, is_failure, not_different_from_best, shared_alpha
 
 METRIC = "fid"
 LEAST = 40  # seeds
@@ -40,7 +40,7 @@ def recorded(folder: Path) -> Runs:
         GanZooError: no results folder, no FID in it, or fewer than LEAST seeds of every variant.
     """
     manifest, runs = read_manifest(folder), tables(folder)["runs"]
-    extractor = own_extractor(manifest)
+    extractor = default_extractor(manifest)
     column = f"final_{METRIC}_{extractor}"
     if column not in runs:
         raise GanZooError(f"{folder} has no final FID; name a folder of `gan-zoo bench aa`")
@@ -76,7 +76,7 @@ def said(family: np.ndarray) -> tuple[bool, bool]:
     }
     first, *others = samples
     found = contrasts(samples, [(name, first) for name in others], log=True, lower_is_better=True)
-    tied = tied_with_best(samples, log=True, lower_is_better=True)
+    tied = not_different_from_best(samples, log=True, lower_is_better=True)
     return any(one.verdict in ("better", "worse") for one in found), any(
         name not in tied for name, sample in samples.items() if sample.values and not sample.failing
     )

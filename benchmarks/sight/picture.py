@@ -9,7 +9,7 @@ from matplotlib.colors import TwoSlopeNorm
 
 from gan_zoo import text
 from gan_zoo.metrics.registry import METRICS
-from gan_zoo.report.style import FAINT, INK, figure
+from gan_zoo.report.figures.style import FAINT, INK, figure
 from sight.faults import NONE
 
 _CLIP = 10.0  # half widths of the spread at which the colors end

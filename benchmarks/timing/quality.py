@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gan_zoo.bench.tables import FLOOR, own_extractor, read_results
+from gan_zoo.bench.tables import FLOOR, default_extractor, read_results
 from gan_zoo.errors import GanZooError
 from gan_zoo.options import EXACT
 from gan_zoo.statistics.significance import welch
@@ -36,7 +36,7 @@ def differences(exact: Path, fast: Path) -> list[dict[str, Any]]:
     precisions = [first.get("precision", EXACT), second.get("precision", EXACT)]
     if precisions[0] != EXACT or precisions[1] == EXACT:
         raise GanZooError(f"{exact} is in {precisions[0]} and {fast} in {precisions[1]}; name the {EXACT} folder first")
-    column = f"final_fid_{own_extractor(first)}"
+    column = f"final_fid_{default_extractor(first)}"
     rows = []
     for variant in (name for name in first["variants"] if name != FLOOR):
         kept = {mode: _survivors(found.runs, variant, column) for mode, found in results.items()}
@@ -46,7 +46,7 @@ def differences(exact: Path, fast: Path) -> list[dict[str, Any]]:
             {
                 "variant": variant,
                 "precision": precisions[1],
-                "extractor": own_extractor(first),
+                "extractor": default_extractor(first),
                 "n": first["n"],
                 "seeds_exact": len(kept["exact"]),
                 "seeds_fast": len(kept["fast"]),
@@ -68,7 +68,7 @@ def contrasts(folder: Path, variant: str, others: Sequence[str]) -> list[dict[st
         GanZooError: no finished run with these variants, or fewer than two seeds of one that survived.
     """
     results = read_results(folder)
-    manifest, extractor = results.manifest, own_extractor(results.manifest)
+    manifest, extractor = results.manifest, default_extractor(results.manifest)
     if missing := [name for name in (variant, *others) if name not in manifest.get("variants", [])]:
         raise GanZooError(f"{folder} holds no run of {', '.join(missing)}; name a folder of the suite least_squares")
     column = f"final_fid_{extractor}"

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import StrMethodFormatter
 
-from gan_zoo.report.style import FAINT, figure, log_axis
+from gan_zoo.report.figures.style import FAINT, figure, log_axis
 from timing.contestants import ENGINE
 from timing.rows import peak_of
 

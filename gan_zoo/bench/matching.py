@@ -1,18 +1,61 @@
-"""A variant in two results folders: which of its runs are the same ones, and in which settings it differs."""
+"""Which runs of several results folders are the same, rerun or different, and whether the folders are comparable."""
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from gan_zoo.bench.alike import Folder, full_name
-from gan_zoo.bench.protocol import PROSE, UNKNOWN
-from gan_zoo.bench.records import RunRecord
-from gan_zoo.io import differences
+from gan_zoo.bench.protocol import TITLES, UNKNOWN, Protocol, differences, less_prose, protocols
+from gan_zoo.bench.records import RunRecord, read_manifest, read_runs
+from gan_zoo.bench.results import Results, default_extractor
+from gan_zoo.bench.summary import FLOOR, samples
+from gan_zoo.bench.tables import read_records
+from gan_zoo.errors import GanZooError
+from gan_zoo.io import differences as nested_differences
 from gan_zoo.statistics import Sample
 
-_SHOWN, _WIDTH = 4, 60
+MAY_DIFFER = ("precision", "versions", "budget")
+"""What may differ if the user allows it: a check against an earlier run has other versions."""
+_SHOWN = 4  # settings that differ, in a note
+_WIDTH = 60  # characters of a setting's value, in a note
+
+
+@dataclass(frozen=True)
+class Folder:
+    """One results folder: its label among those compared, and how its primary metric was measured."""
+
+    label: str
+    results: Results
+    cells: Sequence[RunRecord]
+    protocol: Protocol
+
+    @property
+    def variants(self) -> list[str]:
+        """The variants that have runs, without the floor."""
+        return [str(name) for name in self.results.runs["variant"].unique() if name != FLOOR]
+
+    @property
+    def budget(self) -> str:
+        """The training budget of a run, as text."""
+        budget = self.results.manifest.get("budget") or {}
+        return ", ".join(f"{amount:,.10g} {unit}" for unit, amount in budget.items()) or UNKNOWN
+
+    def sample(self, variant: str, without: Collection[int] = ()) -> Sample:
+        """The final values of the primary metric of a variant's runs, but for the seeds ``without``."""
+        runs = self.results.runs
+        runs = runs[(runs["variant"] == variant) & ~runs["seed"].isin(list(without))]
+        column = f"final_{self.results.metric.name}_{self.results.extractor}"
+        return samples(runs, column).get(variant, Sample(()))
+
+    def cells_of(self, variant: str) -> dict[str, RunRecord]:
+        """A variant's runs by name."""
+        return {cell.name: cell for cell in self.cells if cell.begin["variant"] == variant}
+
+    def identity(self, variant: str) -> Mapping[str, Any]:
+        """The recorded identity of a variant's first run; empty if there is none."""
+        return next((cell.begin.get("identity") or {} for cell in self.cells_of(variant).values()), {})
 
 
 @dataclass(frozen=True)
@@ -25,32 +68,34 @@ class Pair:
 
     @property
     def names(self) -> tuple[str, str]:
-        """What the later sample and the earlier one are called."""
+        """The names of the later sample and of the earlier one."""
         return full_name(self.variant, self.later.label), full_name(self.variant, self.earlier.label)
 
     @cached_property
-    def _twins(self) -> list[tuple[RunRecord, RunRecord]]:
-        """The cells of one name, which is a digest of all that should decide their numbers."""
+    def _common(self) -> list[tuple[RunRecord, RunRecord]]:
+        """The runs of equal names: the name has a digest of everything that should decide the numbers."""
         earlier, later = (folder.cells_of(self.variant) for folder in (self.earlier, self.later))
         return [(earlier[name], later[name]) for name in earlier.keys() & later.keys()]
 
     @cached_property
     def shared(self) -> list[int]:
-        """The seeds of the same runs: of cells of one name, status and values."""
-        return sorted(later.begin["seed"] for earlier, later in self._twins if _outcome(earlier) == _outcome(later))
+        """The seeds of the same runs: equal name, status and values."""
+        return sorted(later.begin["seed"] for earlier, later in self._common if _outcome(earlier) == _outcome(later))
 
     @property
     def rerun(self) -> list[int]:
-        """The seeds of finished cells of one name and other values: another machine does that."""
-        ended = ((earlier, later) for earlier, later in self._twins if earlier.end and later.end)
+        """The seeds of finished runs of equal names with other values: another machine."""
+        ended = ((earlier, later) for earlier, later in self._common if earlier.end and later.end)
         return sorted(later.begin["seed"] for earlier, later in ended if _outcome(earlier) != _outcome(later))
 
     @property
     def distinct(self) -> list[int]:
-        """The seeds that both folders have in cells of other names."""
-        earlier, later = ({cell.begin["seed"] for cell in folder.cells_of(self.variant).values()}
-                          for folder in (self.earlier, self.later))  # fmt: skip
-        return sorted(earlier & later - {cell.begin["seed"] for cell, _ in self._twins})
+        """The seeds that both folders have in runs of different names."""
+        seeds = [
+            {cell.begin["seed"] for cell in folder.cells_of(self.variant).values()}
+            for folder in (self.earlier, self.later)
+        ]
+        return sorted(seeds[0] & seeds[1] - {cell.begin["seed"] for cell, _ in self._common})
 
     @cached_property
     def before(self) -> Sample:
@@ -59,75 +104,128 @@ class Pair:
 
     @cached_property
     def after(self) -> Sample:
-        """The later runs, without those that are the same."""
+        """The later runs, without the shared ones."""
         return self.later.sample(self.variant, self.shared)
 
     @property
     def same(self) -> bool:
-        """Whether the later folder has no run of its own that ended."""
+        """Whether the later folder has no ended run that is not shared."""
         return bool(self.shared) and not (self.after.values or self.after.failures)
 
     @property
     def lost(self) -> bool:
-        """Whether no later run survives, the same ones included, where an earlier one does."""
+        """Whether no later run is successful, shared ones included, but an earlier one is."""
         later = self.later.sample(self.variant)
         return bool(self.before.values and later.failures and not later.values)
 
 
+def full_name(variant: str, folder: str) -> str:
+    """The name of a variant of a folder if several folders are compared."""
+    return f"{variant} ({folder})"
+
+
 def _outcome(cell: RunRecord) -> tuple[str, dict[Any, Any]]:
-    """What a run came to: its status, and every value by step and extractor."""
+    """The result of a run: its status, and every value by step and extractor."""
     return cell.status, {(row["step"], row["extractor"]): row["values"] for row in cell.metrics}
+
+
+def read_folders(paths: Sequence[Path], allow: Sequence[str]) -> tuple[list[Folder], list[str]]:
+    """The folders, and a line for each allowed difference.
+
+    Raises:
+        GanZooError: as in `gan_zoo.bench.compare.compare`.
+    """
+    if wrong := [name for name in allow if name not in MAY_DIFFER]:
+        raise GanZooError(f"{wrong[0]!r} cannot be allowed to differ; only {', '.join(MAY_DIFFER)} can")
+    folders = [_read_folder(path, label) for path, label in zip(paths, _labels(paths), strict=True)]
+    first = folders[0]
+    allowed: list[str] = []
+    refused: list[str] = []
+    for other in folders[1:]:
+        found = differences(first.protocol, other.protocol)
+        if first.results.metric != other.results.metric:
+            found["primary metric"] = (first.results.metric.title, other.results.metric.title)
+        if first.budget != other.budget:
+            found["budget"] = (first.budget, other.budget)
+        for field, (one, another) in found.items():
+            line = f"{TITLES.get(field, field)}: {one} in {first.label} and {another} in {other.label}"
+            if field in allow:
+                allowed.append(line)
+            else:
+                refused.append(f"{line}; --allow {field} accepts it" if field in MAY_DIFFER else line)
+    if refused:
+        raise GanZooError("\n".join(["the folders are not comparable: their protocols differ", *refused]))
+    return folders, allowed
+
+
+def _labels(paths: Sequence[Path]) -> list[str]:
+    """The names of the folders, with as many of their parents as make them unique."""
+    if len(paths) < 2:
+        raise GanZooError("one results folder cannot be compared; name two or more, the earlier run first")
+    whole = [Path(path).resolve() for path in paths]
+    if again := [path for place, path in enumerate(whole) if path in whole[:place]]:
+        raise GanZooError(f"results folder {str(paths[whole.index(again[0])])!r} is named twice; name each once")
+    count = 1
+    while len({path.parts[-count:] for path in whole}) < len(whole):
+        count += 1
+    return ["/".join(path.parts[-count:]) for path in whole]
+
+
+def _read_folder(path: Path, label: str) -> Folder:
+    manifest = read_manifest(path)
+    extractor = default_extractor(manifest)
+    if not extractor:
+        raise GanZooError(f"results folder {str(path)!r}: nothing was measured; leave it out")
+    cells = [cell for cell in read_runs(path) if cell.begin]
+    found = protocols(manifest, cells).get(extractor, [])
+    if not found:
+        raise GanZooError(f"results folder {str(path)!r}: nothing was measured yet; run its bench again to resume it")
+    if len(found) > 1:
+        unequal = "; ".join(
+            f"{TITLES[field]}: {one} and {other}" for field, (one, other) in differences(*found[:2]).items()
+        )
+        raise GanZooError(f"results folder {str(path)!r}: its rows have several protocols ({unequal}); separate them")
+    return Folder(label, read_records(path), cells, found[0])
 
 
 def pairs_of(folders: Sequence[Folder]) -> tuple[list[Pair], list[Pair]]:
     """Each variant in the first folder that has it, with each later folder; and those that the later one lacks."""
     found: list[Pair] = []
-    gone: list[Pair] = []
+    missing: list[Pair] = []
     for variant in dict.fromkeys(variant for folder in folders for variant in folder.variants):
         first = next(place for place, folder in enumerate(folders) if variant in folder.variants)
         for later in folders[first + 1 :]:
-            (found if variant in later.variants else gone).append(Pair(variant, folders[first], later))
-    return found, gone
+            (found if variant in later.variants else missing).append(Pair(variant, folders[first], later))
+    return found, missing
 
 
 def notes_on(pair: Pair) -> Iterator[str]:
-    """What the runs of a variant in two folders share, and in which settings they differ."""
+    """Which runs of a variant two folders share, and in which settings it differs."""
     both = f"in {pair.earlier.label} and {pair.later.label}"
-    out = f"left out of {pair.later.label} where it is tested"
-    for found, one, many in (
-        (pair.shared, f"is the same run, not a new one, {'so it is not tested' if pair.same else f'and is {out}'}",
-         f"are the same runs, not new ones, {'so they are not tested' if pair.same else f'and are {out}'}"),
-        (pair.rerun, "has the same settings, other values: another machine? It is taken as independent",
-         "have the same settings, other values: another machine? They are taken as independent"),
-        (pair.distinct, "is of different runs, taken as independent", "are different runs, taken as independent"),
-    ):  # fmt: skip
-        if found:
-            seeds, said = ("seed", one) if len(found) == 1 else ("seeds", many)
-            yield f"{pair.variant}: {seeds} {', '.join(map(str, found))} {both} {said}"
-    first, second = (folder.identity(pair.variant).get("variant") or {} for folder in (pair.earlier, pair.later))
-    codes = [folder.identity(pair.variant).get("code") for folder in (pair.earlier, pair.later)]
-    if all(isinstance(code, Mapping) for code in codes) and codes[0] != codes[1]:
-        unlike_code = (f"{key} {one} and {other}" for key, one, other in differences(codes[0], codes[1]))
-        yield f"{pair.variant} differs in code: {'; '.join(unlike_code)} {both}"
-    if unlike := sorted(_settings(first, second), key=_is_detail):
-        more = f" and {len(unlike) - _SHOWN} more" if len(unlike) > _SHOWN else ""
-        yield f"{pair.variant} differs in settings: {'; '.join(unlike[:_SHOWN])}{more} {both}"
+    shared = "not tested" if pair.same else f"left out of {pair.later.label} in the test"
+    for seeds, what in (
+        (pair.shared, f"the same runs, {shared}"),
+        (pair.rerun, "same settings, other values (another machine?), tested as independent runs"),
+        (pair.distinct, "different runs, tested as independent"),
+    ):
+        if seeds:
+            word = "seed" if len(seeds) == 1 else "seeds"
+            yield f"{pair.variant}: {word} {', '.join(map(str, seeds))} {both}: {what}"
+    identities = [folder.identity(pair.variant) for folder in (pair.earlier, pair.later)]
+    code, later_code = (identity.get("code") for identity in identities)
+    if isinstance(code, Mapping) and isinstance(later_code, Mapping) and code != later_code:
+        found = (f"{key} {one} and {other}" for key, one, other in nested_differences(code, later_code))
+        yield f"{pair.variant} differs in code: {'; '.join(found)} {both}"
+    settings = [less_prose(identity.get("variant") or {}) for identity in identities]
+    if all(settings) and (changed := _changed(*settings)):
+        more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+        yield f"{pair.variant} differs in settings: {'; '.join(changed[:_SHOWN])}{more} {both}"
 
 
-def _settings(first: Any, second: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
-    """The settings in which two descriptions of a variant differ, e.g. ``batch_size 64 and 512``."""
-    if isinstance(first, Mapping) and isinstance(second, Mapping):
-        for key in dict.fromkeys([*first, *second] if first and second else []):
-            if key not in PROSE:
-                yield from _settings(first.get(key, UNKNOWN), second.get(key, UNKNOWN), (*path, str(key)))
-    elif isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
-        for place, (one, other) in enumerate(zip(first, second, strict=True)):
-            yield from _settings(one, other, (*path, str(place)))
-    elif first != second:
-        one, other = (textwrap.shorten(str(value), _WIDTH, placeholder="...") for value in (first, second))
-        yield f"{'.'.join(path)} {one} and {other}"
-
-
-def _is_detail(setting: str) -> bool:
-    """Whether a setting comes last: one that other code records otherwise."""
-    return UNKNOWN in setting or "gan_zoo." in setting
+def _changed(first: Any, second: Any) -> list[str]:
+    """The settings that differ, e.g. ``batch_size 64 and 512``; last those that other code records differently."""
+    found = []
+    for key, *values in nested_differences(first, second):
+        one, other = (textwrap.shorten(str(value), _WIDTH, placeholder="...") for value in values)
+        found.append((None in values or "gan_zoo." in one + other, f"{key} {one} and {other}"))
+    return [line for _, line in sorted(found, key=lambda pair: pair[0])]

@@ -1,7 +1,7 @@
-"""What a figure was measured by, so that like is compared with like: the protocol of a row, and its fingerprint.
+"""How a value was measured, so that only comparable values are compared: the protocol of a row, and its fingerprint.
 
-Which weights of a generator were measured (raw or a moving average) is the variant's own choice: a column of the
-tables, no part of the protocol. Likewise its training budget.
+The weights of a generator that were measured (raw or a moving average) are a setting of the variant: a column of the
+tables, not part of the protocol. Likewise its training budget.
 """
 
 import dataclasses
@@ -20,31 +20,31 @@ DIGITS = 12
 TITLES: Mapping[str, str] = {
     "data": "data",
     "split": "reference split",
-    "side": "image side",
+    "side": "image size",
     "extractor": "extractor",
-    "n": "N",
+    "n": "num_samples",
     "precision": "precision",
     "versions": "versions",
 }
-"""Every field of a protocol by the name that a reader sees."""
-_SHOWN = 12  # hex digits of a long digest in words
+"""The title of every field of a protocol."""
+_SHOWN = 12  # hex digits of a digest in text
 PROSE = frozenset({"title", "paper", "deviations"})
-"""What a described variant says for people: it changes no number."""
-_AROUND = ("python", "gan_zoo")  # versions in a manifest that no cell's identity holds
+"""Descriptive keys of a described variant, which change no number."""
+_AROUND = ("python", "gan_zoo")  # versions of a manifest that are not in a run's identity
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """All that two figures must share to be ranked together, as recorded; ``not recorded`` where it is not.
+    """Everything that two values must share to be ranked together, as recorded; ``not recorded`` if it is not.
 
     Attributes:
         data: name of the data set and SHA-256 (hex) of its content, as loaded and resized.
-        split: what generated samples are compared with: ``test``, or ``truth`` (the density) for points.
-        side: shape of a sample where it is measured, e.g. ``32 x 32, 1 channel``; ``points in 2 dimensions``.
+        split: the reference: ``test``, or ``truth`` (the density) for points.
+        side: shape of a sample when it is measured, e.g. ``32 x 32, 1 channel``; ``points in 2 dimensions``.
         extractor: its name and SHA-256 (hex) of its weights.
-        n: samples measured.
-        precision: how exactly the networks multiply, a name of ``gan_zoo.options.PRECISIONS``.
-        versions: package and version of all that decides the numbers.
+        n: num_samples.
+        precision: numerical precision, a name of ``gan_zoo.options.PRECISIONS``.
+        versions: packages that decide the numbers, with their versions.
     """
 
     data: tuple[str, str]
@@ -62,14 +62,14 @@ class Protocol:
         return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
     def words(self) -> dict[str, str]:
-        """Every field for a reader, by its title."""
-        return {title: _said(getattr(self, field)) for field, title in TITLES.items()}
+        """Every field as text, by its title."""
+        return {title: _as_text(getattr(self, field)) for field, title in TITLES.items()}
 
 
 def fingerprint_of(begin: Row, metric: Row, manifest: Mapping[str, Any]) -> Protocol:
-    """The protocol of a row of metrics, with the row that its cell begins with and its folder's manifest.
+    """The protocol of a row of metrics, with the begin row of its run and the manifest of its folder.
 
-    What the cell's identity does not hold is taken from the manifest, which is of the same run.
+    What is not in the run's identity is taken from the manifest.
     """
     identity, data, name = begin.get("identity") or {}, manifest.get("data") or {}, str(metric.get("extractor", ""))
     of_extractor = (manifest.get("extractors") or {}).get(name) or {}
@@ -91,7 +91,7 @@ def fingerprint_of(begin: Row, metric: Row, manifest: Mapping[str, Any]) -> Prot
 
 
 def protocols(manifest: Mapping[str, Any], cells: Iterable[RunRecord]) -> dict[str, list[Protocol]]:
-    """The protocols in a folder's cells, by extractor: one each, unless rows of unlike runs lie in it."""
+    """The protocols of a folder's runs, by extractor: one each, unless its runs are not comparable."""
     found: dict[str, dict[Protocol, None]] = {}
     for cell in cells:
         for row in cell.metrics:
@@ -100,25 +100,25 @@ def protocols(manifest: Mapping[str, Any], cells: Iterable[RunRecord]) -> dict[s
 
 
 def settings_digest(described: Mapping[str, Any]) -> str:
-    """The first 12 hex digits of SHA-256 over a variant's settings, as its cells' identity describes them, less prose.
+    """The first 12 hex digits of SHA-256 over the described settings of a variant, without ``PROSE``.
 
-    The same for a variant that was just made and for one that was read back from a record.
+    Equal for a variant in memory and for one read from a record.
     """
     text = json.dumps(plain(less_prose(described)), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 
 def less_prose(value: Any) -> Any:
-    """A described variant without what it says for people."""
+    """A described variant without ``PROSE``."""
     if isinstance(value, Mapping):
         return {key: less_prose(inner) for key, inner in value.items() if key not in PROSE}
     return [less_prose(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def differences(first: Protocol, second: Protocol) -> dict[str, tuple[str, str]]:
-    """The fields in which two protocols differ, each with both values in words, e.g. ``{"n": ("2,000", "500")}``.
+    """The fields in which two protocols differ, each with both values as text, e.g. ``{"n": ("2,000", "500")}``.
 
-    Of the versions only those of packages that differ are named.
+    Versions are those of the packages that differ.
     """
     found = {}
     for field in TITLES:
@@ -126,13 +126,13 @@ def differences(first: Protocol, second: Protocol) -> dict[str, tuple[str, str]]
         if one == other:
             continue
         if field == "versions":
-            one, other = _apart(one, other), _apart(other, one)
-        found[field] = (_said(one), _said(other))
+            one, other = _only_in(one, other), _only_in(other, one)
+        found[field] = (_as_text(one), _as_text(other))
     return found
 
 
-def _apart(versions: tuple[tuple[str, str], ...], others: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """The versions that are not those of the others, with a package that is only among the others."""
+def _only_in(versions: tuple[tuple[str, str], ...], others: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """The versions that differ from those of the others, with ``not recorded`` for a package that is missing."""
     mine, theirs = dict(versions), dict(others)
     packages = sorted(package for package in mine | theirs if mine.get(package) != theirs.get(package))
     return tuple((package, mine.get(package, UNKNOWN)) for package in packages)
@@ -148,8 +148,8 @@ def _side(shape: Any) -> str:
     return UNKNOWN
 
 
-def _said(value: Any) -> str:
-    """A field's value in words."""
+def _as_text(value: Any) -> str:
+    """A field's value as text."""
     match value:
         case None | ():
             return UNKNOWN

@@ -1,4 +1,4 @@
-"""Which evaluations of a run belong to the budget that is asked for: an extended run has those of others too."""
+"""Which evaluations of a run belong to the requested budget: an extended run has those of other budgets as well."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,24 +35,21 @@ class Schedule:
         return cls(unit, float(amount), tuple(fractions))
 
     def spent(self, row: Mapping[str, Any]) -> float:
-        """How much of the budget had been used at a row of records, in its unit."""
+        """The part of the budget used at a row of records, in its unit."""
         return float(row.get("step", row.get("steps", 0)) if self.unit == "steps" else row.get(self.unit, 0))
 
     def reached(self, row: Mapping[str, Any]) -> bool:
-        """Whether the whole budget had been used at a row of records."""
+        """Whether the whole budget was used at a row of records."""
         return self.spent(row) >= self.amount - _SLACK
 
     def is_end(self, end: Mapping[str, Any]) -> bool:
-        """Whether the row that ended a run ended it for this budget, or a larger one that it failed within."""
+        """Whether a run's end row is its end for this budget, or for a larger one in which it failed."""
         if end["status"] in ("ok", "collapsed"):
             return self.reached(end)
-        return self._asked(end) >= self.amount - _SLACK
+        return self._requested(end) >= self.amount - _SLACK
 
     def evaluations(self, cell: "RunRecord") -> dict[float, int]:
-        """The steps at which the run was evaluated for this budget, by the fraction of the budget.
-
-        An evaluation belongs to the first step that reaches its amount.
-        """
+        """The steps of the evaluations of this budget, by its fraction: each the first step that reaches its amount."""
         rows = sorted([*cell.metrics, *cell.samples, *cell.points], key=lambda row: int(row["step"]))
         found = {}
         for fraction in self.fractions:
@@ -64,17 +61,17 @@ class Schedule:
     def _is_at(self, fraction: float, row: Mapping[str, Any], begin: Mapping[str, Any]) -> bool:
         amount = self.amount * fraction
         if self.unit == "seconds":
-            # No two runs share seconds, and a step may take many: the row tells what it was made for.
-            return abs(self._asked(row) * row["fraction"] - amount) < _SLACK
+            # Seconds never repeat exactly: the row names the budget that it was made for.
+            return abs(self._requested(row) * row["fraction"] - amount) < _SLACK
         return -_SLACK <= self.spent(row) - amount < self._one_step(row, begin) - _SLACK
 
     def beyond(self, row: Mapping[str, Any], begin: Mapping[str, Any]) -> bool:
-        """Whether training had gone at least a step beyond the budget at a row of records."""
+        """Whether training was at least one step beyond the budget at a row of records."""
         if self.unit == "seconds":
-            return self.spent(row) > self.amount and self._asked(row) > self.amount
+            return self.spent(row) > self.amount and self._requested(row) > self.amount
         return self.spent(row) >= self.amount + self._one_step(row, begin) - _SLACK
 
-    def _asked(self, row: Mapping[str, Any]) -> float:
+    def _requested(self, row: Mapping[str, Any]) -> float:
         """The budget that a row was made for, in this unit; 0 for another unit."""
         return float((row.get("budget") or {}).get(self.unit, 0))
 
@@ -87,7 +84,7 @@ class Schedule:
 
 
 def select(cell: "RunRecord", manifest: Mapping[str, Any]) -> "RunRecord":
-    """The run as the manifest's preset has it: with its name, overrides and budget, and with its evaluations alone.
+    """The run with the name, overrides and budget of the manifest's preset, and only its evaluations.
 
     Results of earlier versions, whose runs belong to one preset, stay as they are.
     """
@@ -100,7 +97,7 @@ def select(cell: "RunRecord", manifest: Mapping[str, Any]) -> "RunRecord":
     if not budget or not manifest.get("evaluate_at") or epoch is None or cell.begin.get("batch_size") is None:
         return cell
     schedule = Schedule.of(budget, manifest["evaluate_at"], epoch)
-    # Of two evaluations at one step the later counts: the end is one.
+    # Of two evaluations at one step the later counts.
     fractions = {step: fraction for fraction, step in schedule.evaluations(cell).items()}
     if "measurements" in manifest and cell.end and cell.end["status"] in RESULTS and not schedule.is_end(cell.end):
         cell.end = None

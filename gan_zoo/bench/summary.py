@@ -1,6 +1,5 @@
-"""What the tables say over seeds: estimates a variant and metric, and the comparisons that the suite declares."""
+"""Rows over seeds: the summary of each variant and metric, and the planned comparisons."""
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,18 +8,20 @@ import pandas as pd
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.statistics import MINIMUM_SEEDS, Sample, contrasts, estimate, failure_rate, is_failure
 
-FLOOR = "real"  # the variant under which the floor (training images against the reference) is recorded
+FLOOR = "real"  # the variant of the floor: training images measured against the reference
 STAMP = ["data", "preset", "precision", "departures"]
-SUMMARY = ["variant", "metric", "extractor", "mean", "low", "high", "seeds", "failures", "unfinished", "method",
-           "median", "best_mean", "best_low", "best_high", "runs", "failure_rate", "failure_low", "failure_high", "n",
-           *STAMP]  # fmt: skip
-CONTRASTS = ["variant", "baseline", "metric", "extractor", "ratio", "low", "high", "p", "p_adjusted", "verdict",
-             "effect", "effect_low", "effect_high", "improvement", "improvement_low", "improvement_high", "detectable",
-             "seeds", "baseline_seeds", "failures", "baseline_failures", *STAMP]  # fmt: skip
+EFFECTS = ["effect", "effect_low", "effect_high", "improvement", "improvement_low", "improvement_high", "detectable"]
+_ESTIMATE = ["mean", "low", "high", "seeds", "failures", "unfinished", "method", "median"]
+_BEST = ["best_mean", "best_low", "best_high"]
+_FAILURES = ["runs", "failure_rate", "failure_low", "failure_high"]
+_TESTS = ["ratio", "low", "high", "p", "p_adjusted", "verdict", *EFFECTS]
+_COUNTS = ["seeds", "baseline_seeds", "failures", "baseline_failures"]
+SUMMARY = ["variant", "metric", "extractor", *_ESTIMATE, *_BEST, *_FAILURES, "n", *STAMP]
+CONTRASTS = ["variant", "baseline", "metric", "extractor", *_TESTS, *_COUNTS, *STAMP]
 
 
 def samples(runs: pd.DataFrame, column: str) -> dict[str, Sample]:
-    """Every trained variant's surviving seeds in a column of ``runs``, and the count of its failures."""
+    """The values of each trained variant's successful seeds in a column of ``runs``, and its number of failures."""
     found = {}
     for variant in runs.loc[runs["variant"] != FLOOR, "variant"].unique():
         mine = runs[runs["variant"] == variant]
@@ -29,72 +30,95 @@ def samples(runs: pd.DataFrame, column: str) -> dict[str, Sample]:
     return found
 
 
-def contrast_rows(
-    runs: pd.DataFrame, metrics: pd.DataFrame, manifest: Mapping[str, Any], leading: str
-) -> Iterable[dict[str, Any]]:
-    """A row a declared pair and extractor; each extractor's are a family of their own, with a scale of its own.
+def scale_of(metric: str) -> dict[str, bool]:
+    """The arguments of the significance tests for a metric."""
+    return {"log": METRICS[metric].log, "lower_is_better": METRICS[metric].better == "lower"}
 
-    Data, preset, precision and departures are those of the first of the pair.
+
+def contrast_rows(
+    runs: pd.DataFrame, metrics: pd.DataFrame, manifest: Mapping[str, Any], metric: str
+) -> Iterable[dict[str, Any]]:
+    """A row per planned comparison and extractor; the comparisons of one extractor are one family.
+
+    Data, preset, precision and overrides are those of the first of the pair.
     """
-    if leading not in METRICS:
+    if metric not in METRICS:
         return
     stamps = runs.drop_duplicates("variant").set_index("variant")[STAMP].to_dict("index")
-    shape = {"log": METRICS[leading].log, "lower_is_better": METRICS[leading].better == "lower"}
-    for extractor in metrics.loc[metrics["metric"] == leading, "extractor"].unique():
-        found = samples(runs, f"final_{leading}_{extractor}")
-        for contrast in contrasts(found, _pairs(manifest, found), **shape):
-            facts = {name: getattr(contrast, name) for name in CONTRASTS if hasattr(contrast, name)}
-            facts |= {name: counts[0] for name, counts in (("seeds", contrast.seeds), ("failures", contrast.failures))}
-            yield facts | {
-                "variant": contrast.first, "baseline": contrast.second, "metric": leading, "extractor": extractor,
-                "baseline_seeds": contrast.seeds[1], "baseline_failures": contrast.failures[1],
+    for extractor in metrics.loc[metrics["metric"] == metric, "extractor"].unique():
+        found = samples(runs, f"final_{metric}_{extractor}")
+        for contrast in contrasts(found, _pairs(manifest, found), **scale_of(metric)):
+            yield {
+                **{name: getattr(contrast, name) for name in _TESTS},
                 **{str(key): value for key, value in stamps[contrast.first].items()},
-            }  # fmt: skip
+                "variant": contrast.first,
+                "baseline": contrast.second,
+                "metric": metric,
+                "extractor": extractor,
+                "seeds": contrast.seeds[0],
+                "baseline_seeds": contrast.seeds[1],
+                "failures": contrast.failures[0],
+                "baseline_failures": contrast.failures[1],
+            }
 
 
 def _pairs(manifest: Mapping[str, Any], found: Mapping[str, Sample]) -> list[tuple[str, str]]:
-    """The pairs that the run declared; of one that declares none, each against the first that can be compared."""
-    if (declared := manifest.get("contrasts")) is not None:
-        return [(first, second) for first, second in declared if {first, second} <= found.keys()]
-    able = [name for name, sample in found.items() if len(sample.values) >= MINIMUM_SEEDS]
-    baseline = next(iter(able or found))
+    """The pairs of the manifest; if it has none, each variant against the first one with enough seeds."""
+    planned = manifest.get("contrasts")
+    if planned is not None:
+        return [(first, second) for first, second in planned if {first, second} <= found.keys()]
+    testable = [name for name, sample in found.items() if len(sample.values) >= MINIMUM_SEEDS]
+    baseline = next(iter(testable or found))
     return [(name, baseline) for name in found if name != baseline]
 
 
 def summary_rows(
-    runs: pd.DataFrame, metrics: pd.DataFrame, own: str, leading: str, classes: int | None
+    runs: pd.DataFrame, metrics: pd.DataFrame, extractor: str, metric: str, classes: int | None
 ) -> Iterable[dict[str, Any]]:
-    """A row a variant, extractor and metric, the data's own extractor first; ``classes`` bound the modes of points."""
+    """A row per variant, extractor and metric, the default ``extractor`` first; ``metric`` is the one that ranks.
+
+    ``classes`` is the upper bound of the modes of points.
+    """
     for variant in runs["variant"].unique():
-        mine, measured = runs[runs["variant"] == variant], metrics[metrics["variant"] == variant]
-        pairs = set(zip(measured["extractor"], measured["metric"], strict=True)) | {(own, leading)}
-        for extractor, metric in sorted(pairs, key=lambda pair: (pair[0] != own, pair[0], metric_order(pair[1]))):
-            n = measured.loc[(measured["extractor"] == extractor) & (measured["metric"] == metric), "n"]
-            limits = METRICS[metric].limits(classes) if metric in METRICS else (-math.inf, math.inf)
-            yield _summary_row(mine, metric, extractor, limits) | {"n": n.iloc[-1] if len(n) else None}
+        mine = runs[runs["variant"] == variant]
+        measured = metrics[metrics["variant"] == variant]
+        pairs = set(zip(measured["extractor"], measured["metric"], strict=True)) | {(extractor, metric)}
+        for pair in sorted(pairs, key=lambda pair: (pair[0] != extractor, pair[0], metric_order(pair[1]))):
+            n = measured.loc[(measured["extractor"] == pair[0]) & (measured["metric"] == pair[1]), "n"]
+            row = _summary_row(mine, pair[1], pair[0], classes)
+            yield row | {"n": n.iloc[-1] if len(n) else None}
 
 
-def _summary_row(runs: pd.DataFrame, metric: str, extractor: str, limits: tuple[float, float]) -> dict[str, Any]:
-    survivors = runs[runs["status"] == "ok"]
+def _summary_row(runs: pd.DataFrame, metric: str, extractor: str, classes: int | None) -> dict[str, Any]:
+    successful = runs[runs["status"] == "ok"]
     values = {
-        moment: [float(value) for value in survivors.get(f"{moment}_{metric}_{extractor}", pd.Series(dtype=float))]
+        moment: [float(value) for value in successful.get(f"{moment}_{metric}_{extractor}", pd.Series(dtype=float))]
         for moment in ("final", "best")
     }
-    final, best = (estimate(metric, values[moment], bounds=limits) for moment in ("final", "best"))
+    bounds = METRICS[metric].limits(classes)
+    log = METRICS[metric].log
+    final = estimate(values["final"], log=log, bounds=bounds)
+    best = estimate(values["best"], log=log, bounds=bounds)
     ended = runs["status"] != "unfinished"
     failures = failure_rate(int(runs["status"].map(is_failure).sum()), int(ended.sum()))
     return {
         **{key: runs[key].iloc[0] for key in ("variant", *STAMP)},
-        "metric": metric, "extractor": extractor,
-        "mean": final.mean, "low": final.low, "high": final.high, "seeds": final.seeds, "method": final.method,
+        **vars(final),
+        "metric": metric,
+        "extractor": extractor,
         "failures": failures.count,
-        "unfinished": int((runs["status"] == "unfinished").sum()),
-        "runs": failures.of, "failure_rate": failures.share, "failure_low": failures.low, "failure_high": failures.high,
+        "unfinished": int((~ended).sum()),
+        "runs": failures.of,
+        "failure_rate": failures.share,
+        "failure_low": failures.low,
+        "failure_high": failures.high,
         "median": pd.Series(values["final"], dtype=float).median(),
-        "best_mean": best.mean, "best_low": best.low, "best_high": best.high,
-    }  # fmt: skip
+        "best_mean": best.mean,
+        "best_low": best.low,
+        "best_high": best.high,
+    }
 
 
 def metric_order(metric: str) -> int:
-    """A metric's place in the catalogue; unknown ones come last."""
+    """A metric's place in the registry; unknown ones come last."""
     return list(METRICS).index(metric) if metric in METRICS else len(METRICS)

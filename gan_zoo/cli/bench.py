@@ -48,6 +48,6 @@ def report(
 ) -> None:
     """Write tables, plots and report again from the records."""
     from gan_zoo.cli import ranking
-    from gan_zoo.report.write import write_report
+    from gan_zoo.report.context import write_report
 
     ranking.print_report(folder, write_report(folder), context.obj())

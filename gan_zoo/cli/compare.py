@@ -1,7 +1,7 @@
-"""The verb that puts results folders side by side; what is slow to import waits, for help must answer at once."""
+"""The command that compares results folders; slow imports are inside functions, because help must print at once."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 EPILOG = "Example: gan-zoo compare results/mnist-quick runs/mine --allow versions --fail-on-regression"
 Columns = dict[str, list[str]]
+_TEXT = ("variant (folder)", "variant", "verdict", "later", "earlier", "seeds", "failed")
 
 
 def compare(
@@ -25,20 +26,20 @@ def compare(
     allow: Annotated[
         str | None,
         typer.Option(
-            help="What may differ, with commas between: precision, versions (of torch and the like), budget.",
+            help="Accept a difference in any of these, separated by commas: precision, versions, budget.",
             show_default=False,
         ),
     ] = None,
     fail_on_regression: Annotated[
         bool,
-        typer.Option("--fail-on-regression", help="Exit with status 1 where a variant is worse than it was, or gone."),
+        typer.Option("--fail-on-regression", help="Exit with status 1 if a variant is worse than before, or missing."),
     ] = False,
 ) -> None:
     """Rank the variants of several results folders together.
 
     A variant that is in two folders is tested, the later run against the earlier one.
 
-    Folders that were measured unlike (other data, split, image side, extractor or N) are refused, with what differs.
+    Folders that differ in data, split, image size, extractor or num_samples are refused, with the differences.
     """
     from rich.console import Console
 
@@ -50,31 +51,31 @@ def compare(
         _write(found, out)
     _print(found, Console())
     if fail_on_regression and (found.regressions or found.missing):
-        for how, names in (("worse than before", found.regressions), ("not there any more", [*found.missing])):
+        for how, names in (("worse than before", found.regressions), ("missing", [*found.missing])):
             if names:
                 print(f"regression: {how}: {', '.join(names)}", file=sys.stderr)
         raise typer.Exit(1)
 
 
 def _facts(found: "Comparison") -> str:
-    """What all figures share, in one line."""
+    """What all values share, in one line."""
     protocol, metric = found.protocol, found.metric
     extractor = f"extractor {protocol.extractor[0]}"
-    measured = [protocol.data[0], protocol.side, f"{protocol.split} split", extractor, f"N = {protocol.n:,}"]
+    measured = [protocol.data[0], protocol.side, f"{protocol.split} split", extractor, f"num_samples {protocol.n:,}"]
     return f"{', '.join([*measured, protocol.precision])}: final {metric.title}, {metric.better} is better"
 
 
 def _ranking(found: "Comparison") -> Columns:
     """The ranking as text, column by column."""
     from gan_zoo import text
-    from gan_zoo.report.findings import TIED
+    from gan_zoo.bench.results import SIMILAR
 
     heads = ("rank", "variant (folder)", f"{found.metric.title} [95%]", "seeds", "failed")
-    rows: list[tuple[str, ...]] = []
+    rows = []
     for row in found.ranking.to_dict("records"):
-        value = text.estimate(row["mean"], row["low"], row["high"])
+        mark = SIMILAR if row["tied"] and row["rank"] != 1 else ""
         counts = (text.count(row["seeds"]), text.count(row["failures"]))
-        mark = TIED if row["tied"] and row["rank"] != 1 else ""
+        value = text.estimate(row["mean"], row["low"], row["high"])
         rows.append((f"{text.count(row['rank'])}{mark}", row["name"], value, *counts))
     return _columns(heads, rows)
 
@@ -83,85 +84,81 @@ def _contrasts(found: "Comparison") -> Columns:
     """Later against earlier as text, column by column."""
     from gan_zoo import text
     from gan_zoo.bench.compare import FAILED
-    from gan_zoo.statistics import GEOMETRIC
 
-    measure = "ratio" if found.metric.name in GEOMETRIC else "difference"
+    measure = "ratio" if found.metric.log else "difference"
     heads = ("variant", "verdict", f"{measure} [95%]", "p (Holm)", "later", "earlier", "seeds", "failed", "detectable")
-    rows: list[tuple[str, ...]] = []
+    rows = []
     for row in found.contrasts.to_dict("records"):
-        because = f" ({row['because']})" if row["because"] else ""
-        counts = (f"{row[f'{fact}_later']} and {row[f'{fact}_earlier']}" for fact in ("seeds", "failures"))
-        p = row["p_failures" if row["because"] == FAILED else "p_adjusted"]
-        rows.append((row["variant"], f"{row['verdict']}{because}", text.estimate(row["ratio"], row["low"], row["high"]),
-                     text.probability(p), row["later"], row["earlier"], *counts,
-                     text.number(row["detectable"])))  # fmt: skip
+        verdict = f"{row['verdict']} ({row['because']})" if row["because"] else row["verdict"]
+        p = text.probability(row["p_failures" if row["because"] == FAILED else "p_adjusted"])
+        ratio = text.estimate(row["ratio"], row["low"], row["high"])
+        counts = [f"{row[f'{fact}_later']} and {row[f'{fact}_earlier']}" for fact in ("seeds", "failures")]
+        detectable = text.number(row["detectable"])
+        rows.append((row["variant"], verdict, ratio, p, row["later"], row["earlier"], *counts, detectable))
     return _columns(heads, rows)
 
 
-def _ties(found: "Comparison") -> str:
-    """What the mark of the ranking says; empty where no variant has it."""
-    from gan_zoo.report.findings import TIED
-
-    tied = found.ranking["tied"] & (found.ranking["rank"] != 1)
-    return f"{TIED} tied with the best: no difference from it was shown" if tied.any() else ""
+def _columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Columns:
+    return {head: [row[place] for row in rows] for place, head in enumerate(heads)}
 
 
-def _threshold(found: "Comparison") -> str:
-    """What the p values are held against."""
+def _mark(found: "Comparison") -> str:
+    """The meaning of the mark in the ranking; empty if no variant has it."""
+    from gan_zoo.bench.results import SIMILAR
+
+    marked = found.ranking["tied"] & (found.ranking["rank"] != 1)
+    return f"{SIMILAR} not significantly different from the best" if marked.any() else ""
+
+
+def _level(found: "Comparison") -> str:
+    """The significance level of the p-values."""
     from gan_zoo.bench.compare import FAILED
 
-    said = f"p (Holm) is held against {100 * found.alpha:.3g}%"
+    level = f"significant: p (Holm) at most {100 * found.alpha:.3g}%"
     if FAILED in found.contrasts["because"].to_numpy():
-        said += "; beside (failures) it is that of Fisher's test, and to lose all survivors needs none"
-    return said
-
-
-def _columns(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> Columns:
-    return {head: [str(row[place]) for row in rows] for place, head in enumerate(heads)}
+        level += "; (failures): Fisher's test, or no successful seed left"
+    return level
 
 
 def _print(found: "Comparison", console: Any) -> None:
     from gan_zoo.cli.table import fitted
 
-    def say(line: str) -> None:
+    def output(line: str) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
-    say(_facts(found))
+    output(_facts(found))
     console.print(fitted(_ranking(found), console.width))
-    if ties := _ties(found):
-        say(ties)
+    if mark := _mark(found):
+        output(mark)
     if len(found.contrasts):
-        say("Later against earlier:")
+        output("Later against earlier:")
         console.print(fitted(_contrasts(found), console.width))
-        say(_threshold(found))
+        output(_level(found))
     for note in found.notes:
-        say(f"note: {note}")
+        output(f"note: {note}")
 
 
 def _write(found: "Comparison", out: Path) -> None:
-    """Write both tables as CSV, and both with the notes as markdown."""
+    """Write both tables as CSV, and both with the notes as Markdown."""
     from gan_zoo.io import atomic_write
+    from gan_zoo.text import markdown_table
+
+    def table(columns: Columns) -> str:
+        return markdown_table(list(columns), zip(*columns.values(), strict=True), _TEXT)
 
     for name, frame in (("compare", found.ranking), ("contrasts", found.contrasts)):
         atomic_write(out / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
-    parts = ["# Results side by side", f"{_facts(found)}.", _grid(_ranking(found))]
-    if ties := _ties(found):
-        parts.append(f"{ties}.")
+    parts = ["# Comparison of results", f"{_facts(found)}.", table(_ranking(found))]
+    if mark := _mark(found):
+        parts.append(f"{mark}.")
     if len(found.contrasts):
-        reading = (
-            "Welch's test on the final values of surviving seeds (on their logarithms for a ratio), and Fisher's exact "
-            f"test for more failures than before, each adjusted by Holm over the rows of this table. "
-            f"{_threshold(found)}. Both tests and the ties of the ranking share an error rate of 5%. The interval is "
-            "that of one row, not adjusted. *Detectable* is the smallest true ratio (or difference) that these seeds "
-            "would have shown with 80% power."
+        method = (
+            "Welch's test on the final values of the successful seeds (on their logarithms for a ratio), and Fisher's "
+            "exact test for more failures than before, each adjusted by Holm's method over the rows of this table; "
+            f"{_level(found)}. Both tests and the ranking share an error rate of 5%. The interval is not adjusted. "
+            "Detectable: minimum detectable ratio or difference (80% power)."
         )
-        parts += ["## Later against earlier", _grid(_contrasts(found)), reading]
+        parts += ["## Later against earlier", table(_contrasts(found)), method]
     if found.notes:
         parts += ["## Notes", "\n".join(f"- {note}" for note in found.notes)]
     atomic_write(out / "compare.md", "\n\n".join(parts) + "\n")
-
-
-def _grid(columns: Mapping[str, list[str]]) -> str:
-    """A markdown table."""
-    lines = [list(columns), ["---"] * len(columns), *(list(row) for row in zip(*columns.values(), strict=True))]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

@@ -8,13 +8,15 @@ from rich.markup import escape
 
 from gan_zoo import text
 from gan_zoo.bench.records import damages, read_manifest
-from gan_zoo.bench.tables import FLOOR, own_extractor, tables
+from gan_zoo.bench.results import SIMILAR, default_extractor
+from gan_zoo.bench.summary import FLOOR
+from gan_zoo.bench.tables import read_records
 from gan_zoo.cli.table import fitted
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.registry import METRICS
+from gan_zoo.report.figures.style import data_title
 from gan_zoo.report.findings import ranking_table
-from gan_zoo.report.style import data_title
-from gan_zoo.statistics.samples import MINIMUM_SEEDS
+from gan_zoo.statistics import MINIMUM_SEEDS
 
 if TYPE_CHECKING:
     from gan_zoo.api import Outcome
@@ -32,7 +34,7 @@ SHORT = {
     "failures": "failed",
 }
 RANKING = ("rank", "variant", "FID [95%]", "JSD [95%]", "modes", "KID", "label acc.", "seeds", "failed")
-"""The first columns of the ranking on a terminal; the others follow while they fit."""
+"""The first columns of the ranking on a terminal; the others follow as far as they fit."""
 
 
 def print_ranking(folder: Path, console: Console) -> None:
@@ -40,13 +42,13 @@ def print_ranking(folder: Path, console: Console) -> None:
     manifest, frame = read_manifest(folder), ranking_table(folder)
     known = [("preset", "preset"), ("num_samples", "n"), ("", "device"), ("", "precision")]
     facts = [data_title(manifest), *(f"{name} {manifest[key]}".strip() for name, key in known if manifest.get(key))]
-    console.print(", ".join([*facts, own_extractor(manifest)]), highlight=False, markup=False, soft_wrap=True)
+    console.print(", ".join([*facts, default_extractor(manifest)]), highlight=False, markup=False, soft_wrap=True)
     frame = frame.rename(columns=SHORT)
     heads = [head for head in RANKING if head in frame.columns]
     heads += [head for head in frame.columns if head not in RANKING]
     console.print(fitted({head: frame[head].astype(str).tolist() for head in heads}, console.width))
-    if frame["rank"].str.endswith("=").any():
-        console.print("= not significantly different from the best", highlight=False, soft_wrap=True)
+    if frame["rank"].str.endswith(SIMILAR).any():
+        console.print(f"{SIMILAR} not significantly different from the best", highlight=False, soft_wrap=True)
     if frame["variant"].str.endswith("†").any():
         console.print("† with overrides of the preset, which the report lists", highlight=False, soft_wrap=True)
     if len(manifest["seeds"]) < MINIMUM_SEEDS:
@@ -55,18 +57,18 @@ def print_ranking(folder: Path, console: Console) -> None:
 
 
 def print_run(folder: Path, console: Console) -> None:
-    """Status, length and final metrics of a single training run, beside those of real images."""
-    frames, own = tables(folder), own_extractor(read_manifest(folder))
-    runs, metrics = frames["runs"], frames["metrics"]
+    """Status, length and final metrics of a single training run, and those of real images."""
+    results = read_records(folder)
+    default, runs, metrics = results.extractor, results.runs, results.metrics
     for run in runs[runs["variant"] != FLOOR].to_dict("records"):
         why = f" ({run['message']})" if run["message"] else ""
-        facts = f"{text.count(run['steps'])} steps, {text.count(run['images'])} {_kind(folder)}"
+        facts = f"{text.count(run['steps'])} steps, {text.count(run['images'])} {results.samples}"
         line = f"{run['variant']}: {run['status']}{why}, {facts} in {text.number(run['seconds'])} s of training"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    final = metrics[(metrics["fraction"] >= 1) & (metrics["extractor"] == own)]
+    final = metrics[(metrics["fraction"] >= 1) & (metrics["extractor"] == default)]
     if final.empty:
         return
-    columns = {f"{own}, {final['n'].iloc[0]:,} samples": [METRICS[name].title for name in final["metric"].unique()]}
+    columns = {f"{default}, {final['n'].iloc[0]:,} samples": [METRICS[name].title for name in final["metric"].unique()]}
     for variant in reversed(final["variant"].unique()):
         values = final[final["variant"] == variant].set_index("metric")["value"]
         head = "real images" if variant == FLOOR else variant
@@ -75,12 +77,8 @@ def print_run(folder: Path, console: Console) -> None:
     console.print(fitted(columns, console.width))
 
 
-def _kind(folder: Path) -> str:
-    return str(read_manifest(folder)["data"].get("kind", "images"))
-
-
 def print_report(folder: Path, report: Path, console: Console) -> None:
-    """The ranking of a results folder, what of its records is damaged, and where its report is."""
+    """The ranking of a results folder, its damaged records, and the path of its report."""
     for line in damages(folder):
         console.print(f"[bold yellow]note:[/] {escape(line)}", highlight=False, soft_wrap=True)
     if read_manifest(folder).get("single"):
@@ -91,7 +89,7 @@ def print_report(folder: Path, report: Path, console: Console) -> None:
 
 
 def print_outcome(outcome: "Outcome", console: Console) -> None:
-    """What a suite came to.
+    """The result of a suite.
 
     Raises:
         GanZooError: a run ended in an error or timeout.

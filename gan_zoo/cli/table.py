@@ -14,9 +14,9 @@ _WRAPPED_WIDTH, _GAP, _EDGES = 16, 2, 2
 
 
 def fitted(columns: Mapping[str, list[str]], width: int, wrapped: Sequence[str] = ()) -> "Table":
-    """A compact table of the columns that fit into ``width``, the last ones left out where they do not.
+    """A compact table of the columns that fit into ``width``; the last ones are left out if they do not.
 
-    Only ``wrapped`` columns may break their lines. Text stands at the left, numbers at the right.
+    Only ``wrapped`` columns may break their lines. Text is aligned to the left, numbers to the right.
     """
     from rich import box
     from rich.cells import cell_len
@@ -30,7 +30,7 @@ def fitted(columns: Mapping[str, list[str]], width: int, wrapped: Sequence[str] 
         left -= (min(wide, _WRAPPED_WIDTH) if head in wrapped else wide) + _GAP
         if left < 0:
             break
-        # A dash, or nothing, stands for a number that is not there.
+        # A dash, or nothing, is a missing number.
         numbers = all(cell[:1].isdigit() or not cell[:1].isalnum() for cell in cells)
         table.add_column(escape(head), justify="right" if numbers else "left", no_wrap=head not in wrapped)
     for row in zip(*list(columns.values())[: len(table.columns)], strict=True):

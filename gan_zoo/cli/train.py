@@ -93,6 +93,7 @@ def sample(
     """Draw images from a trained generator."""
     from gan_zoo import api, registry
     from gan_zoo.io import check_writable
+    from gan_zoo.metrics.evaluator import save_samples
 
     for path in plugin or []:
         registry.load_plugin(path)

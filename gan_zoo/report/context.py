@@ -1,216 +1,211 @@
-"""What both forms of the report say, worked out once: the templates only lay it out."""
+"""The report of a results folder: tables, figures, sample images, report.md and a self-contained report.html."""
 
+import base64
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from gan_zoo import text
-from gan_zoo.bench.tables import FLOOR, Results, own_extractor, ranked_by
+from gan_zoo.bench.records import read_manifest, read_runs
+from gan_zoo.bench.results import Entry, Results
+from gan_zoo.bench.tables import write_tables
+from gan_zoo.errors import GanZooError
+from gan_zoo.io import atomic_write
 from gan_zoo.metrics.registry import METRICS
-from gan_zoo.options import EXACT
-from gan_zoo.report import comparisons
-from gan_zoo.report.findings import MAIN, Entry, findings, leading, nothing_measured, rank, summary_lines
-from gan_zoo.report.pictures import Picture
+from gan_zoo.report.figures import write_figures
+from gan_zoo.report.figures.curves import default_first
+from gan_zoo.report.figures.samples import SampleImage, write_samples
+from gan_zoo.report.figures.style import data_title
+from gan_zoo.report.findings import MAIN, findings
+from gan_zoo.report.methods import methods
 from gan_zoo.report.published import published_table
-from gan_zoo.report.style import data_title, floor_of, samples_of
-from gan_zoo.report.time_to_target import reach_caption, reach_table
-from gan_zoo.statistics import GEOMETRIC
+from gan_zoo.report.tables import (
+    best_and_final,
+    caption,
+    comparison_table,
+    failures,
+    glossary,
+    mebibytes,
+    metric_table,
+    published,
+    run_table,
+    time_table,
+)
 
-Table = dict[str, Any]  # columns: list of (title, arrow); rows: list of dicts with an entry and its cells
+
+def write_report(folder: Path) -> Path:
+    """Write the report of a results folder from its records; returns the path of report.html.
+
+    Raises:
+        GanZooError: the folder is missing, is no results folder, or has a damaged manifest.
+        StorageError: the folder cannot be written to.
+    """
+    folder = Path(folder)
+    data = read_manifest(folder).get("data")
+    if not isinstance(data, dict) or not {"name", "title"} <= data.keys():
+        raise GanZooError(f"{folder / 'manifest.json'} does not name its data; run the bench again with the same --out")
+    results = write_tables(folder)
+    figures = write_figures(results, folder)
+    cells = [cell for cell in read_runs(folder) if cell.begin]
+    samples, unreadable = write_samples(folder, results.manifest, cells)
+    page = context(results, samples, unreadable) | {"figures": list(figures.items())}
+    templates = environment(folder)
+    atomic_write(folder / "report.md", tidy(templates.get_template("report.md.j2").render(page)))
+    atomic_write(folder / "report.html", templates.get_template("report.html.j2").render(page))
+    return folder / "report.html"
 
 
-def view(results: Results, pictures: list[Picture], notices: list[str]) -> dict[str, Any]:
+def environment(folder: Path) -> Environment:
+    """The templates of reports, with filters for pages in this folder."""
+    environment = Environment(
+        loader=PackageLoader("gan_zoo.report"),
+        autoescape=select_autoescape(["html.j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["inline"] = _inline
+    environment.filters["relative"] = lambda path: path.relative_to(folder).as_posix()
+    environment.filters["md"] = text.markdown
+    return environment
+
+
+def _inline(path: Path) -> str:
+    """A PNG file as a data URI, so that the page needs no other file."""
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+
+
+def tidy(markdown: str) -> str:
+    """Markdown without runs of empty lines."""
+    return re.sub(r"\n{3,}", "\n\n", markdown).strip() + "\n"
+
+
+def context(results: Results, samples: list[SampleImage], unreadable: list[str]) -> dict[str, Any]:
     """Everything that a template needs, as text or as plain values."""
-    manifest, entries = results.manifest, rank(results)
-    own = own_extractor(manifest)
+    manifest = results.manifest
+    title = data_title(manifest)
+    facts = [title, f"{manifest.get('preset', '')} preset", manifest.get("precision"), manifest.get("device")]
+    measured = set(results.metrics["metric"])
+    extractors = default_first(results.metrics["extractor"].unique(), results)
+    reached = time_table(results)
+    study = published_table(results)
     return {
-        "title": data_title(manifest), "heading": heading(manifest), "preset": manifest.get("preset", ""),
-        "precision": manifest.get("precision", ""), "device": manifest.get("device", ""),
-        "date": str(manifest.get("started", ""))[:10], "note": manifest["data"].get("note", ""),
-        "entries": entries, "findings": findings(results, entries) + comparisons.sentences(results),
-        "contrasts": comparisons.rows(results), "contrasts_explained": comparisons.explanation(results),
-        "leading": leading(results), "geometric": leading(results).name in GEOMETRIC,
-        "samples": samples_of(manifest), "measured": not nothing_measured(results), "of_truth": floor_of(manifest),
-        "ranking": metric_table(results, entries, own, [name for name in MAIN if name in METRICS]),
-        "caption": caption(results, own),
-        "departures": departures(entries),
-        "best_final": best_and_final(results, entries, own),
-        "reached": reach_table(results), "reached_caption": reach_caption(results),
-        "published": published_table(results),
-        "extractors": [(name, metric_table(results, entries, name, list(METRICS)), caption(results, name))
-                       for name in sorted(results.metrics["extractor"].unique(), key=lambda name: name != own)],
-        "own": own, "metrics": [METRICS[name] for name in METRICS if name in set(results.metrics["metric"])],
-        "galleries": galleries(results, entries, pictures),
-        "failures": failures(results.runs), "runs": run_rows(results, own), "protocol": protocol(manifest),
-        "notices": [*manifest.get("notices", []), *notices],
-    }  # fmt: skip
+        "heading": str(manifest.get("title") or f"GAN variants on {title}"),
+        "facts": [*filter(None, [*facts, str(manifest.get("started", ""))[:10]])],
+        "note": manifest["data"].get("note", ""),
+        "metric": results.metric,
+        "measured": results.measured,
+        "samples": results.samples,
+        "extractor": results.extractor,
+        "ranking": metric_table(results, results.extractor, [name for name in MAIN if name in METRICS], ranks=True),
+        "caption": caption(results, results.extractor),
+        "findings": findings(results),
+        "overrides": overrides(results.ranking),
+        "comparisons": comparison_table(results),
+        "best": best_and_final(results),
+        "reached": reached,
+        "galleries": galleries(results, samples),
+        "extractors": [
+            (name, metric_table(results, name, list(METRICS)), caption(results, name)) for name in extractors
+        ],
+        "glossary": glossary(measured),
+        "published": {**study, "table": published(study)},
+        "failures": failures(results),
+        "runs": run_table(results),
+        "methods": methods(results, bool(reached.rows)),
+        "protocol": protocol(manifest),
+        "notices": [*manifest.get("notices", []), *_notices(results, unreadable)],
+    }
 
 
-def heading(manifest: dict[str, Any]) -> str:
-    """The suite's title, or one with the data set's."""
-    return str(manifest.get("title") or f"GAN variants on {data_title(manifest)}")
+def _notices(results: Results, unreadable: list[str]) -> list[str]:
+    runs, notices = len(results.manifest["cells"]), []
+    if runs > len(results.runs):
+        missing = f"{runs - len(results.runs)} of {text.plural(runs, 'run')}"
+        notices.append(f"{missing} not started: the suite is running, or can be resumed.")
+    if unreadable:
+        notices.append(f"{text.plural(len(unreadable), 'sample image')} unreadable, the first is {unreadable[0]}.")
+    return notices
 
 
-def departures(entries: list[Entry]) -> list[tuple[str, str]]:
-    """How variants depart from their articles: what all that do have in common once, then what each has beside it."""
+def overrides(entries: list[Entry]) -> list[tuple[str, str]]:
+    """The overridden settings: first those that all marked variants share, then the others of each."""
     found = {entry.label: entry.departures.split("; ") for entry in entries if entry.departures}
     first = next(iter(found.values())) if len(found) > 1 else []
     common = [part for part in first if all(part in parts for parts in found.values())]
     rest = {label: [part for part in parts if part not in common] for label, parts in found.items()}
     named = [(label, "; ".join(parts)) for label, parts in rest.items() if parts]
-    return [("all variants marked so", "; ".join(common)), *named] if common else named
+    return [("all marked variants", "; ".join(common)), *named] if common else named
 
 
-def metric_table(results: Results, entries: list[Entry], extractor: str, names: list[str]) -> Table:
-    """Final values under one extractor: a column a metric that any variant has, a row a variant."""
-    lines, rows = summary_lines(results, extractor), []
-    measured = {metric for (_, metric), line in lines.items() if text.known(line["mean"])}
-    names = [name for name in names if name in measured]
-    for entry in entries:
-        failures = (text.share(entry.failures), text.percent(entry.failures.low, entry.failures.high))
-        failures = (text.NOTHING, "") if entry.kind == "floor" else failures
-        found = [lines.get((entry.variant, name), {}) for name in names]
-        cells = [(text.number(line.get("mean")), text.interval(line.get("low"), line.get("high"))) for line in found]
-        time = text.duration(entry.seconds) if entry.kind == "ranked" else text.NOTHING
-        rows.append({"entry": entry, "cells": cells, "time": time, "failures": failures})
-    return {"metrics": [METRICS[name] for name in names], "rows": rows}
-
-
-def caption(results: Results, extractor: str) -> str:
-    """How the figures of a table were made: N, extractor, seeds, reference, weights, interval."""
-    rows = results.metrics[results.metrics["extractor"] == extractor]
-    if rows.empty:
-        return "Nothing was measured: the notices say why."
-    trained = rows[rows["variant"] != FLOOR]
-    counts = text.listed([text.count(n) for n in sorted(rows["n"].dropna().unique())])
-    weights = text.listed(sorted(set(trained["weights"]) - {""})) or text.NOTHING
-    seeds = ", ".join(str(seed) for seed in sorted(rows["seed"].unique()))
-    points, references = samples_of(results.manifest) == "points", sorted(set(rows["reference"]))
-    source = "" if points else f"features of {extractor}, "
-    kept = [METRICS[name].title for name in sorted(set(rows["metric"]) & set(GEOMETRIC))]
-    geometric = f"; for {text.listed(kept)} the geometric mean, with t on the logarithm" if kept else ""
-    conditional = (results.runs["conditioning"] != "none").any() and not points
-    asked = (
-        " Conditional variants were asked for the classes of the reference images; Class KL and Label accuracy tell "
-        "whether they drew them."
-    )
-    return (
-        f"{data_title(results.manifest)}, {results.manifest.get('preset', '')} preset, "
-        f"{results.manifest.get('precision', EXACT)}. Values at the end of the "
-        f"budget, N = {counts} samples a seed, {source}reference: the "
-        f"{text.listed(references)}{'' if points else ' split'}, {weights} weights, seeds {seeds}. Mean over surviving "
-        f"seeds and 95% interval (Student's t{geometric}). The row real is the floor: {floor_of(results.manifest)} in "
-        f"place of generated ones, at the same N.{asked if conditional else ''}"
-    )
-
-
-def best_and_final(results: Results, entries: list[Entry], own: str) -> list[dict[str, str]]:
-    """Each ranked variant's leading measure at its best evaluation and at the last."""
-    lines, rows = summary_lines(results, own), []
-    images = results.metrics.drop_duplicates(["variant", "seed", "step"])[["variant", "seed", "step", "images"]]
-    best = results.runs[results.runs["status"] == "ok"].drop(columns="images")
-    best = best.merge(images, left_on=["variant", "seed", "best_step"], right_on=["variant", "seed", "step"])
-    for entry in entries:
-        if entry.kind == "ranked":
-            line, seen = (
-                lines[entry.variant, ranked_by(results.manifest)],
-                best.loc[best["variant"] == entry.variant, "images"],
-            )
-            rows.append({
-                "variant": entry.label,
-                "best": text.estimate(line["best_mean"], line["best_low"], line["best_high"]),
-                "at": text.count(seen.median()) if len(seen) else text.NOTHING,
-                "final": text.estimate(line["mean"], line["low"], line["high"]),
-                "median": text.number(line["median"]),
-            })  # fmt: skip
-    return rows
-
-
-def galleries(results: Results, entries: list[Entry], pictures: list[Picture]) -> list[dict[str, Any]]:
-    """A variant's last grid, class grid and strip, of its first surviving seed (else of its first with pictures)."""
+def galleries(results: Results, samples: list[SampleImage]) -> list[dict[str, Any]]:
+    """The last image of each kind of a variant, of its first successful seed (else of its first with images)."""
     found = []
-    for entry in entries:
-        mine = [picture for picture in pictures if picture.variant == entry.variant]
+    for entry in results.ranking:
+        mine = [image for image in samples if image.variant == entry.variant]
         if not mine:
             continue
         runs = results.runs[results.runs["variant"] == entry.variant].set_index("seed")
-        seed = min((picture.seed for picture in mine), key=lambda seed: (runs.loc[seed, "status"] != "ok", seed))
+        seed = min((image.seed for image in mine), key=lambda seed: (runs.loc[seed, "status"] != "ok", seed))
         status = str(runs.loc[seed, "status"])
-        shown = []
-        for kind in ("grid", "strip", "classes", "neighbors"):
-            of_kind = [picture for picture in mine if picture.seed == seed and picture.kind == kind]
-            shown += [max(of_kind, key=lambda picture: picture.step)] if of_kind else []
-        found.append({"entry": entry, "facts": facts(runs.iloc[0]), "pictures": shown,
-                      "status": "" if status == "ok" else f"seed {seed} {status.replace('_', ' ')}"})  # fmt: skip
+        last = {image.kind: image for image in sorted(mine, key=lambda image: image.step) if image.seed == seed}
+        found.append(
+            {
+                "label": entry.label,
+                "facts": facts(runs.iloc[0]),
+                "images": [last[kind] for kind in ("grid", "strip", "classes", "neighbors") if kind in last],
+                "status": "" if status == "ok" else f"seed {seed} {text.status(status)}",
+            }
+        )
     return found
 
 
 def facts(run: pd.Series) -> str:
     """What a variant is, in one line."""
-    parts = [run["title"], run["paper"], run["objective"], f"latent: {run['latent']}" if run["latent"] else "",
-             f"conditioning: {run['conditioning']}" if run["conditioning"] else "",
-             f"batch {run['batch_size']}" if text.known(run["batch_size"]) else "",
-             f"{text.count(run['generator_parameters'])} + {text.count(run['discriminator_parameters'])} parameters"
-             if text.known(run["generator_parameters"]) else "",
-             f"{_deviations(run)}: {run['deviations']}" if run["deviations"] else ""]  # fmt: skip
+    parts = [run["title"], run["paper"], run["objective"]]
+    parts += [f"{key}: {run[key]}" for key in ("latent", "conditioning") if run[key]]
+    if text.known(run["batch_size"]):
+        parts.append(f"batch {run['batch_size']}")
+    if text.known(run["generator_parameters"]):
+        counts = [text.count(run[f"{role}_parameters"]) for role in ("generator", "discriminator")]
+        parts.append(f"{' + '.join(counts)} parameters")
+    if run["deviations"]:
+        before = " (before the overrides marked †)" if run["departures"] else ""
+        parts.append(f"deviations from the paper{before}: {run['deviations']}")
     return " · ".join(part for part in parts if part)
 
 
-def _deviations(run: pd.Series) -> str:
-    as_registered = " as it is registered, before what † changed" if run["departures"] else ""
-    return f"deviations from the paper{as_registered}"
-
-
-def failures(runs: pd.DataFrame) -> list[dict[str, str]]:
-    """The seeds that failed or did not finish, with the reason that was recorded."""
-    return [
-        {"variant": run["variant"], "seed": str(run["seed"]), "status": run["status"].replace("_", " "),
-         "images": text.count(run["images"]), "message": run["message"] or text.NOTHING}
-        for run in runs[runs["status"] != "ok"].to_dict("records")
-    ]  # fmt: skip
-
-
-def run_rows(results: Results, own: str) -> list[dict[str, str]]:
-    """One line a cell: status, best and final value of the leading measure, time, speed, memory."""
-    rows, name = [], ranked_by(results.manifest)
-    for run in results.runs.to_dict("records"):
-        memory = run["peak_memory_bytes"]
-        rows.append({
-            "variant": run["variant"], "seed": str(run["seed"]), "status": str(run["status"]).replace("_", " "),
-            "best": text.number(run.get(f"best_{name}_{own}")), "final": text.number(run.get(f"final_{name}_{own}")),
-            "images": text.count(run["images"]), "seconds": text.duration(run["seconds"]),
-            "rate": text.count(run["images_per_second"]),
-            "memory": _mebibytes(memory),
-        })  # fmt: skip
-    return rows
-
-
-def _mebibytes(memory: float | None) -> str:
-    return f"{memory / 2**20:,.0f} MiB" if memory is not None and text.known(memory) else text.NOTHING
-
-
 def protocol(manifest: dict[str, Any]) -> list[tuple[str, str]]:
-    """How the run was made, from the manifest; what the manifest does not say is left out."""
+    """How the results were made, from the manifest; what it does not record is left out."""
     data = manifest["data"]
-    versions = ", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items())
-    budget = ", ".join(f"{text.count(value)} {unit}" for unit, value in manifest.get("budget", {}).items())
-    extractors = [f"{name}, test accuracy {facts['accuracy']:.2%}" if facts.get("accuracy") else name
-                  for name, facts in manifest.get("extractors", {}).items()]  # fmt: skip
-    seconds, sizes = manifest.get("wall_seconds"), (text.count(data.get("train")), text.count(data.get("test")))
+    extractors = [
+        f"{name}, test accuracy {facts['accuracy']:.2%}" if facts.get("accuracy") else name
+        for name, facts in manifest.get("extractors", {}).items()
+    ]
+    budget = [f"{text.count(value)} {unit}" for unit, value in manifest.get("budget", {}).items()]
+    sizes = [text.count(data.get(split)) for split in ("train", "test")]
+    seconds = manifest.get("wall_seconds")
     finished = text.known(seconds) and manifest.get("finished", True)
-    rows = [
-        ("data", f"{data_title(manifest)}: {sizes[0]} for training, {sizes[1]} for reference"),
-        ("fingerprint of the data", data.get("fingerprint", "")), ("preset", manifest.get("preset", "")),
-        ("budget a cell", budget), ("seeds", ", ".join(map(str, manifest.get("seeds", [])))),
-        ("samples measured (N)", text.count(manifest.get("n", math.nan))), ("extractors", "; ".join(extractors)),
-        ("device", manifest.get("device", "")),
-        ("cells trained side by side", text.count(manifest.get("jobs", math.nan))),
-        ("precision", manifest.get("precision", "")),
-        ("versions", versions), ("git commit", manifest.get("git_commit") or ""),
-        ("started", manifest.get("started", "")),
-        ("wall time", text.duration(seconds) if finished else "not finished"),
-        ("peak memory of all processes", _mebibytes(manifest.get("peak_memory_bytes"))),
-        ("command", manifest.get("command", "")),
-    ]  # fmt: skip
-    return [(name, value) for name, value in rows if value and value != text.NOTHING]
+    rows = {
+        "data": f"{data_title(manifest)}: {sizes[0]} for training, {sizes[1]} for reference",
+        "fingerprint of the data": data.get("fingerprint", ""),
+        "preset": manifest.get("preset", ""),
+        "budget per run": ", ".join(budget),
+        "seeds": ", ".join(map(str, manifest.get("seeds", []))),
+        "num_samples": text.count(manifest.get("n", math.nan)),
+        "extractors": "; ".join(extractors),
+        "device": manifest.get("device", ""),
+        "runs in parallel": text.count(manifest.get("jobs", math.nan)),
+        "precision": manifest.get("precision", ""),
+        "versions": ", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items()),
+        "git commit": manifest.get("git_commit") or "",
+        "started": manifest.get("started", ""),
+        "wall time": text.duration(seconds) if finished else "not finished",
+        "peak memory of all processes": mebibytes(manifest.get("peak_memory_bytes")),
+        "command": manifest.get("command", ""),
+    }
+    return [(name, value) for name, value in rows.items() if value and value != text.NOTHING]

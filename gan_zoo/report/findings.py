@@ -1,240 +1,138 @@
-"""Who is ahead, by the run's leading measure under the data set's own extractor, and how far that can be believed."""
+"""What the ranking and the planned comparisons show, in sentences; and the ranking as a table of text."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
 from gan_zoo import text
-from gan_zoo.bench.records import read_manifest
-from gan_zoo.bench.summary import FLOOR, samples
-from gan_zoo.bench.tables import Results, own_extractor, ranked_by, tables
-from gan_zoo.metrics.registry import METRICS, Metric
-from gan_zoo.report.comparisons import error_rate
-from gan_zoo.report.style import samples_of
-from gan_zoo.statistics import (
-    GEOMETRIC,
-    MINIMUM_SEEDS,
-    Estimate,
-    Proportion,
-    failure_rate,
-    is_failure,
-    tied_with_best,
+from gan_zoo.bench.results import SIMILAR, Entry, Results
+from gan_zoo.bench.tables import read_records
+from gan_zoo.metrics.registry import METRICS
+from gan_zoo.statistics import MINIMUM_SEEDS
+
+MAIN = (
+    *("fid", "is", "kid", "precision", "recall", "coverage", "label_accuracy"),
+    *("jsd", "modes_found", "high_quality", "d_gap"),
 )
-
-MAIN = ("fid", "is", "kid", "precision", "recall", "coverage", "label_accuracy",
-        "jsd", "modes_found", "high_quality", "d_gap")  # the columns of the ranking  # fmt: skip
-TIED = "="
-"""Stands behind the rank of a variant that is tied with the best."""
+"""The metrics of the ranking table, in the order of its columns."""
+DIRECTIONS = ("better", "worse")
+VERDICTS = (*DIRECTIONS, "not significantly different")
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One row of the ranking; ``rank`` is None for the floor and for a variant without a surviving seed."""
-
-    kind: Literal["ranked", "floor", "unranked"]
-    rank: int | None
-    variant: str
-    title: str
-    value: Estimate  # of the measure that ranks
-    seeds: int  # that have a value
-    survivors: int  # that trained to the end
-    failures: Proportion  # of the seeds that ended
-    tied: bool  # with the best: no difference from it was shown
-    unfinished: int
-    seconds: float  # of training, the mean over surviving seeds
-    reason: str  # why it has no rank
-    departures: str
-
-    @property
-    def label(self) -> str:
-        """The variant's name, marked with a dagger where it departs from the article."""
-        return f"{self.variant}†" if self.departures else self.variant
-
-    @property
-    def failing(self) -> bool:
-        """Whether more than half of its seeds failed."""
-        return self.kind == "ranked" and self.failures.share > 0.5
-
-    @property
-    def place(self) -> str:
-        """The rank as tables show it: ``2=`` where the variant is tied with the best."""
-        return f"{self.rank or ''}{TIED if self.tied and self.rank != 1 else ''}"
-
-
-def rank(results: Results) -> list[Entry]:
-    """Ranked variants, the best first, then the floor, then the variants that have no rank.
-
-    Variants are ordered by the mean over surviving seeds; those of which more than half of the seeds failed come after
-    all others, however good their survivors are.
-    """
-    own, sign = own_extractor(results.manifest), 1 if leading(results).better == "lower" else -1
-    tied = _tied(results, own)
-    entries = [_entry(results, variant, own, variant in tied) for variant in results.runs["variant"].unique()]
-    order = {"ranked": 0, "floor": 1, "unranked": 2}
-    entries.sort(key=lambda entry: (
-        order[entry.kind], entry.failing, sign * entry.value.mean if entry.kind == "ranked" else 0.0,
-    ))  # fmt: skip
-    return [
-        Entry(**(vars(entry) | {"rank": place if entry.kind == "ranked" else None}))
-        for place, entry in enumerate(entries, start=1)
-    ]
-
-
-def leading(results: Results) -> Metric:
-    """The measure that ranks."""
-    return METRICS[ranked_by(results.manifest)]
-
-
-def nothing_measured(results: Results) -> bool:
-    """Whether the run had nothing to measure with; its notices say why."""
-    return not results.manifest.get("extractors")
-
-
-def findings(results: Results, entries: list[Entry]) -> list[str]:
-    """What the ranking shows and what it does not, in sentences."""
-    if nothing_measured(results):
-        return [
-            "Nothing was measured, so there is no ranking: the notices say why. Judge by the samples.",
-            *_apart(entries),
-        ]
-    ranked = [entry for entry in entries if entry.kind == "ranked"]
+def findings(results: Results) -> list[str]:
+    """What the results show and what they do not, in sentences."""
+    if not results.measured:
+        found = ["Nothing was measured, so there is no ranking: see the notices."]
+        return [*found, *_excluded(results.ranking), *comparison_findings(results)]
+    ranked = [entry for entry in results.ranking if entry.kind == "ranked"]
     if not ranked:
-        return ["No variant has a surviving seed: there is nothing to rank."]
+        return ["No variant has a successful seed: there is no ranking.", *comparison_findings(results)]
     first, others = ranked[0], ranked[1:]
-    best, metric = text.estimate(first.value.mean, first.value.low, first.value.high), leading(results)
-    among = " of the variants of which no more than half failed" if any(entry.failing for entry in others) else ""
+    best, metric = text.estimate(first.value.mean, first.value.low, first.value.high), results.metric
+    among = " of the variants with at most half of their seeds failed" if any(e.mostly_failed for e in others) else ""
     lowest = "lowest" if metric.better == "lower" else "highest"
     found = [f"{first.variant} has the {lowest} final {metric.title}{among}, {best}."]
-    few = [entry.variant for entry in ranked if entry.seeds < MINIMUM_SEEDS]
-    if others and first.seeds >= MINIMUM_SEEDS:
-        found.append(_ties(others, error_rate(results)))
+    if others and first.value.seeds >= MINIMUM_SEEDS:
+        similar = text.listed([entry.variant for entry in others if entry.similar])
+        found.append(
+            f"Not significantly different from it, marked {SIMILAR}: {similar}."
+            if similar
+            else "All other variants are significantly different from it."
+        )
+    few = [entry.variant for entry in ranked if entry.value.seeds < MINIMUM_SEEDS]
     if few:
-        whose = "any variant" if len(few) == len(ranked) else text.listed(few)
-        found.append(f"With fewer than {MINIMUM_SEEDS} surviving seeds no significance can be claimed of {whose}: read "
-                     "the order as a hint.")  # fmt: skip
-    return found + _apart(entries) + unequal(results)
+        whose = "no variant was tested" if len(few) == len(ranked) else f"not tested: {text.listed(few)}"
+        found.append(f"Fewer than {MINIMUM_SEEDS} successful seeds: {whose}.")
+    return [*found, *_excluded(results.ranking), *_unequal(results), *comparison_findings(results)]
 
 
-def _ties(others: list[Entry], bar: float) -> str:
-    """Who is tied with the best, in a sentence."""
-    tied = [entry.variant for entry in others if entry.tied]
-    by = f"(all pairs, Games-Howell, {bar:.1%} for the whole ranking)"
-    if not tied:
-        return f"No other variant is tied with it {by}."
-    are = "is tied with the best" if len(tied) == 1 else "are tied with the best"
-    names = text.listed(tied)
-    return f"{names} {are}, marked {TIED}: no difference was shown {by}, which does not prove that there is none."
-
-
-def _tied(results: Results, own: str) -> set[str]:
-    """The variants that are tied with the best, by the leading measure."""
-    metric = leading(results)
-    found = samples(results.runs, f"final_{metric.name}_{own}")
-    return tied_with_best(found, log=metric.name in GEOMETRIC, lower_is_better=metric.better == "lower")
-
-
-def _survivors(results: Results) -> pd.DataFrame:
-    return results.runs[(results.runs["variant"] != FLOOR) & (results.runs["status"] == "ok")]
-
-
-def _seen(results: Results) -> pd.Series:
-    """Samples that a surviving run of each variant has seen."""
-    return _survivors(results).groupby("variant", sort=False)["images"].max().astype(float)
+def _excluded(entries: list[Entry]) -> list[str]:
+    """Which seeds are in no mean."""
+    failed = [f"{entry.variant} ({text.share(entry.failures)})" for entry in entries if entry.failures.count]
+    silent = [
+        f"{entry.variant} ({entry.successful - entry.value.seeds})"
+        for entry in entries
+        if entry.kind == "ranked" and entry.successful > entry.value.seeds
+    ]
+    unfinished = [f"{entry.variant} ({entry.unfinished})" for entry in entries if entry.unfinished]
+    groups = {
+        "Failed seeds": failed,
+        "Successful seeds whose value is not finite": silent,
+        "Unfinished seeds": unfinished,
+    }
+    return [f"{title}, not in the means: {text.listed(names)}." for title, names in groups.items() if names]
 
 
 def equal_samples(results: Results) -> bool:
-    """Whether all variants have seen about as many samples, which an equal number of rounds does not ensure."""
+    """Whether all variants have seen about as many samples, which equal steps do not ensure."""
     seen = _seen(results)
     return seen.empty or seen.max() <= 1.5 * seen.min()
 
 
-def unequal(results: Results) -> list[str]:
-    """What a reader of curves and times must know: samples seen that differ, and seconds that are not clean."""
-    trained, seen, found = _survivors(results), _seen(results), []
+def _seen(results: Results) -> pd.Series:
+    """Samples that a successful run of each variant has seen."""
+    return results.successful.groupby("variant", sort=False)["images"].max().astype(float)
+
+
+def _unequal(results: Results) -> list[str]:
+    """Unequal numbers of samples seen, and noisy timings."""
+    found = []
     if not equal_samples(results):
+        seen = _seen(results)
         more = [f"{name} {text.count(count)}" for name, count in seen.items() if count > 1.5 * seen.min()]
-        found.append(f"{samples_of(results.manifest).capitalize()} seen are not equal: {text.listed(more)}, the others "
-                     f"{text.count(seen.min())} or little more.")  # fmt: skip
-    seconds = trained.groupby("variant", sort=False)["seconds"].agg(["min", "max"])
+        title = results.samples.capitalize()
+        found.append(f"{title} seen are not equal: {text.listed(more)}; others about {text.count(seen.min())}.")
+    seconds = results.successful.groupby("variant", sort=False)["seconds"].agg(["min", "max"])
     noisy = seconds[seconds["max"] > 2 * seconds["min"]]
     if len(noisy):
         ranges = [f"{name} {text.number(row['min'])} to {text.number(row['max'])} s" for name, row in noisy.iterrows()]
-        found.append(f"Seconds are not clean, as seeds of one variant took more than twice as long as others: "
-                     f"{text.listed(ranges)}. Read times, and what is cheap, with that in mind.")  # fmt: skip
+        found.append(f"Timings are noisy: seeds of one variant took {text.listed(ranges)}.")
     return found
 
 
-def _apart(entries: list[Entry]) -> list[str]:
-    """Which seeds are in no mean."""
+def comparison_findings(results: Results) -> list[str]:
+    """What the planned comparisons show, in sentences."""
+    lines = results.planned
+    tested = lines[lines["verdict"] != "too few seeds"]
     found = []
-    failed = [f"{entry.variant} ({text.share(entry.failures)})" for entry in entries if entry.failures.count]
-    if failed:
-        found.append(f"Failed seeds are in no mean, and are counted: {text.listed(failed)}. A variant of which more "
-                     "than half failed is ranked after all others.")  # fmt: skip
-    silent = [f"{entry.variant} ({entry.survivors - entry.seeds})" for entry in entries
-              if entry.kind == "ranked" and entry.survivors > entry.seeds]  # fmt: skip
-    if silent:
-        found.append(f"Seeds that survived but whose value was not finite are in no mean: {text.listed(silent)}.")
-    waiting = [f"{entry.variant} ({entry.unfinished})" for entry in entries if entry.unfinished]
-    if waiting:
-        found.append(f"Seeds that are unfinished are in no mean yet: {text.listed(waiting)}.")
+    if len(lines) > len(tested):
+        left = text.plural(len(lines) - len(tested), "planned comparison")
+        found.append(f"{left} not tested: fewer than {MINIMUM_SEEDS} successful seeds.")
+    for baseline, mine in tested.groupby("baseline", sort=False):
+        parts = [
+            f"{verdict}: {text.listed(list(mine.loc[mine['verdict'] == verdict, 'variant']))}"
+            for verdict in VERDICTS
+            if (mine["verdict"] == verdict).any()
+        ]
+        found.append(f"Compared with {baseline}, {'; '.join(parts)}.")
+    smallest = tested["detectable"].dropna()
+    if len(smallest):
+        low, high = text.number(smallest.min()), text.number(smallest.max())
+        span = low if low == high else f"{low} to {high}"
+        word = "ratio" if results.geometric else "difference"
+        found.append(f"Minimum detectable {word} (80% power) of the planned comparisons: {span}.")
     return found
 
 
 def ranking_table(folder: Path) -> pd.DataFrame:
-    """The ranking of a results folder as text, ready to print: one row a variant, in the order of ``rank``.
+    """The ranking of a results folder as text: one row per variant, in the order of the ranking.
 
-    Columns: rank, variant, the measure that ranks (mean and 95% interval), the other main metrics that were measured
-    (means), seeds, failures, minutes (of training, a seed).
+    Columns: rank, variant, the primary metric (mean and 95% interval), the other measured metrics of ``MAIN`` (means),
+    seeds, failures, minutes (of training, per seed).
 
     Raises:
         GanZooError: not a results folder, or a damaged manifest.
     """
-    results = Results(**tables(folder), manifest=read_manifest(folder))
-    own, metric = own_extractor(results.manifest), leading(results)
-    lines, rows = summary_lines(results, own), []
+    results = read_records(folder)
+    lines = results.lines(results.extractor)
     measured = {metric for (_, metric), line in lines.items() if text.known(line["mean"])}
-    for entry in rank(results):
+    rows = []
+    for entry in results.ranking:
         row: dict[str, Any] = {"rank": entry.place, "variant": entry.label}
-        row |= {metric.title: text.estimate(entry.value.mean, entry.value.low, entry.value.high)}
-        for name in (name for name in MAIN if name in measured - {metric.name}):
+        row |= {results.metric.title: text.estimate(entry.value.mean, entry.value.low, entry.value.high)}
+        for name in (name for name in MAIN if name in measured - {results.metric.name}):
             row[METRICS[name].title] = text.number(lines.get((entry.variant, name), {}).get("mean"))
         minutes = text.number(entry.seconds / 60) if entry.kind == "ranked" else text.NOTHING
-        rows.append(row | {"seeds": str(entry.seeds), "failures": str(entry.failures.count), "minutes": minutes})
+        rows.append(row | {"seeds": str(entry.value.seeds), "failures": str(entry.failures.count), "minutes": minutes})
     return pd.DataFrame(rows)
-
-
-def summary_lines(results: Results, extractor: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """The summary's rows under one extractor, by variant and metric."""
-    lines = results.summary[results.summary["extractor"] == extractor].to_dict("records")
-    return {(line["variant"], line["metric"]): {str(key): value for key, value in line.items()} for line in lines}
-
-
-def _entry(results: Results, variant: str, own: str, tied: bool) -> Entry:
-    runs = results.runs[results.runs["variant"] == variant]
-    line = summary_lines(results, own)[variant, ranked_by(results.manifest)]
-    value = Estimate(line["mean"], line["low"], line["high"], int(line["seeds"]), line["method"])
-    kind: Literal["ranked", "floor", "unranked"] = "ranked" if value.seeds else "unranked"
-    survivors = runs[runs["status"] == "ok"]
-    return Entry(
-        kind="floor" if variant == FLOOR else kind, rank=None, variant=variant, title=runs["title"].iloc[0],
-        value=value, seeds=value.seeds, survivors=len(survivors), tied=tied,
-        failures=failure_rate(int(line["failures"]), int(line["runs"])), unfinished=int(line["unfinished"]),
-        seconds=float(survivors["seconds"].mean()), reason="" if value.seeds else _reason(results, runs),
-        departures=line["departures"],
-    )  # fmt: skip
-
-
-def _reason(results: Results, runs: pd.DataFrame) -> str:
-    """Why a variant has no rank: ``2 of 3 seeds diverged, 1 unfinished``."""
-    if (runs["status"] == "ok").any():
-        if nothing_measured(results):
-            return "nothing was measured"
-        return f"its {leading(results).title} was not measured at the end"
-    seeds = text.plural(len(runs), "seed")
-    counts = runs["status"].value_counts(sort=False)
-    parts = [f"{number} {str(status).replace('_', ' ')}" for status, number in counts.items()]
-    failed = " (no surviving seed)" if runs["status"].map(is_failure).any() else ""
-    return f"{seeds}: {', '.join(parts)}{failed}"

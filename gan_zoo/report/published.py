@@ -1,4 +1,4 @@
-"""Published figures beside ours, with what differs between the two protocols in words; never part of a ranking."""
+"""Published results and ours, with the differences of the protocols; never part of a ranking."""
 
 import tomllib
 from collections.abc import Iterator
@@ -7,9 +7,8 @@ from importlib.resources import files
 from typing import Any
 
 from gan_zoo import text
+from gan_zoo.bench.results import Entry, Results
 from gan_zoo.bench.summary import FLOOR
-from gan_zoo.bench.tables import Results, own_extractor
-from gan_zoo.report.findings import Entry, rank, summary_lines
 
 METRIC = "fid"
 
@@ -20,72 +19,75 @@ def _published() -> dict[str, Any]:
 
 
 def published_table(results: Results) -> dict[str, Any]:
-    """The study's figures beside ours: ``study``, ``rows``, ``differences``, ``extractor``, ``inception``.
+    """The results of the study and ours: ``study``, ``rows``, ``differences``, ``extractor``, ``inception``.
 
     A row is text: ``variant``, ``study`` (its name there), ``published`` (mean and standard deviation), ``ours`` (mean
-    and interval under our extractor, or why there is none), ``seeds``, ``inception`` (ours under Inception at the
-    study's N, or empty). ``differences`` are sentences made from the manifest. ``inception`` tells whether any row has
-    such a value. No rows, and no differences, for data that the study does not have and where no variant of the run
-    has an objective of the study.
+    and interval under our extractor), ``seeds``, ``inception`` (ours under Inception at the study's num_samples, or
+    empty). ``differences`` are sentences made from the manifest. ``inception`` says whether any row has such a value.
+    Without a variant or data set of the study there are no rows and no differences.
     """
-    study, own = _published()["study"], own_extractor(results.manifest)
-    shared = list(_shared(results))
-    rows = [_row(results, entry, figures, own) for entry, figures in shared]
+    study = _published()["study"]
+    data = results.manifest["data"]["name"]
+    shared = []
+    for entry in results.ranking:
+        values = _published()["figures"].get(_registered(results, entry.variant), {})
+        if entry.variant != FLOOR and data in values:
+            shared.append((entry, values))
+    rows = [_table_row(results, entry, values) for entry, values in shared]
     return {
-        "study": f"{study['title']}, {study['paper']}", "extractor": own, "rows": rows,
+        "study": f"{study['title']}, {study['paper']}",
+        "extractor": results.extractor,
+        "rows": rows,
         "differences": list(_differences(results, [entry.variant for entry, _ in shared])) if rows else [],
         "inception": any(row["inception"] for row in rows),
-    }  # fmt: skip
-
-
-def _shared(results: Results) -> Iterator[tuple[Entry, dict[str, Any]]]:
-    """Variants of the run whose registered variant the study has on this data, in the ranking's order."""
-    data = results.manifest["data"]["name"]  # of what was measured, not of what was asked for
-    for entry in rank(results):
-        figures = _published()["figures"].get(_registered(results, entry.variant))
-        if entry.variant != FLOOR and figures and data in figures:
-            yield entry, figures
+    }
 
 
 def _registered(results: Results, variant: str) -> str:
-    """The registered variant that an entry of the suite is made of."""
+    """The registered variant of an entry of the suite."""
     named = results.manifest.get("suite", {}).get("named", {})
     return str(named[variant]["variant"]) if variant in named else variant
 
 
-def _row(results: Results, entry: Entry, figures: dict[str, Any], own: str) -> dict[str, str]:
-    mean, deviation = figures[results.manifest["data"]["name"]]
-    study, line = _published()["study"], summary_lines(results, own).get((entry.variant, METRIC), {})
-    theirs = summary_lines(results, study["extractor"]).get((entry.variant, METRIC), {})
+def _table_row(results: Results, entry: Entry, values: dict[str, Any]) -> dict[str, str]:
+    mean, deviation = values[results.manifest["data"]["name"]]
+    study = _published()["study"]
+    ours = results.lines(results.extractor).get((entry.variant, METRIC), {})
+    inception = results.lines(study["extractor"]).get((entry.variant, METRIC), {})
     failed = f" ({text.share(entry.failures)} failed)" if entry.failures.count else ""
     return {
-        "variant": entry.label, "study": figures["title"], "published": f"{mean:.1f} ± {deviation:.1f}",
-        "ours": _estimate(line) or text.NOTHING,
-        "seeds": f"{entry.seeds}{failed}",
-        "inception": _estimate(theirs) if theirs.get("n") == study["n"] else "",
-    }  # fmt: skip
+        "variant": entry.label,
+        "study": values["title"],
+        "published": f"{mean:.1f} ± {deviation:.1f}",
+        "ours": _estimate(ours) or text.NOTHING,
+        "seeds": f"{entry.value.seeds}{failed}",
+        "inception": _estimate(inception) if inception.get("n") == study["n"] else "",
+    }
 
 
 def _estimate(line: dict[str, Any]) -> str:
-    if not text.known(line.get("mean")):
-        return ""
-    return text.estimate(line["mean"], line["low"], line["high"])
+    return text.estimate(line["mean"], line["low"], line["high"]) if text.known(line.get("mean")) else ""
 
 
 def _differences(results: Results, shared: list[str]) -> Iterator[str]:
-    """What differs, a sentence each; what the manifest does not tell is left out."""
-    study, manifest, own = _published()["study"], results.manifest, own_extractor(results.manifest)
-    if own:
-        yield (f"Features: theirs are Inception's, of grey images repeated in three channels; ours are {own}'s. Each "
-               "extractor has a scale of its own, so the sizes of the two columns cannot be compared.")  # fmt: skip
+    """The differences of the protocols, a sentence each; those that the manifest does not record are left out."""
+    study, manifest = _published()["study"], results.manifest
+    if results.extractor:
+        yield (
+            f"Features: Inception (gray images in three channels) there, {results.extractor} here. Extractors have "
+            "different scales: the values are not comparable."
+        )
     if manifest.get("n") and manifest["n"] != study["n"]:
-        yield (f"Samples: they measured {text.count(study['n'])} fakes against {text.count(study['n'])} test images, "
-               f"we {text.count(manifest['n'])} against as many: FID is biased upwards by an amount that grows as "
-               "1/N.")  # fmt: skip
+        yield (
+            f"num_samples: {text.count(study['n'])} there, {text.count(manifest['n'])} here. The bias of FID is "
+            "proportional to 1 / num_samples."
+        )
     seeds = text.plural(len(manifest.get("seeds", [])), "seed")
-    yield (f"Search: theirs is the best of {study['settings']} random settings of each method ({study['searched']}), "
-           f"run again with {study['seeds']} seeds (mean and standard deviation); ours are the settings that the "
-           f"suite names, with {seeds} (geometric mean and 95% interval of it).")  # fmt: skip
+    yield (
+        f"Search: best of {study['settings']} random settings per method ({study['searched']}), {study['seeds']} "
+        f"seeds, mean and standard deviation there; settings of the suite, {seeds}, geometric mean and 95% "
+        "interval here."
+    )
     yield from _training(results, shared)
     yield from _networks(results)
     yield from _options(results, shared)
@@ -113,12 +115,12 @@ def _networks(results: Results) -> Iterator[str]:
     side = (results.manifest["data"].get("shape") or [None])[-1]
     sizes = f" on images of {study['side']} pixels a side" if side and side != study["side"] else ""
     ours = f" on images of {side}" if sizes else ""
-    what = f"the backbone {backbone}" if backbone else "each variant's own networks"
+    what = f"the backbone {backbone}" if backbone else "the networks of each variant"
     yield f"Networks: {study['network']}{sizes} there; {what}{ours} here."
 
 
 def _options(results: Results, shared: list[str]) -> Iterator[str]:
-    """Entries that the suite made of a registered variant differ from the published method by their options too."""
+    """The options of suite variants that override a registered variant."""
     named = results.manifest.get("suite", {}).get("named", {})
     for variant in shared:
         options = named.get(variant, {}).get("options", {})

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from gan_zoo.metrics.registry import Metric
-from gan_zoo.report.style import FAINT, INK, figure, log_axis, say
+from gan_zoo.report.figures.style import FAINT, INK, figure, log_axis, write_message
 
 _COLUMNS = 3
 _COLOR = "#0b62a4"
@@ -25,7 +25,7 @@ def write_figure(
     ``defaults`` are the values of the default settings, NaN where they failed.
     """
     if curve.empty:
-        return say(path, title, facts, "No trial was measured: there is no best value to expect.")
+        return write_message(path, title, facts, "No trial was measured: there is no best value to expect.")
     variants = [name for name in defaults if name in set(curve["variant"])]
     columns = min(_COLUMNS, len(variants))
     rows = -(-len(variants) // columns)

@@ -16,7 +16,7 @@ from gan_zoo import text
 from gan_zoo.bench.plan import Plan
 from gan_zoo.io import atomic_write
 from gan_zoo.metrics.registry import METRICS
-from gan_zoo.report.write import environment, tidy
+from gan_zoo.report.context import environment, tidy
 from gan_zoo.search.figure import write_figure
 from gan_zoo.search.space import Ranges, Space
 from gan_zoo.search.toml import toml

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_zoo import overrides, registry
-from gan_zoo.bench import tables
+from gan_zoo.bench import results
 from gan_zoo.bench.plan import Plan, RunSpec
 from gan_zoo.bench.records import read_run, records_path
 from gan_zoo.bench.suite import Preset, Suite, VariantOverride
@@ -133,7 +133,7 @@ def read_trial(folder: Path, spec: RunSpec, plan: Plan, variant: str, number: in
 
 def default_extractor(plan: Plan) -> str:
     """The extractor whose metrics rank the trials, as in the tables of a comparison."""
-    return tables.own_extractor({"extractors": {extractor.name: extractor for extractor in plan.extractors}})
+    return results.default_extractor({"extractors": {extractor.name: extractor for extractor in plan.extractors}})
 
 
 def scores(trials: Sequence[Trial], everything: Sequence[Trial]) -> list[float]:

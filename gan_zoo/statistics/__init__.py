@@ -1,27 +1,28 @@
-"""Statistics over seeds, on scipy: intervals, failure rates, and comparisons that say how far they can be believed."""
+"""Statistics over seeds, on scipy: intervals, failure rates, significance tests and planned comparisons."""
 
 from gan_zoo.statistics.comparisons import Contrast, Verdict, contrasts
-from gan_zoo.statistics.failures import Proportion, failure_rate
 from gan_zoo.statistics.intervals import (
+    ALPHA,
     CONFIDENCE,
     FAILURES,
-    GEOMETRIC,
+    MINIMUM_SEEDS,
     Estimate,
+    Proportion,
+    Sample,
     estimate,
+    failure_rate,
     is_failure,
     log_t_interval,
-    overlap,
     prediction_interval,
+    shared_alpha,
     t_interval,
 )
-from gan_zoo.statistics.ranking import tied_with_best
-from gan_zoo.statistics.samples import ALPHA, MINIMUM_SEEDS, Sample, shared_alpha
+from gan_zoo.statistics.significance import holm, not_different_from_best
 
 __all__ = [
     "ALPHA",
     "CONFIDENCE",
     "FAILURES",
-    "GEOMETRIC",
     "MINIMUM_SEEDS",
     "Contrast",
     "Estimate",
@@ -31,11 +32,11 @@ __all__ = [
     "contrasts",
     "estimate",
     "failure_rate",
+    "holm",
     "is_failure",
     "log_t_interval",
-    "overlap",
+    "not_different_from_best",
     "prediction_interval",
     "shared_alpha",
     "t_interval",
-    "tied_with_best",
 ]

@@ -1,21 +1,22 @@
-"""Welch's test of two means, and the difference that it could have found."""
+"""Significance tests over seeds: Welch's test of two variants, Games and Howell's of all pairs, Holm's adjustment."""
 
 import math
 import warnings
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import stats
 
-from gan_zoo.statistics.intervals import CONFIDENCE
+from gan_zoo.statistics.intervals import CONFIDENCE, MINIMUM_SEEDS, Sample, has_logarithm, scaled, shared_alpha
 
-POWER = 0.8
-_QUANTILES = 200
+Name = TypeVar("Name", bound=Hashable)
 
 
 @dataclass(frozen=True)
 class Welch:
-    """The difference of two means with its 95% interval, two-sided p, its standard error and degrees of freedom."""
+    """The difference of two means with its 95% interval, two-sided p, standard error and degrees of freedom."""
 
     difference: float
     low: float
@@ -26,10 +27,10 @@ class Welch:
 
 
 def welch(first: np.ndarray, second: np.ndarray) -> Welch:
-    """Welch's t-test of first - second, values of at least two seeds each: no equal variances are assumed.
+    """Welch's t-test of first - second (unequal variances), of at least two values each.
 
-    Where no seed differs from its fellows on either side there is no spread to judge by: the interval has no width and
-    p is that of the exact Mann-Whitney test, which five seeds against five cannot bring below 0.008.
+    If neither side has any spread, the interval has no width and p is that of the exact Mann-Whitney test, which is at
+    least 0.008 for five seeds against five.
 
     Source: Welch, "The generalization of 'Student's' problem", Biometrika 34, 1947.
     """
@@ -38,7 +39,7 @@ def welch(first: np.ndarray, second: np.ndarray) -> Welch:
         p = float(stats.mannwhitneyu(first, second, method="exact").pvalue)
         return Welch(difference, difference, difference, p, 0.0, math.nan)
     with warnings.catch_warnings():
-        # One side without a spread is sound here: the test is then that of the other side's mean.
+        # One side without a spread is valid: the test is then that of the mean of the other side.
         warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
         found = stats.ttest_ind(first, second, equal_var=False)
         low, high = found.confidence_interval(CONFIDENCE)
@@ -46,30 +47,57 @@ def welch(first: np.ndarray, second: np.ndarray) -> Welch:
     return Welch(difference, float(low), float(high), float(found.pvalue), error, float(found.df))
 
 
-def detectable(first: np.ndarray, second: np.ndarray, alpha: float, *, power: float = POWER) -> float:
-    """The smallest true difference that Welch's test at ``alpha`` finds with this power; NaN without a spread.
+def holm(ps: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values, in the order given: p(i) * (m - i) in rising order, never falling, at most 1.
 
-    The deviations of the two sides are taken for the true ones. Given the variances that a new run would show, its
-    difference is normal, and the bar that it must pass follows from Welch's test; power is the mean over both
-    variances, each scaled chi-squared, at ``_QUANTILES`` quantiles. So the power that few seeds lose through what they
-    do not know of the variances is counted, which the noncentral t at an estimated number of degrees of freedom leaves
-    out.
-
-    Source: Welch, "The generalization of 'Student's' problem", Biometrika 34, 1947, with Satterthwaite's degrees of
-    freedom.
+    A NaN stays NaN and does not count in m. Source: Holm, "A simple sequentially rejective multiple test procedure",
+    Scandinavian Journal of Statistics 6, 1979.
     """
-    sizes, deviations = (len(first), len(second)), (first.std(ddof=1), second.std(ddof=1))
-    spread = math.hypot(*(deviation / math.sqrt(size) for deviation, size in zip(deviations, sizes, strict=True)))
-    if not spread > 0:
-        return math.nan
-    shares = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
-    one, other = (deviation**2 / size * stats.chi2.ppf(shares, size - 1) / (size - 1)
-                  for deviation, size in zip(deviations, sizes, strict=True))  # fmt: skip
-    one, other = one[:, None], other[None, :]
-    freedom = (one + other) ** 2 / (one**2 / (sizes[0] - 1) + other**2 / (sizes[1] - 1))
-    bar = stats.t.isf(alpha / 2, freedom) * np.sqrt(one + other)
+    values = np.asarray(ps, dtype=np.float64)
+    order = np.argsort(values)[: np.count_nonzero(~np.isnan(values))]
+    values[order] = np.minimum(np.maximum.accumulate(values[order] * np.arange(len(order), 0, -1)), 1.0)
+    return [float(value) for value in values]
 
-    def missing(shift: float) -> float:
-        return float(stats.norm.sf((bar - shift) / spread).mean()) - power  # the other side is found hardly ever
 
-    return float(optimize.brentq(missing, 0.0, float(bar.max()) + 10 * spread))
+def not_different_from_best(
+    samples: Mapping[Name, Sample], *, log: bool, lower_is_better: bool, alpha: float | None = None
+) -> set[Name]:
+    """The best variant and all that are not significantly different from it (Games-Howell test of all pairs).
+
+    The best has the best geometric mean (arithmetic if ``log`` is False, or if a value is not positive). A variant with
+    fewer than ``MINIMUM_SEEDS`` values is never significantly different, and is the best only if there is no other. A
+    variant without a value is not in the set, nor is one with more failures than values, unless there are no others.
+    ``alpha``, the family-wise error rate, is by default `shared_alpha` of the number of samples.
+
+    Source: Games and Howell, "Pairwise multiple comparison procedures with unequal n's and/or variances", Journal of
+    Educational Statistics 1, 1976.
+    """
+    alpha = shared_alpha(len(samples)) if alpha is None else alpha
+    samples = {name: sample for name, sample in samples.items() if not sample.mostly_failed} or samples
+    log = log and has_logarithm(samples.values())
+    values = {name: scaled(sample, log=log) for name, sample in samples.items()}
+    tested = {name: mine for name, mine in values.items() if len(mine) >= MINIMUM_SEEDS}
+    found = {name for name, mine in values.items() if len(mine)} - set(tested)
+    if not tested:
+        return found
+    best = (min if lower_is_better else max)(tested, key=lambda name: float(tested[name].mean()))
+    return found | {
+        name
+        for name, mine in tested.items()
+        if name == best or _games_howell(mine, tested[best], len(tested), alpha) > alpha
+    }
+
+
+def _games_howell(first: np.ndarray, second: np.ndarray, groups: int, alpha: float) -> float:
+    """p of one of all pairs of ``groups``: Welch's t times sqrt(2) against the studentized range.
+
+    It is scipy's ``tukey_hsd(equal_var=False)`` for the pairs with the best alone, which is ten times as fast.
+    """
+    test = welch(first, second)
+    if test.p > alpha:  # the studentized range only raises p
+        return test.p
+    if not test.error > 0:
+        # Seeds without any spread are not normal: Bonferroni over the pairs instead of the studentized range.
+        return test.p * math.comb(groups, 2)
+    q = math.sqrt(2) * abs(test.difference) / test.error
+    return float(stats.studentized_range.sf(q, groups, test.freedom))

@@ -9,7 +9,7 @@ import torch
 from gan_zoo import api, data
 from gan_zoo.bench import plan as plan_module
 from gan_zoo.bench.plan import Recipe, make_plan
-from gan_zoo.bench.records import read_cells
+from gan_zoo.bench.records import read_runs
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.bench.tables import write_tables
 from gan_zoo.errors import GanZooError
@@ -17,8 +17,8 @@ from gan_zoo.metrics import classifier_training
 from gan_zoo.metrics.extractors import load_extractor
 from gan_zoo.metrics.features import ExtractorUnavailable
 from gan_zoo.metrics.registry import names_for
+from gan_zoo.report.context import write_report
 from gan_zoo.report.findings import ranking_table
-from gan_zoo.report.write import write_report
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_a_run_without_extractors_trains(folder):
     assert set(results.runs["status"]) == {"ok"}
     assert len(results.history) > 0
     assert results.metrics.empty
-    assert all(cell.samples for cell in read_cells(out) if cell.begin["variant"] != "real")
+    assert all(cell.samples for cell in read_runs(out) if cell.begin["variant"] != "real")
     table = ranking_table(out)
     assert set(table["variant"].str.rstrip("†")) == {"by_heart", "sibling"}
     assert set(table["rank"]) == {""}

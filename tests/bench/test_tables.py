@@ -5,51 +5,57 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from gan_zoo.bench.tables import TABLES, own_extractor, read_results, tables, write_tables
+from gan_zoo.bench.tables import TABLES, default_extractor, read_results, tables, write_tables
 from gan_zoo.errors import GanZooError
 
 NAMES = ["gan-seed0-aa", "gan-seed1-aa", "gan-seed2-aa", "cgan-seed0-bb", "cgan-seed1-bb", "real-seed0-cc"]
 
 
 def begin(variant, seed, departures=()):
-    return {"row": "begin", "variant": variant, "seed": seed, "data": "mnist", "preset": "quick", "title": variant,
-            "score_kind": "probability", "batch_size": 128, "departures": list(departures),
-            "parameters": {"generator": 100, "discriminator": 20} if variant != "real" else {}}  # fmt: skip
+    row = {"row": "begin", "variant": variant, "seed": seed, "data": "mnist", "preset": "quick", "title": variant}
+    parameters = {"generator": 100, "discriminator": 20} if variant != "real" else {}
+    row |= {"score_kind": "probability", "batch_size": 128, "parameters": parameters}
+    return row | {"departures": list(departures)}
+
+
+def at(step):
+    return {"step": step, "images": step * 10, "seconds": step / 10}
 
 
 def history(step, loss=0.5):
-    return {"row": "history", "step": step, "images": step * 10, "seconds": step / 10, "discriminator_steps": step,
-            "generator_steps": step, "values": {"generator_loss": loss, "D(real)": 0.7}}  # fmt: skip
+    counts = {"discriminator_steps": step, "generator_steps": step}
+    return {"row": "history", **at(step), **counts, "values": {"generator_loss": loss, "D(real)": 0.7}}
 
 
 def metrics(step, fid, selection=None, extractor="mnist-cnn", **values):
-    row = {"row": "metrics", "step": step, "images": step * 10, "seconds": step / 10, "fraction": step / 100 or 1.0,
-           "extractor": extractor, "n": 2000, "weights": "raw", "reference": "test",
-           "values": {"fid": fid, **values}}  # fmt: skip
+    row = {"row": "metrics", **at(step), "fraction": step / 100 or 1.0, "extractor": extractor}
+    row |= {"n": 2000, "weights": "raw", "reference": "test", "values": {"fid": fid, **values}}
     return row | ({"selection": {"fid": selection}} if selection is not None else {})
 
 
 def end(status="ok", steps=100):
-    return {"row": "end", "status": status, "message": "" if status == "ok" else "why", "steps": steps,
-            "images": steps * 10, "discriminator_steps": steps, "generator_steps": steps, "seconds": 12.5,
-            "images_per_second": 80.0, "peak_memory_bytes": 1 << 20}  # fmt: skip
+    row = {"row": "end", "status": status, "message": "" if status == "ok" else "why", "steps": steps}
+    row |= {"images": steps * 10, "discriminator_steps": steps, "generator_steps": steps, "seconds": 12.5}
+    return row | {"images_per_second": 80.0, "peak_memory_bytes": 1 << 20}
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    overridden = begin("cgan", 0, ["batch 128", "narrow"])
+    first = [history(50), metrics(50, 25.0, selection=18.0, **{"is": 5.0}), history(100)]
+    first += [metrics(100, 20.0, selection=22.0, **{"is": 6.0}), metrics(100, 9.0, extractor="inception")]
+    second = [history(100, loss=None), metrics(50, 50.0, selection=50.0)]
+    second += [metrics(100, 80.0, selection=80.0, **{"is": 8.0})]
+    resumed = [history(60), metrics(60, 999.0, selection=1.0), {"row": "resume", "step": 50}, history(50)]
     cells = {
-        # The evaluation at 50 is better where it is selected on and worse where it is reported.
-        "gan-seed0-aa": [begin("gan", 0), history(50), metrics(50, 25.0, selection=18.0, **{"is": 5.0}), history(100),
-                         metrics(100, 20.0, selection=22.0, **{"is": 6.0}),
-                         metrics(100, 9.0, extractor="inception"), end()],
-        "gan-seed1-aa": [begin("gan", 1), history(100, loss=None), metrics(50, 50.0, selection=50.0),
-                         metrics(100, 80.0, selection=80.0, **{"is": 8.0}), end()],
+        # The evaluation at 50 is better on the draw for selection and worse on the reported one.
+        "gan-seed0-aa": [begin("gan", 0), *first, end()],
+        "gan-seed1-aa": [begin("gan", 1), *second, end()],
         "gan-seed2-aa": [begin("gan", 2), history(40), metrics(40, 7.0, selection=7.0), end("diverged", 45)],
-        "cgan-seed0-bb": [begin("cgan", 0, ["batch 128", "narrow"]), history(60), metrics(60, 999.0, selection=1.0),
-                          {"row": "resume", "step": 50}, history(50), metrics(100, 30.0, selection=30.0), end()],
-        "cgan-seed1-bb": [begin("cgan", 1, ["batch 128", "narrow"]), history(30)],
+        "cgan-seed0-bb": [overridden, *resumed, metrics(100, 30.0, selection=30.0), end()],
+        "cgan-seed1-bb": [overridden | {"seed": 1}, history(30)],
         "real-seed0-cc": [begin("real", 0), metrics(0, 3.0), {"row": "end", "status": "ok", "steps": 0}],
-    }  # fmt: skip
+    }
     (tmp_path / "cells").mkdir()
     for name, rows in cells.items():
         (tmp_path / "cells" / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -64,7 +70,7 @@ def line(summary: pd.DataFrame, variant: str, metric: str = "fid", extractor: st
     return rows.iloc[0]
 
 
-def test_runs_have_a_row_a_cell_whatever_became_of_it(folder):
+def test_runs_have_a_row_per_run_of_any_status(folder):
     runs = tables(folder)["runs"].set_index("cell")
     assert list(runs.index) == NAMES
     assert list(runs["status"]) == ["ok", "ok", "diverged", "ok", "unfinished", "ok"]
@@ -73,7 +79,7 @@ def test_runs_have_a_row_a_cell_whatever_became_of_it(folder):
     assert runs.loc["cgan-seed1-bb", "steps"] == 30
     assert runs.loc["cgan-seed1-bb", "departures"] == "batch 128; narrow"
     assert runs.loc["gan-seed0-aa", "departures"] == ""
-    assert set(runs["precision"]) == {"fp32"}  # records from before the choice have none
+    assert set(runs["precision"]) == {"fp32"}  # older records have none
 
 
 def test_best_is_chosen_on_one_draw_and_reported_on_the_other(folder):
@@ -101,13 +107,13 @@ def test_summary_leaves_failures_out_of_the_mean_and_counts_them(folder):
     assert row["best_mean"] == pytest.approx(math.sqrt(25.0 * 50.0))
 
 
-def test_one_surviving_seed_has_a_mean_and_no_interval(folder):
+def test_one_successful_seed_has_a_mean_and_no_interval(folder):
     row = line(tables(folder)["summary"], "cgan")
     assert (row["mean"], row["seeds"], row["failures"], row["unfinished"], row["method"]) == (30.0, 1, 0, 1, "one seed")
     assert math.isnan(row["low"])
 
 
-def test_rows_that_a_resume_made_void_are_gone(folder):
+def test_rows_voided_by_a_resume_are_left_out(folder):
     found = tables(folder)
     mine = found["metrics"].query("variant == 'cgan'")
     assert list(mine["value"]) == [30.0]
@@ -118,14 +124,14 @@ def test_extractors_share_no_row_and_no_column(folder):
     found = tables(folder)
     assert line(found["summary"], "gan", extractor="inception")["mean"] == 9.0
     assert "fid" not in found["runs"].columns
-    assert own_extractor({"extractors": {"inception": {}, "digits-cnn": {}}}) == "digits-cnn"
+    assert default_extractor({"extractors": {"inception": {}, "digits-cnn": {}}}) == "digits-cnn"
 
 
 def test_columns(folder):
     found = tables(folder)
-    assert list(found["metrics"].columns[:11]) == [
-        "variant", "seed", "step", "images", "seconds", "discriminator_steps", "generator_steps", "metric", "extractor",
-        "n", "value"]  # fmt: skip
+    time = ["step", "images", "seconds", "discriminator_steps", "generator_steps"]
+    expected = ["variant", "seed", *time, "metric", "extractor", "n", "value"]
+    assert list(found["metrics"].columns[:11]) == expected
     for frame in found.values():
         assert {"variant", "data", "preset", "precision", "departures"} <= set(frame.columns)
     assert math.isnan(found["history"].query("variant == 'gan' and seed == 1")["generator_loss"].iloc[0])
@@ -149,7 +155,7 @@ def test_a_folder_without_one_of_the_files_is_read_from_its_records(folder):
         pd.testing.assert_frame_equal(getattr(read_results(folder), name), getattr(written, name))
 
 
-def test_a_folder_without_a_finished_cell_gives_empty_tables_that_read_back(folder):
+def test_a_folder_without_a_finished_run_gives_empty_tables_that_read_back(folder):
     for path in (folder / "cells").iterdir():
         path.unlink()
     write_tables(folder)

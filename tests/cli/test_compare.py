@@ -1,4 +1,4 @@
-"""`gan-zoo compare` as a user meets it, on real runs of toys and on what was planted in copies of them."""
+"""`gan-zoo compare` on real runs of toys, and on changed copies of them."""
 
 import json
 import shutil
@@ -6,22 +6,22 @@ import shutil
 import pandas as pd
 import pytest
 
-HEAD = "error: figures that were not measured alike are not ranked together"
+HEAD = "error: the folders are not comparable: their protocols differ"
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory):
-    """Where the toys' runs are kept, once they were made."""
-    return tmp_path_factory.mktemp("kept") / "earlier"
+def stored(tmp_path_factory):
+    """Where the runs of the toys are stored, once they are made."""
+    return tmp_path_factory.mktemp("stored") / "earlier"
 
 
 @pytest.fixture
-def earlier(kept, bench, tmp_path):
+def earlier(stored, bench, tmp_path):
     """A folder of four seeds of two toys."""
-    if not kept.exists():
+    if not stored.exists():
         bench("made", seeds=[0, 1, 2, 3])
-        (tmp_path / "made").rename(kept)
-    shutil.copytree(kept, tmp_path / "earlier")
+        (tmp_path / "made").rename(stored)
+    shutil.copytree(stored, tmp_path / "earlier")
     return tmp_path / "earlier"
 
 
@@ -49,12 +49,12 @@ def test_folders_of_another_n_or_image_side_or_data_are_refused(gan_zoo, earlier
     bench("fewer", ("num_samples = 140\nbatch", "num_samples = 130\nbatch"), seeds=[0])
     said = gan_zoo("compare", earlier, tmp_path / "fewer")
     assert (said.status, said.out) == (2, "")
-    assert said.err.splitlines() == [HEAD, "error: N: 140 in earlier and 130 in fewer"]
+    assert said.err.splitlines() == [HEAD, "error: num_samples: 140 in earlier and 130 in fewer"]
     bench("color", ('data = "digits"', 'data = "digits"\nchannels = 3'), seeds=[0])
     lines = gan_zoo("compare", earlier, tmp_path / "color", "--allow", "precision,versions,budget").err.splitlines()
     assert lines[0] == HEAD
     assert lines[1].startswith("error: data: digits (")
-    assert lines[2] == "error: image side: 32 x 32, 1 channel in earlier and 32 x 32, 3 channels in color"
+    assert lines[2] == "error: image size: 32 x 32, 1 channel in earlier and 32 x 32, 3 channels in color"
     assert len(lines) == 3
 
 
@@ -62,14 +62,20 @@ def test_without_a_change_there_is_one_ranking_and_no_regression(gan_zoo, earlie
     later, out = copied(earlier, "later"), tmp_path / "both"
     said = gan_zoo("compare", earlier, later, "--out", out, "--fail-on-regression", columns=140)
     assert (said.status, said.err) == (0, "")
-    assert "digits, 32 x 32, 1 channel, test split, extractor digits-cnn, N = 140, fp32: final FID" in said.out
-    for name in ("by_heart (earlier)", "by_heart (later)", "sibling (earlier)", "real (later)", "no difference shown"):
+    assert "digits, 32 x 32, 1 channel, test split, extractor digits-cnn, num_samples 140, fp32: final FID" in said.out
+    for name in (
+        "by_heart (earlier)",
+        "by_heart (later)",
+        "sibling (earlier)",
+        "real (later)",
+        "not significantly different",
+    ):
         assert name in said.out
     ranking, contrasts = pd.read_csv(out / "compare.csv"), pd.read_csv(out / "contrasts.csv")
     assert sorted(ranking["folder"].unique()) == ["earlier", "later"]
     assert contrasts["ratio"].tolist() == pytest.approx([1.0, 1.0])
     text = (out / "compare.md").read_text()
-    assert "| by_heart (later) |" in text
+    assert r"| by\_heart (later) |" in text
     assert str(tmp_path) not in text
 
 
@@ -92,7 +98,7 @@ def test_a_verdict_is_seen_on_eighty_columns_with_what_its_p_is_held_against(gan
     (row,) = (line for line in said.out.splitlines() if "regression (FID)" in line)
     assert row.split()[0] == "by_heart"
     assert max(len(heads), len(row)) <= 80
-    assert "p (Holm) is held against 2.5%" in said.out.splitlines()
+    assert "significant: p (Holm) at most 2.5%" in said.out.splitlines()
 
 
 def test_ties_are_marked_behind_the_rank(gan_zoo, earlier, tmp_path):
@@ -104,8 +110,8 @@ def test_ties_are_marked_behind_the_rank(gan_zoo, earlier, tmp_path):
     assert sum(map(bool, tied.values())) >= 2
     for name, place in places.items():
         assert place.endswith("=") == (tied[name] and place != "1")
-    assert "= tied with the best: no difference from it was shown" in said.out
-    assert "= tied with the best" in (tmp_path / "both" / "compare.md").read_text()
+    assert "= not significantly different from the best" in said.out
+    assert "= not significantly different" in (tmp_path / "both" / "compare.md").read_text()
 
 
 def left_out(folder, name, variant):
@@ -123,7 +129,7 @@ def test_a_variant_that_is_gone_is_told_and_fails_where_that_is_asked_for(gan_zo
     assert said.status == 0
     assert "note: sibling is in earlier and not in later" in said.out
     failed = gan_zoo("compare", earlier, later, "--fail-on-regression")
-    assert (failed.status, failed.err) == (1, "regression: not there any more: sibling (later)\n")
+    assert (failed.status, failed.err) == (1, "regression: missing: sibling (later)\n")
 
 
 def test_a_variant_that_now_fails_in_every_seed_is_a_regression(gan_zoo, earlier):
@@ -133,14 +139,14 @@ def test_a_variant_that_now_fails_in_every_seed_is_a_regression(gan_zoo, earlier
     failed = gan_zoo("compare", earlier, later, "--fail-on-regression", columns=80)
     assert (failed.status, failed.err) == (1, "regression: worse than before: by_heart (later)\n")
     assert "regression (failures)" in failed.out
-    assert "Fisher's test, and to lose all survivors needs none" in failed.out
+    assert "Fisher's test" in failed.out
 
 
 def test_the_very_same_runs_are_not_taken_for_new_ones(gan_zoo, earlier, tmp_path):
     shutil.copytree(earlier, tmp_path / "again")
     said = gan_zoo("compare", earlier, tmp_path / "again")
     assert said.status == 0
-    assert "by_heart: seeds 0, 1, 2, 3 in earlier and again are the same runs, not new ones" in said.out
+    assert "by_heart: seeds 0, 1, 2, 3 in earlier and again: the same runs" in said.out
 
 
 def test_bad_input_is_one_line(gan_zoo, earlier, tmp_path):

@@ -34,7 +34,7 @@ def assert_refused(result, before, folder):
 @pytest.fixture
 def no_figures(monkeypatch):
     """Figures take seconds."""
-    monkeypatch.setattr("gan_zoo.report.write.write_figures", lambda results, folder: {})
+    monkeypatch.setattr("gan_zoo.report.context.write_figures", lambda results, folder: {})
 
 
 @pytest.mark.parametrize(

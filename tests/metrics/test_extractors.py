@@ -16,7 +16,7 @@ from torch_fidelity import feature_extractor_inceptionv3
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
 from gan_zoo import api, data
-from gan_zoo.bench.tables import Results, own_extractor
+from gan_zoo.bench.tables import Results, default_extractor
 from gan_zoo.errors import GanZooError, StorageError
 from gan_zoo.metrics import extractors
 from gan_zoo.metrics.evaluator import measure
@@ -239,7 +239,7 @@ def test_bench_has_columns_of_inception_and_ranks_by_the_default_extractor(
     monkeypatch.setattr(extractors, "INCEPTION_MINIMUM_N", 129)
     results = command(named)
     assert list(results.manifest["extractors"]) == ["digits-cnn", "inception"]
-    assert own_extractor(results.manifest) == "digits-cnn"
+    assert default_extractor(results.manifest) == "digits-cnn"
     seen = results.metrics[results.metrics["extractor"] == "inception"]
     assert set(seen["metric"]) == {"fid", "is", "kid"}
     assert set(seen["n"]) == {140}

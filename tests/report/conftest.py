@@ -14,17 +14,44 @@ Rows = list[dict[str, Any]]
 MakeFolder = Callable[..., Path]
 
 BUDGET, STEPS, EVALUATIONS, N = 256_000, 2_000, 8, 2_000
-TITLES = {"gan": "MLP GAN", "cgan": "Conditional GAN", "dcgan": "DCGAN", "lsgan": "Least-squares GAN",
-          "lsgan_linear": "LSGAN <b>linear</b>", "wgan_weight_clipping": "WGAN, weights clipped"}  # fmt: skip
+TITLES = {
+    "gan": "MLP GAN",
+    "cgan": "Conditional GAN",
+    "dcgan": "DCGAN",
+    "lsgan": "Least-squares GAN",
+    "lsgan_linear": "LSGAN <b>linear</b>",
+    "wgan_weight_clipping": "WGAN, weights clipped",
+}
+OVERRIDES = ["batch 128 (article: 512)", "quarter width"]
+BEGIN = """{
+  "row": "begin", "data": "mnist", "preset": "quick", "paper": "arXiv 1406.2661", "latent": "100 uniform [0, 1)",
+  "identity": {}, "objective": "cross-entropy", "batch_size": 128, "budget": {"images": 256000}, "departures": [],
+  "deviations": [], "started": "2026-01-01T00:00:00+00:00"
+}"""
+MANIFEST = """{
+  "suite": {"name": "mnist"}, "title": "MNIST", "preset": "quick", "device": "AMD EPYC, 2 threads",
+  "data": {"name": "mnist", "title": "MNIST", "note": "", "train": 60000, "test": 10000, "requested": "mnist"},
+  "device_kind": "cpu", "precision": "fp32", "versions": {"torch": "2.9.0", "gan_zoo": "0.1.0"},
+  "git_commit": "0123abcd", "command": "gan-zoo bench mnist --out results/mnist-quick",
+  "started": "2026-01-01T00:00:00+00:00", "wall_seconds": 812.4, "n": 2000, "budget": {"images": 256000}
+}"""
 CONDITIONAL = {"cgan", "lsgan", "lsgan_linear"}
 SCORES = {"lsgan_linear", "wgan_weight_clipping"}
 
 
 def measured(random: np.random.Generator, level: float, conditional: bool) -> dict[str, float]:
     level = level * random.lognormal(sigma=0.15)
-    values = {"fid": 12 + level, "is": 9.6 - level / 60, "kid": level / 900,
-              "precision": 0.95 - level / 600, "recall": max(0.0, 0.9 - level / 400), "density": 1 - level / 500,
-              "coverage": max(0.0, 0.93 - level / 450), "modes": 10.0, "class_kl": level / 2000}  # fmt: skip
+    values = {
+        "fid": 12 + level,
+        "is": 9.6 - level / 60,
+        "kid": level / 900,
+        "precision": 0.95 - level / 600,
+        "recall": max(0.0, 0.9 - level / 400),
+        "density": 1 - level / 500,
+        "coverage": max(0.0, 0.93 - level / 450),
+        "modes": 10.0,
+        "class_kl": level / 2000,
+    }
     return values | ({"label_accuracy": 0.99 - level / 900} if conditional else {})
 
 
@@ -34,13 +61,12 @@ def cell_rows(folder: Path, variant: str, seed: int, status: str, inception: boo
     order = list(TITLES).index(variant)
     level, rate = 40 + 12 * order, 50 + 9 * order
     name = f"{variant}-seed{seed}-0a1b2c3d"
-    yield {"row": "begin", "cell": name, "variant": variant, "seed": seed, "data": "mnist", "preset": "quick",
-           "title": TITLES[variant], "paper": "arXiv 1406.2661", "latent": "100 uniform [0, 1)", "identity": {},
-           "conditioning": "both" if variant in CONDITIONAL else "none", "objective": "cross-entropy",
-           "score_kind": "score" if variant in SCORES else "probability", "batch_size": 128,
-           "budget": {"images": BUDGET}, "parameters": {"generator": 1_490_000 + order, "discriminator": 533_505},
-           "departures": ["batch 128 (article: 512)", "quarter width"] if variant == "dcgan" else [],
-           "deviations": [], "started": "2026-01-01T00:00:00+00:00"}  # fmt: skip
+    begin = {"cell": name, "variant": variant, "seed": seed, "title": TITLES[variant]}
+    begin["conditioning"] = "both" if variant in CONDITIONAL else "none"
+    begin["score_kind"] = "score" if variant in SCORES else "probability"
+    begin["parameters"] = {"generator": 1_490_000 + order, "discriminator": 533_505}
+    begin |= {"departures": OVERRIDES} if variant == "dcgan" else {}
+    yield json.loads(BEGIN) | begin
     share = 1.0 if status in ("ok", "collapsed") else 0.4
     last = int(STEPS * share)
     for step in range(50, last + 1, 50):
@@ -48,31 +74,49 @@ def cell_rows(folder: Path, variant: str, seed: int, status: str, inception: boo
         noise = random.normal(scale=0.08, size=4)
         gain = 1 + (step / last) ** 6 * 40 if status == "diverged" else 1.0
         broken = status == "diverged" and step == last
-        yield {"row": "history", **at, "discriminator_steps": step, "generator_steps": step, "values": {
-            "discriminator_loss": None if broken else 0.9 * gain + noise[0], "discriminator_loss/real": 0.45,
-            "generator_loss": None if broken else 1.2 * gain + 0.4 * step / STEPS + noise[1],
-            "D(real)": 0.7 + noise[2], "D(fake)": 0.3 + noise[3], "generator_grad_norm": 1.0}}  # fmt: skip
+        values = {"discriminator_loss/real": 0.45, "generator_grad_norm": 1.0}
+        values |= {"D(real)": 0.7 + noise[2], "D(fake)": 0.3 + noise[3]}
+        values["discriminator_loss"] = None if broken else 0.9 * gain + noise[0]
+        values["generator_loss"] = None if broken else 1.2 * gain + 0.4 * step / STEPS + noise[1]
+        yield {"row": "history", **at, "discriminator_steps": step, "generator_steps": step, "values": values}
         if step % (STEPS // EVALUATIONS) == 0 or step == STEPS // 10:
             yield from evaluation_rows(folder, name, variant, random, at, level, status, inception)
     if status != "unfinished":
         messages = {"diverged": f"generator loss was not finite at step {last}", "collapsed": "1 of 10 modes"}
-        yield {"row": "end", "status": status, "message": messages.get(status, ""), "steps": last,
-               "images": last * 128, "discriminator_steps": last, "generator_steps": last,
-               "seconds": last * rate / 1000, "images_per_second": 128_000 / rate,
-               "peak_memory_bytes": 400_000_000}  # fmt: skip
+        end = {"row": "end", "status": status, "message": messages.get(status, ""), "steps": last}
+        end |= {"images": last * 128, "discriminator_steps": last, "generator_steps": last}
+        end |= {"seconds": last * rate / 1000, "images_per_second": 128_000 / rate}
+        yield end | {"peak_memory_bytes": 400_000_000}
 
 
-def evaluation_rows(folder: Path, cell: str, variant: str, random: np.random.Generator, at: dict[str, Any],
-                    level: float, status: str, inception: bool) -> Iterable[dict[str, Any]]:  # fmt: skip
+def evaluation_rows(
+    folder: Path,
+    cell: str,
+    variant: str,
+    random: np.random.Generator,
+    at: dict[str, Any],
+    level: float,
+    status: str,
+    inception: bool,
+) -> Iterable[dict[str, Any]]:
     progress = at["step"] / STEPS
     now = level * (1 + 5 * np.exp(-4 * progress)) * (4 if status == "collapsed" else 1)
     values = measured(random, now, variant in CONDITIONAL)
     shared = {**at, "fraction": progress, "n": N, "weights": "raw", "reference": "test"}
-    yield {"row": "metrics", **shared, "extractor": "mnist-cnn", "values": values,
-           "selection": {"fid": values["fid"] * random.uniform(0.97, 1.03)}}  # fmt: skip
+    yield {
+        "row": "metrics",
+        **shared,
+        "extractor": "mnist-cnn",
+        "values": values,
+        "selection": {"fid": values["fid"] * random.uniform(0.97, 1.03)},
+    }
     if inception:
-        yield {"row": "metrics", **shared, "extractor": "inception",
-               "values": {"fid": now / 3, "is": 2.1, "kid": now / 4000}}  # fmt: skip
+        yield {
+            "row": "metrics",
+            **shared,
+            "extractor": "inception",
+            "values": {"fid": now / 3, "is": 2.1, "kid": now / 4000},
+        }
     place = {"step": at["step"], "images": at["images"], "fraction": progress, "height": 32, "width": 32}
     kinds = [("grid", 5, 4)] + ([("classes", 10, 10)] if variant in CONDITIONAL and progress == 1 else [])
     for kind, columns, rows in kinds:
@@ -97,8 +141,15 @@ def draw_tiles(path: Path, columns: int, rows: int, noise: float, by_class: bool
 def floor_rows(seed: int, inception: bool) -> Rows:
     random = np.random.default_rng(seed)
     at = {"step": 0, "images": 0, "seconds": 0.0, "fraction": 1.0, "n": N, "weights": "raw", "reference": "test"}
-    begin = {"row": "begin", "cell": f"real-seed{seed}-ffff0000", "variant": "real", "seed": seed, "data": "mnist",
-             "preset": "quick", "title": "real images"}  # fmt: skip
+    begin = {
+        "row": "begin",
+        "cell": f"real-seed{seed}-ffff0000",
+        "variant": "real",
+        "seed": seed,
+        "data": "mnist",
+        "preset": "quick",
+        "title": "real images",
+    }
     own = measured(random, 0.0, conditional=False) | {"fid": random.normal(4, 0.1), "kid": random.normal(0, 1e-4)}
     rows = [begin, {"row": "metrics", **at, "extractor": "mnist-cnn", "values": own}]
     if inception:
@@ -133,18 +184,15 @@ def make_folder(tmp_path_factory: pytest.TempPathFactory) -> MakeFolder:
             names.append(f"real-seed{seed}-ffff0000")
             write_cell(folder, names[-1], floor_rows(seed, inception))
         extractors = {"mnist-cnn": {"digest": "ab" * 32, "accuracy": 0.9931}}
-        manifest = {
-            "suite": {"name": "mnist"}, "title": "MNIST", "preset": "quick", "device": "AMD EPYC, 2 threads",
-            "data": {"name": "mnist", "title": "MNIST", "note": "", "fingerprint": "cd" * 32, "train": 60_000,
-                     "test": 10_000, "requested": "mnist"},
-            "device_kind": "cpu", "precision": "fp32", "versions": {"torch": "2.9.0", "gan_zoo": "0.1.0"},
-            "git_commit": "0123abcd", "command": "gan-zoo bench mnist --out results/mnist-quick",
-            "started": "2026-01-01T00:00:00+00:00", "wall_seconds": 812.4, "n": N, "seeds": list(range(seeds)),
-            "budget": {"images": BUDGET}, "extractors": extractors | ({"inception": {}} if inception else {}),
-            "notices": [] if inception else ["inception left out: its weights are not here"],
-            "departures": {"dcgan": ["batch 128 (article: 512)", "quarter width"]}, "variants": variants,
-            "cells": names,
-        } | changed  # fmt: skip
+        notices = [] if inception else ["inception left out: its weights are not here"]
+        facts = {"seeds": list(range(seeds)), "notices": notices, "variants": variants, "cells": names}
+        facts |= {
+            "departures": {"dcgan": OVERRIDES},
+            "extractors": extractors | ({"inception": {}} if inception else {}),
+        }
+        manifest = json.loads(MANIFEST) | facts
+        manifest["data"]["fingerprint"] = "cd" * 32
+        manifest |= changed
         (folder / "manifest.json").write_text(json.dumps(manifest))
         return folder
 

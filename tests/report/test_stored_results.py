@@ -13,6 +13,8 @@ from gan_zoo.bench.tables import write_tables
 RESULTS = Path(__file__).parents[2] / "results"
 FOLDERS = ["toy/mixture1d", "dcgan-rules-quick", "least-squares-quick", "precision/fp32", "mnist-quick"]
 
+RENAMED = {"no difference shown": "not significantly different", "no surviving seed": "no successful seed"}
+
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_stored_tables_are_those_of_the_records(tmp_path, name):
@@ -23,6 +25,7 @@ def test_stored_tables_are_those_of_the_records(tmp_path, name):
     read = {"dtype": str, "keep_default_na": False}
     for path in sorted(stored.glob("*.csv")):
         before, now = (pd.read_csv(folder / path.name, **read) for folder in (stored, tmp_path / "copy"))
+        before = before.replace(RENAMED)
         assert set(before.columns) <= set(now.columns)
         pd.testing.assert_frame_equal(now[before.columns], before)
     assert damages(tmp_path / "copy") == []

@@ -70,7 +70,6 @@ def test_outputs_say_which_seeds_and_hold_no_path(search, tmp_path, toys):
         assert str(tmp_path) not in (tmp_path / "out" / name).read_text(encoding="utf-8")
     text = (tmp_path / "out" / "search.md").read_text(encoding="utf-8")
     assert "each trained once, with seed 5" in text
-    assert "Fresh seeds decide" in text
     options = "--device cpu --jobs 1`"
     assert f"`gan-zoo bench winners.toml --preset smoke --plugin toys.py {options} runs each" in text
     assert f"--plugin {toys} --data-root {tmp_path} {options[:-1]}" in found.written.command

@@ -1,0 +1,214 @@
+"""The tables of a results folder, and the ranking of its variants: computed once, for report, compare and terminal."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import pandas as pd
+
+from gan_zoo import text
+from gan_zoo.bench.summary import FLOOR, samples, scale_of
+from gan_zoo.metrics.registry import METRICS, Metric
+from gan_zoo.statistics import (
+    Estimate,
+    Proportion,
+    Sample,
+    failure_rate,
+    not_different_from_best,
+    shared_alpha,
+)
+
+SIMILAR = "="
+"""Follows the rank of a variant that is not significantly different from the best."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """A results folder as pandas tables, and its manifest.
+
+    ``runs`` has one row per run, ``history`` one per recorded interval of steps, ``metrics`` one per measured value,
+    ``summary`` one per variant, metric and extractor, ``contrasts`` one per planned comparison and extractor.
+    """
+
+    runs: pd.DataFrame
+    history: pd.DataFrame
+    metrics: pd.DataFrame
+    summary: pd.DataFrame
+    contrasts: pd.DataFrame
+    manifest: dict[str, Any]
+
+    @property
+    def metric(self) -> Metric:
+        """The primary metric: variants are ranked by it."""
+        return METRICS[ranked_by(self.manifest)]
+
+    @property
+    def geometric(self) -> bool:
+        """Whether the mean of the primary metric over seeds is geometric."""
+        return self.metric.log
+
+    @property
+    def extractor(self) -> str:
+        """The default extractor of the data set: variants are ranked by its values."""
+        return default_extractor(self.manifest)
+
+    @property
+    def measured(self) -> bool:
+        """Whether anything was measured; the notices of the manifest say why not."""
+        return bool(self.manifest.get("extractors"))
+
+    @property
+    def samples(self) -> str:
+        """What the samples are: ``images`` or ``points``."""
+        return str(self.manifest["data"].get("kind", "images"))
+
+    @property
+    def successful(self) -> pd.DataFrame:
+        """The runs of trained variants that succeeded."""
+        return self.runs[(self.runs["variant"] != FLOOR) & (self.runs["status"] == "ok")]
+
+    @property
+    def planned(self) -> pd.DataFrame:
+        """The planned comparisons by the primary metric under the default extractor."""
+        mine = (self.contrasts["metric"] == self.metric.name) & (self.contrasts["extractor"] == self.extractor)
+        return self.contrasts[mine].reset_index(drop=True)
+
+    @property
+    def alpha(self) -> float:
+        """Family-wise error rate of the planned comparisons, and that of the ranking."""
+        return shared_alpha(self.runs.loc[self.runs["variant"] != FLOOR, "variant"].nunique())
+
+    @cached_property
+    def ranking(self) -> "list[Entry]":
+        """The variants in the order of `rank`."""
+        return rank({"": self})
+
+    def final_samples(self) -> dict[str, Sample]:
+        """The final values of the primary metric under the default extractor, by variant."""
+        return samples(self.runs, f"final_{self.metric.name}_{self.extractor}")
+
+    def lines(self, extractor: str) -> dict[tuple[str, str], dict[str, Any]]:
+        """The rows of the summary under one extractor, by variant and metric."""
+        lines = self.summary[self.summary["extractor"] == extractor].to_dict("records")
+        return {(line["variant"], line["metric"]): {str(key): value for key, value in line.items()} for line in lines}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the ranking.
+
+    Attributes:
+        kind: ``ranked``, ``floor`` (real images), or ``unranked`` (no successful seed).
+        rank: None unless ``kind`` is ``ranked``.
+        folder: the label of its results folder; empty if only one is ranked.
+        value: the primary metric at the end of the budget, over the successful seeds that have a value.
+        successful: seeds that trained to the end.
+        failures: failed seeds of those that ended.
+        similar: whether it is not significantly different from the best.
+        seconds: training time, mean over the successful seeds.
+        reason: why it has no rank.
+    """
+
+    kind: Literal["ranked", "floor", "unranked"]
+    rank: int | None
+    variant: str
+    folder: str
+    title: str
+    value: Estimate
+    successful: int
+    failures: Proportion
+    similar: bool
+    unfinished: int
+    seconds: float
+    reason: str
+    departures: str
+
+    @property
+    def label(self) -> str:
+        """The variant's name, with a dagger if its settings are overridden."""
+        return f"{self.variant}†" if self.departures else self.variant
+
+    @property
+    def mostly_failed(self) -> bool:
+        """Whether more seeds failed than have a value."""
+        return self.kind == "ranked" and self.failures.count > self.value.seeds
+
+    @property
+    def place(self) -> str:
+        """The rank in tables: ``2=`` if the variant is not significantly different from the best."""
+        return f"{self.rank or ''}{SIMILAR if self.similar and self.rank != 1 else ''}"
+
+
+def rank(folders: Mapping[str, Results]) -> list[Entry]:
+    """The variants of results folders, given by label: ranked ones from the best, then floors, then unranked ones.
+
+    Variants are ordered by the mean over the successful seeds; those with more failed seeds than values come after all
+    others.
+    """
+    metric = next(iter(folders.values())).metric
+    compared = {
+        (label, variant): sample
+        for label, results in folders.items()
+        for variant, sample in results.final_samples().items()
+    }
+    similar = not_different_from_best(compared, **scale_of(metric.name))
+    entries = [
+        _entry(results, variant, label, (label, variant) in similar)
+        for label, results in folders.items()
+        for variant in results.runs["variant"].unique()
+    ]
+    sign = 1 if metric.better == "lower" else -1
+    order = ["ranked", "floor", "unranked"]
+    entries.sort(
+        key=lambda entry: (
+            order.index(entry.kind),
+            entry.mostly_failed,
+            sign * entry.value.mean if entry.value.seeds else 0.0,
+        )
+    )
+    places = enumerate(entries, start=1)
+    return [replace(entry, rank=place if entry.kind == "ranked" else None) for place, entry in places]
+
+
+def _entry(results: Results, variant: str, folder: str, similar: bool) -> Entry:
+    runs = results.runs[results.runs["variant"] == variant]
+    line = results.lines(results.extractor)[variant, results.metric.name]
+    value = Estimate(line["mean"], line["low"], line["high"], int(line["seeds"]), line["method"])
+    successful = runs[runs["status"] == "ok"]
+    kind: Literal["ranked", "unranked"] = "ranked" if value.seeds else "unranked"
+    return Entry(
+        kind="floor" if variant == FLOOR else kind,
+        rank=None,
+        variant=variant,
+        folder=folder,
+        title=runs["title"].iloc[0],
+        value=value,
+        successful=len(successful),
+        failures=failure_rate(int(line["failures"]), int(line["runs"])),
+        similar=similar,
+        unfinished=int(line["unfinished"]),
+        seconds=float(successful["seconds"].mean()),
+        reason="" if value.seeds else _reason(results, runs),
+        departures=line["departures"],
+    )
+
+
+def _reason(results: Results, runs: pd.DataFrame) -> str:
+    """Why a variant has no rank: ``3 seeds: 2 diverged, 1 unfinished``."""
+    if (runs["status"] == "ok").any():
+        return f"its {results.metric.title} was not measured at the end" if results.measured else "nothing was measured"
+    counts = runs["status"].value_counts(sort=False)
+    parts = [f"{number} {text.status(status)}" for status, number in counts.items()]
+    return f"{text.plural(len(runs), 'seed')}: {', '.join(parts)}"
+
+
+def default_extractor(manifest: Mapping[str, Any]) -> str:
+    """The default extractor of the data set, by whose values variants are ranked: the first but ``inception``."""
+    names = list(manifest.get("extractors", {}))
+    return min(names, key=lambda name: name == "inception", default="")
+
+
+def ranked_by(manifest: Mapping[str, Any]) -> str:
+    """The metric by which variants are ranked and the best evaluation is selected."""
+    return str(manifest.get("ranked_by", "fid"))

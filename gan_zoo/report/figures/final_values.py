@@ -1,0 +1,162 @@
+"""Final values: the primary metric against the training time with the Pareto front, and bars of every metric."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
+
+from gan_zoo import text
+from gan_zoo.bench.results import Entry, Results
+from gan_zoo.bench.summary import FLOOR
+from gan_zoo.metrics.registry import METRICS
+from gan_zoo.report.figures.curves import by_extractor, default_first
+from gan_zoo.report.figures.style import (
+    FAINT,
+    INK,
+    Look,
+    figure,
+    grid,
+    legend,
+    log_axis,
+    log_count_axis,
+    write_message,
+)
+
+_MARGIN = 1.15  # room at both sides
+_BAR_COLUMNS = 3
+
+
+def device_name(results: Results) -> str:
+    """The device whose seconds are counted: CPU or GPU."""
+    return "CPU" if results.manifest.get("device_kind", "cpu") == "cpu" else "GPU"
+
+
+def front(costs: Iterable[float], values: Iterable[float], *, lower_is_better: bool) -> list[bool]:
+    """Which points no other dominates: at least as good in cost (lower is better) and value, and better in one."""
+    points = np.column_stack([np.asarray(list(costs), float), np.asarray(list(values), float)])
+    points[:, 1] *= 1 if lower_is_better else -1
+    return [not any((other <= point).all() and (other < point).any() for other in points) for point in points]
+
+
+def write_pareto(results: Results, look: Look, path: Path) -> None:
+    """Final primary metric against seconds of training, a mark per ranked variant, and the Pareto front.
+
+    A variant with more failed seeds than values is never on the front.
+    """
+    metric = results.metric
+    title = f"{look.data}: final {metric.title} against training time"
+    entries = [entry for entry in results.ranking if entry.kind == "ranked"]
+    if not entries:
+        return write_message(path, title, look.facts, "No successful seed: there is no final value.")
+    lower = metric.better == "lower"
+    able = [entry for entry in entries if not entry.mostly_failed]
+    on = front([entry.seconds for entry in able], [entry.value.mean for entry in able], lower_is_better=lower)
+    best = {entry.variant for entry, is_best in zip(able, on, strict=True) if is_best}
+    with figure(path, title, look.facts, panel=(8.4, 5.0), extra=0.6) as (drawn, (axis,)):
+        _scale_axes(axis, entries, results.geometric)
+        _draw_front(axis, [entry for entry in entries if entry.variant in best], lower)
+        handles = [_draw_mark(axis, look, entry, filled=entry.variant in best) for entry in entries]
+        axis.set(xlabel=f"seconds of training on the {device_name(results)}, one run ↓")
+        axis.set(ylabel=f"final {metric.title} {metric.arrow}")
+        missing = [entry.label for entry in results.ranking if entry.kind == "unranked"]
+        if missing:
+            note = f"without a final value: {text.listed(missing)}"
+            axis.set_title(note, loc="left", fontsize=9.5, color=FAINT, weight="normal")
+        legend(drawn, handles)
+    return None
+
+
+def _draw_front(axis: Axes, entries: list[Entry], lower_is_better: bool) -> None:
+    """A step line from the cheapest straight to the worse side, and from the most expensive to the right."""
+    if not entries:
+        return
+    points = sorted((entry.seconds, entry.value.mean) for entry in entries)
+    start = (points[0][0], axis.get_ylim()[1 if lower_is_better else 0])
+    line = [start, *points, (axis.get_xlim()[1], points[-1][1])]
+    axis.step(*zip(*line, strict=True), where="post", color=FAINT, linewidth=1.2, alpha=0.7, zorder=1)
+
+
+def _draw_mark(axis: Axes, look: Look, entry: Entry, *, filled: bool) -> Line2D:
+    """The mean and interval of a variant; returns its legend entry."""
+    color = look.colors[entry.variant]
+    mark: dict[str, Any] = {"markersize": 8, "markerfacecolor": color if filled else "white", "markeredgewidth": 1.6}
+    if text.known(entry.value.low):
+        ends = [entry.value.low, entry.value.high]
+        axis.plot([entry.seconds] * 2, ends, color=color, linewidth=1.5, alpha=0.7, zorder=2)
+    axis.plot(entry.seconds, entry.value.mean, look.markers[entry.variant], color=color, zorder=3, **mark)
+    return look.handle(entry.variant, label=_label(entry, ", "), linewidth=0, **mark)
+
+
+def _scale_axes(axis: Axes, entries: list[Entry], geometric: bool) -> None:
+    """Fit both axes to the means: an interval of few seeds can span decades, and is cut."""
+    seconds = np.array([entry.seconds for entry in entries])
+    means = np.array([entry.value.mean for entry in entries])
+    ends = [end for entry in entries for end in (entry.value.mean, entry.value.low, entry.value.high)]
+    ends = [end for end in ends if text.known(end)]
+    if geometric and min(ends) > 0:
+        log_axis(axis)
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+        axis.set_ylim(max(min(ends), means.min() / 2) / 1.15, min(max(ends), means.max() * 2) * 1.15)
+    else:
+        room = (means.max() - means.min()) or abs(means.max()) or 1.0
+        axis.set_ylim(max(min(ends), means.min() - room) - 0.1 * room, min(max(ends), means.max() + room) + 0.1 * room)
+    if seconds.min() > 0:
+        log_count_axis(axis)
+        low, high = seconds.min() / _MARGIN, seconds.max() * _MARGIN
+        axis.set_xlim(low, high)
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high > 20 * low else (1, 1.5, 2, 3, 4, 5, 6, 8)))
+    else:
+        axis.set_xlim(0, seconds.max() * _MARGIN or 1.0)
+
+
+def write_bars(results: Results, look: Look, path: Path) -> None:
+    """The final values of every metric and extractor, a panel each with a bar per variant."""
+    entries = [entry for entry in results.ranking if entry.kind != "floor"]
+    title = f"{look.data}: final values by metric"
+    summary = results.summary.dropna(subset=["mean"])
+    summary = summary[summary["variant"] != FLOOR]
+    panels: list[tuple[str, str] | None] = []
+    for extractor in default_first(summary["extractor"].unique(), results):
+        panels += [None] * (-len(panels) % _BAR_COLUMNS)  # each extractor starts a row
+        measured = set(summary.loc[summary["extractor"] == extractor, "metric"])
+        panels += [(metric, extractor) for metric in METRICS if metric in measured]
+    if not panels:
+        return write_message(path, title, look.facts, "No successful seed: there is no final value.")
+    size = grid(len(panels), _BAR_COLUMNS)
+    with figure(path, title, look.facts, panel=(4.3, 0.8 + 0.42 * len(entries)), sharey=True, **size) as (_, axes):
+        for axis, panel in zip(axes, panels, strict=False):
+            if panel:
+                _bars(axis, results, look, entries, *panel)
+    return None
+
+
+def _bars(axis: Axes, results: Results, look: Look, entries: list[Entry], metric: str, extractor: str) -> None:
+    lines, column = results.lines(extractor), f"final_{metric}_{extractor}"
+    successful = results.runs[results.runs["status"] == "ok"]
+    ends = [0.0, *successful[column].dropna()]
+    reach = (min(ends) * 1.15, (max(ends) or 1.0) * 1.15)
+    for place, entry in enumerate(entries):
+        line = lines.get((entry.variant, metric), {})
+        if not text.known(line.get("mean")):
+            why = "no successful seed" if entry.kind == "unranked" else "not measured"
+            axis.text(reach[1] * 0.02, place, why, va="center", fontsize=9, color=FAINT, style="italic")
+            continue
+        axis.barh(place, line["mean"], height=0.62, color=look.colors[entry.variant], alpha=0.75, linewidth=0)
+        seeds = successful.loc[successful["variant"] == entry.variant, column].dropna().to_numpy(dtype=float)
+        axis.plot(seeds, [place] * len(seeds), "o", markersize=4, color="white", markeredgecolor=INK, zorder=4)
+        if text.known(line["low"]):
+            axis.plot([line["low"], line["high"]], [place, place], color=INK, linewidth=1.4, zorder=3)
+    if (FLOOR, metric) in lines:
+        axis.axvline(lines[FLOOR, metric]["mean"], color=INK, linestyle="--", linewidth=1.2)
+    axis.set(xlim=reach, yticks=range(len(entries)), yticklabels=[_label(entry, "\n") for entry in entries])
+    axis.set_ylim(len(entries) - 0.45, -0.55)
+    axis.grid(visible=False, axis="y")
+    axis.set_title(f"{METRICS[metric].title} {METRICS[metric].arrow}{by_extractor(metric, extractor)}", loc="left")
+
+
+def _label(entry: Entry, separator: str) -> str:
+    return f"{entry.label}{separator}{text.share(entry.failures)} failed" if entry.failures.count else entry.label
