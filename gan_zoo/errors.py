@@ -51,6 +51,11 @@ class DamagedFileError(GanZooError):
     """The content of a file is not what was written: its digest does not match, or it cannot be parsed."""
 
 
+def one_line(error: BaseException) -> str:
+    """An error's type and message in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
 def check_known(kind: str, name: object, known: Iterable[str]) -> None:
     """Raise ``unknown`` if a name is not among the known ones."""
     if name not in (known := tuple(known)):

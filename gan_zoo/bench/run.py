@@ -26,7 +26,7 @@ from gan_zoo.bench.records import (
 )
 from gan_zoo.device import is_fatal
 from gan_zoo.engine import Sampler, State, checkpoint, failure, pending_row, start, take_notices, train_to
-from gan_zoo.errors import GanZooError, Interrupted, StorageError
+from gan_zoo.errors import GanZooError, Interrupted, StorageError, one_line
 from gan_zoo.io import writing
 from gan_zoo.metrics.evaluator import DiscriminatorEstimate, Measuring
 
@@ -101,7 +101,7 @@ def _failed(plan: Plan, run: RunSpec, state: State | None, error: BaseException)
     try:
         status, message = failure(error, run.variant)
     except BaseException:
-        status, message = "error", " ".join(f"{type(error).__name__}: {error}".split())
+        status, message = "error", one_line(error)
     end = _end(plan, state, status, message)
     return end | {"fatal": True} if is_fatal(error, plan.device) else end
 

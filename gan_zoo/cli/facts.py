@@ -19,7 +19,7 @@ from gan_zoo import data as data_sets
 from gan_zoo import networks as families
 from gan_zoo import overrides, registry
 from gan_zoo.cli.index import FILE, Record
-from gan_zoo.errors import PLUGIN_FAILURES, GanZooError
+from gan_zoo.errors import PLUGIN_FAILURES, GanZooError, one_line
 from gan_zoo.io import atomic_write
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.variant import GROUPS, Networks, Variant
@@ -108,9 +108,10 @@ def build(variant: Variant) -> Networks:
     except GanZooError:
         raise
     except PLUGIN_FAILURES as error:
-        why = " ".join(f"{type(error).__name__}: {error}".split())
         file = ", ".join(str(path) for path in registry.sources(variant.name))
-        raise GanZooError(f"the networks of variant {variant.name!r} ({file}) cannot be made: {why}") from error
+        raise GanZooError(
+            f"the networks of variant {variant.name!r} ({file}) cannot be made: {one_line(error)}"
+        ) from error
 
 
 def _layers(network: nn.Module) -> Iterator[nn.Module]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_zoo.cli import index
-from gan_zoo.errors import PLUGIN_FAILURES, GanZooError
+from gan_zoo.errors import PLUGIN_FAILURES, GanZooError, one_line
 from gan_zoo.io import atomic_write
 from gan_zoo.options import FLOOR
 
@@ -94,8 +94,9 @@ def check_variant(name: str, console: "Console") -> None:
         try:
             check(variant)
         except PLUGIN_FAILURES as error:
-            kind = "" if isinstance(error, (validation.Broken, GanZooError)) else f"{type(error).__name__}: "
-            failures.append(" ".join(f"{check_name}: {kind}{error}".split()))
+            expected = isinstance(error, (validation.Broken, GanZooError))
+            why = " ".join(str(error).split()) if expected else one_line(error)
+            failures.append(f"{check_name}: {why}")
             console.print(f"FAILED  {check_name}", highlight=False)
         else:
             console.print(f"    ok  {check_name}", highlight=False)

@@ -23,7 +23,7 @@ from gan_zoo.bench.plan import Plan, RunSpec, make_plan
 from gan_zoo.bench.records import Row
 from gan_zoo.bench.run import execute_run, record_death
 from gan_zoo.engine import advance, init
-from gan_zoo.errors import GanZooError, Interrupted
+from gan_zoo.errors import GanZooError, Interrupted, one_line
 from gan_zoo.metrics.evaluator import Measuring
 from gan_zoo.options import RunOptions
 
@@ -155,9 +155,8 @@ class _Workers:
                 row = record_death(self.plan, job.run, self.folder, "error", _death(status))
         elif error is not None:
             job.process.kill()
-            why = " ".join(f"{type(error).__name__}: {error}".split())
             known = isinstance(error, (GanZooError, OSError))
-            failed = f"a worker process failed ({why}); run the same command again, or with --jobs 1"
+            failed = f"a worker process failed ({one_line(error)}); run the same command again, or with --jobs 1"
             raise GanZooError(str(error) if known else failed) from None
         else:
             row = job.future.result()
