@@ -31,7 +31,7 @@ class NotReproduced(GanZooError):
     """A value is not the expected one."""
 
 
-def main_of(
+def run_command(
     doc: str | None,
     module: str,
     run: Callable[[argparse.Namespace], Any],
@@ -49,13 +49,13 @@ def main_of(
     parser = argparse.ArgumentParser(description=first, epilog=rest, formatter_class=formatter, allow_abbrev=False)
     for name, (default, explanation) in options.items():
         known = {} if isinstance(default, type) else {"default": default}
-        shown = f"{explanation} ({default})" if known else explanation
+        explained = f"{explanation} ({default})" if known else explanation
         if default is bool:
-            parser.add_argument(name, action="store_true", help=shown)
+            parser.add_argument(name, action="store_true", help=explained)
         elif isinstance(default, list):
-            parser.add_argument(name, nargs="+", type=type(default[0]), help=shown, **known)
+            parser.add_argument(name, nargs="+", type=type(default[0]), help=explained, **known)
         else:
-            parser.add_argument(name, type=type(default) if known else default, help=shown, **known)
+            parser.add_argument(name, type=type(default) if known else default, help=explained, **known)
     if smoke is not None:
         parser.add_argument("--smoke", action="store_true", help=f"seconds: {dict(smoke)}")
     chosen = parser.parse_args(arguments)

@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from benchmarks.common import main_of, provenance, require_positive
+from benchmarks.common import provenance, require_positive, run_command
 from gan_zoo import data, registry
 from gan_zoo.bench.records import write_json
 from gan_zoo.bench.suite import read_suite
@@ -48,7 +48,7 @@ OPTIONS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; returns the exit status."""
-    return main_of(__doc__, "speed.checkpoint_cost", run, OPTIONS, arguments)
+    return run_command(__doc__, "speed.checkpoint_cost", run, OPTIONS, arguments)
 
 
 def run(options: argparse.Namespace) -> str:

@@ -2,9 +2,9 @@
 
 Example: python3 -m benchmarks.speed.cuda --minutes 9 --data-root DIR
 
-Stops in time; the same command continues. What is finished with the same code, torch and device is not run again: tests
-that passed, timed variants, and finished runs. It needs this checkout, the data files, and a python3 with torch 2.9 or
-newer and the packages of NEEDED; no network and no installation.
+Stops in time; the same command continues. What is finished with the same code, torch and device is not run again. It
+needs this checkout, the data files, and a python3 with torch 2.9 or newer and the packages of NEEDED; no network and no
+installation.
 """
 
 import argparse
@@ -22,9 +22,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
-from benchmarks.common import ROOT, NotReproduced, digest, main_of
+from benchmarks.common import ROOT, NotReproduced, digest, run_command
 from gan_zoo.errors import GanZooError
 
 NEEDED = (
@@ -60,7 +59,7 @@ OPTIONS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is left; the exit status is 2 for bad input, 1 if something failed, else 0 (also if time ran out)."""
-    return main_of(__doc__, "speed.cuda", run_all, OPTIONS, arguments)
+    return run_command(__doc__, "speed.cuda", run_all, OPTIONS, arguments)
 
 
 def check(options: argparse.Namespace) -> None:
@@ -99,7 +98,9 @@ def run_all(options: argparse.Namespace) -> str:
     end = time.monotonic() + options.minutes * 60 - GRACE
     check_writable(options.results)
     finished = options.results / "cuda" / "done.json"
-    done, key, failed = _load(finished), code_key(), []
+    done = _load(finished)
+    key = code_key()
+    failed = []
     for work in works(options, end):
         left = end - time.monotonic()
         if work.out.exists() and done.get(work.out.name) == key:
@@ -108,7 +109,7 @@ def run_all(options: argparse.Namespace) -> str:
             print(f"cuda: {work.name}: no time left; run the same command again", flush=True)
         else:
             print(f"cuda: {work.name}: up to {left * work.share:.0f} s", flush=True)
-            status = run_tests(work.out, left * work.share) if work.name == "tests" else run(work, left)
+            status = child(("-m", *work.command), left * work.share)
             if status == 0 and _is_complete(work):
                 done[work.out.name] = key
                 atomic_write(finished, json.dumps(done, indent=2))
@@ -123,8 +124,13 @@ def run_all(options: argparse.Namespace) -> str:
 
 def works(options: argparse.Namespace, end: float) -> Iterator[Work]:
     """All parts, in order; the tests show first whether the rest is valid."""
-    folder, data = options.results, str(options.data_root.resolve())
-    yield Work("tests", (), 0.4, folder / "cuda" / "tests.json")
+    folder = options.results
+    data = str(options.data_root.resolve())
+    report = folder / "cuda" / "tests.xml"
+    files = [str(file) for file in sorted((ROOT / "tests").rglob("test_*.py")) if "mark.cuda" in file.read_text()]
+    # The machine may lack the plugins that the options of pyproject.toml need.
+    plain = ("-o", "addopts=--import-mode=importlib --strict-markers", "-m", "cuda", "-q", f"--junitxml={report}")
+    yield Work("tests", ("pytest", *files, *plain), 0.4, report)
     minutes = f"{max(0.5, 0.5 * (end - time.monotonic()) / 60):.2f}"
     speed = ("benchmarks.speed.report", "--device", "cuda", "--resume", "--minutes", minutes)
     yield Work("speed", (*speed, "--out", str(folder / "speed")), 1.0, folder / "speed")
@@ -142,11 +148,6 @@ def _is_complete(work: Work) -> bool:
     return newest is not None and not _load(newest).get("left_out")
 
 
-def run(work: Work, left: float) -> int | None:
-    """Run it for its share of the remaining time at most: None if the time ended it, which is no failure."""
-    return child(("-m", *work.command), left * work.share)
-
-
 def child(arguments: Sequence[str], limit: float) -> int | None:
     """Run Python in a process group of its own: interrupted after ``limit`` seconds, and killed if it does not end."""
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -161,40 +162,6 @@ def child(arguments: Sequence[str], limit: float) -> int | None:
             process.wait(GRACE / 2)
             break
     return None
-
-
-def run_tests(path: Path, limit: float) -> int | None:
-    """Run the tests marked `cuda` that have not passed yet, and write their results with what they ran on."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    report = path.with_suffix(".xml")
-    report.unlink(missing_ok=True)
-    key, before = code_key(), _load(path)
-    passed = list(before.get("passed", [])) if before.get("key") == key else []
-    # The machine may lack the plugins that the options of pyproject.toml need.
-    plain = ("-o", "addopts=--import-mode=importlib --strict-markers", "-m", "cuda", "-q", f"--junitxml={report}")
-    files = [
-        str(file) for file in sorted((ROOT / "tests").rglob("test_*.py")) if "mark.cuda" in file.read_text("utf-8")
-    ]
-    status = child(("-m", "pytest", *files, *plain, *(f"--deselect={test}" for test in passed)), limit)
-    if not report.is_file():
-        return status
-    suite = ElementTree.parse(report).getroot().find("testsuite")
-    assert suite is not None
-    failed = []
-    for case in suite.iter("testcase"):
-        kinds = {outcome.tag for outcome in case}
-        name = f"{(case.get('classname') or '').replace('.', '/')}.py::{case.get('name')}"
-        if kinds & {"failure", "error"}:
-            failed.append(f"{name}: {(case[0].get('message') or '').partition(chr(10))[0]}")
-        elif "skipped" not in kinds:
-            passed.append(name)
-    report.unlink()
-    from gan_zoo.io import atomic_write
-
-    counts = {name: int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")}
-    facts = {"key": key, "status": status, **counts, "failed": failed, "passed": passed}
-    atomic_write(path, json.dumps(facts, indent=2))
-    return status
 
 
 def code_key() -> str:

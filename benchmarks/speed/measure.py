@@ -130,7 +130,8 @@ def interleaved(variant: str, setting: Setting, until: float) -> Timings:
 
 def timed(mode: ModeProcess, seconds: float) -> Timing:
     """A turn; of the baseline loop one for each number of DataLoader workers, of which the fastest counts."""
-    before, turns = cpu_seconds(), {}
+    before = cpu_seconds()
+    turns = {}
     for workers in WORKERS if mode.mode == "tutorial" else (0,):
         turns[workers], facts = mode.call(timed_modes.turn, seconds, workers)
         mode.facts |= facts

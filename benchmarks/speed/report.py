@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from benchmarks.common import ROOT, digest, main_of, provenance, require_positive, table
+from benchmarks.common import ROOT, digest, provenance, require_positive, run_command, table
 from benchmarks.speed import roofline, timed_modes
 from benchmarks.speed.measure import Setting, interleaved, rows_of
 from gan_zoo import data, registry
@@ -61,7 +61,8 @@ is the ratio of a step that takes its operations at the peak.
 
 def markdown(report: dict[str, Any]) -> str:
     """The tables; what was not measured is left out."""
-    settings, versions = report["settings"], report["machine"]["versions"]
+    settings = report["settings"]
+    versions = report["machine"]["versions"]
     parts = [
         f"# Speed on {report['machine']['device']}",
         f"{report['date']}, commit {report['commit']}, torch {versions['torch']}, {settings['threads']} threads, turns "
@@ -89,7 +90,8 @@ class Speed:
     """One run: its options, its report so far, and its end in time."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self.options, self.device = options, pick(options.device)
+        self.options = options
+        self.device = pick(options.device)
         threads = options.threads or cores()
         torch.set_num_threads(threads)
         self.until = time.monotonic() + 60 * options.minutes if options.minutes else float("inf")
@@ -176,7 +178,7 @@ OPTIONS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; returns the exit status."""
-    return main_of(__doc__, "speed.report", run, OPTIONS, arguments)
+    return run_command(__doc__, "speed.report", run, OPTIONS, arguments)
 
 
 def run(options: argparse.Namespace) -> Path:

@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from gan_zoo.data import Dataset, Split
-from gan_zoo.device import synchronize
+from gan_zoo.device import prepare, synchronize
 from gan_zoo.engine import advance, init
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.report.style import FAINT, figure, log_axis
@@ -31,13 +31,9 @@ CONVOLUTIONS = (
 )
 """DCGAN's layers at stride 2 and padding 1: name, whether transposed, one sample's shape, the weight's shape."""
 BATCH = 512
-EXACT_ERROR = 1e-5
-"""Largest relative error of a product that counts as float32."""
 TRIES, SECONDS_A_TRY, SECONDS_A_SHAPE = 12, 0.02, 0.4
 OPTIMIZER_PASSES = {"Adam": 7, "AdamW": 7, "RMSprop": 5, "SGD": 3}
 """Reads and writes of each parameter in float32: Adam reads p, g, m, v and writes p, m, v."""
-_SETTINGS = {"fp32": ("highest", "medium"), "tf32": ("high",), "bf16": ("highest",)}
-"""torch's matmul precisions to try for ours: on a CPU 'medium' may take another library, as exact as 'highest'."""
 _NORM = nn.modules.batchnorm._BatchNorm
 _COUNTED = (nn.Linear, nn.modules.conv._ConvNd, _NORM)
 
@@ -69,9 +65,11 @@ def cost(variant: Variant, shape: tuple[int, ...], classes: int) -> Cost:
     """What a step (D and G updates) on full batches takes, for samples of ``shape``. Penalties move no bytes here."""
     generator, discriminator = networks = variant.build(shape, classes)
     real, fake = variant.batch_size, variant.fake_batch_size or variant.batch_size
-    fresh, reused = variant.generator_batch_size or fake, int(variant.reuses_fakes)
+    fresh = variant.generator_batch_size or fake
+    reused = int(variant.reuses_fakes)
     latent = variant.latent.draw(2, random=torch.Generator(), dtype=torch.float32)
-    spec, labels = variant.spec(shape, classes), torch.zeros(2, dtype=torch.int64)
+    spec = variant.spec(shape, classes)
+    labels = torch.zeros(2, dtype=torch.int64)
     drawing = (latent, labels)[: 1 + bool(spec.generator_classes)]
     judging = (torch.zeros(2, *spec.judged_shape), labels)[: 1 + bool(spec.discriminator_classes)]
     with torch.no_grad():
@@ -139,29 +137,16 @@ def measure_peaks(device: torch.device) -> Peaks:
     copy = 2 * source.nbytes / _fastest(lambda: target.copy_(source), device)
     found: Peaks = {"matrix": {}, "convolution": {}, "by_shape": {}, "copy_bytes_per_second": copy}
     for precision in ("fp32", *(["tf32"] if device.type == "cuda" else []), "bf16"):
+        prepare(device.type, precision)
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         found["by_shape"][precision] = {}
         for kind, tries in (("matrix", _products), ("convolution", _convolutions)):
             best: dict[str, float] = {}
-            for setting in _SETTINGS[precision]:
-                if _set(setting, precision, device):
-                    for name, operations, work in tries(device, dtype):
-                        best[name] = max(best.get(name, 0.0), operations / _fastest(work, device))
+            for name, operations, work in tries(device, dtype):
+                best[name] = max(best.get(name, 0.0), operations / _fastest(work, device))
             found[kind][precision] = max(best.values())
             found["by_shape"][precision] |= best
     return found
-
-
-def _set(setting: str, precision: str, device: torch.device) -> bool:
-    """Set torch's precision of products; False if it is not exact on this device."""
-    torch.set_float32_matmul_precision(setting)
-    torch.backends.cudnn.allow_tf32 = precision == "tf32"
-    torch.backends.cudnn.benchmark = True
-    if setting != "medium":
-        return True
-    left, right = torch.randn(2, 256, 256, generator=torch.Generator().manual_seed(0)).to(device)
-    exact = left.double() @ right.double()
-    return bool(((left @ right).double() - exact).norm() <= EXACT_ERROR * exact.norm())
 
 
 Tries = Iterator[tuple[str, float, Callable[[], Tensor]]]
@@ -192,7 +177,8 @@ def _fastest(work: Callable[[], Tensor], device: torch.device) -> float:
     for _ in range(2):
         once = _seconds(work, 1, device)
     calls = max(1, round(SECONDS_A_TRY / once))
-    best, until = once, time.perf_counter() + SECONDS_A_SHAPE
+    best = once
+    until = time.perf_counter() + SECONDS_A_SHAPE
     for _ in range(TRIES):
         best = min(best, _seconds(work, calls, device) / calls)
         if time.perf_counter() > until:

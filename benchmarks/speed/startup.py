@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import commit, grid, machine, main_of, require_positive
+from benchmarks.common import commit, grid, machine, require_positive, run_command
 
 TORCH = "import torch"
 FIRST_STEP = "gan-zoo bench mnist, to the first step of training"
@@ -39,7 +39,7 @@ OPTIONS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; returns the exit status."""
-    return main_of(__doc__, "speed.startup", run, OPTIONS, arguments)
+    return run_command(__doc__, "speed.startup", run, OPTIONS, arguments)
 
 
 def run(options: Any) -> Path:

@@ -63,7 +63,8 @@ class EngineMode:
         return total
 
     def _block(self, steps: int) -> Turn:
-        images, started = self.state.images, time.perf_counter()
+        images = self.state.images
+        started = time.perf_counter()
         advance(self.state, steps)
         flush(self.state)
         synchronize(self.state.device)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmarks.common import main_of, save, table
+from benchmarks.common import run_command, save, table
 from gan_zoo.statistics import CONFIDENCE
 from gan_zoo.statistics.effects import newcombe_interval
 
@@ -90,7 +90,8 @@ def student(values: np.ndarray) -> Ends:
     enough = count >= 2
     low, high = np.full((2, len(values)), np.nan)
     kept, count = values[enough], count[enough]
-    mean, error = np.nanmean(kept, axis=1), np.nanstd(kept, axis=1, ddof=1) / np.sqrt(count)
+    mean = np.nanmean(kept, axis=1)
+    error = np.nanstd(kept, axis=1, ddof=1) / np.sqrt(count)
     low[enough], high[enough] = stats.t.interval(CONFIDENCE, count - 1, loc=mean, scale=error)
     return low, high
 
@@ -134,10 +135,12 @@ def covered(name: str, known: Distribution, seeds: int) -> list[dict[str, Any]]:
 
 def improvement_covered() -> list[dict[str, Any]]:
     """Coverage of Newcombe's interval of the probability of improvement: one row a number of seeds and shift."""
-    rows, rng = [], np.random.default_rng(0)
+    rows = []
+    rng = np.random.default_rng(0)
     for seeds in SEEDS:
         for shift in SHIFTS:
-            truth, shape = float(stats.norm.cdf(shift / math.sqrt(2))), (DRAWS["closed"], seeds)
+            truth = float(stats.norm.cdf(shift / math.sqrt(2)))
+            shape = (DRAWS["closed"], seeds)
             low, high = newcombe(rng.normal(shift, size=shape), rng.normal(size=shape))
             share = float(np.mean((low <= truth) & (truth <= high)))
             facts = {"distribution": "normal", "method": "Newcombe, method 5", "target": "probability of improvement"}
@@ -158,7 +161,7 @@ OPTIONS = {"--out": (Path("results/trust"), "folder to write to")}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; returns the exit status."""
-    return main_of(__doc__, "studies.calibration", run, OPTIONS, arguments)
+    return run_command(__doc__, "studies.calibration", run, OPTIONS, arguments)
 
 
 def run(options: argparse.Namespace) -> Path:

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy import interpolate, stats
 
-from benchmarks.common import main_of, table
+from benchmarks.common import run_command, table
 from gan_zoo.bench.records import read_manifest, write_json
 from gan_zoo.bench.tables import FLOOR, own_extractor, tables
 from gan_zoo.errors import GanZooError
@@ -61,7 +61,8 @@ def recorded(folder: Path) -> Runs:
     Raises:
         GanZooError: no results folder, no FID in it, or fewer than LEAST_SEEDS seeds of every variant.
     """
-    manifest, runs = read_manifest(folder), tables(folder)["runs"]
+    manifest = read_manifest(folder)
+    runs = tables(folder)["runs"]
     extractor = own_extractor(manifest)
     column = f"final_fid_{extractor}"
     if column not in runs:
@@ -96,10 +97,10 @@ def differences(families: np.ndarray, alpha: float | None = None) -> tuple[np.nd
     names = families.shape[1]
     alpha = shared_alpha(names) if alpha is None else alpha
     logs = np.log(families)
-    counted = (~np.isnan(logs)).sum(axis=2)
-    logs[counted < MINIMUM_SEEDS] = np.nan
+    successful = (~np.isnan(logs)).sum(axis=2)
+    logs[successful < MINIMUM_SEEDS] = np.nan
     declared = _holm_rejects(_welch(logs[:, 1:], logs[:, :1]).pvalue, alpha)
-    sound = 2 * counted >= families.shape[2]
+    sound = 2 * successful >= families.shape[2]
     logs[~sound & sound.any(axis=1, keepdims=True)] = np.nan
     known = ~np.isnan(logs).all(axis=2)
     with np.errstate(invalid="ignore"):
@@ -141,8 +142,10 @@ def _critical(alpha: float, groups: int) -> Callable[[np.ndarray], np.ndarray]:
 
 def theory(names: int, seeds: int, difference: float) -> float:
     """Power of a two-sided t-test at Holm's first step, at a difference in deviations: the noncentral t."""
-    freedom, step = 2 * seeds - 2, shared_alpha(names) / (names - 1)
-    critical, shift = stats.t.isf(step / 2, freedom), difference * np.sqrt(seeds / 2)
+    freedom = 2 * seeds - 2
+    step = shared_alpha(names) / (names - 1)
+    critical = stats.t.isf(step / 2, freedom)
+    shift = difference * np.sqrt(seeds / 2)
     return float(stats.nct.sf(critical, freedom, shift))
 
 
@@ -151,7 +154,7 @@ def aa(runs: Runs, *, families: int = FAMILIES, subsets: int = SUBSETS) -> dict[
 
     ``low`` and ``high`` of a share are over seeds: the share is measured again in subsets of two thirds of the seeds,
     without replacement (delete-d jackknife; Shao and Wu, Annals of Statistics 17, 1989), and the binomial error of the
-    families is added. ``unsplit`` are the shares if contrasts and ranking each had the whole of alpha.
+    families is added.
     """
     rng = np.random.default_rng(0)
     drawn = draw(rng, runs.values, families, NAMES, SEEDS_A_NAME)
@@ -171,7 +174,6 @@ def aa(runs: Runs, *, families: int = FAMILIES, subsets: int = SUBSETS) -> dict[
         "log_deviation": runs.spread,
         **runs.facts,
         **rows,
-        "unsplit": shares(drawn, alpha=ALPHA),
         "power": list(power(runs, families, rng)),
     }
 
@@ -262,7 +264,7 @@ OPTIONS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; returns the exit status."""
-    return main_of(__doc__, "studies.false_positives", run, OPTIONS, arguments)
+    return run_command(__doc__, "studies.false_positives", run, OPTIONS, arguments)
 
 
 def run(options: argparse.Namespace) -> Path:

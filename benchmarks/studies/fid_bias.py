@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from benchmarks.common import main_of, save, table
+from benchmarks.common import run_command, save, table
 from gan_zoo import api, registry, text
 from gan_zoo import data as data_sets
 from gan_zoo.data import Dataset
@@ -55,7 +55,7 @@ def bias(data: str, root: Path | None, counts: Sequence[int], draws: int, *, ste
     else:
         variant = registry.get("cgan", latent="100 normal", batch_size=64)
         sampler = api.train(variant, dataset, {"steps": steps}, seed=0, device="cpu").sampler
-    held = extractor.encode(dataset.test.images).vectors
+    test = extractor.encode(dataset.test.images).vectors
     rows = []
     for draw in range(draws):
         order = _order(len(dataset.test), 2 * draw)[: counts[-1]]
@@ -64,7 +64,8 @@ def bias(data: str, root: Path | None, counts: Sequence[int], draws: int, *, ste
         labels = dataset.test.labels[order] if sampler.conditional else None
         made = sampler(counts[-1], labels=labels, seed=draw)
         for source, images in (("real", dataset.train.images[index]), (sampler.variant.name, made)):
-            fake, real = extractor.encode(images).vectors, held[order]
+            fake = extractor.encode(images).vectors
+            real = test[order]
             fids = {n: frechet_distance(moments(fake[:n]), moments(real[:n])) for n in counts}
             rows += [{"source": source, "draw": draw, "n": n, "fid": fid} for n, fid in fids.items()]
     frame = pd.DataFrame(rows)
@@ -119,7 +120,8 @@ def draw(path: Path, facts: dict[str, Any], rows: pd.DataFrame) -> None:
     facts_line = f"{facts['data']} · {facts['extractor']} · {facts['draws']} draws · {facts['training']}"
     with figure(path, "FID against N", facts_line, columns=len(sources), panel=(4.6, 3.4)) as (_, axes):
         for axis, source in zip(axes, sources, strict=True):
-            mine, (limit, slope) = rows[rows["source"] == source], facts["limits"][source].values()
+            mine = rows[rows["source"] == source]
+            (limit, slope) = facts["limits"][source].values()
             axis.plot(1 / mine["n"], mine["fid"], "o", markersize=4, alpha=0.6)
             reach = np.array([0.0, 1 / min(facts["counts"])])
             axis.plot(reach, limit["mean"] + slope["mean"] * reach, color=INK, linewidth=1.2)
@@ -141,7 +143,7 @@ OPTIONS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; returns the exit status."""
-    return main_of(__doc__, "studies.fid_bias", run, OPTIONS, arguments, SMOKE)
+    return run_command(__doc__, "studies.fid_bias", run, OPTIONS, arguments, SMOKE)
 
 
 def run(options: argparse.Namespace) -> Path:

@@ -22,10 +22,11 @@ import pandas as pd
 import seaborn as sns
 import torch
 from scipy.optimize import brentq
+from scipy.special import expit
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from benchmarks.common import main_of, provenance, require_positive, table
+from benchmarks.common import provenance, require_positive, run_command, table
 from gan_zoo import data, registry
 from gan_zoo.bench.records import write_json
 from gan_zoo.data import Dataset, Split, to_uint8
@@ -47,7 +48,8 @@ TITLES = {
 }
 VARIANTS = tuple(TITLES)
 FRACTIONS = (0.05, 0.25, 0.5, 1.0)
-BATCH, LATENT = 64, "100 normal"
+BATCH = 64
+LATENT = "100 normal"
 REFERENCE = 10_000
 """Real training images among which the nearest of a fake is searched, with the fake's label."""
 FAR = 0.95
@@ -61,17 +63,9 @@ STATE = ["variant", "seed", "fraction", "images"]
 SMOKE = {"data": "digits", "images": 640, "seeds": 2, "num_samples": 128}
 
 
-def _sigmoid(scores: np.ndarray) -> np.ndarray:
-    return 0.5 * (1 + np.tanh(scores / 2))
-
-
-def _cross_entropy(scores: np.ndarray) -> np.ndarray:
-    return np.exp(-np.logaddexp(0, scores))
-
-
 CLOSED_FORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "cgan": _cross_entropy,
-    "lsgan": lambda scores: 2 * _cross_entropy(scores) ** 2 * _sigmoid(scores),
+    "cgan": lambda scores: expit(-scores),
+    "lsgan": lambda scores: 2 * expit(-scores) ** 2 * expit(scores),
     "lsgan_linear": lambda scores: 2 * np.abs(scores - 1),
 }
 """|dl/ds| of one fake's loss: sigmoid(-s); 2 (1 - p)^2 p with p = sigmoid(s); 2 |s - 1|."""
@@ -109,15 +103,8 @@ def boundary(objective: Objective) -> float:
 def derivatives(objective: Objective, scores: Tensor) -> Tensor:
     """dl/ds of the generator's loss by each fake's score (B,), without the 1/B of the mean: float64 (B,)."""
     inputs = scores.detach().double().requires_grad_()
-    step = Step(
-        critic=lambda _samples, _labels: Critique(inputs),
-        real=inputs,
-        fake=inputs,
-        labels=None,
-        fake_labels=None,
-        latent={},
-        random=torch.Generator(inputs.device),
-    )
+    facts = {"labels": None, "fake_labels": None, "latent": {}, "random": torch.Generator(inputs.device)}
+    step = Step(critic=lambda _samples, _labels: Critique(inputs), real=inputs, fake=inputs, **facts)
     loss = torch.stack(list(objective.generator(step, {}).terms.values())).sum()
     return torch.autograd.grad(loss, inputs)[0] * len(inputs)
 
@@ -164,7 +151,8 @@ def fakes_of(state: State, num_samples: int, neighbors: Neighbors) -> pd.DataFra
     Raises:
         GanZooError: scores are not finite.
     """
-    random, size = seeded(state.seed, "fakes", state.device), state.variant.batch_size
+    random = seeded(state.seed, "fakes", state.device)
+    size = state.variant.batch_size
     # A copy: the running statistics of batch norm belong to the training.
     generator = copy.deepcopy(state.networks.generator).train()
     batches = []
@@ -236,16 +224,11 @@ def binned(fakes: pd.DataFrame) -> pd.DataFrame:
         shared |= {"fakes": len(mine)} | {name: mine[name].mean() for name in ("margin", "distance", "far")}
         for loss in VARIANTS:
             gradient = mine[f"gradient_{loss}"].mean()
-            rows.append(
-                {
-                    **shared,
-                    "loss": loss,
-                    "derivative": mine[f"derivative_{loss}"].abs().mean(),
-                    "gradient": gradient,
-                    "pull": gradient / means.loc[tuple(state), f"gradient_{loss}"],
-                    "pulled_back": (mine[f"derivative_{loss}"] > 0).mean(),
-                }
-            )
+            derivative = mine[f"derivative_{loss}"]
+            gradient = mine[f"gradient_{loss}"].mean()
+            facts = {"loss": loss, "derivative": derivative.abs().mean(), "gradient": gradient}
+            facts |= {"pull": gradient / means.loc[tuple(state), f"gradient_{loss}"]}
+            rows.append(shared | facts | {"pulled_back": (derivative > 0).mean()})
     return pd.DataFrame(rows)
 
 
@@ -329,7 +312,7 @@ OPTIONS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; returns the exit status."""
-    return main_of(__doc__, "studies.loss_gradients", run, OPTIONS, arguments, SMOKE)
+    return run_command(__doc__, "studies.loss_gradients", run, OPTIONS, arguments, SMOKE)
 
 
 def run(options: argparse.Namespace) -> Path:

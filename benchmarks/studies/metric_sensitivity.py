@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
-from benchmarks.common import main_of, save, table
+from benchmarks.common import run_command, save, table
 from gan_zoo import data as data_sets
 from gan_zoo import text
 from gan_zoo.data import Split
@@ -40,21 +40,21 @@ Sample = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Source:
-    """The origin of samples: ``held`` are real images that are neither trained on nor in the reference."""
+    """The origin of samples: ``held_out`` are real images that are neither trained on nor in the reference."""
 
-    held: Split
+    held_out: Split
     training: Split
     classes: int
     num_samples: int
 
     def draw(self, random: torch.Generator, keep: Tensor | None = None) -> Sample:
-        """Different held images, of the classes in ``keep`` alone if given. Raises GanZooError: too few."""
-        labels = self.held.labels
+        """Different held-out images, of the classes in ``keep`` alone if given. Raises GanZooError: too few."""
+        labels = self.held_out.labels
         among = torch.arange(len(labels)) if keep is None else torch.isin(labels, keep).nonzero()[:, 0]
         if len(among) < self.num_samples:
             raise GanZooError(f"--num-samples {self.num_samples}: only {len(among)} images are left; lower it")
         index = among[torch.randperm(len(among), generator=random)[: self.num_samples]]
-        return self.held.images[index], labels[index]
+        return self.held_out.images[index], labels[index]
 
 
 @dataclass(frozen=True)
@@ -134,8 +134,8 @@ def sensitivity(data: str, root: Path | None, num_samples: int, draws: int) -> t
         raise GanZooError(f"--num-samples is {num_samples}; {extractor.name} needs at least {extractor.minimum_n}")
     order = torch.randperm(len(dataset.test), generator=torch.Generator().manual_seed(0))
     kept, rest = order[:num_samples], order[num_samples:]
-    held = Split(dataset.test.images[rest], dataset.test.labels[rest])
-    source = Source(held, dataset.train, dataset.classes, num_samples)
+    held_out = Split(dataset.test.images[rest], dataset.test.labels[rest])
+    source = Source(held_out, dataset.train, dataset.classes, num_samples)
     training = extractor.encode(dataset.train.images).vectors
     reference = Reference(extractor.encode(dataset.test.images[kept]), training)
     rows = []
@@ -147,11 +147,17 @@ def sensitivity(data: str, root: Path | None, num_samples: int, draws: int) -> t
             facts = {"fault": fault.name, "unit": fault.unit, "strength": float(strength), "draw": draw}
             values = measure(extractor.encode(images), reference, asked=labels)
             rows += [{**facts, "metric": name, "value": value} for name, value in values.items()]
-    facts = {"data": dataset.title, "extractor": extractor.name, "n": num_samples, "draws": draws, "held": len(held)}
+    facts = {
+        "data": dataset.title,
+        "extractor": extractor.name,
+        "n": num_samples,
+        "draws": draws,
+        "held": len(held_out),
+    }
     return facts, pd.DataFrame(rows)
 
 
-def judged(rows: pd.DataFrame) -> pd.DataFrame:
+def verdicts(rows: pd.DataFrame) -> pd.DataFrame:
     """One row a fault, strength and metric: mean with interval, and whether it is outside the spread without a fault.
 
     The spread is the 95% prediction interval of one more draw without a fault. ``change`` is the distance of the mean
@@ -186,13 +192,15 @@ def _change(name: str, mean: float, middle: float, spread: tuple[float, float]) 
 
 def _wide(found: pd.DataFrame, values: str) -> pd.DataFrame:
     """A row a fault and strength, a column a metric, in the order of METRICS."""
-    wide = found.pivot_table(values, ["fault", "strength", "unit"], "metric", aggfunc="first", sort=False)
-    return wide[[name for name in METRICS if name in wide]]
+    keys = ["fault", "strength", "unit"]
+    wide = found.pivot(index=keys, columns="metric", values=values)
+    order = list(dict.fromkeys(found[keys].itertuples(index=False, name=None)))
+    return wide.loc[order, [name for name in METRICS if name in wide]]
 
 
 def markdown(facts: dict[str, Any], rows: pd.DataFrame) -> str:
     """The mean of each metric under each fault, and whether it is outside the spread without a fault."""
-    found = judged(rows)
+    found = verdicts(rows)
     found["marked"] = found["mean"].map(text.number) + found["verdict"].map(MARKS)
     about = f"`{facts['command']}`. {facts['data']}, {facts['extractor']}, num_samples {facts['n']:,}, means over "
     about += f"{facts['draws']} draws. ● worse, ▲ better than 95% of draws without a fault."
@@ -201,7 +209,7 @@ def markdown(facts: dict[str, Any], rows: pd.DataFrame) -> str:
 
 def draw(path: Path, facts: dict[str, Any], rows: pd.DataFrame) -> None:
     """A row a fault and strength, a column a metric: mean values, colored by their change."""
-    found = judged(rows)
+    found = verdicts(rows)
     change, means = _wide(found, "change"), _wide(found, "mean")
     labels = [f"{fault} {strength:g}" for fault, strength, _ in change.index]
     size = (1.05 * change.shape[1] + 2.2, 0.34 * len(change) + 0.9)
@@ -231,7 +239,7 @@ OPTIONS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; returns the exit status."""
-    return main_of(__doc__, "studies.metric_sensitivity", run, OPTIONS, arguments, SMOKE)
+    return run_command(__doc__, "studies.metric_sensitivity", run, OPTIONS, arguments, SMOKE)
 
 
 def run(options: argparse.Namespace) -> Path:

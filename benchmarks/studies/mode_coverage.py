@@ -15,7 +15,7 @@ import pandas as pd
 import seaborn as sns
 from rich.console import Console
 
-from benchmarks.common import main_of, table
+from benchmarks.common import run_command, table
 from gan_zoo import text
 from gan_zoo.api import run_suite
 from gan_zoo.bench import launch
@@ -99,7 +99,8 @@ def draw(path: Path, rows: pd.DataFrame, results: dict[str, Results]) -> None:
     size = {"rows": len(COUNTED), "columns": len(METRICS), "panel": (4.0, 0.8 + 0.3 * len(order))}
     with figure(path, "Mode coverage of the losses", look.facts, sharey=True, **size) as (_, axes):
         for axis, (name, metric) in zip(axes, [(n, m) for n in COUNTED for m in METRICS], strict=True):
-            runs, column = results[name].runs, f"final_{metric}_{DENSITY}"
+            runs = results[name].runs
+            column = f"final_{metric}_{DENSITY}"
             successful = runs[(runs["variant"] != FLOOR) & (runs["status"] == "ok")]
             shared = {"data": successful, "x": column, "y": "variant", "order": order, "ax": axis}
             sns.barplot(hue="variant", palette=look.colors, errorbar=None, alpha=0.7, legend=False, **shared)
@@ -117,7 +118,7 @@ OPTIONS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; returns the exit status."""
-    return main_of(__doc__, "studies.mode_coverage", run, OPTIONS, arguments)
+    return run_command(__doc__, "studies.mode_coverage", run, OPTIONS, arguments)
 
 
 def run(options: argparse.Namespace) -> Path:

@@ -23,7 +23,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from benchmarks.common import NotReproduced, main_of
+from benchmarks.common import NotReproduced, run_command
 from gan_zoo import text
 from gan_zoo.bench import launch
 from gan_zoo.bench.collapse import collapse
@@ -50,29 +50,17 @@ _KEYS = ["variant", "seed", "step", "metric", "extractor", "baseline"]
 
 @dataclass(frozen=True)
 class Expectation:
-    """The ranges of one new seed at one point of a preset's training.
+    """The ranges of one new seed at one point of a preset's training, and the recorded runs that they are made from."""
 
-    Attributes:
-        part: share of the preset's budget at this point, 1 for the end.
-        metric: name of the metric.
-        confidence: of one variant's range, so that all are in theirs with FAMILY (Bonferroni).
-        budget: unit and amount of the training of the part.
-        seeds: those of the recorded runs.
-        protocol: how the metric was measured.
-        settings: digest of each variant's settings.
-        variants: low, high, mean (geometric), failures and values of each.
-        source: machine, commit and time of the recorded runs.
-    """
-
-    part: float
+    part: float  # of the preset's budget, 1 for the end
     metric: str
-    confidence: float
-    budget: Mapping[str, float]
+    confidence: float  # of one variant's range, so that all variants are in theirs with FAMILY (Bonferroni)
+    budget: Mapping[str, float]  # unit and amount of the part
     seeds: tuple[int, ...]
     protocol: Protocol
-    settings: Mapping[str, str]
-    variants: Mapping[str, Mapping[str, Any]]
-    source: Mapping[str, str]
+    settings: Mapping[str, str]  # digest of each variant's settings
+    variants: Mapping[str, Mapping[str, Any]]  # low, high, mean (geometric), failures and values of each
+    source: Mapping[str, str]  # machine, commit and time
 
 
 def made_from(folder: Path, suite: Suite) -> tuple[str, Expectation]:
@@ -101,22 +89,24 @@ def made_from(folder: Path, suite: Suite) -> tuple[str, Expectation]:
             raise GanZooError(f"{str(folder)!r} has fewer than {MINIMUM_SEEDS} successful seeds of {few[0]}")
         if part == 1 or not (few or any(failures for _, failures in values.values())):
             break
+    confidence = 1 - (1 - FAMILY) / len(FOUNDING)
+    variants = {}
+    for name, (kept, failures) in values.items():
+        low, high = prediction_interval(kept, log=metric in GEOMETRIC, confidence=confidence)
+        mean = math.exp(sum(map(math.log, kept)) / len(kept))
+        variants[name] = {"low": low, "high": high, "mean": mean, "failures": failures, "values": kept}
     everything = [cell for mine in trained.values() for cell in mine]
     return str(manifest["preset"]), Expectation(
         part=float(part),
         metric=metric,
-        confidence=_confidence(),
+        confidence=confidence,
         budget=part_of(manifest["budget"], part),
         seeds=tuple(sorted({int(cell.begin["seed"]) for cell in everything})),
         protocol=protocols(manifest, cells)[extractor][0],
         settings={name: settings_digest(mine[-1].begin["identity"]["variant"]) for name, mine in trained.items()},
-        variants={name: _range(*values[name], metric) for name in FOUNDING},
+        variants=variants,
         source={key: str(manifest[key]) for key in ("device", "git_commit", "started") if manifest.get(key)},
     )
-
-
-def _confidence() -> float:
-    return 1 - (1 - FAMILY) / len(FOUNDING)
 
 
 def part_of(budget: Mapping[str, float], part: float) -> dict[str, float]:
@@ -135,12 +125,6 @@ def _values(cells: Sequence[Cell], part: float, extractor: str, metric: str) -> 
         if extractor in rows and not collapsed and (part < 1 or cell.status == "ok"):
             values.append(float(rows[extractor]["values"][metric]))
     return values, len(cells) - len(values)
-
-
-def _range(values: Sequence[float], failures: int, metric: str) -> dict[str, Any]:
-    low, high = prediction_interval(values, log=metric in GEOMETRIC, confidence=_confidence())
-    mean = math.exp(sum(map(math.log, values)) / len(values))
-    return {"low": low, "high": high, "mean": mean, "failures": failures, "values": list(values)}
 
 
 def write(path: Path, suite: str, preset: str, made: Expectation) -> None:
@@ -178,7 +162,8 @@ def planned(options: argparse.Namespace, expected: Expectation) -> Plan:
     Raises:
         GanZooError: the seed is one of the recorded ones, or protocol, budget or settings differ.
     """
-    suite, seed = read_suite(options.suite), options.seed
+    suite = read_suite(options.suite)
+    seed = options.seed
     if seed in expected.seeds:
         raise GanZooError(f"--seed {seed} is one of the recorded seeds; name another one")
     if seed is None:
@@ -223,7 +208,7 @@ def _check(expected: Expectation, plan: Plan) -> None:
         raise GanZooError(f"settings of {text.listed(other)} differ from the recorded ones; write ranges with --update")
 
 
-def judged(expected: Expectation, runs: pd.DataFrame) -> pd.DataFrame:
+def checked(expected: Expectation, runs: pd.DataFrame) -> pd.DataFrame:
     """One row a variant: its value in a run of one seed, its range, its status, and whether it is in the range."""
     column = f"final_{expected.metric}_{expected.protocol.extractor[0]}"
     rows = []
@@ -248,15 +233,15 @@ def verify(options: argparse.Namespace) -> str:
             errors = run_plan(plan, folder, listener)
         if errors:
             raise GanZooError(f"a run failed: {errors[0]}")
-        found = judged(expected, write_tables(folder).runs)
+        found = checked(expected, write_tables(folder).runs)
     print(f"{plan.measured.title}, {plan.budget}, seed {plan.seeds[0]}; ranges of seeds {[*expected.seeds]}")
     if any(facts["failures"] for facts in expected.variants.values()):
         print("some recorded runs had failed by then: the ranges are those of successful ones")
-    shown = found.to_string(index=False, float_format=text.number)
+    rows = found.to_string(index=False, float_format=text.number)
     if missed := list(found.loc[~found["reproduced"], "variant"]):
-        print(shown)
+        print(rows)
         raise NotReproduced(f"not reproduced: {text.listed(missed)}")
-    return shown
+    return rows
 
 
 def same(first: Path, second: Path) -> str:
@@ -314,7 +299,7 @@ OPTIONS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; returns the exit status."""
-    return main_of(__doc__, "studies.reproduce", run, OPTIONS, arguments)
+    return run_command(__doc__, "studies.reproduce", run, OPTIONS, arguments)
 
 
 def run(options: argparse.Namespace) -> str:

@@ -16,7 +16,8 @@ def test_shares_follow_from_the_times_of_saves_and_steps(monkeypatch, tmp_path, 
     row = pd.read_csv(tmp_path / "out" / "cost.csv").iloc[0]
     assert row["bytes"] > 10_000
     assert 0 < row["save_ms"] <= row["save_ms_max"]
-    save, training = row["save_ms"] / 1e3, 64_000 / 32 * row["step_ms"] / 1e3
+    save = row["save_ms"] / 1e3
+    training = 64_000 / 32 * row["step_ms"] / 1e3
     assert row["share_by_time"] == pytest.approx(save / (60 + save), rel=1e-2)
     # 12,800 images, two doublings and the end: four evaluations, and a save every minute.
     saves = (4 + training // 60) * save

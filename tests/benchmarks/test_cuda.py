@@ -59,20 +59,23 @@ def device(monkeypatch):
 def run(tmp_path, monkeypatch, device):
     """Run what is left, each work with status 0, or with those given; returns the names of what ran."""
 
+    works = list(cuda.works(_options(tmp_path), 0.0))
+
     def go(**statuses):
         ran = []
 
-        def work_ends(name, out):
-            ran.append(name)
-            out.parent.mkdir(parents=True, exist_ok=True)
-            out.mkdir(exist_ok=True)
-            if name == "speed":
-                (out / "a.json").write_text(json.dumps({"left_out": statuses.get("left_out", [])}))
-            return statuses.get(name.split()[0], 0)
+        def child(arguments, _limit):
+            (work,) = [work for work in works if ("-m", *work.command) == arguments]
+            ran.append(work.name)
+            work.out.parent.mkdir(parents=True, exist_ok=True)
+            work.out.mkdir(exist_ok=True)
+            if work.name == "speed":
+                (work.out / "a.json").write_text(json.dumps({"left_out": statuses.get("left_out", [])}))
+            return statuses.get(work.name.split()[0], 0)
 
         monkeypatch.setattr(cuda, "check", lambda _: None)
-        monkeypatch.setattr(cuda, "run", lambda work, _: work_ends(work.name, work.out))
-        monkeypatch.setattr(cuda, "run_tests", lambda out, _: work_ends("tests", out))
+        monkeypatch.setattr(cuda, "works", lambda *_: works)
+        monkeypatch.setattr(cuda, "child", child)
         try:
             cuda.run_all(_options(tmp_path, pack=None))
         except NotReproduced:
@@ -113,51 +116,6 @@ def test_a_child_ends_when_its_time_is_over():
     assert cuda.child(["-c", "import time; time.sleep(60)"], 0.5) is None
     assert time.monotonic() - began < 30
     assert cuda.child(["-c", "raise SystemExit(3)"], 30) == 3
-
-
-def test_failing_tests_are_named_and_they_alone_are_run_again(tmp_path, monkeypatch, device):
-    report = (
-        '<testsuites><testsuite tests="2" failures="1" errors="0" skipped="0">'
-        '<testcase classname="tests.a" name="b"><failure message="no&#10;more"/></testcase>'
-        '<testcase classname="tests.a" name="c[1]"/></testsuite></testsuites>'
-    )
-    path = tmp_path / "cuda" / "tests.json"
-    commands = []
-
-    def child(command, limit):
-        commands.append(command)
-        path.with_suffix(".xml").write_text(report)
-        return 1
-
-    monkeypatch.setattr(cuda, "child", child)
-    assert cuda.run_tests(path, 10) == 1
-    kept = json.loads(path.read_text())
-    assert (kept["failed"], kept["failures"], kept["tests"]) == (["tests/a.py::b: no"], 1, 2)
-    assert kept["passed"] == ["tests/a.py::c[1]"]
-    cuda.run_tests(path, 10)
-    device[0] = "another"
-    cuda.run_tests(path, 10)
-    deselected = ["--deselect=tests/a.py::c[1]" in command for command in commands]
-    assert deselected == [False, True, False]
-
-
-def test_names_of_tests_in_a_report_are_those_that_pytest_deselects(tmp_path, monkeypatch, device):
-    """A real session of pytest, on files in place of those marked `cuda`."""
-    folder = tmp_path / "tests" / "part"
-    folder.mkdir(parents=True)
-    (tmp_path / "pyproject.toml").write_text('[tool.pytest.ini_options]\nmarkers = ["cuda: CUDA"]\n')
-    (folder / "test_few.py").write_text(
-        "import pytest\npytestmark = pytest.mark.cuda\n"
-        "@pytest.mark.parametrize('name', ['a b', 'c'])\ndef test_good(name): pass\n"
-        "def test_bad(): assert False\n"
-    )
-    path = tmp_path / "tests.json"
-    monkeypatch.setattr(cuda, "ROOT", tmp_path)
-    counts = []
-    for _ in range(2):
-        assert cuda.run_tests(path, 60) == 1
-        counts.append(json.loads(path.read_text())["tests"])
-    assert counts == [3, 1]
 
 
 def test_the_pack_has_no_checkpoints(tmp_path):

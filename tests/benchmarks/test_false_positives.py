@@ -111,7 +111,9 @@ def test_planted_differences_are_found_as_often_as_theory_says():
 
 def test_seed_error_is_what_other_seeds_would_do():
     # Deviation of the share over fresh sets of 60 seeds, against the mean error told from one set.
-    rng, found, told = np.random.default_rng(6), [], []
+    rng = np.random.default_rng(6)
+    found = []
+    told = []
     for place in range(40):
         values = rng.lognormal(3.6, 0.15, 60)
         found.append(shares(draw(rng, values, 1000, 4, 5))["either"])

@@ -41,7 +41,8 @@ def _loss(objective, scores):
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_derivatives_are_the_closed_form_and_finite_differences(name):
-    objective, scores = registry.get(name).objective, torch.randn(50, dtype=torch.float64) * 4
+    objective = registry.get(name).objective
+    scores = torch.randn(50, dtype=torch.float64) * 4
     got = derivatives(objective, scores)
     np.testing.assert_allclose(got.abs().numpy(), CLOSED_FORMS[name](scores.numpy()), rtol=1e-9, atol=1e-15)
     for score, slope in zip(scores.split(1), got, strict=True):
@@ -154,7 +155,8 @@ def test_a_smoke_run_writes_everything(tmp_path, capsys):
     assert capsys.readouterr().out == f"{tmp_path / 'least_squares.md'}\n"
     names = {"gradients.csv", "fakes.csv", "gradients.png", "least_squares.md", "manifest.json"}
     assert {path.name for path in tmp_path.iterdir()} == names
-    gradients, manifest = pd.read_csv(tmp_path / "gradients.csv"), json.loads((tmp_path / "manifest.json").read_text())
+    gradients = pd.read_csv(tmp_path / "gradients.csv")
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert len(gradients.drop_duplicates(STATE)) == 3 * 2 * 4  # variants, seeds, points of training
     assert gradients.groupby([*STATE, "loss"])["fakes"].sum().eq(manifest["n"]).all()
     assert (gradients["loss"].value_counts() == len(gradients) / 3).all()

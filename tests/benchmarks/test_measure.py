@@ -76,7 +76,8 @@ def test_rounds_continue_until_enough_are_clean_up_to_a_cap(monkeypatch):
 
     class FakeProcess:
         def __init__(self, mode, *_):
-            self.mode, self.facts = mode, {}
+            self.mode = mode
+            self.facts = {}
 
         def await_start(self):
             pass
@@ -103,7 +104,8 @@ def test_others_are_what_is_used_without_us():
 
 
 def test_our_own_time_is_counted():
-    before, started = cpu_seconds(), os.times().user
+    before = cpu_seconds()
+    started = os.times().user
     while os.times().user - started < 0.2:
         pass
     after = cpu_seconds()

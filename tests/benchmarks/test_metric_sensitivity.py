@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmarks.studies.metric_sensitivity import FAULTS, NONE, Source, judged, main, sensitivity
+from benchmarks.studies.metric_sensitivity import FAULTS, NONE, Source, main, sensitivity, verdicts
 from gan_zoo import data
 from gan_zoo.data import Split
 from gan_zoo.errors import GanZooError
@@ -25,9 +25,8 @@ def spoiled(source, name, strength, seed=3):
 
 def test_a_draw_is_of_different_images_with_their_labels(source):
     images, labels = spoiled(source, "none", 0)
-    rows = {
-        image.numpy().tobytes(): int(label) for image, label in zip(source.held.images, source.held.labels, strict=True)
-    }
+    pairs = zip(source.held_out.images, source.held_out.labels, strict=True)
+    rows = {image.numpy().tobytes(): int(label) for image, label in pairs}
     assert len(images) == 100
     assert all(rows[image.numpy().tobytes()] == int(label) for image, label in zip(images, labels, strict=True))
     assert not torch.equal(images, spoiled(source, "none", 0, seed=4)[0])
@@ -68,7 +67,7 @@ def test_lost_classes_are_gone_and_the_sample_stays_full(source, count):
 def test_copies_are_training_images_with_their_labels(source, share):
     images, labels = spoiled(source, "copied", share)
     known = {image.numpy().tobytes() for image in source.training.images}
-    held = {image.numpy().tobytes() for image in source.held.images}
+    held = {image.numpy().tobytes() for image in source.held_out.images}
     copies = sum(image.numpy().tobytes() in known - held for image in images)
     assert copies == pytest.approx(100 * share, abs=1)  # the digits have duplicates
     by_image = {image.numpy().tobytes(): int(label)
@@ -85,17 +84,17 @@ def test_repeated_images_are_as_many_fewer(source):
 
 
 def test_faults_leave_the_split_as_it_is(source):
-    before = source.held.images.clone(), source.training.images.clone()
+    before = source.held_out.images.clone(), source.training.images.clone()
     for fault in FAULTS:
         for strength in fault.strengths:
             fault.make(source, strength, torch.Generator().manual_seed(0))
-    assert torch.equal(source.held.images, before[0])
+    assert torch.equal(source.held_out.images, before[0])
     assert torch.equal(source.training.images, before[1])
 
 
 def test_too_few_images_of_the_classes_that_are_left_are_refused(source):
     with pytest.raises(GanZooError, match="--num-samples 350"):
-        spoiled(Source(source.held, source.training, 10, num_samples=350), "lost classes", 3)
+        spoiled(Source(source.held_out, source.training, 10, num_samples=350), "lost classes", 3)
 
 
 def rows_of(name, floor, *fault):
@@ -123,7 +122,7 @@ def rows_of(name, floor, *fault):
     ],
 )
 def test_a_fault_is_seen_past_the_spread_without_it(name, floor, fault, expected):
-    found = judged(rows_of(name, floor, *fault)).set_index("fault")
+    found = verdicts(rows_of(name, floor, *fault)).set_index("fault")
     assert found.loc["none", "verdict"] == "not seen"
     assert (found.loc["blur", "verdict"], found.loc["blur", "change"]) == (
         expected[0],
@@ -140,7 +139,7 @@ def out(tmp_path_factory):
 
 
 def test_on_digits_what_must_be_seen_is_seen(out):
-    found = judged(pd.read_csv(out / "sensitivity.csv", keep_default_na=False)).set_index(
+    found = verdicts(pd.read_csv(out / "sensitivity.csv", keep_default_na=False)).set_index(
         ["fault", "strength", "metric"]
     )
     # A sample of training images, the loss of classes, and noise.
@@ -154,7 +153,7 @@ def test_on_digits_what_must_be_seen_is_seen(out):
 
 def test_numbers_are_those_of_the_table(out):
     assert {path.suffix for path in out.iterdir()} == {".csv", ".json", ".png", ".md"}
-    found = judged(pd.read_csv(out / "sensitivity.csv", keep_default_na=False))
+    found = verdicts(pd.read_csv(out / "sensitivity.csv", keep_default_na=False))
     rows = [line for line in (out / "sensitivity.md").read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
     assert len(rows) - 2 == len(found.drop_duplicates(["fault", "strength"]))
 

@@ -81,7 +81,8 @@ def test_a_variant_that_fails_leaves_the_others(options, monkeypatch):
 
 def test_what_no_time_is_left_for_is_left_out(options, monkeypatch):
     monkeypatch.setattr(Speed, "measure", lambda speed, _variant, _until: setattr(speed, "until", 0.0))
-    options.variants, options.minutes = ["gan", "cgan"], 1.0
+    options.variants = ["gan", "cgan"]
+    options.minutes = 1.0
     speed = Speed(options)
     speed.report["peaks"] = PEAKS
     speed.run()
@@ -102,7 +103,10 @@ def test_a_run_from_end_to_end_resumes(options, monkeypatch):
     monkeypatch.setattr(measure, "modes_of", lambda *_: ["tutorial", "exact"])
     monkeypatch.setattr(measure, "WORKERS", (0,))
     monkeypatch.setattr(measure, "CAP", 1)
-    options.variants, options.rounds, options.seconds_per_round, options.resume = ["gan"], 1, 0.01, True
+    options.variants = ["gan"]
+    options.rounds = 1
+    options.seconds_per_round = 0.01
+    options.resume = True
     speed = Speed(options)
     speed.report["peaks"] = PEAKS
     assert "| gan | exact |" in speed.run().read_text()
