@@ -70,54 +70,48 @@ class Discriminator(nn.Module):
         return self.model(images)
 
 
-class ConvGenerator(nn.Module):
+class Unconditional(nn.Module):
+    """Layers in sequence; the labels are ignored."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.model = nn.Sequential(*layers)
+
+    def forward(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        return self.model(inputs)
+
+
+def conv_generator() -> nn.Module:
     """A linear stem to 512 maps of 4x4, then three transposed convolutions."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(nn.Linear(LATENT, 512 * 4 * 4), nn.BatchNorm1d(512 * 4 * 4), nn.ReLU(inplace=True))
-        self.model = nn.Sequential(
-            nn.ConvTranspose2d(512, 256, 4, stride=2, padding=1),
-            nn.BatchNorm2d(256),
-            nn.ReLU(inplace=True),
-            nn.ConvTranspose2d(256, 128, 4, stride=2, padding=1),
-            nn.BatchNorm2d(128),
-            nn.ReLU(inplace=True),
-            nn.ConvTranspose2d(128, 1, 4, stride=2, padding=1),
-            nn.Tanh(),
-        )
-
-    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
-        return self.model(self.stem(latent).view(-1, 512, 4, 4))
+    stem = (nn.Linear(LATENT, 512 * 4 * 4), nn.BatchNorm1d(512 * 4 * 4), nn.ReLU(inplace=True))
+    return Unconditional(
+        *stem,
+        nn.Unflatten(1, (512, 4, 4)),
+        nn.ConvTranspose2d(512, 256, 4, stride=2, padding=1),
+        nn.BatchNorm2d(256),
+        nn.ReLU(inplace=True),
+        nn.ConvTranspose2d(256, 128, 4, stride=2, padding=1),
+        nn.BatchNorm2d(128),
+        nn.ReLU(inplace=True),
+        nn.ConvTranspose2d(128, 1, 4, stride=2, padding=1),
+        nn.Tanh(),
+    )
 
 
-class ConvDiscriminator(nn.Module):
+def conv_discriminator() -> nn.Module:
     """Three strided convolutions and a linear head with a probability out."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.model = nn.Sequential(
-            nn.Conv2d(1, 128, 3, stride=2, padding=1),
-            nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(128, 256, 3, stride=2, padding=1),
-            nn.BatchNorm2d(256),
-            nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(256, 512, 3, stride=2, padding=1),
-            nn.BatchNorm2d(512),
-            nn.LeakyReLU(0.2, inplace=True),
-            nn.Flatten(),
-            nn.Linear(512 * 4 * 4, 1),
-            nn.Sigmoid(),
-        )
-
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        return self.model(images)
+    layers: list[nn.Module] = []
+    for inputs, outputs in ((1, 128), (128, 256), (256, 512)):
+        layers.append(nn.Conv2d(inputs, outputs, 3, stride=2, padding=1))
+        layers += [nn.BatchNorm2d(outputs)] if inputs > 1 else []
+        layers.append(nn.LeakyReLU(0.2, inplace=True))
+    return Unconditional(*layers, nn.Flatten(), nn.Linear(512 * 4 * 4, 1), nn.Sigmoid())
 
 
 def networks(variant: str) -> tuple[nn.Module, nn.Module]:
     """Generator and discriminator of one of the four systems."""
     if variant == "dcgan":
-        return ConvGenerator(), ConvDiscriminator()
+        return conv_generator(), conv_discriminator()
     conditional = variant in ("cgan", "lsgan")
     return Generator(conditional), Discriminator(conditional)
 

@@ -64,12 +64,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def check(options: argparse.Namespace) -> None:
     """Raises GanZooError if nothing can be run."""
-    if missing := [name for name in NEEDED if not _is_installed(name)]:
-        raise GanZooError(f"{sys.executable} has no {', '.join(missing)}; unpack their wheels on PYTHONPATH")
-    import torch
+    missing = [name for name in NEEDED[:1] if not _is_installed(name)]
+    if not missing:
+        import torch
 
-    if not torch.cuda.is_available():
-        raise GanZooError(f"torch {torch.__version__} has no CUDA device; `make speed` measures a CPU")
+        if not torch.cuda.is_available():
+            raise GanZooError(f"torch {torch.__version__} has no CUDA device; `make speed` measures a CPU")
+        missing = [name for name in NEEDED if not _is_installed(name)]
+    if missing:
+        raise GanZooError(f"{sys.executable} has no {', '.join(missing)}; unpack their wheels on PYTHONPATH")
     if options.minutes * 60 <= 3 * GRACE:
         raise GanZooError(f"--minutes {options.minutes:g} is too few; give it {3 * GRACE / 60 + 1:g} or more")
     if not options.data_root.is_dir():

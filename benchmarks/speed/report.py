@@ -106,8 +106,6 @@ class Speed:
             "settings": vars(self.setting),
             "peaks": None,
             "rows": [],
-            "quality": None,
-            "profile": {},
             "left_out": [],
         }
         if options.resume and self.path.is_file():
@@ -130,17 +128,15 @@ class Speed:
         failures = []
         done = {row["variant"] for row in self.report["rows"]}
         todo = [variant for variant in self.options.variants if variant not in done]
-        longest = 0.0
         for position, variant in enumerate(todo):
             started = time.monotonic()
-            if self.until - started < longest:
+            if started > self.until:
                 self.report["left_out"].append(variant)
                 continue
             try:
                 self.measure(variant, started + (self.until - started) / (len(todo) - position))
             except GanZooError as error:
                 failures.append(f"{variant}, {error}")
-            longest = max(longest, time.monotonic() - started)
             self.write()
         self.write()
         if failures:
