@@ -33,15 +33,32 @@ def folder(tmp_path):
     """Records of ``gan`` and the floor, as far as the A/A test reads them."""
 
     def make(seeds, **statuses):
-        manifest = {"data": {"title": "MNIST"}, "extractors": {"inception": {}, "mnist-cnn": {}}, "n": 2000,
-                    "preset": "quick", "cells": []}  # fmt: skip
+        manifest = {
+            "data": {"title": "MNIST"},
+            "extractors": {"inception": {}, "mnist-cnn": {}},
+            "n": 2000,
+            "preset": "quick",
+            "cells": [],
+        }
         (tmp_path / "cells").mkdir()
         for name, values in (("gan", seeds), ("real", np.full(50, 3.0))):
             for seed, value in enumerate(values):
-                begin = {"row": "begin", "variant": name, "seed": seed, "data": "mnist", "preset": "quick",
-                         "title": name}  # fmt: skip
-                metrics = {"row": "metrics", "step": 9, "fraction": 1.0, "extractor": "mnist-cnn", "n": 2000,
-                           "values": {"fid": float(value)}}  # fmt: skip
+                begin = {
+                    "row": "begin",
+                    "variant": name,
+                    "seed": seed,
+                    "data": "mnist",
+                    "preset": "quick",
+                    "title": name,
+                }
+                metrics = {
+                    "row": "metrics",
+                    "step": 9,
+                    "fraction": 1.0,
+                    "extractor": "mnist-cnn",
+                    "n": 2000,
+                    "values": {"fid": float(value)},
+                }
                 end = {"row": "end", "status": statuses.get(f"seed{seed}", "ok"), "seconds": 1.0, "steps": 9}
                 rows = [begin, metrics] + ([end] if end["status"] != "unfinished" else [])
                 lines = "".join(json.dumps(row) + "\n" for row in rows)

@@ -70,8 +70,10 @@ def test_copies_are_training_images_with_their_labels(source, share):
     held = {image.numpy().tobytes() for image in source.held_out.images}
     copies = sum(image.numpy().tobytes() in known - held for image in images)
     assert copies == pytest.approx(100 * share, abs=1)  # the digits have duplicates
-    by_image = {image.numpy().tobytes(): int(label)
-                for image, label in zip(source.training.images, source.training.labels, strict=True)}  # fmt: skip
+    by_image = {
+        image.numpy().tobytes(): int(label)
+        for image, label in zip(source.training.images, source.training.labels, strict=True)
+    }
     made = images[: round(100 * share)], labels[: round(100 * share)]
     assert all(by_image[image.numpy().tobytes()] == int(label) for image, label in zip(*made, strict=True))
 
