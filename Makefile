@@ -21,7 +21,7 @@ help:
 	@echo "make bench-stacked   mode coverage of each loss on stacked MNIST: 1,000 modes"
 	@echo "make gpu MINUTES=9   everything that needs a CUDA device, in that time, with python3 and its own torch"
 	@echo "make report OUT=dir  write the report of a results folder again"
-	@echo "make verify          train a small part, and check the results against benchmarks/expected.toml"
+	@echo "make verify          train a small part, and check the results against benchmarks/studies/expected.json"
 	@echo "make trust           sensitivity of the metrics, validity of the statistics: minutes (OUT=runs/trust)"
 	@echo "make speed           time the engine, a tutorial loop and the peak of the machine (ARGS=--help for options)"
 	@echo "make setup           install everything into .venv, which every other command does if needed"
@@ -83,26 +83,26 @@ bench bench-mnist bench-fashion bench-digits bench-stacked: $(STAMP)
 bench-toy: PRESET := quick
 bench-toy: OUT := runs/toy
 bench-toy: $(STAMP)
-	$(BIN)/python benchmarks/toy.py --preset $(PRESET) --out $(OUT) $(ARGS)
+	$(BIN)/python -m benchmarks.studies.mode_coverage --preset $(PRESET) --out $(OUT) $(ARGS)
 
 # Not in .venv: the machine with the device has its own torch, and no network.
 gpu:
-	$(PYTHON) benchmarks/gpu.py --minutes $(MINUTES) $(ARGS)
+	$(PYTHON) -m benchmarks.speed.cuda --minutes $(MINUTES) $(ARGS)
 
 report: OUT ?= $(error name a results folder, e.g. make report OUT=results/mnist-quick)
 report: $(STAMP)
 	$(BIN)/gan-zoo report $(OUT)
 
 speed: $(STAMP)
-	$(BIN)/python benchmarks/speed.py $(ARGS)
+	$(BIN)/python -m benchmarks.speed.report $(ARGS)
 
 verify: $(STAMP)
-	$(BIN)/python benchmarks/verify.py $(ARGS)
+	$(BIN)/python -m benchmarks.studies.reproduce $(ARGS)
 
-# The measures come first, for they need data: without them nothing is left half made.
+# The metrics come first, for they need data: without them nothing is left half made.
 trust: OUT := runs/trust
 trust: $(STAMP)
-	$(BIN)/python benchmarks/measures.py sensitivity --out $(OUT) $(ARGS)
-	$(BIN)/python benchmarks/measures.py fid-n --out $(OUT) $(ARGS)
-	$(BIN)/python benchmarks/trust.py coverage --out $(OUT)
-	$(BIN)/python benchmarks/trust.py aa results/trust/aa --out $(OUT)
+	$(BIN)/python -m benchmarks.studies.metric_sensitivity --out $(OUT) $(ARGS)
+	$(BIN)/python -m benchmarks.studies.fid_bias --out $(OUT) $(ARGS)
+	$(BIN)/python -m benchmarks.studies.calibration --out $(OUT)
+	$(BIN)/python -m benchmarks.studies.false_positives results/trust/aa --out $(OUT)

@@ -86,7 +86,9 @@ def check_make(words):
 
 
 def check_script(words):
-    """The file exists and its source has the options."""
+    """The file or module exists and its source has the options."""
+    if words[0] == "-m":
+        words = [f"{words[1].replace('.', '/')}.py", *words[2:]]
     script = (ROOT / words[0]).read_text(encoding="utf-8")
     assert [word for word in words[1:] if word.startswith("--") and f'"{word}"' not in script] == []
 

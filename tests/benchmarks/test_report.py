@@ -1,100 +1,120 @@
+"""The speed report: its tables, its options, and a run from end to end."""
+
 import json
+from argparse import Namespace
 
-import matplotlib.text
 import pytest
-from matplotlib.figure import Figure
-from timing import roofline
-from timing.profiling import group
-from timing.table import markdown
+import torch
 
+from benchmarks.speed import measure
+from benchmarks.speed.report import OPTIONS, Speed, main, markdown
 from gan_zoo.bench.records import write_json
+from gan_zoo.errors import GanZooError
+
+PEAKS = {
+    "matrix": {"fp32": 100e9, "bf16": 400e9},
+    "convolution": {"fp32": 120e9, "bf16": 380e9},
+    "by_shape": {"fp32": {"product 8x8x8": 100e9}, "bf16": {"product 8x8x8": 400e9}},
+    "copy_bytes_per_second": 20e9,
+}
 
 
-def test_the_markdown_has_a_line_a_variant_and_mode(report):
-    text = markdown(report)
-    for name in ("gan", "cgan", "dcgan", "lsgan"):
-        for mode in ("tutorial", "in_memory", "exact", "fast"):
-            assert f"| `{name}` {mode} |" in text
-    assert "3.64 [3.64, 3.64]" in text
-    assert "| FID | 0.5 |" in text
-    assert "| products | 40.00 | 20.00 |" in text
-    assert "Left out, as the time was up: startup." in text
+def row(variant="gan", mode="exact", **changes):
+    facts = {"images_per_second": 9e3, "ms_per_step": 55.0, "ratio_median": 3.64, "ratio_min": 3.6, "ratio_max": 3.7}
+    facts |= {"rounds": 3, "discarded": 0, "noisy": False, "flops_per_step": 6e9, "flops_per_second": 1e11, "note": ""}
+    facts |= {"share_of_peak": 0.8, "flops_per_byte": 60.0, "share_of_roofline": 0.8, "ratio_at_peak": 4.0}
+    facts |= {"peak_memory_bytes": 2**30, "warm_up_seconds": 0.5, "precision": "fp32"}
+    return {"variant": variant, "mode": mode, **facts, **changes}
 
 
-def test_every_line_of_a_table_has_as_many_cells(report):
-    for block in markdown(report).split("\n\n"):
-        lines = [line for line in block.splitlines() if line.startswith("|")]
-        assert len({line.count("|") for line in lines}) <= 1
+@pytest.fixture
+def options(tmp_path):
+    """The defaults, on a CPU, into a temporary folder."""
+    defaults = {name[2:].replace("-", "_"): value for name, (value, _) in OPTIONS.items()}
+    chosen = {name: None if isinstance(value, type) else value for name, value in defaults.items()}
+    threads = torch.get_num_threads()
+    return Namespace(**chosen | {"device": "cpu", "out": tmp_path, "threads": threads, "command": "x"})
 
 
-@pytest.mark.parametrize("part", ["peaks", "evaluation", "quality", "together", "startup", "profile", "rows"])
-def test_what_was_not_measured_is_left_out(report, part):
-    report[part] = [] if part == "rows" else None
-    assert markdown(report).startswith("# Speed on A CPU, 2 threads")
-
-
-def test_evaluations_share_of_a_run_is_told(report):
-    report["evaluation"]["share_of_run"] = {
-        "results": "results/x", "cells": 8, "training_seconds": 90.0, "evaluation_seconds": 10.0, "share": 0.1,
-        "peak_memory_bytes": 2**30,
-    }  # fmt: skip
-    assert "**10.0%** of both; peak memory 1,024 MiB" in markdown(report)
-
-
-def test_what_fast_costs_is_told_with_its_interval(report):
-    assert "| `gan` | 20.00 | 21.50 | +1.50 | -0.50 to +3.50 | 5, 4 |" in markdown(report)
-
-
-def test_the_report_is_json(report, tmp_path):
-    write_json(tmp_path / "x.json", report)
-    assert json.loads((tmp_path / "x.json").read_text())["rows"] == report["rows"]
-
-
-def test_labels_of_the_picture_do_not_overlap(report, tmp_path, monkeypatch):
-    saved = []
-    save = Figure.savefig
-
-    def keep(figure, *arguments, **options):
-        saved.append(figure)
-        save(figure, *arguments, **options)
-
-    monkeypatch.setattr(Figure, "savefig", keep)
-    roofline.draw(tmp_path / "roofline.png", report)
-    assert (tmp_path / "roofline.png").stat().st_size > 10_000
-    (figure,) = saved
-    assert [axis.get_title() for axis in figure.axes] == ["gan", "cgan", "dcgan", "lsgan"]
-    for axis in figure.axes:
-        boxes = [text.get_window_extent() for text in axis.texts]
-        frame = axis.get_window_extent()
-        assert all(isinstance(text, matplotlib.text.Text) for text in axis.texts)
-        assert len(boxes) == 2 + 1 + 4
-        assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
-        assert not any(one.overlaps(two) for i, one in enumerate(boxes) for two in boxes[:i])
-
-
-def test_places_are_spread_in_their_order():
-    assert roofline.spread([1.0, 3.0], 0.5) == [1.0, 3.0]
-    moved = roofline.spread([2.0, 1.0, 2.0], 0.4)
-    assert sorted(moved) == pytest.approx([sorted(moved)[0], sorted(moved)[0] + 1.0 - 0.0, sorted(moved)[0] + 1.4])
-    assert moved[1] < moved[0] < moved[2]
+def test_the_tables_have_a_line_a_row(options):
+    report = Speed(options).report | {"rows": [row(), row("cgan", "tutorial", ratio_at_peak=None)], "peaks": PEAKS}
+    text = markdown(report | {"left_out": ["dcgan"]})
+    assert text.count("| gan | exact |") == text.count("| cgan | tutorial |") == 3
+    assert "3.64" in text
+    assert "dcgan" in text
+    for block in text.split("\n\n"):
+        assert len({line.count("|") for line in block.splitlines() if line.startswith("|")}) <= 1
+    assert markdown(report | {"rows": [], "peaks": None}).startswith("# Speed on ")
 
 
 @pytest.mark.parametrize(
-    ("name", "callers", "expected"),
+    ("arguments", "word"),
     [
-        ("aten::addmm", (), "products"),
-        ("aten::mkldnn_convolution", ("aten::convolution",), "convolutions"),
-        ("aten::native_batch_norm_backward", (), "batch norm"),
-        ("aten::leaky_relu_", (), "activations"),
-        ("aten::mul", ("Optimizer.step#Adam.step",), "optimizer"),
-        ("aten::_fused_adam_", (), "optimizer"),
-        ("aten::index", (), "data"),
-        ("aten::empty_strided", ("aten::copy_",), "casts and copies"),
-        ("sm90_xmma_gemm_f32f32_tf32f32", (), "products"),
-        ("void cudnn::bn_fw_tr_1C11_singleread", (), "batch norm"),
-        ("sm90_xmma_dgrad_implicit_gemm_indexed_bf16", (), "convolutions"),
-        ("aten::strange", ("aten::stranger",), "other"),
+        (["--variants", "cgna"], "'cgna'"),
+        (["--rounds", "0"], "--rounds 0"),
+        (["--seconds-per-round", "-1"], "--seconds-per-round -1"),
+        (["--device", "tpu"], "'tpu'"),
     ],
 )
-def test_groups_of_operations(name, callers, expected):
-    assert group(name, callers) == expected
+def test_bad_input_is_one_line(arguments, word, tmp_path, capsys):
+    assert main([*arguments, "--out", str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert word in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_variant_that_fails_leaves_the_others(options, monkeypatch):
+    def measured(speed, name, _):
+        if name == "cgan":
+            raise GanZooError("mode fast: out of memory")
+        speed.report["rows"].append(row(name))
+
+    monkeypatch.setattr(Speed, "measure", measured)
+    options.variants = ["gan", "cgan", "dcgan"]
+    speed = Speed(options)
+    speed.report["peaks"] = PEAKS
+    with pytest.raises(GanZooError, match="cgan, mode fast: out of memory"):
+        speed.run()
+    assert [one["variant"] for one in json.loads(speed.path.read_text())["rows"]] == ["gan", "dcgan"]
+
+
+def test_what_no_time_is_left_for_is_left_out(options, monkeypatch):
+    monkeypatch.setattr(Speed, "measure", lambda speed, _variant, _until: setattr(speed, "until", 0.0))
+    options.variants = ["gan", "cgan"]
+    options.minutes = 1.0
+    speed = Speed(options)
+    speed.report["peaks"] = PEAKS
+    speed.run()
+    assert json.loads(speed.path.read_text())["left_out"] == ["cgan"]
+
+
+def test_results_of_other_code_are_not_kept(options):
+    options.resume = True
+    speed = Speed(options)
+    for code, kept in ((speed.report["code"], ["a row"]), ("other", [])):
+        write_json(speed.path, speed.report | {"code": code, "rows": ["a row"]})
+        assert Speed(options).report["rows"] == kept
+
+
+@pytest.mark.slow
+def test_a_run_from_end_to_end_resumes(options, monkeypatch):
+    """Two modes are enough to see processes, turns and files."""
+    monkeypatch.setattr(measure, "modes_of", lambda *_: ["tutorial", "exact"])
+    monkeypatch.setattr(measure, "WORKERS", (0,))
+    monkeypatch.setattr(measure, "CAP", 1)
+    options.variants = ["gan"]
+    options.rounds = 1
+    options.seconds_per_round = 0.01
+    options.resume = True
+    speed = Speed(options)
+    speed.report["peaks"] = PEAKS
+    assert "| gan | exact |" in speed.run().read_text()
+    first = json.loads(speed.path.read_text())["rows"]
+    assert [one["mode"] for one in first] == ["tutorial", "exact"]
+    assert all(one["images_per_second"] > 0 and one["peak_memory_bytes"] > 0 for one in first)
+    assert first[1]["ratio_median"] > 0
+    monkeypatch.setattr(Speed, "measure", None)
+    again = Speed(options)
+    again.run()
+    assert json.loads(again.path.read_text())["rows"] == first

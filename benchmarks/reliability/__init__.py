@@ -1,1 +1,0 @@
-"""How far the suite's statistics can be believed: what `trust.py` is made of."""

@@ -1,1 +1,0 @@
-"""What the measures of images see: the parts of benchmarks/measures.py."""

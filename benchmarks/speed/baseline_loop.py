@@ -1,0 +1,172 @@
+"""The loop that GAN tutorials write, for the four systems of the articles. It knows nothing of gan_zoo.
+
+It is the baseline, so it keeps what such tutorials do: every image goes through PIL in a DataLoader, the generator
+makes its fakes twice a step, the discriminator's fakes are not detached, probabilities meet BCELoss or MSELoss, both
+losses are read with ``.item()`` in every step, and Adam walks over the parameters one by one.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torchvision import datasets, transforms
+
+BATCH, LATENT, CLASSES, EMBEDDING, PIXELS = 512, 100, 10, 10, 32 * 32
+VARIANTS = ("gan", "cgan", "dcgan", "lsgan")
+WORKERS = (0, 2, 4)
+"""Worker processes of the DataLoader that are tried; the fastest is the baseline."""
+
+Batches = Iterable[tuple[Tensor, Tensor]]
+
+
+class Generator(nn.Module):
+    """Linear layers 100-128-256-512-1024-1024, with a label embedding where it is conditional."""
+
+    def __init__(self, conditional: bool) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(CLASSES, EMBEDDING) if conditional else None
+
+        def block(wide: int, narrow: int) -> list[nn.Module]:
+            return [nn.Linear(wide, narrow), nn.BatchNorm1d(narrow), nn.LeakyReLU(0.2, inplace=True)]
+
+        self.model = nn.Sequential(
+            *block(LATENT + (EMBEDDING if conditional else 0), 128),
+            *block(128, 256),
+            *block(256, 512),
+            *block(512, 1024),
+            nn.Linear(1024, PIXELS),
+            nn.Tanh(),
+        )
+
+    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
+        if self.embedding is not None:
+            latent = torch.cat((latent, self.embedding(labels)), 1)
+        return self.model(latent).view(-1, 1, 32, 32)
+
+
+class Discriminator(nn.Module):
+    """Linear layers 1024-1024-512-256-1 with a probability out, and a label embedding where it is conditional."""
+
+    def __init__(self, conditional: bool) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(CLASSES, EMBEDDING) if conditional else None
+        self.model = nn.Sequential(
+            nn.Linear(PIXELS + (EMBEDDING if conditional else 0), 1024),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Linear(1024, 512),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Linear(512, 256),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Linear(256, 1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        images = images.view(images.size(0), -1)
+        if self.embedding is not None:
+            images = torch.cat((images, self.embedding(labels)), 1)
+        return self.model(images)
+
+
+class Unconditional(nn.Module):
+    """Layers in sequence; the labels are ignored."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.model = nn.Sequential(*layers)
+
+    def forward(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        return self.model(inputs)
+
+
+def conv_generator() -> nn.Module:
+    """A linear stem to 512 maps of 4x4, then three transposed convolutions."""
+    stem = (nn.Linear(LATENT, 512 * 4 * 4), nn.BatchNorm1d(512 * 4 * 4), nn.ReLU(inplace=True))
+    return Unconditional(
+        *stem,
+        nn.Unflatten(1, (512, 4, 4)),
+        nn.ConvTranspose2d(512, 256, 4, stride=2, padding=1),
+        nn.BatchNorm2d(256),
+        nn.ReLU(inplace=True),
+        nn.ConvTranspose2d(256, 128, 4, stride=2, padding=1),
+        nn.BatchNorm2d(128),
+        nn.ReLU(inplace=True),
+        nn.ConvTranspose2d(128, 1, 4, stride=2, padding=1),
+        nn.Tanh(),
+    )
+
+
+def conv_discriminator() -> nn.Module:
+    """Three strided convolutions and a linear head with a probability out."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in ((1, 128), (128, 256), (256, 512)):
+        layers.append(nn.Conv2d(inputs, outputs, 3, stride=2, padding=1))
+        layers += [nn.BatchNorm2d(outputs)] if inputs > 1 else []
+        layers.append(nn.LeakyReLU(0.2, inplace=True))
+    return Unconditional(*layers, nn.Flatten(), nn.Linear(512 * 4 * 4, 1), nn.Sigmoid())
+
+
+def networks(variant: str) -> tuple[nn.Module, nn.Module]:
+    """Generator and discriminator of one of the four systems."""
+    if variant == "dcgan":
+        return conv_generator(), conv_discriminator()
+    conditional = variant in ("cgan", "lsgan")
+    return Generator(conditional), Discriminator(conditional)
+
+
+def loader(root: Path, workers: int) -> DataLoader:
+    """Batches of real MNIST, each image read, resized and scaled through PIL when it is needed."""
+    transform = transforms.Compose(
+        [transforms.Resize(32), transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))],
+    )
+    images = datasets.MNIST(root, train=True, transform=transform)
+    return DataLoader(images, batch_size=BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
+
+
+def in_memory(images: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """One epoch of batches from tensors that are ready: images float32 (N, 1, 32, 32), labels int64 (N,)."""
+    order = torch.randperm(len(images), device=images.device)
+    for start in range(0, len(images), BATCH):
+        chosen = order[start : start + BATCH]
+        yield images[chosen], labels[chosen]
+
+
+class Training:
+    """The four systems' training loop, as it is written in tutorials."""
+
+    def __init__(self, variant: str, device: torch.device) -> None:
+        self.device = device
+        generator, discriminator = networks(variant)
+        self.generator, self.discriminator = generator.to(device), discriminator.to(device)
+        self.loss = nn.MSELoss() if variant == "lsgan" else nn.BCELoss()
+        self.optimizer_g, self.optimizer_d = (
+            torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999), foreach=False)
+            for network in (self.generator, self.discriminator)
+        )
+
+    def epoch(self, batches: Batches) -> Iterator[int]:
+        """Train on each batch, and yield how many images it had."""
+        for images, labels in batches:
+            real, labels = images.to(self.device), labels.to(self.device)
+            valid = torch.ones(real.size(0), 1, device=self.device)
+            fake = torch.zeros(real.size(0), 1, device=self.device)
+            latent = torch.rand(real.size(0), LATENT, device=self.device)
+
+            self.optimizer_d.zero_grad()
+            generated = self.generator(latent, labels)
+            real_loss = self.loss(self.discriminator(real, labels), valid)
+            fake_loss = self.loss(self.discriminator(generated, labels), fake)
+            d_loss = real_loss + fake_loss
+            d_loss.backward()
+            self.optimizer_d.step()
+
+            self.optimizer_g.zero_grad()
+            generated = self.generator(latent, labels)
+            g_loss = self.loss(self.discriminator(generated, labels), valid)
+            g_loss.backward()
+            self.optimizer_g.step()
+
+            self.losses = d_loss.item(), g_loss.item()
+            yield real.size(0)
