@@ -1,6 +1,7 @@
 """Running a plan: the runs that are missing, into a folder that survives a kill."""
 
 import contextlib
+import importlib.metadata
 import shlex
 import sys
 import time
@@ -21,6 +22,9 @@ from gan_zoo.bench.schedule import RESULTS
 from gan_zoo.device import describe
 from gan_zoo.errors import GanZooError, Interrupted, StorageError
 from gan_zoo.io import git_commit, lock_folder, remove_temporary
+
+_PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy", "scikit-learn")
+"""Packages whose versions a manifest names."""
 
 
 def run_plan(
@@ -174,7 +178,7 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
         "precision": plan.precision,
         "threads": plan.threads,
         "jobs": plan.jobs,
-        "versions": {"python": sys.version.split()[0], **plan.versions},
+        "versions": _versions(),
         "git_commit": git_commit(),
     }
 
@@ -195,6 +199,10 @@ def _data_facts(plan: Plan) -> dict[str, Any]:
         "kind": data.kind,
         "density": data.density.facts if data.density else None,
     }
+
+
+def _versions() -> dict[str, str]:
+    return {"python": sys.version.split()[0]} | {name: importlib.metadata.version(name) for name in _PACKAGES}
 
 
 def _command() -> str:
