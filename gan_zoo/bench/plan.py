@@ -1,8 +1,7 @@
 """From a suite to its runs, each with the identity of all that decides its numbers."""
 
-import importlib.metadata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,6 @@ from gan_zoo.variant import Variant
 EVALUATION_SIDE = 32
 NUM_POINTS = 100_000
 """Points of an evaluation of a single training run."""
-_PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy", "scikit-learn")
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,6 @@ class Plan:
     data: Mapping[int, Dataset]
     extractors: tuple[Extractor, ...]
     notices: tuple[str, ...] = ()
-    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def measured(self) -> Dataset:
@@ -175,9 +172,7 @@ def make_plan(options: RunOptions) -> Plan:
     precision = options.precision or preset.precision
     prepare(device.type, precision)
     chosen = options.variants or preset.variants or suite.variants
-    if repeated := sorted({name for name in chosen if list(chosen).count(name) > 1}):
-        raise GanZooError(f"variants are named twice: {', '.join(repeated)}; name each once")
-    _check_names(suite, preset_name, preset)
+    _check_names(suite, preset_name, preset, chosen)
     variants = tuple(suite_variants.make_variant(name, suite, preset) for name in chosen)
     data = _load_data(options, suite, device, variants)
     measured = data[EVALUATION_SIDE]
@@ -185,11 +180,9 @@ def make_plan(options: RunOptions) -> Plan:
     if options.single and "plugins" not in registry.code_identity(variants[0].name, **variants[0].options):
         check(variants[0], data[variants[0].image_side])
     num_samples = _num_samples(options, preset, measured)
-    extractors: tuple[Extractor, ...] = ()
     notices = [text for text in [unused_gpu()] if text and options.device is None]
-    if options.evaluate:
-        extractors, more = _extractors(options, preset.extractors or suite.extractors, num_samples, measured, device)
-        notices += more
+    extractors, more = _extractors(options, preset.extractors or suite.extractors, num_samples, measured, device)
+    notices += more
     if num_samples < preset.num_samples and not options.single:
         size = f"the size of the test split of {measured.name}"
         notices.append(f"num_samples reduced from {preset.num_samples} to {num_samples}, {size}")
@@ -210,7 +203,6 @@ def make_plan(options: RunOptions) -> Plan:
         data=data,
         extractors=extractors,
         notices=tuple(notices),
-        versions={package: importlib.metadata.version(package) for package in _PACKAGES},
     )
 
 
@@ -238,8 +230,13 @@ def _num_samples(options: RunOptions, preset: Preset, measured: Dataset) -> int:
     return min(preset.num_samples, len(measured.test), len(measured.train))
 
 
-def _check_names(suite: Suite, preset_name: str, preset: Preset) -> None:
-    """Check the names and options that the suite's file gives, so that a wrong one is shown with its file and key."""
+def _check_names(suite: Suite, preset_name: str, preset: Preset, chosen: Sequence[str]) -> None:
+    """Check the names and options in a suite's file, so that an error names the file and the key.
+
+    No variant is chosen twice.
+    """
+    if repeated := sorted({name for name in chosen if list(chosen).count(name) > 1}):
+        raise GanZooError(f"variants are named twice: {', '.join(repeated)}; name each once")
     known = {"data set": data_sets.names(), "extractor": [*NAMES, DENSITY]}
     named = [("data set", "data", [suite.data])]
     for prefix, table in (("", suite), (f"presets.{preset_name}.", preset)):
@@ -256,6 +253,8 @@ def _extractors(
 ) -> tuple[tuple[Extractor, ...], list[str]]:
     extractors: list[Extractor] = []
     notices: list[str] = []
+    if not options.evaluate:
+        return (), notices
     weights = options.inception_weights
     if weights is not None and "inception" not in names:
         names = [*names, "inception"]

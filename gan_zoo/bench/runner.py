@@ -1,6 +1,7 @@
 """Running a plan: the runs that are missing, into a folder that survives a kill."""
 
 import contextlib
+import importlib.metadata
 import shlex
 import sys
 import time
@@ -22,6 +23,9 @@ from gan_zoo.device import describe
 from gan_zoo.errors import GanZooError, Interrupted, StorageError
 from gan_zoo.io import git_commit, lock_folder, remove_temporary
 from gan_zoo.metrics.registry import records_of
+
+_PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy", "scikit-learn")
+"""Packages whose versions a manifest names."""
 
 
 def run_plan(
@@ -176,7 +180,7 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
         "precision": plan.precision,
         "threads": plan.threads,
         "jobs": plan.jobs,
-        "versions": {"python": sys.version.split()[0], **plan.versions},
+        "versions": _versions(),
         "git_commit": git_commit(),
     }
 
@@ -197,6 +201,10 @@ def _data_facts(plan: Plan) -> dict[str, Any]:
         "kind": data.kind,
         "density": data.density.facts if data.density else None,
     }
+
+
+def _versions() -> dict[str, str]:
+    return {"python": sys.version.split()[0]} | {name: importlib.metadata.version(name) for name in _PACKAGES}
 
 
 def _command() -> str:
