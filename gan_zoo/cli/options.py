@@ -65,7 +65,7 @@ def _parameter(option: "Field[Any]") -> inspect.Parameter:
         settings["min"] = minimum
     if default is None:
         settings["show_default"] = False
-    annotation = Annotated.__class_getitem__((kind, typer.Option(*names, **settings)))  # type: ignore[attr-defined]
+    annotation = Annotated[kind, typer.Option(*names, **settings)]  # type: ignore[valid-type]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
 
 

@@ -1,17 +1,15 @@
-"""Plans: what decides a cell's name and what does not, departures, extractors left out, data that stands in."""
+"""Plans: what decides a run's name and what does not, overrides, extractors that are left out."""
 
 import json
 from dataclasses import replace
 
 import pytest
-from torchvision.datasets import utils as torchvision_utils
 
 from gan_zoo import data, registry
 from gan_zoo.bench import identity as identity_module
 from gan_zoo.bench import plan as plan_module
 from gan_zoo.bench.plan import make_plan
 from gan_zoo.bench.suite import read_suite
-from gan_zoo.data.registry import DATA_ENV
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.extractors import load_extractor
 from gan_zoo.metrics.features import ExtractorUnavailable
@@ -237,32 +235,3 @@ def test_an_extractor_that_is_not_available_is_left_out(plan, monkeypatch):
     assert made.notices == ("inception left out: no weights",)
     with pytest.raises(GanZooError, match=r"no extractor is left to measure with: inception left out: no weights"):
         plan(('["digits-cnn"]', '["inception"]'))
-
-
-@pytest.fixture
-def nothing_here(tmp_path, monkeypatch):
-    """An empty data root, and a network on which every download fails."""
-
-    def refuse(*_args, **_kwargs):
-        raise OSError("no network in tests")
-
-    (tmp_path / "empty").mkdir()
-    monkeypatch.setenv(DATA_ENV, str(tmp_path / "empty"))
-    monkeypatch.setattr(torchvision_utils, "_get_redirect_url", refuse)
-    return tmp_path / "empty"
-
-
-def test_missing_data_is_one_line_with_the_remedy(plan, nothing_here):
-    with pytest.raises(GanZooError) as error:
-        plan(('"digits"\n', '"fashion_mnist"\n'))
-    assert str(error.value).startswith("Fashion-MNIST is not here and could not be downloaded: ")
-    assert "--data-root" in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-def test_damaged_data_is_refused(plan, nothing_here):
-    raw = nothing_here / "FashionMNIST" / "raw"
-    raw.mkdir(parents=True)
-    (raw / "train-images-idx3-ubyte.gz").write_bytes(b"\x1f\x8b cut short")
-    with pytest.raises(GanZooError, match=r"train-images-idx3-ubyte\.gz is damaged"):
-        plan(('"digits"\n', '"fashion_mnist"\n'))

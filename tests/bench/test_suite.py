@@ -30,7 +30,7 @@ num_samples = 50
 
 @pytest.fixture
 def message(tmp_path):
-    """What is result of the good suite with one replacement."""
+    """The error of the good suite with one replacement."""
 
     def read(old, new):
         path = tmp_path / "mine.toml"

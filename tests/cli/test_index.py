@@ -25,22 +25,6 @@ def test_the_table_of_the_readme_is_that_of_the_index():
     assert facts.with_table(readme, facts.readme_table(index.read()["variants"])) == readme, RENEW
 
 
-def test_variants_stand_by_group_and_year():
-    found = [(record["group"], record["year"]) for record in index.records(None)]
-    groups = list(dict.fromkeys(group for group, _ in found))
-    assert groups == ["systems of the articles", "losses", "gradient penalties", "labels and codes", "autoencoders"]
-    assert found == sorted(found, key=lambda pair: (groups.index(pair[0]), pair[1]))
-
-
-def test_the_table_has_a_heading_a_group_and_a_link_a_paper():
-    lines = facts.readme_table(index.read()["variants"]).splitlines()
-    assert len({line.count("|") - line.count(r"\|") for line in lines}) == 1
-    assert "| **Gradient penalties** | | | | | |" in lines
-    (line,) = (line for line in lines if line.startswith("| `wgan_gp` |"))
-    assert "| Wasserstein + gradient penalty, weight 10 |" in line
-    assert line.endswith("| [2017](https://arxiv.org/abs/1704.00028) |")
-
-
 def test_only_what_stands_between_the_markers_is_replaced():
     readme = f"a\n{facts.BEGIN}\nold\n{facts.END}\nb\n"
     assert facts.with_table(readme, "| new |") == f"a\n{facts.BEGIN}\n| new |\n{facts.END}\nb\n"

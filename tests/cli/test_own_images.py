@@ -1,4 +1,4 @@
-"""`folder:PATH` on the command line: training in color and in grey, and what is result of bad input."""
+"""`folder:PATH` on the command line: training in color and in grey, and the errors of bad input."""
 
 import numpy as np
 import pytest

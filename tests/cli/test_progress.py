@@ -1,7 +1,6 @@
 """What a suite shows while it runs: bars on a terminal, lines without one."""
 
 import io
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,15 +88,6 @@ def test_a_run_that_is_evaluated_says_so_until_it_trains_again(plan, clock, tmp_
     clock.now += 10.0
     one.tick()
     assert f"{first.title} 60%; " in shown.getvalue()
-
-
-def test_a_plan_says_what_its_preset_sets(plan, tmp_path):
-    one, shown = listener()
-    preset = plan.preset.model_copy(
-        update={"batch_size": 8, "shared": {"ema": 0.9}, "options": {"by_heart": {"lr": 0.1}, "other": {"lr": 1.0}}}
-    )
-    one.plan(replace(plan, preset=preset), tmp_path, runs(plan))
-    assert "preset settings: batch_size 8, ema 0.9; by_heart: lr 0.1\n" in shown.getvalue()
 
 
 def test_the_estimate_is_of_all_variants_and_jobs(plan, clock, tmp_path):

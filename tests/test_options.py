@@ -1,0 +1,48 @@
+"""The record of options: bounds, names, and the options of commands that are made from it."""
+
+import inspect
+from dataclasses import fields
+
+import pytest
+
+from gan_zoo.api import run_suite, train
+from gan_zoo.cli.bench import bench
+from gan_zoo.cli.search import search
+from gan_zoo.cli.train import train as train_command
+from gan_zoo.errors import GanZooError
+from gan_zoo.options import RunOptions
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"threads": 0}, "threads is 0"),
+        ({"jobs": -1}, "jobs is -1"),
+        ({"run_timeout": 0.5}, "run_timeout is 0.5"),
+        ({"checkpoint_every": float("nan")}, "checkpoint_every is nan"),
+        ({"seeds": [1, 1]}, r"seeds are \[1, 1\]"),
+        ({"sedes": [1]}, "did you mean 'seeds'"),
+    ],
+)
+def test_a_wrong_option_is_named_with_its_value(options, words):
+    with pytest.raises(GanZooError, match=words):
+        run_suite("digits", **options)
+
+
+def test_train_takes_the_options_of_its_command_alone():
+    with pytest.raises(GanZooError, match="option 'jobs'"):
+        train("gan", "digits", steps=1, jobs=2)
+
+
+@pytest.mark.parametrize("command", [bench, train_command, search], ids=["bench", "train", "search"])
+def test_a_command_has_an_option_for_each_field_that_names_it(command):
+    offered = {option.name for option in fields(RunOptions) if command.__name__ in option.metadata["commands"]}
+    parameters = inspect.signature(command).parameters
+    assert offered <= set(parameters)
+    assert "options" not in parameters
+
+
+def test_every_option_is_documented():
+    for name in RunOptions.__dataclass_fields__:
+        if name != "suite":
+            assert f"{name}: " in run_suite.__doc__
