@@ -8,7 +8,8 @@ import torch
 
 from gan_zoo import api, data
 from gan_zoo.bench import plan as plan_module
-from gan_zoo.bench.plan import Recipe, make_plan
+from gan_zoo.bench.plan import make_plan
+from gan_zoo.options import RunOptions
 from gan_zoo.bench.records import read_runs
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.bench.tables import write_tables
@@ -44,7 +45,7 @@ def plan(suite, toys, monkeypatch, no_weights):
         facts = {"name": "cats", "title": "Cats", "extractor": "trained"} | facts
         monkeypatch.setattr(data, "load", lambda *a, **k: replace(load(*a, **k), **facts))
         text = suite(('["digits-cnn"]', str(extractors.split()).replace("'", '"')), *changes)
-        return make_plan(Recipe(suite=read_suite(text), preset="smoke", plugins=[toys], device="cpu"))
+        return make_plan(RunOptions(suite=read_suite(text), preset="smoke", plugins=[toys], device="cpu"))
 
     return make
 
@@ -58,7 +59,7 @@ def test_a_classifier_is_trained_with_a_notice(plan):
 
 
 def test_a_plan_made_again_has_the_same_cells(plan):
-    assert [cell.name for cell in plan().cells()] == [cell.name for cell in plan().cells()]
+    assert [cell.name for cell in plan().runs()] == [cell.name for cell in plan().runs()]
 
 
 def test_without_inception_the_classifier_is_left(plan):
@@ -77,7 +78,7 @@ def test_without_labels_the_notices_name_what_is_left_out(plan):
 
 
 def test_too_few_images_are_no_error_either(plan):
-    made = plan(("n = 140\nbatch", "n = 100\nbatch"))
+    made = plan(("num_samples = 140\nbatch", "num_samples = 100\nbatch"))
     assert made.extractors == ()
     assert all(word in made.notices[0] for word in ("cats-cnn", "129", "100"))
 

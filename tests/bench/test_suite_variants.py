@@ -113,7 +113,7 @@ def test_a_named_variant_is_its_variant_under_another_name(variant_of):
     assert variant_of("other", named=titled).title == "Mine"
 
 
-def test_optimizers_are_named_by_suites(entry):
+def test_optimizers_are_named_by_suites(variant_of):
     options = '{ name = "RMSprop", lr = { start = 0.001, shape = "linear", length = 500 } }'
     variant = variant_of("gan", suite=f"shared = {{ generator_optimizer = {options} }}")
     assert variant.generator_optimizer == Optimizer("RMSprop", {"lr": Schedule(0.001, "linear", length=500)})

@@ -294,7 +294,7 @@ def test_the_shipped_ranges_follow_from_their_values_and_are_of_the_suite_as_it_
     suite = read_suite("mnist")
     assert tuple(kept.variants) == tuple(kept.settings) == reproduce.FOUNDING
     assert kept.confidence == pytest.approx(1 - 0.05 / 4)
-    assert kept.protocol.n == suite.preset(preset).n
+    assert kept.protocol.n == suite.preset(preset).num_samples
     assert cut(suite, preset, kept.part).preset(preset).budget == kept.budget
     for facts in kept.variants.values():
         assert len(facts["values"]) + facts["failures"] == len(kept.seeds)

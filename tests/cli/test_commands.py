@@ -54,6 +54,7 @@ def test_check_lists_what_is_broken(gan_zoo, tmp_path):
     path = tmp_path / "my_gan.py"
     path.write_text(path.read_text(encoding="utf-8").replace("nn.Tanh()", "nn.Softplus()"), encoding="utf-8")
     result = gan_zoo("check", "my_gan", "--plugin", path)
-    assert result.error == "variant 'my_gan' breaks the contract: shapes: the generator gives values outside [-1, 1]"
+    assert "'my_gan'" in result.error
+    assert "outside [-1, 1]" in result.error
     assert "FAILED  shapes" in result.out
     assert "    ok  repeats" in result.out

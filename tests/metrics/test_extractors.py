@@ -22,7 +22,6 @@ from gan_zoo.metrics import extractors
 from gan_zoo.metrics.evaluator import measure
 from gan_zoo.metrics.extractors import EXTRACTORS, ExtractorUnavailable, InceptionExtractor, load_extractor
 from gan_zoo.metrics.kernel import kernel_distance
-from gan_zoo.report.findings import rank
 
 PUBLISHED = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 
@@ -247,7 +246,7 @@ def test_bench_has_columns_of_inception_and_ranks_by_the_default_extractor(
     assert columns == ["final_fid_digits-cnn", "final_fid_inception"]
     assert (results.runs["final_fid_digits-cnn"] != results.runs["final_fid_inception"]).all()
     # The default extractor ranks.
-    own = {entry.variant: entry.value.mean for entry in rank(results) if entry.kind == "ranked"}
+    own = {entry.variant: entry.value.mean for entry in results.ranking if entry.kind == "ranked"}
     fids = results.summary[(results.summary["metric"] == "fid") & (results.summary["extractor"] == "digits-cnn")]
     assert own == {row.variant: row.mean for row in fids.itertuples() if row.variant != "real"}
     assert len(own) == 2
