@@ -194,7 +194,11 @@ def cut(suite: Suite, name: str, part: float) -> Suite:
 def _check(expected: Expectation, plan: Plan) -> None:
     """Print other versions. Raises GanZooError if protocol, budget or a variant's settings differ."""
     floor = next(cell for cell in plan.runs() if cell.variant_name == FLOOR)
-    row = {"extractor": expected.protocol.extractor[0], "n": plan.preset.num_samples, "reference": expected.protocol.split}
+    row = {
+        "extractor": expected.protocol.extractor[0],
+        "n": plan.preset.num_samples,
+        "reference": expected.protocol.split,
+    }
     protocol = fingerprint_of(begin_row(plan, floor, None), row, manifest_of(plan))
     found = {TITLES[field]: pair for field, pair in differences(expected.protocol, protocol).items()}
     if (budget := Budget.of(expected.budget)) != plan.budget:

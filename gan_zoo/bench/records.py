@@ -17,6 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gan_zoo.bench.packed import PACKED
+from gan_zoo.bench.packed import read as packed_rows
+from gan_zoo.bench.packed import write as write_packed
 from gan_zoo.bench.schedule import RESULTS, select
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write, writing
@@ -57,6 +60,10 @@ class RunRecord:
     def status(self) -> str:
         """The status of the end row; ``unfinished`` without one, or if the records are damaged."""
         return self.end["status"] if self.end and not self.damage else "unfinished"
+
+    def rows(self) -> list[Row]:
+        """All rows; those of one kind are in the order of training."""
+        return [self.begin, *self.history, *self.metrics, *self.samples, *self.points, *filter(None, [self.end])]
 
     def add(self, row: Row) -> None:
         """Take the next row of the file into account.
@@ -253,8 +260,64 @@ def read_runs(folder: Path) -> list[RunRecord]:
         GanZooError: no results folder, or a run whose first row is incomplete.
     """
     manifest = read_manifest(folder)
-    paths = [records_path(Path(folder), name) for name in manifest["cells"]]
-    return [select(_checked(read_run(path), path), manifest) for path in paths if path.is_file()]
+    packed = read_packed(Path(folder))
+    runs = []
+    for name in manifest["cells"]:
+        path = records_path(Path(folder), name)
+        run = read_run(path) if path.is_file() else packed.get(name)
+        if run is not None:
+            runs.append(select(_checked(run, path), manifest))
+    return runs
+
+
+def read_packed(folder: Path) -> dict[str, RunRecord]:
+    """The runs in the packed records of a results folder by name; none without such a file.
+
+    Raises:
+        DamagedFileError: the file cannot be read.
+    """
+    runs: dict[str, RunRecord] = {}
+    if (folder / PACKED).is_file():
+        for name, row in packed_rows(folder / PACKED):
+            runs.setdefault(name, RunRecord(name)).add(row)
+    return runs
+
+
+def pack(folder: Path) -> None:
+    """Replace the records of all runs of a results folder by one compressed file, and delete their raw sample images.
+
+    The report keeps the images that it has written. `bench` into the folder unpacks it first.
+
+    Raises:
+        GanZooError: no results folder.
+        StorageError: the folder cannot be written to.
+    """
+    paths = [records_path(folder, name) for name in read_manifest(folder)["cells"]]
+    runs = [read_run(path) for path in paths if path.is_file()]
+    write_packed(folder / PACKED, [(run.name, run.rows()) for run in runs])
+    with writing(folder):
+        for run in runs:
+            records_path(folder, run.name).unlink()
+            for image in (folder / CELLS / run.name).glob("*.png"):
+                image.unlink()
+
+
+def unpack(folder: Path) -> None:
+    """Write the files of the runs of packed records, which may then be extended by `bench`.
+
+    Raises:
+        DamagedFileError: the file cannot be read.
+        StorageError: the folder cannot be written to.
+    """
+    for name, run in read_packed(folder).items():
+        path = records_path(folder, name)
+        if not path.is_file():
+            with writing(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            for row in run.rows():
+                append(path, row)
+    with writing(folder):
+        (folder / PACKED).unlink(missing_ok=True)
 
 
 def damages(folder: Path) -> list[str]:

@@ -16,7 +16,7 @@ from gan_zoo.bench.interrupts import stop_on_signals
 from gan_zoo.bench.live_report import LiveReport
 from gan_zoo.bench.memory import PeakMemory
 from gan_zoo.bench.plan import Plan
-from gan_zoo.bench.records import MANIFEST, is_finished, now, read_manifest, write_json
+from gan_zoo.bench.records import MANIFEST, is_finished, now, read_manifest, unpack, write_json
 from gan_zoo.bench.resume import check_folder
 from gan_zoo.bench.schedule import RESULTS
 from gan_zoo.device import describe
@@ -57,6 +57,7 @@ def run_plan(
     live = None if write_report is None else LiveReport(folder, write_report)
     try:
         remove_temporary(folder)
+        unpack(folder)
         for notice in check_folder(plan, folder):
             listener.notice(notice)
         return _run(plan, folder, listener, live)

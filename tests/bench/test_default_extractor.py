@@ -9,7 +9,6 @@ import torch
 from gan_zoo import api, data
 from gan_zoo.bench import plan as plan_module
 from gan_zoo.bench.plan import make_plan
-from gan_zoo.options import RunOptions
 from gan_zoo.bench.records import read_runs
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.bench.tables import write_tables
@@ -18,6 +17,7 @@ from gan_zoo.metrics import classifier_training
 from gan_zoo.metrics.extractors import load_extractor
 from gan_zoo.metrics.features import ExtractorUnavailable
 from gan_zoo.metrics.registry import names_for
+from gan_zoo.options import RunOptions
 from gan_zoo.report.context import write_report
 from gan_zoo.report.findings import ranking_table
 

@@ -12,7 +12,7 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
 from gan_zoo import text
-from gan_zoo.bench.records import CELLS, read_run
+from gan_zoo.bench.records import read_runs
 from gan_zoo.bench.results import Results
 from gan_zoo.mixture import Array, Mixture, Whole
 from gan_zoo.report.figures.style import FAINT, INK, Look, figure, grid, legend, write_message
@@ -79,9 +79,10 @@ def write_discriminators(results: Results, look: Look, folder: Path, path: Path)
 def _recorded(results: Results, look: Look, folder: Path) -> Iterator[_Recorded]:
     """The records of the first successful seed of each variant, in the order of the manifest."""
     runs = results.successful
+    records = {run.name: run for run in read_runs(folder)}
     for variant in [name for name in results.manifest["variants"] if name in set(runs["variant"])]:
         run = runs[runs["variant"] == variant].sort_values("seed").iloc[0]
-        rows = read_run(folder / CELLS / f"{run['cell']}.jsonl").points
+        rows = records[run["cell"]].points
         file = folder / rows[-1]["file"] if rows else None
         if file is None or not file.is_file():
             continue

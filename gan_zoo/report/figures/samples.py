@@ -7,6 +7,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
+from gan_zoo.bench.packed import PACKED
 from gan_zoo.bench.records import Row, RunRecord
 from gan_zoo.io import atomic_path, writing
 from gan_zoo.report.figures.style import FAINT, INK, data_title
@@ -46,13 +47,10 @@ def write_samples(
     for cell in cells:
         first_rows: list[tuple[Row, list[Image.Image]]] = []
         for row in {row["file"]: row for row in cell.samples}.values():
-            try:
-                tiles = _tiles(folder / row["file"], row)
-            except (OSError, SyntaxError):
+            tiles = _tiles(folder / row["file"], row)
+            if not writer.sheet(cell, row, tiles):
                 unreadable.append(row["file"])
-                continue
-            writer.sheet(cell, row, tiles)
-            if row["kind"] == "grid":
+            elif row["kind"] == "grid":
                 first_rows.append((row, tiles[: row["columns"]]))
         if first_rows:
             writer.strip(cell, sorted(first_rows, key=lambda pair: pair[0]["step"]))
@@ -63,31 +61,40 @@ def write_samples(
 
 
 def _tiles(path: Path, row: Row) -> list[Image.Image]:
-    with Image.open(path) as image:
-        image.load()
-        width, height = row["width"], row["height"]
-        return [
-            image.crop((column * width, line * height, (column + 1) * width, (line + 1) * height))
-            for line in range(row["rows"])
-            for column in range(row["columns"])
-        ]
+    """The images of a recorded file; none if it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except (OSError, SyntaxError):
+        return []
+    width, height = row["width"], row["height"]
+    return [
+        image.crop((column * width, line * height, (column + 1) * width, (line + 1) * height))
+        for line in range(row["rows"])
+        for column in range(row["columns"])
+    ]
 
 
 class _Writer:
-    """Writes the images of runs into a folder, and lists them."""
+    """Writes the images of runs into a folder, and lists them.
+
+    Packed records have no recorded files: their images are those that lie in the folder.
+    """
 
     def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
         self.folder = folder
+        self.is_packed = (folder.parent / PACKED).is_file()
         self.manifest = manifest
         self.images: list[SampleImage] = []
 
-    def sheet(self, cell: RunRecord, row: Row, tiles: list[Image.Image]) -> None:
+    def sheet(self, cell: RunRecord, row: Row, tiles: list[Image.Image]) -> bool:
+        """Add the image of a recorded file; False if there is none."""
         kind = row["kind"]
         ending = f"step{row['step']}-{kind}" if kind in _DETAILS else f"step{row['step']}"
         names = self.manifest["data"].get("class_names") or map(str, range(row["rows"]))
         labels = list(names)[: row["rows"]] if kind == "classes" else []
         below = f"{row['images']:,} images seen{_DETAILS.get(kind, '')}"
-        self._save(cell, kind, ending, row, tiles, labels, below)
+        return self._save(cell, kind, ending, row, tiles, labels, below)
 
     def strip(self, cell: RunRecord, rows: list[tuple[Row, list[Image.Image]]]) -> None:
         tiles = [tile for _, line in rows for tile in line]
@@ -98,15 +105,19 @@ class _Writer:
 
     def _save(
         self, cell: RunRecord, kind: str, ending: str, row: Row, tiles: list[Image.Image], labels: list[str], below: str
-    ) -> None:
+    ) -> bool:
         variant, seed = cell.begin["variant"], cell.begin["seed"]
         title = f"{data_title(self.manifest)} · {variant} · seed {seed}"
         factor = -(-_TILE[kind] // row["width"])
         path = self.folder / f"{self.manifest['data']['name']}-{variant}-seed{seed}-{ending}.png"
-        composed = compose(tiles, row["columns"], factor, title, below, labels)
-        with atomic_path(path) as part:
-            composed.save(part, optimize=True)
+        if tiles:
+            composed = compose(tiles, row["columns"], factor, title, below, labels)
+            with atomic_path(path) as part:
+                composed.save(part, optimize=True)
+        elif not (self.is_packed and path.is_file()):
+            return False
         self.images.append(SampleImage(path, variant, seed, kind, row["step"], f"{title} · {below}"))
+        return True
 
 
 def compose(

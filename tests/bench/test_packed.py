@@ -1,0 +1,56 @@
+"""Packed records: the same tables and report as the records that they replace, and runs that need not be repeated."""
+
+import shutil
+
+import pandas as pd
+import pytest
+from results_folders import assert_same_tables
+
+from gan_zoo.bench import packed
+from gan_zoo.bench.records import pack, read_runs
+from gan_zoo.bench.tables import write_tables
+from gan_zoo.errors import DamagedFileError
+from gan_zoo.report.figures.samples import write_samples
+
+ROWS = [
+    {"row": "begin", "seed": 0, "measurement": "01234567", "digest": "1e234567", "note": None, "budget": {"images": 9}},
+    {"row": "history", "step": 1, "values": {"loss": 0.123456789, "nothing": None}},
+    {"row": "metrics", "step": 1, "values": {"fid": 0.12345678901234567, "is": float("1e-30")}, "deviations": ["a, b"]},
+    {"row": "end", "status": "ok", "message": '"quoted", and\nbroken', "empty": ""},
+]
+
+
+def test_rows_are_read_as_they_were_written_but_for_digits_of_history(tmp_path):
+    packed.write(tmp_path / "x.csv.xz", [("one", ROWS), ("two", ROWS[:1])])
+    rounded = [*ROWS]
+    rounded[1] = ROWS[1] | {"values": {"loss": 0.12346, "nothing": None}}
+    assert list(packed.read(tmp_path / "x.csv.xz")) == [*(("one", row) for row in rounded), ("two", ROWS[0])]
+    frame = pd.read_csv(tmp_path / "x.csv.xz")
+    assert frame.loc[frame["row"] == "metrics", "values/fid"].item() == 0.12345678901234567
+
+
+@pytest.mark.parametrize("content", [b"", b"no table", b"\xfd7zXZ\x00\x00"])
+def test_a_damaged_file_is_named(tmp_path, content):
+    (tmp_path / "x.csv.xz").write_bytes(content)
+    with pytest.raises(DamagedFileError, match=r"x\.csv\.xz"):
+        list(packed.read(tmp_path / "x.csv.xz"))
+
+
+def test_a_packed_folder_has_the_same_tables_and_images_and_trains_nothing_again(bench, tmp_path):
+    out = bench(seeds=[0]).folder
+    manifest = bench(seeds=[0]).results.manifest
+    images, _ = write_samples(out, manifest, read_runs(out))
+    whole = shutil.copytree(out, tmp_path / "whole")
+    pack(out)
+    assert not list(out.glob("cells/*.jsonl"))
+    assert not list(out.glob("cells/*/*.png"))
+    write_tables(out)
+    assert_same_tables(whole, out, ("runs", "metrics", "summary"))
+    history = [pd.read_csv(folder / "history.csv") for folder in (whole, out)]
+    pd.testing.assert_frame_equal(*history, rtol=1e-4)
+    kept, unreadable = write_samples(out, manifest, read_runs(out))
+    assert (kept, unreadable) == (images, [])
+    before = {run.name: run.end for run in read_runs(out)}
+    bench(seeds=[0])
+    assert not (out / packed.PACKED).exists()
+    assert {run.name: run.end for run in read_runs(out)} == before
