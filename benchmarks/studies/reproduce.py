@@ -78,10 +78,10 @@ def made_from(folder: Path, suite: Suite) -> tuple[str, Expectation]:
         raise GanZooError(f"{str(folder)!r} is of {manifest['data']['requested']!r}, not of a named data set")
     if manifest.get("title") != suite.title:
         raise GanZooError(f"{str(folder)!r} is of the suite {manifest.get('title')!r}; name its file with --suite")
-    cells = [cell for cell in read_runs(folder) if cell.begin]
-    if len(cells) < len(manifest["cells"]) or any(cell.end is None for cell in cells):
+    records = [record for record in read_runs(folder) if record.begin]
+    if len(records) < len(manifest["cells"]) or any(record.end is None for record in records):
         raise GanZooError(f"{str(folder)!r} is unfinished; run its bench again to resume it")
-    trained = {name: [cell for cell in cells if cell.begin["variant"] == name] for name in FOUNDING}
+    trained = {name: [record for record in records if record.begin["variant"] == name] for name in FOUNDING}
     if missing := [name for name, mine in trained.items() if not mine]:
         raise GanZooError(f"{str(folder)!r} has no run of {text.listed(missing)}")
     for part in manifest["evaluate_at"]:
@@ -97,14 +97,14 @@ def made_from(folder: Path, suite: Suite) -> tuple[str, Expectation]:
         low, high = prediction_interval(kept, log=METRICS[metric].log, confidence=confidence)
         mean = math.exp(sum(map(math.log, kept)) / len(kept))
         variants[name] = {"low": low, "high": high, "mean": mean, "failures": failures, "values": kept}
-    everything = [cell for mine in trained.values() for cell in mine]
+    everything = [record for mine in trained.values() for record in mine]
     return str(manifest["preset"]), Expectation(
         part=float(part),
         metric=metric,
         confidence=confidence,
         budget=part_of(manifest["budget"], part),
-        seeds=tuple(sorted({int(cell.begin["seed"]) for cell in everything})),
-        protocol=protocols(manifest, cells)[extractor][0],
+        seeds=tuple(sorted({int(record.begin["seed"]) for record in everything})),
+        protocol=protocols(manifest, records)[extractor][0],
         settings={name: settings_digest(mine[-1].begin["identity"]["variant"]) for name, mine in trained.items()},
         variants=variants,
         source={key: str(manifest[key]) for key in ("device", "git_commit", "started") if manifest.get(key)},
@@ -116,17 +116,17 @@ def part_of(budget: Mapping[str, float], part: float) -> dict[str, float]:
     return {unit: float(f"{part * amount:.15g}") for unit, amount in budget.items()}
 
 
-def _values(cells: Sequence[RunRecord], part: float, extractor: str, metric: str) -> tuple[list[float], int]:
+def _values(records: Sequence[RunRecord], part: float, extractor: str, metric: str) -> tuple[list[float], int]:
     """A metric of one variant's runs at a part of their budget, and the number of runs that had failed by then."""
     values = []
-    for cell in cells:
-        rows = {row["extractor"]: row for row in cell.metrics if math.isclose(row["fraction"], part)}
+    for record in records:
+        rows = {row["extractor"]: row for row in record.metrics if math.isclose(row["fraction"], part)}
         images = rows[extractor]["images"] if extractor in rows else 0
-        history = [row for row in cell.history if row["images"] <= images]
-        collapsed = collapse(list(rows.values()), history, probability=cell.begin["score_kind"] == "probability")
-        if extractor in rows and not collapsed and (part < 1 or cell.status == "ok"):
+        history = [row for row in record.history if row["images"] <= images]
+        collapsed = collapse(list(rows.values()), history, probability=record.begin["score_kind"] == "probability")
+        if extractor in rows and not collapsed and (part < 1 or record.status == "ok"):
             values.append(float(rows[extractor]["values"][metric]))
-    return values, len(cells) - len(values)
+    return values, len(records) - len(values)
 
 
 def write(path: Path, suite: str, preset: str, made: Expectation) -> None:
@@ -193,7 +193,7 @@ def cut(suite: Suite, name: str, part: float) -> Suite:
 
 def _check(expected: Expectation, plan: Plan) -> None:
     """Print other versions. Raises GanZooError if protocol, budget or a variant's settings differ."""
-    floor = next(cell for cell in plan.runs() if cell.variant_name == FLOOR)
+    floor = next(run for run in plan.runs() if run.variant_name == FLOOR)
     row = {
         "extractor": expected.protocol.extractor[0],
         "n": plan.preset.num_samples,
@@ -208,8 +208,8 @@ def _check(expected: Expectation, plan: Plan) -> None:
     if found:
         facts = "; ".join(f"{title}: {one} recorded, {other} here" for title, (one, other) in found.items())
         raise GanZooError(f"the ranges are not comparable with this run: {facts}")
-    trained = (cell for cell in plan.runs() if cell.variant is not None)
-    settings = {cell.variant_name: settings_digest(cell.identity["variant"]) for cell in trained}
+    trained = (run for run in plan.runs() if run.variant is not None)
+    settings = {run.variant_name: settings_digest(run.identity["variant"]) for run in trained}
     if other := [name for name, digest in settings.items() if digest != expected.settings.get(name)]:
         raise GanZooError(f"settings of {text.listed(other)} differ from the recorded ones; write ranges with --update")
 
@@ -281,11 +281,11 @@ def same(first: Path, second: Path) -> str:
     return f"{len(shared)} runs, identical except for {', '.join(TIMINGS)}: {', '.join(counts)}"
 
 
-def _comparable(frames: dict[str, pd.DataFrame], name: str, cells: list[str]) -> pd.DataFrame:
+def _comparable(frames: dict[str, pd.DataFrame], name: str, records: list[str]) -> pd.DataFrame:
     frame = frames[name].drop(columns=list(TIMINGS), errors="ignore")
     if name in ("runs", "history", "metrics"):
         runs = frames["runs"]
-        frame = frame.merge(runs.loc[runs["cell"].isin(cells), ["variant", "seed"]], on=["variant", "seed"])
+        frame = frame.merge(runs.loc[runs["cell"].isin(records), ["variant", "seed"]], on=["variant", "seed"])
     return frame.sort_values([key for key in _KEYS if key in frame], kind="stable", ignore_index=True)
 
 

@@ -182,17 +182,19 @@ def _machine_notes(folders: Sequence[Folder]) -> Iterator[str]:
 
 def _progress_notes(folder: Folder) -> Iterator[str]:
     """What is damaged, unfinished or not started."""
-    yield from (cell.damage for cell in folder.cells if cell.damage)
+    yield from (record.damage for record in folder.records if record.damage)
     unfinished = folder.results.runs.loc[folder.results.runs["status"] == "unfinished", "variant"]
     if len(unfinished):
         listed = ", ".join(f"{variant} ({count})" for variant, count in unfinished.value_counts(sort=False).items())
         yield f"unfinished seeds of {folder.label} are not in the means: {listed}"
     planned = len(folder.results.manifest["cells"])
-    if planned > len(folder.cells):
-        yield f"{planned - len(folder.cells)} of {planned} runs of {folder.label} have not started"
+    if planned > len(folder.records):
+        yield f"{planned - len(folder.records)} of {planned} runs of {folder.label} have not started"
 
 
 def _recorded(folder: Folder, key: str) -> str:
     """A part of the identity that all runs of a folder share, as text."""
-    found = next((cell.begin["identity"][key] for cell in folder.cells if key in cell.begin.get("identity", {})), None)
+    found = next(
+        (record.begin["identity"][key] for record in folder.records if key in record.begin.get("identity", {})), None
+    )
     return UNKNOWN if found is None else str(found)[:12]

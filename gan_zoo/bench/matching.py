@@ -28,7 +28,7 @@ class Folder:
 
     label: str
     results: Results
-    cells: Sequence[RunRecord]
+    records: Sequence[RunRecord]
     protocol: Protocol
 
     @property
@@ -49,13 +49,13 @@ class Folder:
         column = f"final_{self.results.metric.name}_{self.results.extractor}"
         return samples(runs, column).get(variant, Sample(()))
 
-    def cells_of(self, variant: str) -> dict[str, RunRecord]:
+    def records_of(self, variant: str) -> dict[str, RunRecord]:
         """A variant's runs by name."""
-        return {cell.name: cell for cell in self.cells if cell.begin["variant"] == variant}
+        return {record.name: record for record in self.records if record.begin["variant"] == variant}
 
     def identity(self, variant: str) -> Mapping[str, Any]:
         """The recorded identity of a variant's first run; empty if there is none."""
-        return next((cell.begin.get("identity") or {} for cell in self.cells_of(variant).values()), {})
+        return next((record.begin.get("identity") or {} for record in self.records_of(variant).values()), {})
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Pair:
     @cached_property
     def _common(self) -> list[tuple[RunRecord, RunRecord]]:
         """The runs of equal names: the name has a digest of everything that should decide the numbers."""
-        earlier, later = (folder.cells_of(self.variant) for folder in (self.earlier, self.later))
+        earlier, later = (folder.records_of(self.variant) for folder in (self.earlier, self.later))
         return [(earlier[name], later[name]) for name in earlier.keys() & later.keys()]
 
     @cached_property
@@ -92,10 +92,10 @@ class Pair:
     def distinct(self) -> list[int]:
         """The seeds that both folders have in runs of different names."""
         seeds = [
-            {cell.begin["seed"] for cell in folder.cells_of(self.variant).values()}
+            {record.begin["seed"] for record in folder.records_of(self.variant).values()}
             for folder in (self.earlier, self.later)
         ]
-        return sorted(seeds[0] & seeds[1] - {cell.begin["seed"] for cell, _ in self._common})
+        return sorted(seeds[0] & seeds[1] - {record.begin["seed"] for record, _ in self._common})
 
     @cached_property
     def before(self) -> Sample:
@@ -124,9 +124,9 @@ def full_name(variant: str, folder: str) -> str:
     return f"{variant} ({folder})"
 
 
-def _outcome(cell: RunRecord) -> tuple[str, dict[Any, Any]]:
+def _outcome(record: RunRecord) -> tuple[str, dict[Any, Any]]:
     """The result of a run: its status, and every value by step and extractor."""
-    return cell.status, {(row["step"], row["extractor"]): row["values"] for row in cell.metrics}
+    return record.status, {(row["step"], row["extractor"]): row["values"] for row in record.metrics}
 
 
 def read_folders(paths: Sequence[Path], allow: Sequence[str]) -> tuple[list[Folder], list[str]]:
@@ -176,8 +176,8 @@ def _read_folder(path: Path, label: str) -> Folder:
     extractor = default_extractor(manifest)
     if not extractor:
         raise GanZooError(f"results folder {str(path)!r}: nothing was measured; leave it out")
-    cells = [cell for cell in read_runs(path) if cell.begin]
-    found = protocols(manifest, cells).get(extractor, [])
+    records = [record for record in read_runs(path) if record.begin]
+    found = protocols(manifest, records).get(extractor, [])
     if not found:
         raise GanZooError(f"results folder {str(path)!r}: nothing was measured yet; run its bench again to resume it")
     if len(found) > 1:
@@ -185,7 +185,7 @@ def _read_folder(path: Path, label: str) -> Folder:
             f"{TITLES[field]}: {one} and {other}" for field, (one, other) in differences(*found[:2]).items()
         )
         raise GanZooError(f"results folder {str(path)!r}: its rows have several protocols ({unequal}); separate them")
-    return Folder(label, read_records(path), cells, found[0])
+    return Folder(label, read_records(path), records, found[0])
 
 
 def pairs_of(folders: Sequence[Folder]) -> tuple[list[Pair], list[Pair]]:

@@ -90,12 +90,12 @@ def fingerprint_of(begin: Row, metric: Row, manifest: Mapping[str, Any]) -> Prot
     )
 
 
-def protocols(manifest: Mapping[str, Any], cells: Iterable[RunRecord]) -> dict[str, list[Protocol]]:
+def protocols(manifest: Mapping[str, Any], records: Iterable[RunRecord]) -> dict[str, list[Protocol]]:
     """The protocols of a folder's runs, by extractor: one each, unless its runs are not comparable."""
     found: dict[str, dict[Protocol, None]] = {}
-    for cell in cells:
-        for row in cell.metrics:
-            found.setdefault(str(row.get("extractor", "")), {})[fingerprint_of(cell.begin, row, manifest)] = None
+    for record in records:
+        for row in record.metrics:
+            found.setdefault(str(row.get("extractor", "")), {})[fingerprint_of(record.begin, row, manifest)] = None
     return {extractor: list(those) for extractor, those in found.items()}
 
 

@@ -48,12 +48,12 @@ class Schedule:
             return self.reached(end)
         return self._requested(end) >= self.amount - _SLACK
 
-    def evaluations(self, cell: "RunRecord") -> dict[float, int]:
+    def evaluations(self, record: "RunRecord") -> dict[float, int]:
         """The steps of the evaluations of this budget, by its fraction: each the first step that reaches its amount."""
-        rows = sorted([*cell.metrics, *cell.samples, *cell.points], key=lambda row: int(row["step"]))
+        rows = sorted([*record.metrics, *record.samples, *record.points], key=lambda row: int(row["step"]))
         found = {}
         for fraction in self.fractions:
-            step = next((int(row["step"]) for row in rows if self._is_at(fraction, row, cell.begin)), None)
+            step = next((int(row["step"]) for row in rows if self._is_at(fraction, row, record.begin)), None)
             if step is not None:
                 found[fraction] = step
         return found
@@ -83,27 +83,34 @@ class Schedule:
         return float(begin.get("batch_size", 0)) * row.get("discriminator_steps", steps) / steps
 
 
-def select(cell: "RunRecord", manifest: Mapping[str, Any]) -> "RunRecord":
+def select(record: "RunRecord", manifest: Mapping[str, Any]) -> "RunRecord":
     """The run with the name, overrides and budget of the manifest's preset, and only its evaluations.
 
     Results of earlier versions, whose runs belong to one preset, stay as they are.
     """
-    if "measurements" in manifest and cell.begin:
-        overrides = manifest["departures"].get(cell.begin["variant"], [])
-        cell.begin |= {"preset": manifest["preset"], "budget": manifest["budget"], "departures": overrides}
+    if "measurements" in manifest and record.begin:
+        overrides = manifest["departures"].get(record.begin["variant"], [])
+        record.begin |= {"preset": manifest["preset"], "budget": manifest["budget"], "departures": overrides}
         measurements = {name: facts["measurement"] for name, facts in manifest["extractors"].items()}
-        cell.metrics = [row for row in cell.metrics if row.get("measurement") == measurements.get(row["extractor"], "")]
+        record.metrics = [
+            row for row in record.metrics if row.get("measurement") == measurements.get(row["extractor"], "")
+        ]
     budget, epoch = manifest.get("budget"), manifest["data"].get("train")
-    if not budget or not manifest.get("evaluate_at") or epoch is None or cell.begin.get("batch_size") is None:
-        return cell
+    if not budget or not manifest.get("evaluate_at") or epoch is None or record.begin.get("batch_size") is None:
+        return record
     schedule = Schedule.of(budget, manifest["evaluate_at"], epoch)
     # Of two evaluations at one step the later counts.
-    fractions = {step: fraction for fraction, step in schedule.evaluations(cell).items()}
-    if "measurements" in manifest and cell.end and cell.end["status"] in RESULTS and not schedule.is_end(cell.end):
-        cell.end = None
+    fractions = {step: fraction for fraction, step in schedule.evaluations(record).items()}
+    if (
+        "measurements" in manifest
+        and record.end
+        and record.end["status"] in RESULTS
+        and not schedule.is_end(record.end)
+    ):
+        record.end = None
 
     def selected(rows: list["Row"]) -> list["Row"]:
         return [{**row, "fraction": fractions[row["step"]]} for row in rows if row["step"] in fractions]
 
-    cell.metrics, cell.samples, cell.points = map(selected, (cell.metrics, cell.samples, cell.points))
-    return cell
+    record.metrics, record.samples, record.points = map(selected, (record.metrics, record.samples, record.points))
+    return record

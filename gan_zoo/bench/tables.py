@@ -62,14 +62,14 @@ def tables(folder: Path) -> dict[str, pd.DataFrame]:
         GanZooError: not a results folder, or a damaged manifest.
     """
     manifest = read_manifest(folder)
-    cells = [cell for cell in read_runs(folder) if cell.begin]
-    metrics = _frame((row for cell in cells for row in _metric_rows(cell, manifest)), _METRICS)
+    records = [record for record in read_runs(folder) if record.begin]
+    metrics = _frame((row for record in records for row in _metric_rows(record, manifest)), _METRICS)
     default = default_extractor(manifest)
     metric = ranked_by(manifest)
-    runs = _runs(cells, metrics, default, metric)
+    runs = _runs(records, metrics, default, metric)
     return {
         "runs": runs,
-        "history": _frame((row for cell in cells for row in _history_rows(cell)), [*_HISTORY, ..., *STAMP]),
+        "history": _frame((row for record in records for row in _history_rows(record)), [*_HISTORY, ..., *STAMP]),
         "metrics": metrics,
         "summary": _frame(summary_rows(runs, metrics, default, metric, manifest["data"].get("classes")), SUMMARY),
         "contrasts": _frame(contrast_rows(runs, metrics, manifest, metric), CONTRASTS),
@@ -117,8 +117,8 @@ def read_results(folder: Path) -> Results:
     return Results(**frames, manifest=manifest)
 
 
-def _stamp(cell: RunRecord) -> dict[str, Any]:
-    begin = cell.begin
+def _stamp(record: RunRecord) -> dict[str, Any]:
+    begin = record.begin
     return {
         **{key: begin[key] for key in ("variant", "seed", "data", "preset")},
         "precision": begin.get("precision", EXACT),
@@ -126,33 +126,33 @@ def _stamp(cell: RunRecord) -> dict[str, Any]:
     }
 
 
-def _history_rows(cell: RunRecord) -> Iterable[dict[str, Any]]:
-    for row in cell.history:
-        yield _stamp(cell) | {key: row.get(key) for key in _HISTORY[2:]} | row["values"]
+def _history_rows(record: RunRecord) -> Iterable[dict[str, Any]]:
+    for row in record.history:
+        yield _stamp(record) | {key: row.get(key) for key in _HISTORY[2:]} | row["values"]
 
 
-def _metric_rows(cell: RunRecord, manifest: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+def _metric_rows(record: RunRecord, manifest: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     # Of an evaluation that was repeated after a resume, the later row counts.
-    for row in {(row["step"], row["extractor"]): row for row in cell.metrics}.values():
+    for row in {(row["step"], row["extractor"]): row for row in record.metrics}.values():
         facts = {key: row.get(key) for key in _METRICS if key in row}
-        facts["fingerprint"] = fingerprint_of(cell.begin, row, manifest).digest
+        facts["fingerprint"] = fingerprint_of(record.begin, row, manifest).digest
         selection = row.get("selection") or {}
         for metric, value in row["values"].items():
             measured = {"metric": metric, "value": value, "selection": selection.get(metric)}
-            yield _stamp(cell) | facts | measured
+            yield _stamp(record) | facts | measured
 
 
-def _runs(cells: list[RunRecord], metrics: pd.DataFrame, default: str, metric: str) -> pd.DataFrame:
-    rows = [_run_row(cell, metrics, default, metric) for cell in cells]
+def _runs(records: list[RunRecord], metrics: pd.DataFrame, default: str, metric: str) -> pd.DataFrame:
+    rows = [_run_row(record, metrics, default, metric) for record in records]
     names = {key for row in rows for key in row if key.startswith(("best_", "final_"))} - {"best_step"}
     return _frame(rows, [*_RUN_AHEAD, *sorted(names, key=lambda key: _column_order(key, default)), *_RUN_BEHIND])
 
 
-def _run_row(cell: RunRecord, metrics: pd.DataFrame, default: str, metric: str) -> dict[str, Any]:
-    stamp = _stamp(cell)
-    end = cell.end or {}
-    if not end and cell.history:
-        end = {**cell.history[-1], "steps": cell.history[-1]["step"]}
+def _run_row(record: RunRecord, metrics: pd.DataFrame, default: str, metric: str) -> dict[str, Any]:
+    stamp = _stamp(record)
+    end = record.end or {}
+    if not end and record.history:
+        end = {**record.history[-1], "steps": record.history[-1]["step"]}
     mine = metrics[(metrics["variant"] == stamp["variant"]) & (metrics["seed"] == stamp["seed"])]
     best_step = _best_step(mine[(mine["extractor"] == default) & (mine["metric"] == metric)], metric)
     values = {
@@ -160,18 +160,18 @@ def _run_row(cell: RunRecord, metrics: pd.DataFrame, default: str, metric: str) 
         for moment, chosen in (("best", mine["step"] == best_step), ("final", mine["fraction"] >= 1))
         for row in mine[chosen].itertuples()
     }
-    parameters = {f"{role}_parameters": count for role, count in cell.begin.get("parameters", {}).items()}
+    parameters = {f"{role}_parameters": count for role, count in record.begin.get("parameters", {}).items()}
     return {
-        **{key: (end if key in end else cell.begin).get(key) for key in _RUN_BEHIND},
+        **{key: (end if key in end else record.begin).get(key) for key in _RUN_BEHIND},
         **parameters,
         **values,
         **stamp,
         "parameters": sum(parameters.values()) if parameters else None,
         "message": end.get("message", ""),
-        "deviations": "; ".join(cell.begin.get("deviations", [])),
-        "status": cell.status,
+        "deviations": "; ".join(record.begin.get("deviations", [])),
+        "status": record.status,
         "best_step": best_step,
-        "cell": cell.name,
+        "cell": record.name,
     }
 
 

@@ -50,8 +50,8 @@ def write_report(folder: Path) -> Path:
         raise GanZooError(f"{folder / 'manifest.json'} does not name its data; run the bench again with the same --out")
     results = write_tables(folder)
     figures = write_figures(results, folder)
-    cells = [cell for cell in read_runs(folder) if cell.begin]
-    samples, unreadable = write_samples(folder, results.manifest, cells)
+    records = [record for record in read_runs(folder) if record.begin]
+    samples, unreadable = write_samples(folder, results.manifest, records)
     page = context(results, samples, unreadable) | {"figures": list(figures.items())}
     templates = environment(folder)
     atomic_write(folder / "report.md", tidy(templates.get_template("report.md.j2").render(page)))

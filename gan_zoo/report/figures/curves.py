@@ -50,9 +50,9 @@ def evaluations(results: Results, metric: str) -> pd.DataFrame:
     history = results.history.dropna(subset=["step", "discriminator_steps"]).sort_values("step")
     trained = dict(list(history.groupby(["variant", "seed"])))
     missing = values[values["discriminator_steps"].isna()]
-    for cell, mine in missing.groupby(["variant", "seed"]):
-        if cell in trained:
-            past = trained[cell][["step", "discriminator_steps"]].astype(float)
+    for key, mine in missing.groupby(["variant", "seed"]):
+        if key in trained:
+            past = trained[key][["step", "discriminator_steps"]].astype(float)
             found = np.interp(mine["step"], past["step"], past["discriminator_steps"], left=math.nan)
             values.loc[mine.index, "discriminator_steps"] = found
     return values

@@ -32,7 +32,7 @@ class SampleImage:
 
 
 def write_samples(
-    folder: Path, manifest: dict[str, Any], cells: Iterable[RunRecord]
+    folder: Path, manifest: dict[str, Any], records: Iterable[RunRecord]
 ) -> tuple[list[SampleImage], list[str]]:
     """Write all sample images into ``folder/samples``; returns them and the recorded files that cannot be read.
 
@@ -44,16 +44,16 @@ def write_samples(
     """
     writer = _Writer(folder / "samples", manifest)
     unreadable = []
-    for cell in cells:
+    for record in records:
         first_rows: list[tuple[Row, list[Image.Image]]] = []
-        for row in {row["file"]: row for row in cell.samples}.values():
+        for row in {row["file"]: row for row in record.samples}.values():
             tiles = _tiles(folder / row["file"], row)
-            if not writer.sheet(cell, row, tiles):
+            if not writer.sheet(record, row, tiles):
                 unreadable.append(row["file"])
             elif row["kind"] == "grid":
                 first_rows.append((row, tiles[: row["columns"]]))
         if first_rows:
-            writer.strip(cell, sorted(first_rows, key=lambda pair: pair[0]["step"]))
+            writer.strip(record, sorted(first_rows, key=lambda pair: pair[0]["step"]))
     for stale in set(writer.folder.glob("*-seed*-*.png")) - {image.path for image in writer.images}:
         with writing(stale):
             stale.unlink()
@@ -87,26 +87,33 @@ class _Writer:
         self.manifest = manifest
         self.images: list[SampleImage] = []
 
-    def sheet(self, cell: RunRecord, row: Row, tiles: list[Image.Image]) -> bool:
+    def sheet(self, record: RunRecord, row: Row, tiles: list[Image.Image]) -> bool:
         """Add the image of a recorded file; False if there is none."""
         kind = row["kind"]
         ending = f"step{row['step']}-{kind}" if kind in _DETAILS else f"step{row['step']}"
         names = self.manifest["data"].get("class_names") or map(str, range(row["rows"]))
         labels = list(names)[: row["rows"]] if kind == "classes" else []
         below = f"{row['images']:,} images seen{_DETAILS.get(kind, '')}"
-        return self._save(cell, kind, ending, row, tiles, labels, below)
+        return self._save(record, kind, ending, row, tiles, labels, below)
 
-    def strip(self, cell: RunRecord, rows: list[tuple[Row, list[Image.Image]]]) -> None:
+    def strip(self, record: RunRecord, rows: list[tuple[Row, list[Image.Image]]]) -> None:
         tiles = [tile for _, line in rows for tile in line]
         labels = [f"{row['images']:,}" for row, _ in rows]
         self._save(
-            cell, "strip", "over-training", rows[-1][0], tiles, labels, "same latents over training, by images seen"
+            record, "strip", "over-training", rows[-1][0], tiles, labels, "same latents over training, by images seen"
         )
 
     def _save(
-        self, cell: RunRecord, kind: str, ending: str, row: Row, tiles: list[Image.Image], labels: list[str], below: str
+        self,
+        record: RunRecord,
+        kind: str,
+        ending: str,
+        row: Row,
+        tiles: list[Image.Image],
+        labels: list[str],
+        below: str,
     ) -> bool:
-        variant, seed = cell.begin["variant"], cell.begin["seed"]
+        variant, seed = record.begin["variant"], record.begin["seed"]
         title = f"{data_title(self.manifest)} · {variant} · seed {seed}"
         factor = -(-_TILE[kind] // row["width"])
         path = self.folder / f"{self.manifest['data']['name']}-{variant}-seed{seed}-{ending}.png"
