@@ -48,9 +48,9 @@ class Budget:
         used = {"images": state.images, "steps": state.rounds, "seconds": state.seconds}
         return state.images / len(state.data) if self.unit == "epochs" else used[self.unit]
 
-    def rounds_left(self, state: "State", fraction: float) -> int:
-        """Rounds to a fraction of it, never too many (an epoch's last batch is smaller); for seconds, a large bound."""
+    def steps_left(self, state: "State", fraction: float) -> int:
+        """Steps to a fraction of it, never too many (an epoch's last batch is smaller); for seconds, a large bound."""
         left = self.amount * fraction - self.spent(state)
         images = state.variant.batch_size * state.variant.discriminator_steps
-        a_round = {"images": images, "epochs": images / len(state.data), "steps": 1, "seconds": 1e-3}[self.unit]
-        return max(0, math.ceil(left / a_round - 1e-9))
+        per_step = {"images": images, "epochs": images / len(state.data), "steps": 1, "seconds": 1e-3}[self.unit]
+        return max(0, math.ceil(left / per_step - 1e-9))

@@ -259,7 +259,7 @@ class Variant:
             )
 
     @property
-    def shown(self) -> str:
+    def display_name(self) -> str:
         """What tables call it."""
         return self.label or self.name
 
@@ -289,8 +289,8 @@ class Variant:
         sizes = {"label": classes, **parts}
         if lost := [head for head in self.heads if head not in sizes]:
             raise GanZooError(
-                f"variant {self.shown or self.title!r} has a head {lost[0]!r}, and its latent {str(self.latent)!r} no "
-                f"part of that name, only {', '.join(parts)}; name the parts, or keep the variant's own latent"
+                f"variant {self.display_name or self.title!r} has a head {lost[0]!r}, and its latent "
+                f"{str(self.latent)!r} no part of that name, only {', '.join(parts)}; name the parts, or keep the variant's own latent"
             )
         return Spec(
             shape=shape,
@@ -313,8 +313,8 @@ class Variant:
         """
         if (self.conditioning != "none" or "label" in self.heads) and classes < 1:
             raise GanZooError(
-                f"variant {self.shown or self.title!r} needs labels, and the data set has none: use a labelled one (a "
-                "folder of images needs one sub-folder a class), or a variant without labels, e.g. nsgan"
+                f"variant {self.display_name or self.title!r} needs labels, and the data set has none: use a labelled "
+                "one (a folder of images needs one sub-folder a class), or a variant without labels, e.g. nsgan"
             )
         networks = Networks(*self.networks(self.spec(shape, classes)))
         for penalty in self.penalties:

@@ -116,7 +116,7 @@ class Plan:
         """All runs in the order of the tables: those of real images, then seed by seed."""
         floor = [RunSpec(FLOOR, None, seed, {"seed": seed, "measurements": self.measurements}) for seed in self.seeds]
         trained = [
-            RunSpec(variant.shown, variant, seed, self._trajectory(variant, seed))
+            RunSpec(variant.display_name, variant, seed, self._trajectory(variant, seed))
             for seed in self.seeds
             for variant in self.variants
         ]

@@ -80,7 +80,7 @@ def _records(folder: Path, names: Iterable[str]) -> dict[str, RunRecord]:
 
 def _other_folder(plan: Plan, manifest: Mapping[str, Any]) -> Iterator[str]:
     """In what a folder is of another comparison."""
-    single = {"variants": [variant.shown for variant in plan.variants], "seeds": list(plan.seeds)}
+    single = {"variants": [variant.display_name for variant in plan.variants], "seeds": list(plan.seeds)}
     mine = {"data": plan.measured.name, "single": plan.options.single}
     theirs = {"data": manifest["data"].get("name"), "single": bool(manifest.get("single"))}
     if plan.options.single:

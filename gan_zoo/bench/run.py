@@ -155,11 +155,11 @@ def _left(plan: Plan, run: RunSpec, state: State, record: RunRecord, listener: L
     here["budget"] = _budget(plan)
     evaluated = plan.evaluated(record)
     due = plan.schedule.evaluations(RunRecord(run.name, record.begin, metrics=[here]))
-    passed = [f for f in plan.evaluate_at if plan.budget.rounds_left(state, f) == 0 and f not in evaluated]
+    passed = [f for f in plan.evaluate_at if plan.budget.steps_left(state, f) == 0 and f not in evaluated]
     if missed := [f for f in passed if f not in due]:
         amounts = ", ".join(f"{plan.schedule.amount * fraction:,.10g}" for fraction in missed)
         listener.notice(f"{run.title}: trained beyond {amounts} {plan.schedule.unit} already, so not evaluated there")
-    return [f for f in plan.evaluate_at if plan.budget.rounds_left(state, f) > 0 or (f in passed and f in due)]
+    return [f for f in plan.evaluate_at if plan.budget.steps_left(state, f) > 0 or (f in passed and f in due)]
 
 
 def _on_block(path: Path) -> Callable[[State, Any], None]:
@@ -306,7 +306,7 @@ def begin_row(plan: Plan, run: RunSpec, state: State | None) -> Row:
         "batch_size": variant.batch_size,
         "budget": plan.preset.budget,
         "parameters": {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()},
-        "departures": list(plan.departures[variant.shown]),
+        "departures": list(plan.departures[variant.display_name]),
         "deviations": list(variant.deviations),
     }
 

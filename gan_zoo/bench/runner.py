@@ -143,7 +143,7 @@ def default_folder(plan: Plan) -> Path:
     """
     data = plan.measured.name
     if plan.options.single:
-        return Path("runs") / f"{plan.variants[0].shown}-{data}-seed{plan.seeds[0]}"
+        return Path("runs") / f"{plan.variants[0].display_name}-{data}-seed{plan.seeds[0]}"
     suite = Path(plan.suite.file).stem
     return Path("runs") / "-".join([suite, *([] if data == suite else [data]), plan.preset_name])
 
@@ -155,8 +155,8 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
         "suite": plan.suite.model_dump(),
         "preset": plan.preset_name,
         "data": _data_facts(plan),
-        "variants": [variant.shown for variant in plan.variants],
-        "contrasts": suite_variants.contrasts(plan.suite, [variant.shown for variant in plan.variants]),
+        "variants": [variant.display_name for variant in plan.variants],
+        "contrasts": suite_variants.contrasts(plan.suite, [variant.display_name for variant in plan.variants]),
         "seeds": list(plan.seeds),
         "budget": plan.preset.budget,
         "evaluate_at": list(plan.evaluate_at),

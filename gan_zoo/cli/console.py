@@ -62,12 +62,17 @@ class BenchListener(Listener):
             variant = plan.variants[0]
             self._print(f"{variant.title} on {plan.measured.title}, {plan.budget}, seed {plan.seeds[0]}, {machine}")
         else:
-            names, seeds = ", ".join(variant.shown for variant in plan.variants), text.plural(len(plan.seeds), "seed")
+            names, seeds = (
+                ", ".join(variant.display_name for variant in plan.variants),
+                text.plural(len(plan.seeds), "seed"),
+            )
             real = f" + {len(plan.seeds)} of real images" if plan.extractors else ""
             self._print(f"{plan.suite.title} (preset {plan.preset_name})")
             self._print(f"variants: {names}")
             self._print(f"runs: {seeds} each{real}; {plan.budget} a run, {plan.jobs} at a time")
-            if settings := suite_variants.preset_settings(plan.preset, [variant.shown for variant in plan.variants]):
+            if settings := suite_variants.preset_settings(
+                plan.preset, [variant.display_name for variant in plan.variants]
+            ):
                 self.console.print(f"preset settings: {settings}", highlight=False, markup=False)
             self._print(f"machine: {machine}")
             self._print(f"report: {folder / 'report.html'} (written again after every run)")

@@ -81,7 +81,7 @@ def train_to(
     pace = 1
     for fraction in fractions:
         with _measured_memory(state):
-            while (left := budget.rounds_left(state, fraction)) > 0:
+            while (left := budget.steps_left(state, fraction)) > 0:
                 iterations = min(left, pace, HISTORY_INTERVAL - state.rounds % HISTORY_INTERVAL)
                 took = _timed_advance(state, iterations, draw)
                 pace = max(1, min(2 * iterations, int(iterations * _CHUNK_SECONDS / took)))
@@ -108,12 +108,12 @@ def _measured_memory(state: State) -> Iterator[None]:
 
 def _end_interval(state: State, on_block: OnBlock | None) -> None:
     """Make the row of history of the steps since the last one; raises Diverged if a value is not finite."""
-    rounds_of_row = list(state.history.pending)
+    steps_of_row = list(state.history.pending)
     values = flush(state)
     assert values is not None
     if on_block is not None:
         on_block(state, values)
-    _check_finite(state, values, rounds_of_row)
+    _check_finite(state, values, steps_of_row)
 
 
 def _timed_advance(state: State, iterations: int, draw: Draw) -> float:

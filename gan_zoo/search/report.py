@@ -79,7 +79,7 @@ def write_search(
 
 
 def _write_winners(path: Path, plan: Plan, best: Mapping[str, Trial | None], count: int) -> Path:
-    variants = {variant.shown: variant for variant in plan.variants}
+    variants = {variant.display_name: variant for variant in plan.variants}
     comments = [
         "Written by `gan-zoo search`: each variant with its default settings and with those of its best trial of "
         f"{count}.",

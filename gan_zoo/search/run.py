@@ -86,7 +86,9 @@ def search_options(
     if not plan.extractors:
         raise GanZooError(f"nothing would be measured, so that trials cannot be ranked: {'; '.join(plan.notices)}")
     spaces = {
-        variant.shown: space_of(variant, base_of(variant.shown, source), ranges, plan.data[variant.image_side])
+        variant.display_name: space_of(
+            variant, base_of(variant.display_name, source), ranges, plan.data[variant.image_side]
+        )
         for variant in plan.variants
     }
     for notice in filter(None, (plan.measured.note, *plan.notices)):
@@ -108,7 +110,7 @@ def training_seed(suite: Suite, seed: int) -> int:
 
 
 def _run(plan: Plan, folder: Path, seed: int, count: int, spaces: Mapping[str, Space], listener: Listener) -> Search:
-    variants = {variant.shown: variant for variant in plan.variants}
+    variants = {variant.display_name: variant for variant in plan.variants}
     drawn = {
         name: [draw(space.varied, trial_seed(seed, name, number)) for number in range(count)]
         for name, space in spaces.items()

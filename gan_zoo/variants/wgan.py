@@ -38,7 +38,7 @@ def wgan(*, width: int = 64, clip: float = 0.01, discriminator_steps: int = 5) -
         after_discriminator_step=Clip(clip),
         deviations=(
             "the networks of `dcgan` at half its widths (paper: DCGAN for 64x64)",
-            "no 100 critic steps a round at the start and every 500 rounds (the authors' code)",
+            "no 100 critic steps an iteration at the start and every 500 iterations (the authors' code)",
             REUSED,
         ),
     )

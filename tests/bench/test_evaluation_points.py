@@ -64,7 +64,7 @@ def step_at(fraction, budget, epoch, batch):
     """The step at which the engine has reached a fraction of a budget."""
     variant = SimpleNamespace(batch_size=batch, discriminator_steps=1)
     state = SimpleNamespace(rounds=0, images=0, seconds=0.0, data=range(epoch), variant=variant)
-    while left := budget.rounds_left(state, fraction):
+    while left := budget.steps_left(state, fraction):
         state.rounds += left
         state.images = images_after(state.rounds, epoch, batch)
     return state.rounds

@@ -106,9 +106,9 @@ def test_one_backbone_for_all(variant_of):
 
 def test_a_named_variant_is_its_variant_under_another_name(variant_of):
     variant = variant_of("slow")
-    assert (variant.name, variant.shown, variant.label) == ("gan", "slow", "slow")
+    assert (variant.name, variant.display_name, variant.label) == ("gan", "slow", "slow")
     assert (variant.options, variant.ema, variant.title) == ({"ema": 0.9}, 0.9, "MLP GAN, ema 0.9")
-    assert (variant_of("gan").shown, variant_of("gan").title) == ("gan", "MLP GAN")
+    assert (variant_of("gan").display_name, variant_of("gan").title) == ("gan", "MLP GAN")
     titled = '[named.other]\nvariant = "gan"\ntitle = "Mine"'
     assert variant_of("other", named=titled).title == "Mine"
 

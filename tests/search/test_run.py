@@ -81,7 +81,12 @@ def test_outputs_say_which_seeds_and_hold_no_path(search, tmp_path, toys):
 def test_the_winners_are_run_with_seeds_that_the_search_did_not_use(search, tmp_path, toys):
     found = search()
     plan = make_plan(RunOptions(suite=read_suite(found.written.winners), preset="smoke", plugins=[toys]))
-    assert [variant.shown for variant in plan.variants] == ["by_heart", "by_heart_tuned", "sibling", "sibling_tuned"]
+    assert [variant.display_name for variant in plan.variants] == [
+        "by_heart",
+        "by_heart_tuned",
+        "sibling",
+        "sibling_tuned",
+    ]
     used = {json.loads(text.splitlines()[0])["seed"] for text in cells(tmp_path / "out").values()}
     assert used == {5}
     assert len(plan.seeds) == 5

@@ -247,7 +247,7 @@ def training_seconds(plan: Plan, run: RunSpec) -> float:
         return plan.budget.amount
     assert run.variant is not None
     state = init(run.variant, plan.data[run.variant.image_side], run.seed, precision=plan.precision)
-    steps = plan.budget.rounds_left(state, 1.0)
+    steps = plan.budget.steps_left(state, 1.0)
     advance(state, min(_UNTIMED_STEPS, steps))
     timed, started = 0, time.process_time()
     while time.process_time() - started < _TIMED_SECONDS * plan.threads:
