@@ -290,7 +290,8 @@ class Variant:
         if lost := [head for head in self.heads if head not in sizes]:
             raise GanZooError(
                 f"variant {self.display_name or self.title!r} has a head {lost[0]!r}, and its latent "
-                f"{str(self.latent)!r} no part of that name, only {', '.join(parts)}; name the parts, or keep the variant's own latent"
+                f"{str(self.latent)!r} no part of that name, only "
+                f"{', '.join(parts)}; name the parts, or keep the variant's own latent"
             )
         return Spec(
             shape=shape,

@@ -24,8 +24,15 @@ def checkpoint(tmp_path):
 
 def test_every_public_name_is_there():
     assert {
-        "names", "get", "register", "train", "evaluate", "load", "run_suite", "read_results",
-    } <= set(gan_zoo.__all__)  # fmt: skip
+        "names",
+        "get",
+        "register",
+        "train",
+        "evaluate",
+        "load",
+        "run_suite",
+        "read_results",
+    } <= set(gan_zoo.__all__)
     for name in gan_zoo.__all__:
         assert getattr(gan_zoo, name).__name__ == name
     with pytest.raises(AttributeError, match="'nothing'"):

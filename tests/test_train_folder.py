@@ -56,8 +56,10 @@ def test_a_folder_is_resumed_by_its_path_alone(whole, no_report, tmp_path):
     gan_zoo.train(small(), "digits", steps=40, seed=3, channels=3, evaluate=False, out=tmp_path / "out")
     run = gan_zoo.train(resume=tmp_path / "out", steps=70)
     assert_same(run, whole)
-    assert_same(gan_zoo.train(resume=next((tmp_path / "out" / "checkpoints").glob("gan-*.safetensors")), steps=75),
-                gan_zoo.train(small(), "digits", steps=75, seed=3, channels=3))  # fmt: skip
+    assert_same(
+        gan_zoo.train(resume=next((tmp_path / "out" / "checkpoints").glob("gan-*.safetensors")), steps=75),
+        gan_zoo.train(small(), "digits", steps=75, seed=3, channels=3),
+    )
 
 
 def test_a_folder_keeps_the_precision_and_the_threads_of_its_run(no_report, tmp_path):

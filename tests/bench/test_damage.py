@@ -58,8 +58,10 @@ def test_a_damaged_run_is_unfinished_in_the_tables_and_in_no_mean(whole, tmp_pat
     damage(records(tmp_path / "out", "sibling"), 2)
     results = write_tables(tmp_path / "out")
     assert results.runs.set_index("variant")["status"].to_dict() == {
-        "real": "ok", "by_heart": "ok", "sibling": "unfinished",
-    }  # fmt: skip
+        "real": "ok",
+        "by_heart": "ok",
+        "sibling": "unfinished",
+    }
     assert set(results.summary.set_index("variant").loc[["sibling"], "seeds"]) == {0}
 
 

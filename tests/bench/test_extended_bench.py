@@ -7,7 +7,9 @@ from results_folders import Notices, assert_same_tables
 from gan_zoo import GanZooError
 from gan_zoo.bench.tables import TABLES
 
-PRESETS = ("[presets.full]\nseeds = 1\nbudget = { images = 320 }\nnum_samples = 140\n", """
+PRESETS = (
+    "[presets.full]\nseeds = 1\nbudget = { images = 320 }\nnum_samples = 140\n",
+    """
 [presets.long]
 seeds = 2
 budget = { images = 1600 }
@@ -21,7 +23,8 @@ budget = { images = 1600 }
 num_samples = 140
 batch_size = 20
 precision = "bf16"
-""")  # fmt: skip
+""",
+)
 
 
 def content(folder):

@@ -100,9 +100,18 @@ def test_other_docstrings_and_comments_train_nothing_again(clone, tmp_path, comm
 
 def test_a_changed_formula_without_a_raised_version_fails_the_golden_tests(clone):
     golden = [
-        "-m", "pytest", GOLDEN, "-q", "-n0", "-p", "no:cacheprovider", "--rootdir", PACKAGE.parent,
-        "-k", "test_numbers_are_those_that_were_stored and (variants-lsgan] or variants-gan])",
-    ]  # fmt: skip
+        "-m",
+        "pytest",
+        GOLDEN,
+        "-q",
+        "-n0",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        PACKAGE.parent,
+        "-k",
+        "test_numbers_are_those_that_were_stored and (variants-lsgan] or variants-gan])",
+    ]
     status, result = python(clone, *golden)
     assert status == 0, result
     file = clone / "gan_zoo" / "objectives" / "classical.py"

@@ -42,8 +42,19 @@ MISTYPED = [
 
 def test_the_verbs():
     assert VERBS == [
-        "bench", "check", "compare", "data", "doctor", "list", "new", "report", "sample", "search", "show", "train",
-    ]  # fmt: skip
+        "bench",
+        "check",
+        "compare",
+        "data",
+        "doctor",
+        "list",
+        "new",
+        "report",
+        "sample",
+        "search",
+        "show",
+        "train",
+    ]
 
 
 @pytest.mark.parametrize("verb", VERBS)

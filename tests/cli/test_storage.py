@@ -55,7 +55,7 @@ def kept(tmp_path_factory):
         (r"\.part\.csv$", 1, r"\w+\.csv"),
     ],
     ids=["first row", "row", "last rows", "checkpoint", "samples", "manifest", "table"],
-)  # fmt: skip
+)
 def test_a_full_disk_at_any_write_of_a_run(bench, kept, tmp_path, monkeypatch, pattern, after, named):
     if not kept.exists():
         bench("whole", seeds=[0])
