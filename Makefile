@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 
 .PHONY: help setup lint test test-slow test-kills golden index lock bench bench-mnist bench-fashion bench-digits bench-stacked bench-toy gpu \
-	report speed verify trust
+	report results pack speed verify trust
 
 help:
 	@echo "make bench-mnist     train and compare gan, cgan, dcgan, lsgan on MNIST (PRESET=smoke|quick|standard|full OUT=dir ARGS=...)"
@@ -21,6 +21,8 @@ help:
 	@echo "make bench-stacked   mode coverage of each loss on stacked MNIST: 1,000 modes"
 	@echo "make gpu MINUTES=9   everything that needs a CUDA device, in that time, with python3 and its own torch"
 	@echo "make report OUT=dir  write the report of a results folder again"
+	@echo "make results         write the reports of all shipped results again"
+	@echo "make pack OUT=dir    replace the records of a results folder by one compressed file, for git"
 	@echo "make verify          train a small part, and check the results against benchmarks/studies/expected.json"
 	@echo "make trust           sensitivity of the metrics, validity of the statistics: minutes (OUT=runs/trust)"
 	@echo "make speed           time the engine, a tutorial loop and the peak of the machine (ARGS=--help for options)"
@@ -92,6 +94,16 @@ gpu:
 report: OUT ?= $(error name a results folder, e.g. make report OUT=results/mnist-quick)
 report: $(STAMP)
 	$(BIN)/gan-zoo report $(OUT)
+
+results: $(STAMP)
+	for manifest in $$(git ls-files 'results/*manifest.json'); do \
+		folder=$$(dirname $$manifest); \
+		if [ -f $$folder/report.md ]; then $(BIN)/gan-zoo report $$folder || exit 1; fi; \
+	done
+
+pack: OUT ?= $(error name a results folder, e.g. make pack OUT=results/mnist-quick)
+pack: $(STAMP)
+	$(BIN)/python -c "import pathlib, gan_zoo.bench.records as records; records.pack(pathlib.Path('$(OUT)'))"
 
 speed: $(STAMP)
 	$(BIN)/python -m benchmarks.speed.report $(ARGS)
