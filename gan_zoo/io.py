@@ -154,6 +154,11 @@ def git_commit() -> str | None:
     return f"{commit}+changes" if git("status", "--porcelain", "--untracked-files=no", "--", ".") else commit
 
 
+def _is_nested(value: Any) -> bool:
+    """Whether a value is a list of settings, and not of numbers or names, which differ as a whole."""
+    return isinstance(value, list) and all(isinstance(item, (Mapping, list)) for item in value)
+
+
 def differences(first: Any, second: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
     """The values in which two nested settings differ, as (key, value in the first, value in the second).
 
@@ -162,7 +167,7 @@ def differences(first: Any, second: Any, key: str = "") -> Iterator[tuple[str, A
     if isinstance(first, Mapping) and isinstance(second, Mapping):
         for name in dict.fromkeys([*first, *second]):
             yield from differences(first.get(name), second.get(name), f"{key}.{name}" if key else str(name))
-    elif isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
+    elif _is_nested(first) and _is_nested(second) and len(first) == len(second):
         for place, pair in enumerate(zip(first, second, strict=True)):
             yield from differences(*pair, f"{key}.{place}" if key else str(place))
     elif first != second:

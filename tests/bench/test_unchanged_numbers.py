@@ -114,7 +114,7 @@ def test_a_changed_formula_without_a_raised_version_fails_the_golden_tests(clone
     ]
     status, result = python(clone, *golden)
     assert status == 0, result
-    file = clone / "gan_zoo" / "objectives" / "classical.py"
+    file = clone / "gan_zoo" / "losses" / "adversarial.py"
     loss = "mse_loss(values, torch.full_like(values, target))"
     source = file.read_text(encoding="utf-8")
     assert source.count(loss) == 1

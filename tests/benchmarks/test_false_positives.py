@@ -83,7 +83,7 @@ def reported(family: np.ndarray) -> tuple[bool, bool]:
     first, *others = samples
     found = contrasts(samples, [(name, first) for name in others], log=True, lower_is_better=True)
     tied = not_different_from_best(samples, log=True, lower_is_better=True)
-    judged = {name for name, sample in samples.items() if sample.values and not sample.failing}
+    judged = {name for name, sample in samples.items() if sample.values and not sample.mostly_failed}
     return any(one.verdict in ("better", "worse") for one in found), bool(judged - tied)
 
 
