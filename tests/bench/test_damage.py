@@ -11,6 +11,8 @@ from gan_zoo.bench.listener import Listener
 from gan_zoo.bench.records import damages
 from gan_zoo.bench.tables import write_tables
 
+pytestmark = pytest.mark.slow
+
 TIMES = ["seconds", "images_per_second", "peak_memory_bytes", "evaluation_seconds"]
 ALONE = {"seeds": [0], "variants": ["by_heart", "sibling"]}
 

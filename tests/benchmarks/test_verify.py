@@ -17,6 +17,8 @@ from gan_zoo.bench.suite import read_suite
 from gan_zoo.bench.tables import read_results
 from gan_zoo.errors import GanZooError
 
+pytestmark = pytest.mark.slow
+
 TOYS = ("by_heart", "sibling")
 PROTOCOL = Protocol(data=("mnist", "cd" * 32), split="test", side="32 x 32, 1 channel", n=500, precision="fp32",
                     extractor=("mnist-cnn", "ab" * 32), versions=(("numpy", "2.0"), ("torch", "2.9.0")))  # fmt: skip
