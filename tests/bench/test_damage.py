@@ -10,7 +10,6 @@ from gan_zoo.bench.compare import compare
 from gan_zoo.bench.records import damages
 from gan_zoo.bench.tables import write_tables
 
-
 pytestmark = pytest.mark.slow
 
 ALONE = {"seeds": [0], "variants": ["by_heart", "sibling"]}
