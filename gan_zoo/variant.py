@@ -289,9 +289,8 @@ class Variant:
         sizes = {"label": classes, **parts}
         if lost := [head for head in self.heads if head not in sizes]:
             raise GanZooError(
-                f"variant {self.display_name or self.title!r} has a head {lost[0]!r}, and its latent "
-                f"{str(self.latent)!r} no part of that name, only "
-                f"{', '.join(parts)}; name the parts, or keep the variant's own latent"
+                f"variant {self.display_name or self.title!r}: the latent {str(self.latent)!r} has no part "
+                f"{lost[0]!r}, only {', '.join(parts)}; name the parts, or keep the variant's own latent"
             )
         return Spec(
             shape=shape,

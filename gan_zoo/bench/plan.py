@@ -38,7 +38,7 @@ class Plan:
     """A suite made concrete: data, variants, seeds, measures and device.
 
     Attributes:
-        departures: overrides of the preset by variant, in words.
+        overrides: overrides of the preset by variant, in words.
         evaluate_at: the evaluations as fractions of the budget, in increasing order; the last is 1.
     """
 
@@ -51,7 +51,7 @@ class Plan:
     threads: int
     jobs: int
     variants: tuple[Variant, ...]
-    departures: Mapping[str, tuple[str, ...]]
+    overrides: Mapping[str, tuple[str, ...]]
     seeds: tuple[int, ...]
     budget: Budget
     evaluate_at: tuple[float, ...]
@@ -196,7 +196,7 @@ def make_plan(options: RunOptions) -> Plan:
         threads=threads,
         jobs=options.jobs or (max(1, cores() // threads) if device.type == "cpu" else 1),
         variants=variants,
-        departures={name: tuple(suite_variants.list_overrides(name, suite, preset, precision)) for name in chosen},
+        overrides={name: tuple(suite_variants.list_overrides(name, suite, preset, precision)) for name in chosen},
         seeds=tuple(options.seeds or preset.seed_list),
         budget=Budget.of(preset.budget),
         evaluate_at=preset.evaluation_points(len(measured.train)),

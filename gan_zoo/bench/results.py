@@ -122,12 +122,12 @@ class Entry:
     unfinished: int
     seconds: float
     reason: str
-    departures: str
+    overrides: str
 
     @property
     def label(self) -> str:
         """The variant's name, with a dagger if its settings are overridden."""
-        return f"{self.variant}†" if self.departures else self.variant
+        return f"{self.variant}†" if self.overrides else self.variant
 
     @property
     def mostly_failed(self) -> bool:
@@ -190,7 +190,7 @@ def _entry(results: Results, variant: str, folder: str, similar: bool) -> Entry:
         unfinished=int(line["unfinished"]),
         seconds=float(successful["seconds"].mean()),
         reason="" if value.seeds else _reason(results, runs),
-        departures=line["departures"],
+        overrides=line["departures"],
     )
 
 

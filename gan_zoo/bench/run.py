@@ -306,7 +306,7 @@ def begin_row(plan: Plan, run: RunSpec, state: State | None) -> Row:
         "batch_size": variant.batch_size,
         "budget": plan.preset.budget,
         "parameters": {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()},
-        "departures": list(plan.departures[variant.display_name]),
+        "departures": list(plan.overrides[variant.display_name]),
         "deviations": list(variant.deviations),
     }
 

@@ -173,7 +173,7 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
         "measurements": plan.measurements,
         "metrics": records_of(name for extractor in plan.extractors for name in extractor.metrics),
         "single": plan.options.single,
-        "departures": {name: list(lines) for name, lines in plan.departures.items()},
+        "departures": {name: list(lines) for name, lines in plan.overrides.items()},
         "notices": list(plan.notices),
         "device": describe(plan.device),
         "command": _command(),

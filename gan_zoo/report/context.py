@@ -134,7 +134,7 @@ def _notices(results: Results, unreadable: list[str]) -> list[str]:
 
 def overrides(entries: list[Entry]) -> list[tuple[str, str]]:
     """The overridden settings: first those that all marked variants share, then the others of each."""
-    found = {entry.label: entry.departures.split("; ") for entry in entries if entry.departures}
+    found = {entry.label: entry.overrides.split("; ") for entry in entries if entry.overrides}
     first = next(iter(found.values())) if len(found) > 1 else []
     common = [part for part in first if all(part in parts for parts in found.values())]
     rest = {label: [part for part in parts if part not in common] for label, parts in found.items()}

@@ -170,15 +170,15 @@ def test_a_variant_of_a_variant_follows_its_file(plan, toys, tmp_path):
     [((), "full"), ((("batch_size = 16", "batch_size = 32"), ("images = 160", "images = 320")), "smoke")],
 )
 def test_the_full_preset_and_options_at_their_own_value_override_nothing(plan, changes, preset):
-    assert set(plan(*changes, preset=preset).departures.values()) == {()}
+    assert set(plan(*changes, preset=preset).overrides.values()) == {()}
 
 
 def test_overrides_of_a_preset_are_listed(plan):
     options = "batch_size = 16\noptions = { dcgan = { width = 4, latent = '100 normal' } }"
     made = plan(('"sibling"]', '"dcgan"]'), ("batch_size = 16", options))
     budget = "budget 160 images, not 320 images"
-    assert made.departures["by_heart"] == ("batch_size 16, not 32", budget)
-    assert made.departures["dcgan"] == (
+    assert made.overrides["by_heart"] == ("batch_size 16, not 32", budget)
+    assert made.overrides["dcgan"] == (
         "batch_size 16, not 512",
         "width 4, not 128",
         "latent 100 normal, not 100 uniform [0, 1)",

@@ -98,7 +98,7 @@ def test_common_overrides_are_listed_once(mixed_folder):
     entries = read_records(mixed_folder).ranking
     assert overrides(entries) == [("dcgan†", "batch 128 (article: 512); quarter width")]
     changed = [
-        replace(entry, departures=f"batch 128; {entry.variant} alone")
+        replace(entry, overrides=f"batch 128; {entry.variant} alone")
         for entry in entries
         if entry.variant in ("gan", "dcgan")
     ]
