@@ -238,8 +238,8 @@ def evaluate(
 ) -> "pd.DataFrame":
     """Measure a sampler's images against a data set's test split, beside ``num_samples`` training images.
 
-    Returns a long table: variant, metric, extractor, n, value. ``channels`` are those that it was trained with, if they
-    are not the data set's own.
+    Returns a long table: variant, metric, extractor, num_samples, value. ``channels`` are those that it was trained
+    with, if they are not the data set's own.
 
     Raises:
         GanZooError: unknown names, data or weights that are not available, or more samples than the test split has.
@@ -273,7 +273,13 @@ def _long(evaluator: Measuring, sampler: Sampler, seed: int) -> "pd.DataFrame":
     measured = {sampler.variant.name: evaluator.measure(sampler, seed), FLOOR: evaluator.floor(seed)}
     return pd.DataFrame(
         [
-            {"variant": name, "metric": metric, "extractor": row["extractor"], "n": row["n"], "value": value}
+            {
+                "variant": name,
+                "metric": metric,
+                "extractor": row["extractor"],
+                "num_samples": row["num_samples"],
+                "value": value,
+            }
             for name, rows in measured.items()
             for row in rows
             for metric, value in row["values"].items()

@@ -40,7 +40,7 @@ class Part:
 
 
 def _text(bound: float) -> str:
-    """All digits of a bound, none too many: the text is part of a cell's identity."""
+    """All digits of a bound, none too many: the text is part of a run's identity."""
     return repr(float(bound)).removesuffix(".0")
 
 

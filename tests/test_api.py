@@ -79,9 +79,9 @@ def test_load_samples_by_class_and_seed(checkpoint):
 
 def test_evaluate_stands_beside_the_floor(checkpoint):
     table = gan_zoo.evaluate(gan_zoo.load(checkpoint), "digits", num_samples=140)
-    assert list(table.columns) == ["variant", "metric", "extractor", "n", "value"]
+    assert list(table.columns) == ["variant", "metric", "extractor", "num_samples", "value"]
     assert set(table["variant"]) == {"cgan", "real"}
-    assert set(table["n"]) == {140}
+    assert set(table["num_samples"]) == {140}
     fid = table[table["metric"] == "fid"].set_index("variant")["value"]
     assert fid["real"] < fid["cgan"]
     assert gan_zoo.evaluate(gan_zoo.load(checkpoint), "digits", num_samples=140).equals(table)

@@ -31,7 +31,7 @@ SLOW = ("train(", "run_suite(")
 BASE = 'title = "Base"\ndata = "digits"\nvariants = ["gan"]\nextractors = ["own"]\n'
 PRESET = "[presets.quick]\nseeds = 1\nbudget = { steps = 1 }\nnum_samples = 500\n"
 NOT_OF_THE_FIELD = (
-    r"rooms?|house|gives? back|told|said|asked|held|kept|goes on|go on|mend|renews?|anew|departs?|departures?",
+    r"rooms?|house|gives? back|told|said|asked|held|kept|goes on|go on|mend|renews?|anew|departs?|overrides?",
     r"to be had|a cell|cells|a round|rounds|surviv\w+|tied|declared|not clean|how exactly|misleads?|believ\w+",
     r"stranger|stands? in|own extractor|N|pictures?|tell apart|told apart|descends?|likeness|critique|flatters?",
 )

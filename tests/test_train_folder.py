@@ -74,7 +74,7 @@ def test_a_folder_keeps_the_precision_and_the_threads_of_its_run(no_report, tmp_
     finally:
         torch.set_num_threads(before)
     assert (run.state.precision, run.state.rounds) == ("bf16", 6)
-    (records,) = (tmp_path / "out" / "cells").glob("gan-*.jsonl")
+    (records,) = (tmp_path / "out" / "records").glob("gan-*.jsonl")
     assert records.read_text().count('"row":"begin"') == 1
 
 

@@ -89,7 +89,7 @@ def first_step() -> list[float]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         while time.perf_counter() - started < LIMIT and process.poll() is None:
-            if any(read_run(path).begin for path in out.glob("cells/*.jsonl")):
+            if any(read_run(path).begin for path in out.glob("records/*.jsonl")):
                 return [time.perf_counter() - started]
             time.sleep(POLL_SECONDS)
         return []

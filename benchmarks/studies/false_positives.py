@@ -76,7 +76,7 @@ def recorded(folder: Path) -> Runs:
         raise GanZooError(f"{folder} has {most} finished seeds of a variant; an A/A test needs at least {LEAST_SEEDS}")
     mine = runs[runs["variant"] == counts.index[0]].sort_values("seed")
     values = mine[column].where(~mine["failed"]).to_numpy(dtype=float)
-    keys = ("preset", "n", "budget", "device", "git_commit")
+    keys = ("preset", "num_samples", "budget", "device", "git_commit")
     facts = {"variant": str(counts.index[0]), "data": manifest["data"]["title"], "extractor": extractor}
     return Runs(values, facts | {key: manifest[key] for key in keys if key in manifest})
 

@@ -58,7 +58,7 @@ def compared(results: dict[str, Results]) -> pd.DataFrame:
     rows = []
     for name, result in results.items():
         for (variant, metric), line in result.lines(DENSITY).items():
-            kept = {key: line[key] for key in ("mean", "low", "high", "seeds", "failures", "unfinished", "n")}
+            kept = {key: line[key] for key in ("mean", "low", "high", "seeds", "failures", "unfinished", "num_samples")}
             rows.append({"data": name, "variant": variant, "metric": metric, **kept})
     return pd.DataFrame(rows)
 
@@ -68,8 +68,9 @@ def markdown(rows: pd.DataFrame, results: dict[str, Results]) -> str:
     parts = ["# Mode coverage of the losses"]
     for names, metrics in ((COUNTED, METRICS), (SUITES[2:], ("d_gap", "jsd"))):
         manifest = results[names[0]].manifest
+        count = text.count(manifest["num_samples"])
         parts.append(
-            f"{', '.join(names)}: preset {manifest['preset']}, num_samples {text.count(manifest['n'])}, seeds "
+            f"{', '.join(names)}: preset {manifest['preset']}, num_samples {count}, seeds "
             f"{manifest['seeds']}, {manifest['device']}. Mean over successful seeds and 95% interval."
         )
         mine = rows[rows["data"].isin(names) & rows["metric"].isin(metrics)]

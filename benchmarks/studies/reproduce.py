@@ -79,7 +79,7 @@ def made_from(folder: Path, suite: Suite) -> tuple[str, Expectation]:
     if manifest.get("title") != suite.title:
         raise GanZooError(f"{str(folder)!r} is of the suite {manifest.get('title')!r}; name its file with --suite")
     records = [record for record in read_runs(folder) if record.begin]
-    if len(records) < len(manifest["cells"]) or any(record.end is None for record in records):
+    if len(records) < len(manifest["runs"]) or any(record.end is None for record in records):
         raise GanZooError(f"{str(folder)!r} is unfinished; run its bench again to resume it")
     trained = {name: [record for record in records if record.begin["variant"] == name] for name in FOUNDING}
     if missing := [name for name, mine in trained.items() if not mine]:
@@ -196,7 +196,7 @@ def _check(expected: Expectation, plan: Plan) -> None:
     floor = next(run for run in plan.runs() if run.variant_name == FLOOR)
     row = {
         "extractor": expected.protocol.extractor[0],
-        "n": plan.preset.num_samples,
+        "num_samples": plan.preset.num_samples,
         "reference": expected.protocol.split,
     }
     protocol = fingerprint_of(begin_row(plan, floor, None), row, manifest_of(plan))
@@ -260,7 +260,7 @@ def same(first: Path, second: Path) -> str:
         GanZooError: not results folders, or no run in common.
     """
     both = tables(first), tables(second)
-    shared = sorted(set(both[0]["runs"]["cell"]) & set(both[1]["runs"]["cell"]))
+    shared = sorted(set(both[0]["runs"]["run"]) & set(both[1]["runs"]["run"]))
     if not shared:
         raise GanZooError(f"{first} and {second} have no run in common: other settings, code or versions")
     whole = all(len(shared) == len(frames["runs"]) for frames in both)
@@ -285,7 +285,7 @@ def _comparable(frames: dict[str, pd.DataFrame], name: str, records: list[str]) 
     frame = frames[name].drop(columns=list(TIMINGS), errors="ignore")
     if name in ("runs", "history", "metrics"):
         runs = frames["runs"]
-        frame = frame.merge(runs.loc[runs["cell"].isin(records), ["variant", "seed"]], on=["variant", "seed"])
+        frame = frame.merge(runs.loc[runs["run"].isin(records), ["variant", "seed"]], on=["variant", "seed"])
     return frame.sort_values([key for key in _KEYS if key in frame], kind="stable", ignore_index=True)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_zoo.bench.records import CELLS
+from gan_zoo.bench.records import RECORDS
 
 if TYPE_CHECKING:
     from gan_zoo.bench.plan import Plan, RunSpec
@@ -54,7 +54,7 @@ class WarningListener(Listener):
 
 def _progress_path(folder: Path, run: "RunSpec") -> Path:
     """A temporary file of a run: the next command deletes one that a kill left."""
-    return folder / CELLS / f".{run.name}.part"
+    return folder / RECORDS / f".{run.name}.part"
 
 
 class ProgressFile(Listener):

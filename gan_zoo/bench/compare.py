@@ -187,7 +187,7 @@ def _progress_notes(folder: Folder) -> Iterator[str]:
     if len(unfinished):
         listed = ", ".join(f"{variant} ({count})" for variant, count in unfinished.value_counts(sort=False).items())
         yield f"unfinished seeds of {folder.label} are not in the means: {listed}"
-    planned = len(folder.results.manifest["cells"])
+    planned = len(folder.results.manifest["runs"])
     if planned > len(folder.records):
         yield f"{planned - len(folder.records)} of {planned} runs of {folder.label} have not started"
 

@@ -22,7 +22,7 @@ TITLES: Mapping[str, str] = {
     "split": "reference split",
     "side": "image size",
     "extractor": "extractor",
-    "n": "num_samples",
+    "num_samples": "num_samples",
     "precision": "precision",
     "versions": "versions",
 }
@@ -42,7 +42,7 @@ class Protocol:
         split: the reference: ``test``, or ``truth`` (the density) for points.
         side: shape of a sample when it is measured, e.g. ``32 x 32, 1 channel``; ``points in 2 dimensions``.
         extractor: its name and SHA-256 (hex) of its weights.
-        n: num_samples.
+        num_samples: generated samples that the value is computed from, as many as of the reference.
         precision: numerical precision, a name of ``gan_zoo.options.PRECISIONS``.
         versions: packages that decide the numbers, with their versions.
     """
@@ -51,7 +51,7 @@ class Protocol:
     split: str
     side: str
     extractor: tuple[str, str]
-    n: int | None
+    num_samples: int | None
     precision: str
     versions: tuple[tuple[str, str], ...]
 
@@ -75,7 +75,8 @@ def fingerprint_of(begin: Row, metric: Row, manifest: Mapping[str, Any]) -> Prot
     of_extractor = (manifest.get("extractors") or {}).get(name) or {}
     extractor = (identity.get("extractors") or {}).get(name) or of_extractor.get("digest")
     versions = identity.get("versions") or manifest.get("versions") or {}
-    n = next((found for found in (metric.get("n"), identity.get("n"), manifest.get("n")) if found is not None), None)
+    counts = (metric.get("num_samples"), identity.get("n"), manifest.get("num_samples"))
+    num_samples = next((count for count in counts if count is not None), None)
     return Protocol(
         data=(
             str(begin.get("data") or data.get("name") or UNKNOWN),
@@ -84,7 +85,7 @@ def fingerprint_of(begin: Row, metric: Row, manifest: Mapping[str, Any]) -> Prot
         split=str(metric.get("reference") or UNKNOWN),
         side=_side(data.get("shape") or ()),
         extractor=(name or UNKNOWN, str(extractor or UNKNOWN)),
-        n=None if n is None else int(n),
+        num_samples=None if num_samples is None else int(num_samples),
         precision=str(begin.get("precision") or identity.get("precision") or manifest.get("precision") or EXACT),
         versions=tuple(sorted((key, str(version)) for key, version in versions.items() if key not in _AROUND)),
     )
@@ -116,7 +117,7 @@ def less_prose(value: Any) -> Any:
 
 
 def differences(first: Protocol, second: Protocol) -> dict[str, tuple[str, str]]:
-    """The fields in which two protocols differ, each with both values as text, e.g. ``{"n": ("2,000", "500")}``.
+    """The fields in which two protocols differ, each with both values as text: ``{"side": ("32 x 32", "28 x 28")}``.
 
     Versions are those of the packages that differ.
     """

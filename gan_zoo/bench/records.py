@@ -29,8 +29,12 @@ if TYPE_CHECKING:
     from gan_zoo.bench.plan import Plan, RunSpec
 
 MANIFEST = "manifest.json"
-CELLS = "cells"
+RECORDS = "records"
 """The folder of the records, a file a run."""
+SCHEMA = 2
+"""Version of the keys of manifests and rows."""
+_RENAMED = {"cell": "run", "cells": "runs", "departures": "overrides", "n": "num_samples"}
+"""Keys of schema 1, which has no number, and those that replace them."""
 CHECKPOINTS = "checkpoints"
 
 Row = dict[str, Any]
@@ -66,11 +70,12 @@ class RunRecord:
         return [self.begin, *self.history, *self.metrics, *self.samples, *self.points, *filter(None, [self.end])]
 
     def add(self, row: Row) -> None:
-        """Take the next row of the file into account.
+        """Take the next row of the file into account, of any schema.
 
         A ``begin`` row starts the run over; a ``resume`` row voids the rows after its step, and the row of history of
         an incomplete interval, which the resumed run completes.
         """
+        row = current(row)
         match row["row"]:
             case "begin":
                 self.begin = row
@@ -89,7 +94,7 @@ class RunRecord:
 
 def records_path(folder: Path, name: str) -> Path:
     """The file of the rows of a run of this name."""
-    return folder / CELLS / f"{name}.jsonl"
+    return folder / RECORDS / f"{name}.jsonl"
 
 
 def checkpoint_path(folder: Path, name: str) -> Path:
@@ -125,6 +130,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(inner) for inner in value]
     return value
+
+
+def current(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest or a row of any schema with the keys of the current one."""
+    return {_RENAMED.get(key, key): value for key, value in content.items()}
 
 
 def append(path: Path, row: Row) -> None:
@@ -245,7 +255,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise GanZooError(
             f"{path} is damaged ({error}); run the bench again with the same --out to write it again"
         ) from None
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("cells"), list):
+    manifest = current(manifest) if isinstance(manifest, dict) else {}
+    if not isinstance(manifest.get("runs"), list):
         raise GanZooError(f"{path} names no runs; run the bench again with the same --out to write it again")
     if not isinstance(manifest.get("data"), dict):
         raise GanZooError(f"{path} does not name its data; run the bench again with the same --out to write it again")
@@ -262,7 +273,7 @@ def read_runs(folder: Path) -> list[RunRecord]:
     manifest = read_manifest(folder)
     packed = read_packed(Path(folder))
     runs = []
-    for name in manifest["cells"]:
+    for name in manifest["runs"]:
         path = records_path(Path(folder), name)
         run = read_run(path) if path.is_file() else packed.get(name)
         if run is not None:
@@ -292,13 +303,13 @@ def pack(folder: Path) -> None:
         GanZooError: no results folder.
         StorageError: the folder cannot be written to.
     """
-    paths = [records_path(folder, name) for name in read_manifest(folder)["cells"]]
+    paths = [records_path(folder, name) for name in read_manifest(folder)["runs"]]
     runs = [read_run(path) for path in paths if path.is_file()]
     write_packed(folder / PACKED, [(run.name, run.rows()) for run in runs])
     with writing(folder):
         for run in runs:
             records_path(folder, run.name).unlink()
-            for image in (folder / CELLS / run.name).glob("*.png"):
+            for image in (folder / RECORDS / run.name).glob("*.png"):
                 image.unlink()
 
 

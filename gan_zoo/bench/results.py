@@ -190,7 +190,7 @@ def _entry(results: Results, variant: str, folder: str, similar: bool) -> Entry:
         unfinished=int(line["unfinished"]),
         seconds=float(successful["seconds"].mean()),
         reason="" if value.seeds else _reason(results, runs),
-        overrides=line["departures"],
+        overrides=line["overrides"],
     )
 
 

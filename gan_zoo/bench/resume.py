@@ -8,9 +8,9 @@ from typing import Any
 from gan_zoo.bench.identity import decisive
 from gan_zoo.bench.plan import Plan, RunSpec
 from gan_zoo.bench.records import (
-    CELLS,
     CHECKPOINTS,
     MANIFEST,
+    RECORDS,
     RunRecord,
     checkpoint_path,
     damages,
@@ -45,7 +45,7 @@ def check_folder(plan: Plan, folder: Path) -> list[str]:
         manifest = read_manifest(folder)
     except GanZooError:
         return []
-    found = _records(folder, [*manifest["cells"], *(run.name for run in plan.runs())])
+    found = _records(folder, [*manifest["runs"], *(run.name for run in plan.runs())])
     refused = list(_other_folder(plan, manifest)) if found else []
     affected = set(found) if refused else set()
     again: dict[str, list[str]] = {}
@@ -154,7 +154,7 @@ def _delete(folder: Path, records: Mapping[str, RunRecord]) -> list[str]:
     for name in records:
         with writing(folder):
             records_path(folder, name).unlink(missing_ok=True)
-            shutil.rmtree(folder / CELLS / name, ignore_errors=True)
+            shutil.rmtree(folder / RECORDS / name, ignore_errors=True)
             for path in (folder / CHECKPOINTS).glob(f"{name}.*"):
                 path.unlink(missing_ok=True)
     titles = [

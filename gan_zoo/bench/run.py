@@ -13,7 +13,8 @@ from gan_zoo.bench.collapse import collapse
 from gan_zoo.bench.interrupts import Stop
 from gan_zoo.bench.plan import Plan, RunSpec
 from gan_zoo.bench.records import (
-    CELLS,
+    RECORDS,
+    SCHEMA,
     Row,
     RunRecord,
     append,
@@ -218,7 +219,7 @@ def _milestone(plan: Plan, run: RunSpec, state: State, fraction: float, evaluato
             evaluator,
             lambda: evaluator.measure(sampler, run.seed, discriminator=discriminator_estimate(state)),
         )
-    for artifact in evaluator.artifacts(sampler, folder / CELLS / run.name, state.rounds, last=fraction == 1):
+    for artifact in evaluator.artifacts(sampler, folder / RECORDS / run.name, state.rounds, last=fraction == 1):
         file = artifact["file"].relative_to(folder).as_posix()
         append(path, {"row": artifact["row"], **at, **artifact, "file": file})
     for row in measured:
@@ -283,7 +284,7 @@ def begin_row(plan: Plan, run: RunSpec, state: State | None) -> Row:
     """The row that a run's records begin with; without a state, what is known before it is made."""
     row: Row = {
         "row": "begin",
-        "cell": run.name,
+        "schema": SCHEMA,
         "variant": run.variant_name,
         "seed": run.seed,
         "data": plan.measured.name,
@@ -293,7 +294,7 @@ def begin_row(plan: Plan, run: RunSpec, state: State | None) -> Row:
         "identity": run.identity,
     }
     if run.variant is None:
-        return row | {"title": f"{plan.measured.title} training images", "conditioning": "none", "departures": []}
+        return row | {"title": f"{plan.measured.title} training images", "conditioning": "none", "overrides": []}
     variant = run.variant
     networks = {} if state is None else state.networks._asdict()
     return row | {
@@ -306,7 +307,7 @@ def begin_row(plan: Plan, run: RunSpec, state: State | None) -> Row:
         "batch_size": variant.batch_size,
         "budget": plan.preset.budget,
         "parameters": {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()},
-        "departures": list(plan.overrides[variant.display_name]),
+        "overrides": list(plan.overrides[variant.display_name]),
         "deviations": list(variant.deviations),
     }
 

@@ -16,7 +16,7 @@ from gan_zoo.bench.interrupts import stop_on_signals
 from gan_zoo.bench.live_report import LiveReport
 from gan_zoo.bench.memory import PeakMemory
 from gan_zoo.bench.plan import Plan
-from gan_zoo.bench.records import MANIFEST, is_finished, now, read_manifest, unpack, write_json
+from gan_zoo.bench.records import MANIFEST, SCHEMA, is_finished, now, read_manifest, unpack, write_json
 from gan_zoo.bench.resume import check_folder
 from gan_zoo.bench.schedule import RESULTS
 from gan_zoo.device import describe
@@ -80,8 +80,8 @@ class _ManifestFile:
         # The runs of real images are the same for every variant and budget: they do not make it the same manifest.
         self.before = _before(folder, {run.name for run in runs if run.variant is not None})
         started = self.before.get("started", now())
-        self.content = manifest_of(plan) | {"started": started, "cells": [run.name for run in runs]}
-        compared = ("cells", "budget", "evaluate_at")
+        self.content = manifest_of(plan) | {"started": started, "runs": [run.name for run in runs]}
+        compared = ("runs", "budget", "evaluate_at")
         self.is_current = all(self.before.get(key) == self.content[key] for key in compared)
 
     def save(self, *, finished: bool = False) -> None:
@@ -133,7 +133,7 @@ def _before(folder: Path, names: set[str]) -> dict[str, Any]:
         manifest = read_manifest(folder)
     except GanZooError:
         return {}
-    return manifest if names & set(manifest["cells"]) else {}
+    return manifest if names & set(manifest["runs"]) else {}
 
 
 def default_folder(plan: Plan) -> Path:
@@ -151,6 +151,7 @@ def default_folder(plan: Plan) -> Path:
 def manifest_of(plan: Plan) -> dict[str, Any]:
     """What was run and how, in words: all but the times and the runs' names."""
     return {
+        "schema": SCHEMA,
         "title": plan.suite.title,
         "suite": plan.suite.model_dump(),
         "preset": plan.preset_name,
@@ -160,7 +161,7 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
         "seeds": list(plan.seeds),
         "budget": plan.preset.budget,
         "evaluate_at": list(plan.evaluate_at),
-        "n": plan.preset.num_samples,
+        "num_samples": plan.preset.num_samples,
         "ranked_by": plan.ranked_by,
         "extractors": {
             e.name: {
@@ -173,7 +174,7 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
         "measurements": plan.measurements,
         "metrics": records_of(name for extractor in plan.extractors for name in extractor.metrics),
         "single": plan.options.single,
-        "departures": {name: list(lines) for name, lines in plan.overrides.items()},
+        "overrides": {name: list(lines) for name, lines in plan.overrides.items()},
         "notices": list(plan.notices),
         "device": describe(plan.device),
         "command": _command(),

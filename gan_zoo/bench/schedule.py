@@ -89,8 +89,8 @@ def select(record: "RunRecord", manifest: Mapping[str, Any]) -> "RunRecord":
     Results of earlier versions, whose runs belong to one preset, stay as they are.
     """
     if "measurements" in manifest and record.begin:
-        overrides = manifest["departures"].get(record.begin["variant"], [])
-        record.begin |= {"preset": manifest["preset"], "budget": manifest["budget"], "departures": overrides}
+        overrides = manifest["overrides"].get(record.begin["variant"], [])
+        record.begin |= {"preset": manifest["preset"], "budget": manifest["budget"], "overrides": overrides}
         measurements = {name: facts["measurement"] for name, facts in manifest["extractors"].items()}
         record.metrics = [
             row for row in record.metrics if row.get("measurement") == measurements.get(row["extractor"], "")

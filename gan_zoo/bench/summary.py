@@ -9,14 +9,14 @@ from gan_zoo.metrics.registry import METRICS
 from gan_zoo.statistics import MINIMUM_SEEDS, Sample, contrasts, estimate, failure_rate, is_failure
 
 FLOOR = "real"  # the variant of the floor: training images measured against the reference
-STAMP = ["data", "preset", "precision", "departures"]
+STAMP = ["data", "preset", "precision", "overrides"]
 EFFECTS = ["effect", "effect_low", "effect_high", "improvement", "improvement_low", "improvement_high", "detectable"]
 _ESTIMATE = ["mean", "low", "high", "seeds", "failures", "unfinished", "method", "median"]
 _BEST = ["best_mean", "best_low", "best_high"]
 _FAILURES = ["runs", "failure_rate", "failure_low", "failure_high"]
 _TESTS = ["ratio", "low", "high", "p", "p_adjusted", "verdict", *EFFECTS]
 _COUNTS = ["seeds", "baseline_seeds", "failures", "baseline_failures"]
-SUMMARY = ["variant", "metric", "extractor", *_ESTIMATE, *_BEST, *_FAILURES, "n", *STAMP]
+SUMMARY = ["variant", "metric", "extractor", *_ESTIMATE, *_BEST, *_FAILURES, "num_samples", *STAMP]
 CONTRASTS = ["variant", "baseline", "metric", "extractor", *_TESTS, *_COUNTS, *STAMP]
 
 
@@ -84,9 +84,9 @@ def summary_rows(
         measured = metrics[metrics["variant"] == variant]
         pairs = set(zip(measured["extractor"], measured["metric"], strict=True)) | {(extractor, metric)}
         for pair in sorted(pairs, key=lambda pair: (pair[0] != extractor, pair[0], metric_order(pair[1]))):
-            n = measured.loc[(measured["extractor"] == pair[0]) & (measured["metric"] == pair[1]), "n"]
+            n = measured.loc[(measured["extractor"] == pair[0]) & (measured["metric"] == pair[1]), "num_samples"]
             row = _summary_row(mine, pair[1], pair[0], classes)
-            yield row | {"n": n.iloc[-1] if len(n) else None}
+            yield row | {"num_samples": n.iloc[-1] if len(n) else None}
 
 
 def _summary_row(runs: pd.DataFrame, metric: str, extractor: str, classes: int | None) -> dict[str, Any]:

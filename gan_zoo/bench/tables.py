@@ -34,23 +34,23 @@ TABLES = ("runs", "history", "metrics", "summary", "contrasts")
 _TIME = ["step", "images", "seconds", "discriminator_steps", "generator_steps"]
 _HISTORY = ["variant", "seed", *_TIME]
 _MEASURED = ["weights", "reference", "fraction", "selection", "fingerprint"]
-_METRICS = ["variant", "seed", *_TIME, "metric", "extractor", "n", "value", *_MEASURED, *STAMP]
+_METRICS = ["variant", "seed", *_TIME, "metric", "extractor", "num_samples", "value", *_MEASURED, *STAMP]
 _PARAMETERS = ["generator_parameters", "discriminator_parameters", "parameters"]
 _SPEED = ["seconds", "warmup_seconds", "evaluation_seconds", "images_per_second", "execution"]
 _ENDED = ["best_step", "steps", "images", "discriminator_steps", "generator_steps", *_SPEED]
 _VARIANT = ["title", "paper", "conditioning", "objective", "score_kind", "latent", "batch_size", "deviations"]
 _RUN_AHEAD = ["variant", "seed", "status"]
-_RUN_BEHIND = [*_ENDED, *_PARAMETERS, "peak_memory_bytes", "message", *_VARIANT, "cell", *STAMP]
+_RUN_BEHIND = [*_ENDED, *_PARAMETERS, "peak_memory_bytes", "message", *_VARIANT, "run", *STAMP]
 _TEXT = {
     *(set(_VARIANT) - {"batch_size"}),
-    *("variant", "baseline", "status", "message", "cell", "execution", "metric", "extractor"),
+    *("variant", "baseline", "status", "message", "run", "execution", "metric", "extractor"),
     *("weights", "reference", "method", "fingerprint", "verdict", *STAMP),
 }
 _WHOLE = {
     *(set(_TIME) - {"seconds"}),
     *(set(_ENDED) - set(_SPEED)),
     *_PARAMETERS,
-    *("seed", "n", "batch_size", "peak_memory_bytes", "runs", "unfinished"),
+    *("seed", "num_samples", "batch_size", "peak_memory_bytes", "runs", "unfinished"),
     *("seeds", "failures", "baseline_seeds", "baseline_failures"),
 }
 
@@ -122,7 +122,7 @@ def _stamp(record: RunRecord) -> dict[str, Any]:
     return {
         **{key: begin[key] for key in ("variant", "seed", "data", "preset")},
         "precision": begin.get("precision", EXACT),
-        "departures": "; ".join(begin.get("departures", [])),
+        "overrides": "; ".join(begin.get("overrides", [])),
     }
 
 
@@ -171,7 +171,7 @@ def _run_row(record: RunRecord, metrics: pd.DataFrame, default: str, metric: str
         "deviations": "; ".join(record.begin.get("deviations", [])),
         "status": record.status,
         "best_step": best_step,
-        "cell": record.name,
+        "run": record.name,
     }
 
 

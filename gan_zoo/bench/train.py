@@ -113,7 +113,7 @@ def checkpoint_in(path: Path) -> Path:
     """
     if not path.is_dir():
         return path
-    named = (checkpoint_path(path, name) for name in read_manifest(path)["cells"])
+    named = (checkpoint_path(path, name) for name in read_manifest(path)["runs"])
     found = [saved for saved in named if saved.is_file()]
     if len(found) != 1:
         few = f"{len(found)} runs; name a file of its" if found else "no run; name a file of another folder's"

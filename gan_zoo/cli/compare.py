@@ -61,8 +61,9 @@ def _facts(found: "Comparison") -> str:
     """What all values share, in one line."""
     protocol, metric = found.protocol, found.metric
     extractor = f"extractor {protocol.extractor[0]}"
-    measured = [protocol.data[0], protocol.side, f"{protocol.split} split", extractor, f"num_samples {protocol.n:,}"]
-    return f"{', '.join([*measured, protocol.precision])}: final {metric.title}, {metric.better} is better"
+    num_samples = f"num_samples {protocol.num_samples:,}"
+    measured = [protocol.data[0], protocol.side, f"{protocol.split} split", extractor, num_samples, protocol.precision]
+    return f"{', '.join(measured)}: final {metric.title}, {metric.better} is better"
 
 
 def _ranking(found: "Comparison") -> Columns:

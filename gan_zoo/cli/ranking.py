@@ -40,7 +40,7 @@ RANKING = ("rank", "variant", "FID [95%]", "JSD [95%]", "modes", "KID", "label a
 def print_ranking(folder: Path, console: Console) -> None:
     """The ranking of a results folder, with the data set, the preset and what measured it."""
     manifest, frame = read_manifest(folder), ranking_table(folder)
-    known = [("preset", "preset"), ("num_samples", "n"), ("", "device"), ("", "precision")]
+    known = [("preset", "preset"), ("num_samples", "num_samples"), ("", "device"), ("", "precision")]
     facts = [data_title(manifest), *(f"{name} {manifest[key]}".strip() for name, key in known if manifest.get(key))]
     console.print(", ".join([*facts, default_extractor(manifest)]), highlight=False, markup=False, soft_wrap=True)
     frame = frame.rename(columns=SHORT)
@@ -68,7 +68,8 @@ def print_run(folder: Path, console: Console) -> None:
     final = metrics[(metrics["fraction"] >= 1) & (metrics["extractor"] == default)]
     if final.empty:
         return
-    columns = {f"{default}, {final['n'].iloc[0]:,} samples": [METRICS[name].title for name in final["metric"].unique()]}
+    heading = f"{default}, {final['num_samples'].iloc[0]:,} samples"
+    columns = {heading: [METRICS[name].title for name in final["metric"].unique()]}
     for variant in reversed(final["variant"].unique()):
         values = final[final["variant"] == variant].set_index("metric")["value"]
         head = "real images" if variant == FLOOR else variant

@@ -146,7 +146,12 @@ class Evaluator(Measuring):
         for extractor in self.extractors:
             real = self._references[extractor.name]
             names = [name for name in extractor.metrics if labels is not None or "labels" not in METRICS[name].needs]
-            row: dict[str, Any] = {"extractor": extractor.name, "n": self.n, "weights": weights, "reference": "test"}
+            row: dict[str, Any] = {
+                "extractor": extractor.name,
+                "num_samples": self.n,
+                "weights": weights,
+                "reference": "test",
+            }
             values = measure(extractor.encode(images), real, labels=labels, names=names)
             if "modes" in values:
                 row["real_modes"] = int(modes(Comparison(real.features, real)))

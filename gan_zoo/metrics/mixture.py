@@ -233,7 +233,7 @@ class PointEvaluator(Measuring):
         return torch.cat([discriminator.probability(part) for part in centers]).double().cpu().numpy()
 
     def _row(self, values: dict[str, float], *, weights: str, selection: dict[str, float]) -> dict[str, Any]:
-        facts = {"extractor": EXTRACTOR, "n": self.n, "weights": weights, "reference": "truth"}
+        facts = {"extractor": EXTRACTOR, "num_samples": self.n, "weights": weights, "reference": "truth"}
         return {**facts, "values": values, "selection": selection}
 
 

@@ -123,7 +123,7 @@ def context(results: Results, samples: list[SampleImage], unreadable: list[str])
 
 
 def _notices(results: Results, unreadable: list[str]) -> list[str]:
-    runs, notices = len(results.manifest["cells"]), []
+    runs, notices = len(results.manifest["runs"]), []
     if runs > len(results.runs):
         missing = f"{runs - len(results.runs)} of {text.plural(runs, 'run')}"
         notices.append(f"{missing} not started: the suite is running, or can be resumed.")
@@ -174,7 +174,7 @@ def facts(run: pd.Series) -> str:
         counts = [text.count(run[f"{role}_parameters"]) for role in ("generator", "discriminator")]
         parts.append(f"{' + '.join(counts)} parameters")
     if run["deviations"]:
-        before = " (before the overrides marked †)" if run["departures"] else ""
+        before = " (before the overrides marked †)" if run["overrides"] else ""
         parts.append(f"deviations from the paper{before}: {run['deviations']}")
     return " · ".join(part for part in parts if part)
 
@@ -196,7 +196,7 @@ def protocol(manifest: dict[str, Any]) -> list[tuple[str, str]]:
         "preset": manifest.get("preset", ""),
         "budget per run": ", ".join(budget),
         "seeds": ", ".join(map(str, manifest.get("seeds", []))),
-        "num_samples": text.count(manifest.get("n", math.nan)),
+        "num_samples": text.count(manifest.get("num_samples", math.nan)),
         "extractors": "; ".join(extractors),
         "device": manifest.get("device", ""),
         "runs in parallel": text.count(manifest.get("jobs", math.nan)),

@@ -61,7 +61,7 @@ def _table_row(results: Results, entry: Entry, values: dict[str, Any]) -> dict[s
         "published": f"{mean:.1f} ± {deviation:.1f}",
         "ours": _estimate(ours) or text.NOTHING,
         "seeds": f"{entry.value.seeds}{failed}",
-        "inception": _estimate(inception) if inception.get("n") == study["n"] else "",
+        "inception": _estimate(inception) if inception.get("num_samples") == study["n"] else "",
     }
 
 
@@ -77,10 +77,10 @@ def _differences(results: Results, shared: list[str]) -> Iterator[str]:
             f"Features: Inception (gray images in three channels) there, {results.extractor} here. Extractors have "
             "different scales: the values are not comparable."
         )
-    if manifest.get("n") and manifest["n"] != study["n"]:
+    if manifest.get("num_samples") and manifest["num_samples"] != study["n"]:
         yield (
-            f"num_samples: {text.count(study['n'])} there, {text.count(manifest['n'])} here. The bias of FID is "
-            "proportional to 1 / num_samples."
+            f"num_samples: {text.count(study['n'])} there, {text.count(manifest['num_samples'])} here. "
+            "The bias of FID is proportional to 1 / num_samples."
         )
     seeds = text.plural(len(manifest.get("seeds", [])), "seed")
     yield (

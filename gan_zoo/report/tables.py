@@ -55,7 +55,7 @@ def caption(results: Results, extractor: str) -> str:
     rows = results.metrics[results.metrics["extractor"] == extractor]
     if rows.empty:
         return "Nothing was measured: see the notices."
-    counts = text.listed([text.count(n) for n in sorted(rows["n"].dropna().unique())])
+    counts = text.listed([text.count(n) for n in sorted(rows["num_samples"].dropna().unique())])
     references = text.listed(sorted(set(rows["reference"])))
     weights = text.listed(sorted(set(rows.loc[rows["variant"] != FLOOR, "weights"]) - {""})) or text.NOTHING
     seeds = ", ".join(str(seed) for seed in sorted(rows["seed"].unique()))

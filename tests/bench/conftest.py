@@ -39,9 +39,9 @@ def write(tmp_path):
         **variants,
     ):
         folder, names = tmp_path / name, []
-        (folder / "cells").mkdir(parents=True)
+        (folder / "records").mkdir(parents=True)
         shared = {
-            "n": n,
+            "num_samples": n,
             "measured_data": data["fingerprint"],
             "extractors": {extractor[0]: extractor[1]},
             "precision": precision,
@@ -61,7 +61,7 @@ def write(tmp_path):
                     "preset": "quick",
                     "title": variant,
                     "precision": precision,
-                    "departures": [],
+                    "overrides": [],
                     "identity": shared | ({} if variant == "real" else described),
                 }
                 value = outcome if isinstance(outcome, float) else 999.0
@@ -72,7 +72,7 @@ def write(tmp_path):
                     "seconds": 1.0,
                     "fraction": 1.0 if isinstance(outcome, float) else 0.5,
                     "extractor": extractor[0],
-                    "n": n,
+                    "num_samples": n,
                     "weights": "raw",
                     "reference": reference,
                     "values": {metric: value},
@@ -80,13 +80,13 @@ def write(tmp_path):
                 end = {"row": "end", "status": outcome if isinstance(outcome, str) else "ok", "steps": 100}
                 rows = [begin, measured] + ([end] if outcome is not None else [])
                 text = "".join(json.dumps(row) + "\n" for row in rows)
-                (folder / "cells" / f"{cell}.jsonl").write_text(text)
+                (folder / "records" / f"{cell}.jsonl").write_text(text)
                 names.append(cell)
         manifest = {
-            "cells": names,
+            "runs": names,
             "data": data,
             "extractors": {extractor[0]: {"digest": extractor[1]}},
-            "n": n,
+            "num_samples": n,
             "budget": {"images": images},
             "ranked_by": metric,
             "precision": precision,

@@ -28,7 +28,7 @@ class Events(Listener):
 def files(tmp_path):
     """The file of a run as its worker and as the reporting process have it, and the events of the latter."""
     run = RunSpec("gan", None, 0, {})
-    (tmp_path / "cells").mkdir()
+    (tmp_path / "records").mkdir()
     return ProgressFile(tmp_path, run), ProgressReader(tmp_path, run), Events(), run
 
 
@@ -63,7 +63,7 @@ def test_a_file_that_a_kill_left_is_temporary(files, tmp_path):
     written.begin(run)
     read.follow(events)
     read.remove()
-    assert list((tmp_path / "cells").iterdir()) == []
+    assert list((tmp_path / "records").iterdir()) == []
     assert read.follow(events), "the run has begun"
 
 

@@ -24,7 +24,7 @@ def refusal(*folders, **options):
 
 
 UNLIKE = [
-    ({"n": 500}, "num_samples: 2,000 in a and 500 in b"),
+    ({"num_samples": 500}, "num_samples: 2,000 in a and 500 in b"),
     (
         {"extractor": ("mnist-cnn", "ac" * 32)},
         "extractor: mnist-cnn (abababababab) in a and mnist-cnn (acacacacacac) in b",
@@ -74,14 +74,14 @@ def test_each_difference_has_a_line_of_its_own_and_all_folders_are_looked_at(wri
 
 
 def test_nothing_else_can_be_allowed(write):
-    (line,) = refusal(write("a", gan=[20.0]), write("b", gan=[20.0]), allow=["n"])
+    (line,) = refusal(write("a", gan=[20.0]), write("b", gan=[20.0]), allow=["num_samples"])
     assert line.startswith("'n' cannot be allowed")
 
 
 def test_rows_of_two_protocols_within_one_folder_are_refused(write):
     folder = write("b", gan=[20.0, 21.0])
-    cell = folder / "cells" / "gan-seed1-b.jsonl"
-    cell.write_text(cell.read_text().replace('"n": 2000', '"n": 500'))
+    cell = folder / "records" / "gan-seed1-b.jsonl"
+    cell.write_text(cell.read_text().replace('"num_samples": 2000', '"num_samples": 500'))
     (line,) = refusal(write("a", gan=[20.0]), folder)
     assert "num_samples: 2,000 and 500" in line
 
@@ -93,7 +93,7 @@ def test_bad_folders_are_one_line(write, tmp_path):
     assert "named twice" in refusal(good, tmp_path / "empty" / ".." / "a")[0]
     assert "does not exist" in refusal(good, tmp_path / "nowhere")[0]
     assert "not a results folder" in refusal(good, tmp_path)[0]
-    for file in (empty / "cells").iterdir():
+    for file in (empty / "records").iterdir():
         file.unlink()
     assert "nothing was measured yet" in refusal(good, empty)[0]
     (empty / "manifest.json").write_text(json.dumps(manifest | {"extractors": {}}))
@@ -102,7 +102,7 @@ def test_bad_folders_are_one_line(write, tmp_path):
     (line,) = refusal(good, empty)
     assert "does not name its data" in line
     bare = write("bare", gan=[20.0, 21.0])
-    (bare / "cells" / "gan-seed1-bare.jsonl").write_text('{"row":"begin"}\n')
+    (bare / "records" / "gan-seed1-bare.jsonl").write_text('{"row":"begin"}\n')
     (line,) = refusal(good, bare)
     assert "gan-seed1-bare.jsonl" in line
     assert "variant" in line
@@ -125,7 +125,7 @@ def test_the_ranking_merges_all_variants_each_with_its_folder(write):
 
 def test_runs_that_have_not_started_are_noted(write):
     first, second = write("a", gan=[20.0, 21.0]), write("b", gan=[20.0, 21.0])
-    (second / "cells" / "gan-seed1-b.jsonl").unlink()
+    (second / "records" / "gan-seed1-b.jsonl").unlink()
     assert "1 of 3 runs of b have not started" in compare([first, second]).notes
 
 

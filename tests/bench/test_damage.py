@@ -16,7 +16,7 @@ ALONE = {"seeds": [0], "variants": ["by_heart", "sibling"]}
 
 
 def records(folder, variant):
-    (path,) = (folder / "cells").glob(f"{variant}-seed0-*.jsonl")
+    (path,) = (folder / "records").glob(f"{variant}-seed0-*.jsonl")
     return path
 
 
@@ -43,17 +43,17 @@ def test_a_damaged_line_of_a_finished_run_has_it_trained_again(bench, whole, tmp
     damage(path, line)
     (note,) = damages(tmp_path / "out")
     assert note.startswith(f"{path} is damaged in line {line}: the run counts as unfinished")
-    before = {name: (tmp_path / "out" / "cells" / name).stat().st_mtime_ns for name in kept(tmp_path / "out")}
+    before = {name: (tmp_path / "out" / "records" / name).stat().st_mtime_ns for name in kept(tmp_path / "out")}
     notices = Notices()
     bench("out", listener=notices, **ALONE)
     assert [text for text in notices.texts if "damaged" in text] == [note]
     assert_same_tables(whole, tmp_path / "out")
     assert damages(tmp_path / "out") == []
-    assert before == {name: (tmp_path / "out" / "cells" / name).stat().st_mtime_ns for name in kept(tmp_path / "out")}
+    assert before == {name: (tmp_path / "out" / "records" / name).stat().st_mtime_ns for name in kept(tmp_path / "out")}
 
 
 def kept(folder):
-    return [path.name for path in (folder / "cells").glob("*.jsonl") if not path.name.startswith("sibling")]
+    return [path.name for path in (folder / "records").glob("*.jsonl") if not path.name.startswith("sibling")]
 
 
 def test_a_damaged_run_is_unfinished_in_the_tables_and_in_no_mean(whole, tmp_path):

@@ -152,7 +152,7 @@ def test_the_report_without_extractors_has_the_notice(folder):
 
 def test_a_resumed_run_without_extractors_ends_well(folder):
     out = folder()
-    for path in (out / "cells").glob("by_heart*.jsonl"):
+    for path in (out / "records").glob("by_heart*.jsonl"):
         lines = path.read_text().splitlines()
         path.write_text("\n".join(line for line in lines if '"row":"end"' not in line) + "\n")
     assert set(write_tables(folder()).runs["status"]) == {"ok"}

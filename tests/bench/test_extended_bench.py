@@ -28,11 +28,11 @@ precision = "bf16"
 
 
 def content(folder):
-    return {path: path.read_bytes() for part in ("cells", "checkpoints") for path in (folder / part).rglob("*.*")}
+    return {path: path.read_bytes() for part in ("records", "checkpoints") for path in (folder / part).rglob("*.*")}
 
 
 def begins(folder):
-    return sum(text.count('"row":"begin"') for text in (path.read_text() for path in folder.glob("cells/*.jsonl")))
+    return sum(text.count('"row":"begin"') for text in (path.read_text() for path in folder.glob("records/*.jsonl")))
 
 
 @pytest.mark.slow
@@ -89,10 +89,10 @@ def test_another_num_samples_keeps_the_training_and_measures_the_end_again(bench
     notices = Notices()
     bench("out", ("num_samples = 140\nbatch", "num_samples = 130\nbatch"), seeds=[0], listener=notices)
     metrics = pd.read_csv(tmp_path / "out" / "metrics.csv")
-    assert set(metrics["n"]) == {130}
+    assert set(metrics["num_samples"]) == {130}
     assert set(metrics.query("variant == 'sibling'")["step"]) == {10}
     assert len([text for text in notices.texts if "not evaluated there" in text]) == 2
-    for path in (tmp_path / "out" / "cells").glob("sibling-*.jsonl"):
+    for path in (tmp_path / "out" / "records").glob("sibling-*.jsonl"):
         assert path.read_text().count('"row":"begin"') == 1
     bench("whole", ("num_samples = 140\nbatch", "num_samples = 130\nbatch"), seeds=[0])
     whole = pd.read_csv(tmp_path / "whole" / "metrics.csv").query("step != 4").reset_index(drop=True)

@@ -42,8 +42,8 @@ def test_a_packed_folder_has_the_same_tables_and_images_and_trains_nothing_again
     images, _ = write_samples(out, manifest, read_runs(out))
     whole = shutil.copytree(out, tmp_path / "whole")
     pack(out)
-    assert not list(out.glob("cells/*.jsonl"))
-    assert not list(out.glob("cells/*/*.png"))
+    assert not list(out.glob("records/*.jsonl"))
+    assert not list(out.glob("records/*/*.png"))
     write_tables(out)
     assert_same_tables(whole, out, ("runs", "metrics", "summary"))
     history = [pd.read_csv(folder / "history.csv") for folder in (whole, out)]

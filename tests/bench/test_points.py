@@ -74,12 +74,16 @@ def test_only_a_discriminator_that_estimates_the_ratio_has_a_gap(folder):
 
 def test_rows_and_manifest_identify_the_metrics(folder):
     manifest = read_manifest(folder)
-    assert (manifest["ranked_by"], list(manifest["extractors"]), manifest["n"]) == ("jsd", ["density"], 20_000)
+    assert (manifest["ranked_by"], list(manifest["extractors"]), manifest["num_samples"]) == (
+        "jsd",
+        ["density"],
+        20_000,
+    )
     assert list(manifest["metrics"]) == ["jsd", "modes_found", "high_quality", "d_gap"]
     assert (manifest["data"]["kind"], len(manifest["data"]["density"]["means"])) == ("points", 8)
     cell = next(cell for cell in read_runs(folder) if cell.begin["variant"] == "true_ring")
     row = cell.metrics[-1]
-    assert (row["extractor"], row["n"], row["reference"], list(row["selection"])) == (
+    assert (row["extractor"], row["num_samples"], row["reference"], list(row["selection"])) == (
         "density",
         20_000,
         "truth",
@@ -146,9 +150,9 @@ def test_extractors_and_counts_that_do_not_fit_points_are_one_line(tmp_path, old
 
 def test_a_missing_recording_leaves_its_panel_out(folder, tmp_path):
     manifest = json.loads((folder / "manifest.json").read_text())
-    (tmp_path / "cells").mkdir()
-    for path in (folder / "cells").glob("*.jsonl"):
-        (tmp_path / "cells" / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "records").mkdir()
+    for path in (folder / "records").glob("*.jsonl"):
+        (tmp_path / "records" / path.name).write_bytes(path.read_bytes())
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     assert write_report(tmp_path).is_file()
 

@@ -14,11 +14,11 @@ RESULTS = Path(__file__).parents[2] / "results"
 VERSIONS = {"torch": "2.9.0", "torchvision": "0.24.0", "torch-fidelity": "0.4.0"}
 ROW = """{
   "begin": {"row": "begin", "variant": "gan", "seed": 0, "data": "mnist", "preset": "quick", "precision": "fp32",
-            "identity": {"n": 2000, "measured_data": "DATA", "extractors": {"mnist-cnn": "WEIGHTS"},
+            "identity": {"num_samples": 2000, "measured_data": "DATA", "extractors": {"mnist-cnn": "WEIGHTS"},
                          "precision": "fp32", "versions": {VERSIONS}, "seed": 0, "code": "11"}},
-  "metric": {"row": "metrics", "extractor": "mnist-cnn", "n": 2000, "reference": "test", "weights": "raw",
+  "metric": {"row": "metrics", "extractor": "mnist-cnn", "num_samples": 2000, "reference": "test", "weights": "raw",
              "step": 100, "values": {"fid": 20.0}},
-  "manifest": {"data": {"name": "mnist", "fingerprint": "DATA", "shape": [1, 32, 32]}, "n": 2000,
+  "manifest": {"data": {"name": "mnist", "fingerprint": "DATA", "shape": [1, 32, 32]}, "num_samples": 2000,
                "extractors": {"mnist-cnn": {"digest": "WEIGHTS"}}, "precision": "fp32",
                "versions": {"python": "3.12.1", VERSIONS}}
 }"""
@@ -46,7 +46,7 @@ CHANGES = {
     "split": [("metric", "reference", "train")],
     "side": [("manifest", "data", "shape", [1, 64, 64]), ("manifest", "data", "shape", [3, 32, 32])],
     "extractor": [("metric", "extractor", "inception"), ("begin", "identity", "extractors", {"mnist-cnn": "ac" * 32})],
-    "n": [("metric", "n", 500)],
+    "num_samples": [("metric", "num_samples", 500)],
     "precision": [("begin", "precision", "bf16")],
     "versions": [("begin", "identity", "versions", {**VERSIONS, "torch": "2.10.0"})],
 }
@@ -85,7 +85,7 @@ def test_the_digest_is_twelve_digits_of_the_fields_own_hash(row):
         "split": "test",
         "side": "32 x 32, 1 channel",
         "extractor": ["mnist-cnn", "ab" * 32],
-        "n": 2000,
+        "num_samples": 2000,
         "precision": "fp32",
         "versions": [["torch", "2.9.0"], ["torch-fidelity", "0.4.0"], ["torchvision", "0.24.0"]],
     }
@@ -95,8 +95,8 @@ def test_the_digest_is_twelve_digits_of_the_fields_own_hash(row):
 
 def test_differences_are_words(row):
     first = fingerprint_of(**row)
-    fewer = fingerprint_of(**changed(row, "metric", "n", to=500))
-    assert differences(first, fewer) == {"n": ("2,000", "500")}
+    fewer = fingerprint_of(**changed(row, "metric", "num_samples", to=500))
+    assert differences(first, fewer) == {"num_samples": ("2,000", "500")}
     newer = changed(row, "begin", "identity", "versions", to={**VERSIONS, "torch": "2.10.0", "numpy": "2.0"})
     assert differences(first, fingerprint_of(**newer)) == {
         "versions": ("numpy not recorded, torch 2.9.0", "numpy 2.0, torch 2.10.0")
@@ -159,7 +159,9 @@ def test_settings_have_one_digest_before_and_after_they_were_recorded():
     assert settings_digest(json.loads(json.dumps(plain(made)))) == settings_digest(made)
 
 
-FOLDERS = sorted(path.parent for path in RESULTS.rglob("manifest.json") if "cells" in json.loads(path.read_text()))
+FOLDERS = sorted(
+    path.parent for path in RESULTS.rglob("manifest.json") if {"cells", "runs"} & set(json.loads(path.read_text()))
+)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.relative_to(RESULTS).as_posix())
@@ -169,5 +171,5 @@ def test_a_folder_of_results_has_one_protocol_an_extractor_with_nothing_missing(
     assert set(found) == set(manifest["extractors"])
     for those in found.values():
         assert len(those) == 1
-        assert those[0].n == manifest["n"]
+        assert those[0].n == manifest["num_samples"]
         assert not [title for title, said in those[0].words().items() if "not recorded" in said]

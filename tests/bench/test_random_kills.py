@@ -16,7 +16,7 @@ import torch
 from killing import Command, kinds
 from results_folders import assert_same_tables
 
-from gan_zoo.bench.records import CELLS, MANIFEST
+from gan_zoo.bench.records import MANIFEST, RECORDS
 from gan_zoo.bench.schedule import RESULTS
 from gan_zoo.bench.tables import TABLES
 from gan_zoo.engine import checkpoint
@@ -75,7 +75,7 @@ class OnDisk:
 def on_disk(folder: Path) -> dict[str, OnDisk]:
     """All runs of a results folder by name."""
     found = {}
-    for path in (folder / CELLS).glob("*.jsonl"):
+    for path in (folder / RECORDS).glob("*.jsonl"):
         content = path.read_bytes()
         latest = folder / "checkpoints" / f"{path.stem}.safetensors"
         saved = latest if latest.is_file() else checkpoint.previous(latest)
@@ -139,7 +139,7 @@ def until(command: Command, holds: Callable[[], bool], pause: float = 0.005) -> 
 
 
 def written(folder: Path) -> int:
-    return sum(path.stat().st_size for path in (folder / CELLS).glob("*.jsonl"))
+    return sum(path.stat().st_size for path in (folder / RECORDS).glob("*.jsonl"))
 
 
 def scan(folder: Path) -> list[str]:
@@ -188,7 +188,9 @@ def files(folder: Path) -> dict[str, bytes]:
     """The files of a results folder by relative path; of samples, which are the same in every run, the content."""
     paths = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes() if path.suffix == ".png" and CELLS in path.parts else b""
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        if path.suffix == ".png" and RECORDS in path.parts
+        else b""
         for path in paths
     }
 

@@ -168,33 +168,33 @@ def test_text_of_any_kind_stays_one_line(run):
 
 
 def test_the_manifest_comes_back(tmp_path):
-    manifest = {"cells": ["a"], "data": {"name": "mnist"}}
+    manifest = {"runs": ["a"], "data": {"name": "mnist"}}
     write_json(tmp_path / "manifest.json", manifest | {"wall_seconds": math.nan})
     assert read_manifest(tmp_path) == manifest | {"wall_seconds": None}
     assert [file.name for file in tmp_path.iterdir()] == ["manifest.json"]
 
 
 def test_runs_are_read_in_the_order_of_the_manifest(tmp_path):
-    (tmp_path / "cells").mkdir()
+    (tmp_path / "records").mkdir()
     for name in ("a", "b", "stranger"):
-        append(tmp_path / "cells" / f"{name}.jsonl", BEGIN)
-    write_json(tmp_path / "manifest.json", {"cells": ["b", "missing", "a"], "data": {"name": "mnist"}})
+        append(tmp_path / "records" / f"{name}.jsonl", BEGIN)
+    write_json(tmp_path / "manifest.json", {"runs": ["b", "missing", "a"], "data": {"name": "mnist"}})
     assert [run.name for run in read_runs(tmp_path)] == ["b", "a"]
 
 
 @pytest.mark.parametrize("key", ["variant", "seed", "data", "preset"])
 def test_a_run_that_does_not_tell_what_it_is_of_is_one_line(tmp_path, key):
-    (tmp_path / "cells").mkdir()
-    write_json(tmp_path / "manifest.json", {"cells": ["a"], "data": {"name": "mnist"}})
-    append(tmp_path / "cells" / "a.jsonl", {name: value for name, value in BEGIN.items() if name != key})
+    (tmp_path / "records").mkdir()
+    write_json(tmp_path / "manifest.json", {"runs": ["a"], "data": {"name": "mnist"}})
+    append(tmp_path / "records" / "a.jsonl", {name: value for name, value in BEGIN.items() if name != key})
     with pytest.raises(GanZooError, match=rf"a\.jsonl does not name its {key}; delete it"):
         read_runs(tmp_path)
 
 
 def test_a_run_without_a_whole_row_is_read(tmp_path):
-    (tmp_path / "cells").mkdir()
-    write_json(tmp_path / "manifest.json", {"cells": ["a"], "data": {"name": "mnist"}})
-    (tmp_path / "cells" / "a.jsonl").write_text('{"row": "beg')
+    (tmp_path / "records").mkdir()
+    write_json(tmp_path / "manifest.json", {"runs": ["a"], "data": {"name": "mnist"}})
+    (tmp_path / "records" / "a.jsonl").write_text('{"row": "beg')
     assert [run.begin for run in read_runs(tmp_path)] == [{}]
 
 
@@ -202,12 +202,12 @@ def test_a_run_without_a_whole_row_is_read(tmp_path):
     ("content", "message"),
     [
         (None, "it has no manifest.json"),
-        (b'{"cells": [', "is damaged"),
+        (b'{"runs": [', "is damaged"),
         (b"\xff\xfe\x00", "is damaged"),
         (b"[]", "names no runs"),
         (json.dumps({"title": "x"}).encode(), "names no runs"),
-        (json.dumps({"cells": []}).encode(), "does not name its data"),
-        (json.dumps({"cells": [], "data": "mnist"}).encode(), "does not name its data"),
+        (json.dumps({"runs": []}).encode(), "does not name its data"),
+        (json.dumps({"runs": [], "data": "mnist"}).encode(), "does not name its data"),
     ],
 )
 def test_a_manifest_that_is_none(tmp_path, content, message):

@@ -22,12 +22,14 @@ from gan_zoo.metrics.extractors import load_extractor
 
 def rows(folder, name):
     """All rows of the run files whose name begins so."""
-    return [json.loads(line) for path in folder.glob(f"cells/{name}*.jsonl") for line in path.read_text().splitlines()]
+    return [
+        json.loads(line) for path in folder.glob(f"records/{name}*.jsonl") for line in path.read_text().splitlines()
+    ]
 
 
 def content(folder):
     """Bytes and time of change of every record, picture and checkpoint."""
-    files = [file for part in ("cells", "checkpoints") for file in (folder / part).rglob("*") if file.is_file()]
+    files = [file for part in ("records", "checkpoints") for file in (folder / part).rglob("*") if file.is_file()]
     return {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in files}
 
 
@@ -97,13 +99,13 @@ def test_the_floor_is_measured_like_a_variant(bench):
 
 def test_one_n_and_one_reference_for_all(bench):
     results = bench().results
-    assert set(results.metrics["n"]) == {140}
+    assert set(results.metrics["num_samples"]) == {140}
     assert set(results.metrics["reference"]) == {"test"}
     assert set(results.metrics["extractor"]) == {"digits-cnn"}
 
 
 def test_the_best_is_chosen_on_another_draw(bench, tmp_path):
-    runs = bench().results.runs.set_index("cell")
+    runs = bench().results.runs.set_index("run")
     for run in read_runs(tmp_path / "out"):
         if run.begin["variant"] != "real":
             assert all(row["selection"]["fid"] != row["values"]["fid"] for row in run.metrics)
@@ -150,7 +152,7 @@ def test_an_interrupted_run_comes_to_the_assert_same_tables(bench, tmp_path, sha
 def test_a_kill_before_the_last_row_keeps_the_status(bench, tmp_path):
     collapsing = ('["by_heart", "sibling"]', '["collapses"]')
     bench("out", collapsing)
-    for path in (tmp_path / "out" / "cells").glob("collapses*.jsonl"):
+    for path in (tmp_path / "out" / "records").glob("collapses*.jsonl"):
         path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     runs = bench("out", collapsing).results.runs
     assert set(runs.loc[runs["variant"] == "collapses", "status"]) == {"collapsed"}
@@ -183,7 +185,7 @@ def test_an_edited_plugin_trains_its_runs_alone(bench, toys, tmp_path):
     toys.write_text(toys.read_text().replace("3.0", "2.5"), encoding="utf-8")
     second = bench("out", ('"sibling"]', '"gan"]'))
     assert before.items() <= content(tmp_path / "out").items()
-    names = [set(outcome.results.runs["cell"]) for outcome in (first, second)]
+    names = [set(outcome.results.runs["run"]) for outcome in (first, second)]
     assert {name.split("-")[0] for name in names[0] - names[1]} == {"by_heart"}
     assert {name.split("-")[0] for name in names[0] & names[1]} == {"gan", "real"}
     fids = [

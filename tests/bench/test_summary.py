@@ -13,7 +13,7 @@ from gan_zoo.bench.tables import tables
 FIDS = {"a": [20.0, 22.0, 21.0, 19.0, 20.5], "b": [40.0, 44.0, 39.0, 42.0, 41.0], "c": [21.0, 20.0, 22.0, 20.0, 19.5]}
 
 BEGIN = {"row": "begin", "data": "mnist", "preset": "quick"}
-MEASURED = {"row": "metrics", "n": 100, "weights": "raw", "reference": "test"}
+MEASURED = {"row": "metrics", "num_samples": 100, "weights": "raw", "reference": "test"}
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def make(tmp_path: Path):
 
     def made(fids, **manifest) -> Path:
         names = []
-        (tmp_path / "cells").mkdir(exist_ok=True)
+        (tmp_path / "records").mkdir(exist_ok=True)
         for variant, values in fids.items():
             for seed, value in enumerate(values):
                 at = {"step": 10, "images": 640, "seconds": 1.0, "fraction": 1.0, "discriminator_steps": 50}
@@ -33,8 +33,8 @@ def make(tmp_path: Path):
                 rows.append({"row": "end", "status": "diverged" if value is None else "ok", "message": ""})
                 names.append(f"{variant}-seed{seed}")
                 text = "".join(json.dumps(row) + "\n" for row in rows)
-                (tmp_path / "cells" / f"{names[-1]}.jsonl").write_text(text)
-        facts = {"cells": names, "data": {"name": "mnist"}, "extractors": {"mnist-cnn": {}, "inception": {}}}
+                (tmp_path / "records" / f"{names[-1]}.jsonl").write_text(text)
+        facts = {"runs": names, "data": {"name": "mnist"}, "extractors": {"mnist-cnn": {}, "inception": {}}}
         (tmp_path / "manifest.json").write_text(json.dumps(facts | manifest))
         return tmp_path
 

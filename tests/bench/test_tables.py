@@ -11,11 +11,11 @@ from gan_zoo.errors import GanZooError
 NAMES = ["gan-seed0-aa", "gan-seed1-aa", "gan-seed2-aa", "cgan-seed0-bb", "cgan-seed1-bb", "real-seed0-cc"]
 
 
-def begin(variant, seed, departures=()):
+def begin(variant, seed, overrides=()):
     row = {"row": "begin", "variant": variant, "seed": seed, "data": "mnist", "preset": "quick", "title": variant}
     parameters = {"generator": 100, "discriminator": 20} if variant != "real" else {}
     row |= {"score_kind": "probability", "batch_size": 128, "parameters": parameters}
-    return row | {"departures": list(departures)}
+    return row | {"overrides": list(overrides)}
 
 
 def at(step):
@@ -29,7 +29,7 @@ def history(step, loss=0.5):
 
 def metrics(step, fid, selection=None, extractor="mnist-cnn", **values):
     row = {"row": "metrics", **at(step), "fraction": step / 100 or 1.0, "extractor": extractor}
-    row |= {"n": 2000, "weights": "raw", "reference": "test", "values": {"fid": fid, **values}}
+    row |= {"num_samples": 2000, "weights": "raw", "reference": "test", "values": {"fid": fid, **values}}
     return row | ({"selection": {"fid": selection}} if selection is not None else {})
 
 
@@ -56,10 +56,10 @@ def folder(tmp_path: Path) -> Path:
         "cgan-seed1-bb": [overridden | {"seed": 1}, history(30)],
         "real-seed0-cc": [begin("real", 0), metrics(0, 3.0), {"row": "end", "status": "ok", "steps": 0}],
     }
-    (tmp_path / "cells").mkdir()
+    (tmp_path / "records").mkdir()
     for name, rows in cells.items():
-        (tmp_path / "cells" / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    manifest = {"cells": NAMES, "data": {"name": "mnist"}, "extractors": {"mnist-cnn": {}, "inception": {}}}
+        (tmp_path / "records" / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    manifest = {"runs": NAMES, "data": {"name": "mnist"}, "extractors": {"mnist-cnn": {}, "inception": {}}}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     return tmp_path
 
@@ -71,19 +71,19 @@ def line(summary: pd.DataFrame, variant: str, metric: str = "fid", extractor: st
 
 
 def test_runs_have_a_row_per_run_of_any_status(folder):
-    runs = tables(folder)["runs"].set_index("cell")
+    runs = tables(folder)["runs"].set_index("run")
     assert list(runs.index) == NAMES
     assert list(runs["status"]) == ["ok", "ok", "diverged", "ok", "unfinished", "ok"]
     assert runs.loc["gan-seed0-aa", "parameters"] == 120
     assert runs.loc["gan-seed2-aa", "message"] == "why"
     assert runs.loc["cgan-seed1-bb", "steps"] == 30
-    assert runs.loc["cgan-seed1-bb", "departures"] == "batch 128; narrow"
-    assert runs.loc["gan-seed0-aa", "departures"] == ""
+    assert runs.loc["cgan-seed1-bb", "overrides"] == "batch 128; narrow"
+    assert runs.loc["gan-seed0-aa", "overrides"] == ""
     assert set(runs["precision"]) == {"fp32"}  # older records have none
 
 
 def test_best_is_chosen_on_one_draw_and_reported_on_the_other(folder):
-    runs = tables(folder)["runs"].set_index("cell")
+    runs = tables(folder)["runs"].set_index("run")
     first = runs.loc["gan-seed0-aa"]
     assert (first["best_step"], first["best_fid_mnist-cnn"], first["final_fid_mnist-cnn"]) == (50, 25.0, 20.0)
     assert (first["best_is_mnist-cnn"], first["final_is_mnist-cnn"]) == (5.0, 6.0)
@@ -91,7 +91,7 @@ def test_best_is_chosen_on_one_draw_and_reported_on_the_other(folder):
 
 
 def test_a_seed_that_did_not_reach_the_end_has_no_final_value(folder):
-    runs = tables(folder)["runs"].set_index("cell")
+    runs = tables(folder)["runs"].set_index("run")
     assert runs.loc["gan-seed2-aa", "best_fid_mnist-cnn"] == 7.0
     assert math.isnan(runs.loc["gan-seed2-aa", "final_fid_mnist-cnn"])
 
@@ -130,10 +130,10 @@ def test_extractors_share_no_row_and_no_column(folder):
 def test_columns(folder):
     found = tables(folder)
     time = ["step", "images", "seconds", "discriminator_steps", "generator_steps"]
-    expected = ["variant", "seed", *time, "metric", "extractor", "n", "value"]
+    expected = ["variant", "seed", *time, "metric", "extractor", "num_samples", "value"]
     assert list(found["metrics"].columns[:11]) == expected
     for frame in found.values():
-        assert {"variant", "data", "preset", "precision", "departures"} <= set(frame.columns)
+        assert {"variant", "data", "preset", "precision", "overrides"} <= set(frame.columns)
     assert math.isnan(found["history"].query("variant == 'gan' and seed == 1")["generator_loss"].iloc[0])
 
 
@@ -156,7 +156,7 @@ def test_a_folder_without_one_of_the_files_is_read_from_its_records(folder):
 
 
 def test_a_folder_without_a_finished_run_gives_empty_tables_that_read_back(folder):
-    for path in (folder / "cells").iterdir():
+    for path in (folder / "records").iterdir():
         path.unlink()
     write_tables(folder)
     assert read_results(folder).runs.empty
@@ -169,6 +169,6 @@ def test_bad_folders(folder, tmp_path):
     (folder / "runs.csv").write_bytes(b"\xff")
     with pytest.raises(GanZooError, match=r"runs\.csv"):
         read_results(folder)
-    (folder / "manifest.json").write_text('{"cells": [')
+    (folder / "manifest.json").write_text('{"runs": [')
     with pytest.raises(GanZooError, match="damaged"):
         tables(folder)

@@ -73,7 +73,7 @@ def python(root, *words):
 
 def content(folder):
     """Bytes and time of change of every record, sample and checkpoint."""
-    files = [file for part in ("cells", "checkpoints") for file in (folder / part).rglob("*") if file.is_file()]
+    files = [file for part in ("records", "checkpoints") for file in (folder / part).rglob("*") if file.is_file()]
     return {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in files}
 
 

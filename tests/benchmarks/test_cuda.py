@@ -119,11 +119,11 @@ def test_a_child_ends_when_its_time_is_over():
 
 
 def test_the_pack_has_no_checkpoints(tmp_path):
-    for name in ("a/cells/x.jsonl", "a/checkpoints/x.safetensors"):
+    for name in ("a/records/x.jsonl", "a/checkpoints/x.safetensors"):
         (tmp_path / "results" / name).parent.mkdir(parents=True)
         (tmp_path / "results" / name).write_text("1")
     cuda.pack(tmp_path / "results", tmp_path / "out")
     with tarfile.open(tmp_path / "out" / "results.tar.gz") as archive:
         names = archive.getnames()
-    assert "results/a/cells/x.jsonl" in names
+    assert "results/a/records/x.jsonl" in names
     assert not [name for name in names if "checkpoints" in name]

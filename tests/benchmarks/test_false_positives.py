@@ -36,11 +36,11 @@ def folder(tmp_path):
         manifest = {
             "data": {"title": "MNIST"},
             "extractors": {"inception": {}, "mnist-cnn": {}},
-            "n": 2000,
+            "num_samples": 2000,
             "preset": "quick",
-            "cells": [],
+            "runs": [],
         }
-        (tmp_path / "cells").mkdir()
+        (tmp_path / "records").mkdir()
         for name, values in (("gan", seeds), ("real", np.full(50, 3.0))):
             for seed, value in enumerate(values):
                 begin = {
@@ -56,14 +56,14 @@ def folder(tmp_path):
                     "step": 9,
                     "fraction": 1.0,
                     "extractor": "mnist-cnn",
-                    "n": 2000,
+                    "num_samples": 2000,
                     "values": {"fid": float(value)},
                 }
                 end = {"row": "end", "status": statuses.get(f"seed{seed}", "ok"), "seconds": 1.0, "steps": 9}
                 rows = [begin, metrics] + ([end] if end["status"] != "unfinished" else [])
                 lines = "".join(json.dumps(row) + "\n" for row in rows)
-                (tmp_path / "cells" / f"{name}-{seed}.jsonl").write_text(lines)
-                manifest["cells"].append(f"{name}-{seed}")
+                (tmp_path / "records" / f"{name}-{seed}.jsonl").write_text(lines)
+                manifest["runs"].append(f"{name}-{seed}")
         (tmp_path / "manifest.json").write_text(json.dumps(manifest))
         return tmp_path
 
@@ -163,7 +163,7 @@ def test_recorded_seeds_and_failures_without_the_floor(folder, fids):
     assert len(runs.values) == 59
     assert np.isnan(runs.values[3])
     np.testing.assert_allclose(np.delete(runs.values, 3), np.delete(fids[:59], 3))
-    assert (runs.facts["variant"], runs.facts["extractor"], runs.facts["n"]) == ("gan", "mnist-cnn", 2000)
+    assert (runs.facts["variant"], runs.facts["extractor"], runs.facts["num_samples"]) == ("gan", "mnist-cnn", 2000)
 
 
 def test_fewer_than_forty_seeds_are_refused(folder, fids, tmp_path, capsys):

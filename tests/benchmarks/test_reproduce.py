@@ -101,7 +101,7 @@ def test_a_folder_gives_the_prediction_interval_of_its_seeds(bench, suite, toy_f
     preset, made = made_from(tmp_path / "out", read_suite(suite()))
     assert (preset, made.part, made.budget, made.seeds) == ("smoke", 0.4, {"images": 64.0}, (0, 1, 2, 4))
     assert made.confidence == pytest.approx(1 - 0.05 / 2)
-    assert (made.protocol.n, made.protocol.extractor[0]) == (140, "digits-cnn")
+    assert (made.protocol.num_samples, made.protocol.extractor[0]) == (140, "digits-cnn")
     measured = outcome.results.metrics.query("metric == 'fid' and fraction == @made.part").set_index("variant")
     for name in TOYS:
         logs = np.log(measured.loc[name, "value"].to_numpy())
@@ -113,7 +113,7 @@ def test_a_folder_gives_the_prediction_interval_of_its_seeds(bench, suite, toy_f
 
 def edited(folder, cell, change):
     """Change the rows of a cell."""
-    (path,) = (folder / "cells").glob(f"{cell}-*.jsonl")
+    (path,) = (folder / "records").glob(f"{cell}-*.jsonl")
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     for row in rows:
         change(row)
@@ -163,7 +163,7 @@ def test_folders_without_a_range_are_refused(bench, suite, toy_family, tmp_path,
     monkeypatch.setattr(reproduce, "FOUNDING", ("gan", "by_heart"))
     with pytest.raises(GanZooError, match="no run of gan"):
         made_from(tmp_path / "out", known)
-    next((tmp_path / "out" / "cells").glob("sibling-seed1-*.jsonl")).unlink()
+    next((tmp_path / "out" / "records").glob("sibling-seed1-*.jsonl")).unlink()
     with pytest.raises(GanZooError, match="unfinished"):
         made_from(tmp_path / "out", known)
 
@@ -224,7 +224,7 @@ def test_a_value_outside_its_range_is_named_and_fails(run, changed):
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("n", 500, ("500", "140")),
+        ("num_samples", 500, ("500", "140")),
         ("extractor", ("digits-cnn", "ab" * 32), ("extractor", "abababababab")),
         ("extractor", ("other", "ab" * 32), ("extractor", "other")),
         ("data", ("digits", "cd" * 32), ("data", "cdcdcdcdcdcd")),
@@ -294,7 +294,7 @@ def test_the_shipped_ranges_follow_from_their_values_and_are_of_the_suite_as_it_
     suite = read_suite("mnist")
     assert tuple(kept.variants) == tuple(kept.settings) == reproduce.FOUNDING
     assert kept.confidence == pytest.approx(1 - 0.05 / 4)
-    assert kept.protocol.n == suite.preset(preset).num_samples
+    assert kept.protocol.num_samples == suite.preset(preset).num_samples
     assert cut(suite, preset, kept.part).preset(preset).budget == kept.budget
     for facts in kept.variants.values():
         assert len(facts["values"]) + facts["failures"] == len(kept.seeds)
@@ -336,7 +336,7 @@ def compare(tmp_path, bench, old="", new="", runs=None):
 
         edited(second, "sibling-seed1", change)
     manifest = json.loads((second / "manifest.json").read_text())
-    (second / "manifest.json").write_text(json.dumps(manifest | {"cells": manifest["cells"][:runs]}))
+    (second / "manifest.json").write_text(json.dumps(manifest | {"runs": manifest["runs"][:runs]}))
     return main(["--same", str(first), "--out", str(second)])
 
 

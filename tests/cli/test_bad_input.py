@@ -144,7 +144,7 @@ def test_sample_into_what_is_no_folder(gan_zoo, checkpoint, unwritable):
     assert str(unwritable.parent) in gan_zoo("sample", checkpoint("cgan"), "--out", unwritable / "x.png").error
 
 
-@pytest.mark.parametrize("manifest", ["{", "[]", '{"cells": []}', '{"cells": 3, "data": {"name": "digits"}}'])
+@pytest.mark.parametrize("manifest", ["{", "[]", '{"runs": []}', '{"runs": 3, "data": {"name": "digits"}}'])
 def test_report_of_a_damaged_manifest(gan_zoo, finished, manifest):
     (finished / "manifest.json").write_text(manifest, encoding="utf-8")
     assert "manifest.json" in gan_zoo("report", finished).error

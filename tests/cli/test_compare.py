@@ -30,7 +30,7 @@ def copied(folder, name, *, factor=1.0, variant="by_heart"):
     made = folder.with_name(name)
     shutil.copytree(folder, made)
     manifest = json.loads((made / "manifest.json").read_text())
-    for path in (made / "cells").glob("*.jsonl"):
+    for path in (made / "records").glob("*.jsonl"):
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         for row in rows:
             # What is written by hand has no checksums, as records of earlier versions.
@@ -40,7 +40,7 @@ def copied(folder, name, *, factor=1.0, variant="by_heart"):
                 row["values"]["fid"] *= factor
         path.with_name(f"{path.stem}x.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         path.unlink()
-    manifest["cells"] = [f"{cell}x" for cell in manifest["cells"]]
+    manifest["runs"] = [f"{cell}x" for cell in manifest["runs"]]
     (made / "manifest.json").write_text(json.dumps(manifest))
     return made
 
@@ -118,7 +118,7 @@ def left_out(folder, name, variant):
     """A copy of a folder as of other runs, without a variant."""
     made = copied(folder, name)
     manifest = json.loads((made / "manifest.json").read_text())
-    manifest["cells"] = [cell for cell in manifest["cells"] if not cell.startswith(variant)]
+    manifest["runs"] = [cell for cell in manifest["runs"] if not cell.startswith(variant)]
     (made / "manifest.json").write_text(json.dumps(manifest))
     return made
 
@@ -134,7 +134,7 @@ def test_a_variant_that_is_gone_is_told_and_fails_where_that_is_asked_for(gan_zo
 
 def test_a_variant_that_now_fails_in_every_seed_is_a_regression(gan_zoo, earlier):
     later = copied(earlier, "later")
-    for path in (later / "cells").glob("by_heart-*.jsonl"):
+    for path in (later / "records").glob("by_heart-*.jsonl"):
         path.write_text(path.read_text().replace('"status": "ok"', '"status": "diverged"'))
     failed = gan_zoo("compare", earlier, later, "--fail-on-regression", columns=80)
     assert (failed.status, failed.err) == (1, "regression: worse than before: by_heart (later)\n")
@@ -153,4 +153,4 @@ def test_bad_input_is_one_line(gan_zoo, earlier, tmp_path):
     assert "two or more" in gan_zoo("compare", earlier).error
     assert "named twice" in gan_zoo("compare", earlier, earlier).error
     assert "does not exist" in gan_zoo("compare", earlier, tmp_path / "nowhere").error
-    assert "'n' cannot be allowed" in gan_zoo("compare", earlier, copied(earlier, "later"), "--allow", "n").error
+    assert "'side' cannot be allowed" in gan_zoo("compare", earlier, copied(earlier, "later"), "--allow", "side").error

@@ -123,7 +123,7 @@ def test_in_one_process_whatever_is_raised_is_the_status_of_its_run(bench, faili
 def test_an_error_is_tried_again_and_the_others_are_not(bench, failing, tmp_path):
     failed = variants("exit_0.loss", "interrupt.samples")
     bench("out", failed, seeds=[0])
-    done = {path: path.read_bytes() for path in (tmp_path / "out" / "cells").glob("*.jsonl")}
+    done = {path: path.read_bytes() for path in (tmp_path / "out" / "records").glob("*.jsonl")}
     assert len(bench("out", failed, seeds=[0]).errors) == 2
     again = {path.name.split("-")[0] for path, content in done.items() if path.read_bytes() != content}
     assert again == {"exit_0.loss", "interrupt.samples"}
@@ -193,7 +193,7 @@ def test_after_a_fatal_error_nothing_else_is_run_in_this_process(bench, toys, tm
     toys.write_text(toys.read_text() + FATAL, encoding="utf-8")
     with pytest.raises(GanZooError, match=r"illegal memory access.* in another process"):
         bench("out", LOST, seeds=[0])
-    records = {path.name.split("-")[0] for path in (tmp_path / "out" / "cells").glob("*.jsonl")}
+    records = {path.name.split("-")[0] for path in (tmp_path / "out" / "records").glob("*.jsonl")}
     assert records == {"loses_the_device"}
 
 

@@ -8,7 +8,7 @@ def test_points_are_written_as_numbers(gan_zoo, tmp_path):
     said = gan_zoo("train", "nsgan", "--data", "grid25", "--steps", "2", *settings, "--out", tmp_path / "run")
     assert said.status == 0, said.err
     assert "JSD" in said.out
-    (points,) = (tmp_path / "run" / "cells").rglob("points-*.npz")
+    (points,) = (tmp_path / "run" / "records").rglob("points-*.npz")
     assert np.load(points)["points"].shape == (2500, 2)
     (saved,) = (tmp_path / "run" / "checkpoints").glob("nsgan-*.safetensors")
     drawn = gan_zoo("sample", saved, "--num-samples", "7", "--out", tmp_path / "few.png")

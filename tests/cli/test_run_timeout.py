@@ -61,7 +61,7 @@ def sleeper(toys):
 
 
 def rows(folder, name, kind):
-    (path,) = (folder / "cells").glob(f"{name}-*.jsonl")
+    (path,) = (folder / "records").glob(f"{name}-*.jsonl")
     return [row for row in map(json.loads, path.read_text().splitlines()) if row["row"] == kind]
 
 
@@ -80,7 +80,7 @@ def test_bench_ends_runs_that_take_too_long_and_resumes_them(gan_zoo, suite, toy
     assert runs["status"].to_dict() == {"real": "ok", "sleeper": "timeout", "stuck": "timeout", "sibling": "ok"}
     assert runs.loc["sleeper", ["steps", "images"]].tolist() == [4, 64], "as far as its last evaluation"
     assert set(pd.read_csv(tmp_path / "out" / "summary.csv").set_index("variant").loc[["sleeper"], "failures"]) == {1}
-    (sibling,) = (tmp_path / "out" / "cells").glob("sibling-*.jsonl")
+    (sibling,) = (tmp_path / "out" / "records").glob("sibling-*.jsonl")
     finished = sibling.read_bytes()
 
     sleeper.unlink()

@@ -150,7 +150,7 @@ RANKING = pd.DataFrame(
 MANIFEST = {
     "data": {"name": "mnist", "title": "MNIST"},
     "preset": "quick",
-    "n": 2000,
+    "num_samples": 2000,
     "device": "a CPU",
     "extractors": {"inception": {}, "mnist-cnn": {}},
     "seeds": [0, 1],

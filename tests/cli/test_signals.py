@@ -36,7 +36,7 @@ def started(words, folder=None, holds=None, within=120):
     )
     try:
         end = time.monotonic() + within
-        while holds is not None and not ((folder / "cells").is_dir() and holds(rows(folder))):
+        while holds is not None and not ((folder / "records").is_dir() and holds(rows(folder))):
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < end, "the command did not come so far"
             time.sleep(0.02)
@@ -275,7 +275,7 @@ def test_a_stop_during_an_evaluation_waits_for_its_end(bench, tmp_path, monkeypa
     with pytest.raises(Interrupted) as stopped:
         bench(seeds=[0])
     assert stopped.value.status == 143
-    text = "".join(path.read_text() for path in sorted((tmp_path / "out" / "cells").glob("[bs]*.jsonl")))
+    text = "".join(path.read_text() for path in sorted((tmp_path / "out" / "records").glob("[bs]*.jsonl")))
     assert [json.loads(line)["row"] for line in text.splitlines()].count("metrics") == evaluation
     assert bench(seeds=[0]).errors == ()
     bench("whole", seeds=[0])

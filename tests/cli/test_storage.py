@@ -19,7 +19,7 @@ from gan_zoo.errors import StorageError
 
 def statuses(folder):
     """The statuses of all end rows on record."""
-    lines = [line for path in (folder / "cells").glob("*.jsonl") for line in path.read_text().splitlines()]
+    lines = [line for path in (folder / "records").glob("*.jsonl") for line in path.read_text().splitlines()]
     return {row["status"] for row in map(json.loads, lines) if row["row"] == "end"}
 
 
@@ -50,7 +50,7 @@ def kept(tmp_path_factory):
         (r"sibling.*\.jsonl$", 3, r"sibling-seed0-\w+\.jsonl"),
         (r"sibling.*\.jsonl$", 7, r"sibling-seed0-\w+\.jsonl"),
         (r"checkpoints/.*\.part\.safetensors$", 2, r"by_heart-seed0-\S+\.safetensors"),
-        (r"cells/sibling.*\.part\.png$", 1, r"grid-\d+\.png"),
+        (r"records/sibling.*\.part\.png$", 1, r"grid-\d+\.png"),
         (r"\.part\.json$", 2, r"manifest\.json"),
         (r"\.part\.csv$", 1, r"\w+\.csv"),
     ],
@@ -110,7 +110,7 @@ def test_a_full_disk_in_train_loses_no_step_before_its_last_checkpoint(gan_zoo, 
     assert saved.read_bytes() == before
     result = gan_zoo(*words, "--steps", "120")
     assert result.status == 0, result.err
-    (records,) = (tmp_path / "out" / "cells").glob("gan-*.jsonl")
+    (records,) = (tmp_path / "out" / "records").glob("gan-*.jsonl")
     rows = [json.loads(line) for line in records.read_text().splitlines()]
     assert [row["step"] for row in rows if row["row"] == "resume"] == [60, 60]
     assert pd.read_csv(tmp_path / "out" / "runs.csv")["status"].tolist() == ["ok"]

@@ -20,7 +20,7 @@ def train(gan_zoo):
 
 def content(folder):
     """Bytes and time of change of every record, sample and checkpoint."""
-    files = [file for part in ("cells", "checkpoints") for file in (folder / part).rglob("*") if file.is_file()]
+    files = [file for part in ("records", "checkpoints") for file in (folder / part).rglob("*") if file.is_file()]
     return {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in files}
 
 
@@ -36,7 +36,7 @@ def test_train_and_sample(train, gan_zoo, tmp_path):
     assert "64 images, seed 3" in result.out
     assert "FID" in result.out
     folder = tmp_path / "runs" / "mine"
-    assert {"manifest.json", "cells", "checkpoints", "runs.csv", "metrics.csv", "report.html"} <= {
+    assert {"manifest.json", "records", "checkpoints", "runs.csv", "metrics.csv", "report.html"} <= {
         file.name for file in folder.iterdir()
     }
     history = pd.read_csv(folder / "history.csv")

@@ -84,9 +84,9 @@ def test_a_row_has_all_metrics_and_the_fid_of_another_draw(
 ) -> None:
     sampler = Digits(digits)
     (row,) = evaluator().measure(sampler, seed=3)
-    assert {key: row[key] for key in ("extractor", "n", "weights", "reference")} == {
+    assert {key: row[key] for key in ("extractor", "num_samples", "weights", "reference")} == {
         "extractor": "digits-cnn",
-        "n": N,
+        "num_samples": N,
         "weights": "raw",
         "reference": "test",
     }
@@ -138,7 +138,7 @@ def test_the_reference_is_encoded_once_on_this_machine_and_values_stay_equal_to_
 @pytest.mark.parametrize(
     ("changes", "patched"),
     [
-        ({"n": N + 1}, ()),
+        ({"num_samples": N + 1}, ()),
         ({"fingerprint": "f" * 64}, ()),
         ({"digest": "0" * 64}, ()),
         ({}, (reference, "METRICS_VERSION", 0)),

@@ -241,7 +241,7 @@ def test_bench_has_columns_of_inception_and_ranks_by_the_default_extractor(
     assert default_extractor(results.manifest) == "digits-cnn"
     seen = results.metrics[results.metrics["extractor"] == "inception"]
     assert set(seen["metric"]) == {"fid", "is", "kid"}
-    assert set(seen["n"]) == {140}
+    assert set(seen["num_samples"]) == {140}
     columns = [name for name in results.runs.columns if name.startswith("final_fid")]
     assert columns == ["final_fid_digits-cnn", "final_fid_inception"]
     assert (results.runs["final_fid_digits-cnn"] != results.runs["final_fid_inception"]).all()

@@ -25,7 +25,7 @@ TITLES = {
 OVERRIDES = ["batch 128 (article: 512)", "quarter width"]
 BEGIN = """{
   "row": "begin", "data": "mnist", "preset": "quick", "paper": "arXiv 1406.2661", "latent": "100 uniform [0, 1)",
-  "identity": {}, "objective": "cross-entropy", "batch_size": 128, "budget": {"images": 256000}, "departures": [],
+  "identity": {}, "objective": "cross-entropy", "batch_size": 128, "budget": {"images": 256000}, "overrides": [],
   "deviations": [], "started": "2026-01-01T00:00:00+00:00"
 }"""
 MANIFEST = """{
@@ -33,7 +33,7 @@ MANIFEST = """{
   "data": {"name": "mnist", "title": "MNIST", "note": "", "train": 60000, "test": 10000, "requested": "mnist"},
   "device_kind": "cpu", "precision": "fp32", "versions": {"torch": "2.9.0", "gan_zoo": "0.1.0"},
   "git_commit": "0123abcd", "command": "gan-zoo bench mnist --out results/mnist-quick",
-  "started": "2026-01-01T00:00:00+00:00", "wall_seconds": 812.4, "n": 2000, "budget": {"images": 256000}
+  "started": "2026-01-01T00:00:00+00:00", "wall_seconds": 812.4, "num_samples": 2000, "budget": {"images": 256000}
 }"""
 CONDITIONAL = {"cgan", "lsgan", "lsgan_linear"}
 SCORES = {"lsgan_linear", "wgan_weight_clipping"}
@@ -61,11 +61,11 @@ def cell_rows(folder: Path, variant: str, seed: int, status: str, inception: boo
     order = list(TITLES).index(variant)
     level, rate = 40 + 12 * order, 50 + 9 * order
     name = f"{variant}-seed{seed}-0a1b2c3d"
-    begin = {"cell": name, "variant": variant, "seed": seed, "title": TITLES[variant]}
+    begin = {"run": name, "variant": variant, "seed": seed, "title": TITLES[variant]}
     begin["conditioning"] = "both" if variant in CONDITIONAL else "none"
     begin["score_kind"] = "score" if variant in SCORES else "probability"
     begin["parameters"] = {"generator": 1_490_000 + order, "discriminator": 533_505}
-    begin |= {"departures": OVERRIDES} if variant == "dcgan" else {}
+    begin |= {"overrides": OVERRIDES} if variant == "dcgan" else {}
     yield json.loads(BEGIN) | begin
     share = 1.0 if status in ("ok", "collapsed") else 0.4
     last = int(STEPS * share)
@@ -102,7 +102,7 @@ def evaluation_rows(
     progress = at["step"] / STEPS
     now = level * (1 + 5 * np.exp(-4 * progress)) * (4 if status == "collapsed" else 1)
     values = measured(random, now, variant in CONDITIONAL)
-    shared = {**at, "fraction": progress, "n": N, "weights": "raw", "reference": "test"}
+    shared = {**at, "fraction": progress, "num_samples": N, "weights": "raw", "reference": "test"}
     yield {
         "row": "metrics",
         **shared,
@@ -120,7 +120,7 @@ def evaluation_rows(
     place = {"step": at["step"], "images": at["images"], "fraction": progress, "height": 32, "width": 32}
     kinds = [("grid", 5, 4)] + ([("classes", 10, 10)] if variant in CONDITIONAL and progress == 1 else [])
     for kind, columns, rows in kinds:
-        file = f"cells/{cell}/{kind}-{at['step']:06d}.png"
+        file = f"records/{cell}/{kind}-{at['step']:06d}.png"
         draw_tiles(folder / file, columns, rows, noise=max(0.05, 1 - 1.1 * progress), by_class=kind == "classes")
         yield {"row": "samples", "kind": kind, "file": file, "columns": columns, "rows": rows, **place}
 
@@ -140,10 +140,18 @@ def draw_tiles(path: Path, columns: int, rows: int, noise: float, by_class: bool
 
 def floor_rows(seed: int, inception: bool) -> Rows:
     random = np.random.default_rng(seed)
-    at = {"step": 0, "images": 0, "seconds": 0.0, "fraction": 1.0, "n": N, "weights": "raw", "reference": "test"}
+    at = {
+        "step": 0,
+        "images": 0,
+        "seconds": 0.0,
+        "fraction": 1.0,
+        "num_samples": N,
+        "weights": "raw",
+        "reference": "test",
+    }
     begin = {
         "row": "begin",
-        "cell": f"real-seed{seed}-ffff0000",
+        "run": f"real-seed{seed}-ffff0000",
         "variant": "real",
         "seed": seed,
         "data": "mnist",
@@ -158,7 +166,7 @@ def floor_rows(seed: int, inception: bool) -> Rows:
 
 
 def write_cell(folder: Path, name: str, rows: Iterable[dict[str, Any]]) -> None:
-    path = folder / "cells" / f"{name}.jsonl"
+    path = folder / "records" / f"{name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
@@ -185,9 +193,9 @@ def make_folder(tmp_path_factory: pytest.TempPathFactory) -> MakeFolder:
             write_cell(folder, names[-1], floor_rows(seed, inception))
         extractors = {"mnist-cnn": {"digest": "ab" * 32, "accuracy": 0.9931}}
         notices = [] if inception else ["inception left out: its weights are not here"]
-        facts = {"seeds": list(range(seeds)), "notices": notices, "variants": variants, "cells": names}
+        facts = {"seeds": list(range(seeds)), "notices": notices, "variants": variants, "runs": names}
         facts |= {
-            "departures": {"dcgan": OVERRIDES},
+            "overrides": {"dcgan": OVERRIDES},
             "extractors": extractors | ({"inception": {}} if inception else {}),
         }
         manifest = json.loads(MANIFEST) | facts

@@ -42,7 +42,7 @@ def drawn(monkeypatch):
 
 def rewrite(folder, change):
     """Change every row of the records: ``change`` returns the row, or None to leave it out."""
-    for path in (folder / "cells").glob("*.jsonl"):
+    for path in (folder / "records").glob("*.jsonl"):
         rows = [change(json.loads(line)) for line in path.read_text().splitlines()]
         path.write_text("".join(json.dumps(row) + "\n" for row in rows if row is not None))
 

@@ -72,7 +72,7 @@ def test_a_verdict_with_failed_seeds_has_a_condition(make_folder):
 
 def test_a_successful_seed_without_a_value(make_folder):
     folder = make_folder(["gan", "cgan"], seeds=4, inception=False)
-    path = folder / "cells/gan-seed0-0a1b2c3d.jsonl"
+    path = folder / "records/gan-seed0-0a1b2c3d.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     for row in rows:
         if row["row"] == "metrics" and row["fraction"] == 1:

@@ -52,7 +52,7 @@ def test_differences_are_those_of_this_run(make_folder):
 @pytest.mark.parametrize("n", [2_000, 10_000])
 def test_our_inception_value_stands_there_only_at_their_n(make_folder, n):
     results = results_of(make_folder(["cgan"]), suite=NAMED)
-    results.summary.loc[results.summary["extractor"] == "inception", "n"] = n
+    results.summary.loc[results.summary["extractor"] == "inception", "num_samples"] = n
     table = published_table(results)
     assert table["inception"] == (n == 10_000)
     assert bool(table["rows"][0]["inception"]) == (n == 10_000)

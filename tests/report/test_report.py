@@ -95,7 +95,7 @@ def test_sample_pictures(report):
 
 def test_tiles_are_enlarged_pixel_for_pixel(report):
     folder = report.parent
-    with Image.open(folder / "cells/gan-seed0-0a1b2c3d/grid-002000.png") as raw:
+    with Image.open(folder / "records/gan-seed0-0a1b2c3d/grid-002000.png") as raw:
         tile = raw.crop((128, 96, 160, 128)).resize((96, 96), Image.Resampling.NEAREST)  # column 4, row 3: the last
     with Image.open(folder / "samples/mnist-gan-seed0-step2000.png") as picture:
         right, bottom = picture.width - 10, picture.height - 10
@@ -132,7 +132,7 @@ def test_all_failed_says_so(make_folder):
 
 def test_nothing_recorded_yet(make_folder):
     folder = make_folder(["gan"], seeds=1, inception=False)
-    for path in (folder / "cells").glob("*.jsonl"):
+    for path in (folder / "records").glob("*.jsonl"):
         path.unlink()
     text = Page(write_report(folder).read_text()).text
     assert "2 of 2 runs not started" in text
@@ -141,8 +141,8 @@ def test_nothing_recorded_yet(make_folder):
 
 def test_a_missing_image_is_noticed_and_an_old_one_removed(make_folder):
     folder = make_folder(["gan"], seeds=1, inception=False)
-    (folder / "cells/gan-seed0-0a1b2c3d/grid-000200.png").unlink()
-    (folder / "cells/gan-seed0-0a1b2c3d/grid-000500.png").write_bytes(b"\x89PNG not a picture")
+    (folder / "records/gan-seed0-0a1b2c3d/grid-000200.png").unlink()
+    (folder / "records/gan-seed0-0a1b2c3d/grid-000500.png").write_bytes(b"\x89PNG not a picture")
     (folder / "samples").mkdir()
     (folder / "samples/mnist-old-seed9-step1.png").touch()
     text = Page(write_report(folder).read_text()).text
@@ -158,7 +158,7 @@ def test_bad_folders(tmp_path):
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(GanZooError, match="damaged"):
         write_report(tmp_path)
-    (tmp_path / "manifest.json").write_text('{"cells": []}')
+    (tmp_path / "manifest.json").write_text('{"runs": []}')
     with pytest.raises(GanZooError, match="does not name its data"):
         write_report(tmp_path)
 

@@ -31,7 +31,7 @@ def search(tmp_path, toys, suite):
 
 def cells(folder):
     """The rows of every cell of a search by its name."""
-    return {path.stem: path.read_text() for path in (folder / "trials" / "cells").glob("*.jsonl")}
+    return {path.stem: path.read_text() for path in (folder / "trials" / "records").glob("*.jsonl")}
 
 
 def test_every_variant_has_the_same_number_of_trials_beside_its_default(search, tmp_path):

@@ -21,7 +21,7 @@ Cells = dict[str, list[dict[str, Any]]]
 def rows(folder: Path) -> Cells:
     """The rows of every run of a results folder by its name; a torn last line is none."""
     found = {}
-    for path in (folder / "cells").glob("*.jsonl"):
+    for path in (folder / "records").glob("*.jsonl"):
         found[path.stem] = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
     return found
 
@@ -94,7 +94,7 @@ def kill_when(holds: Callable[[Cells], bool], folder: Path, words: Iterable[obje
     command = Command(words)
     try:
         end = time.monotonic() + within
-        while not ((folder / "cells").is_dir() and holds(rows(folder))):
+        while not ((folder / "records").is_dir() and holds(rows(folder))):
             assert command.process.poll() is None, command.process.communicate()
             assert time.monotonic() < end, "the command did not come so far"
             time.sleep(0.02)

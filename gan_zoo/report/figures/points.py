@@ -82,7 +82,7 @@ def _recorded(results: Results, look: Look, folder: Path) -> Iterator[_Recorded]
     records = {run.name: run for run in read_runs(folder)}
     for variant in [name for name in results.manifest["variants"] if name in set(runs["variant"])]:
         run = runs[runs["variant"] == variant].sort_values("seed").iloc[0]
-        rows = records[run["cell"]].points
+        rows = records[run["run"]].points
         file = folder / rows[-1]["file"] if rows else None
         if file is None or not file.is_file():
             continue

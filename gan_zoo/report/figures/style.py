@@ -60,9 +60,9 @@ class Look:
         """The look of a results folder; a variant's color follows from its position in the manifest."""
         manifest, runs, metrics = results.manifest, results.runs, results.metrics
         variants = [name for name in runs["variant"].unique() if name != FLOOR]
-        overridden = set(runs.loc[runs["departures"] != "", "variant"])
+        overridden = set(runs.loc[runs["overrides"] != "", "variant"])
         facts = [f"{manifest.get('preset', '')} preset", manifest.get("precision", EXACT)]
-        counts = metrics.loc[metrics["extractor"] == results.extractor, "n"].dropna().unique()
+        counts = metrics.loc[metrics["extractor"] == results.extractor, "num_samples"].dropna().unique()
         facts += [f"num_samples {n:,}" for n in counts]
         facts.append(f"seeds {', '.join(str(seed) for seed in sorted(runs['seed'].unique()))}")
         facts += ["† overrides"] if overridden else []
