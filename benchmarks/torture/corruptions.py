@@ -1,0 +1,222 @@
+"""Damaged files of every kind that is read: reported by a line that names the file, or made again to the same results.
+
+A case copies a folder, damages one file and runs the commands that read it; what they leave is compared with what they
+leave in an undamaged copy.
+"""
+
+import json
+import random
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import ROOT
+from benchmarks.torture import damage
+from benchmarks.torture.commands import Result, in_parallel
+from benchmarks.torture.folders import TOYS, Workplace, pictures, tables
+
+_ONE = ["--plugin", "toys.py", "--threads", 1]
+_BENCH = ["bench", "small.toml", "--preset", "smoke", "--jobs", 1, *_ONE, "--out", "out"]
+_TRAIN = ["train", "by_heart", "--data", "digits", "--set", "batch_size=16", *_ONE]
+
+
+def _results(folder: str, case: Path, _result: Result) -> Any:
+    found = {name: sorted(rows.items()) for name, rows in tables(case / folder).items()}
+    return json.loads(json.dumps([found, pictures(case / folder)]))
+
+
+def _drawn(case: Path, _result: Result) -> Any:
+    return (case / "drawn.png").read_bytes().hex() if (case / "drawn.png").is_file() else ""
+
+
+def _printed(_case: Path, result: Result) -> Any:
+    return result.output
+
+
+COMMANDS: dict[str, tuple[list[object], Callable[[Path, Result], Any]]] = {
+    "report": (["report", "out"], partial(_results, "out")),
+    "compare": (["compare", "earlier", "out", "--out", "side"], partial(_results, "side")),
+    "bench": (_BENCH, partial(_results, "out")),
+    "train": ([*_TRAIN, "--steps", 20, "--out", "new"], partial(_results, "new")),
+    "extend": ([*_TRAIN, "--steps", 40, "--out", "out"], partial(_results, "out")),
+    "sample": (["sample", "out", "--plugin", "toys.py", "--num-samples", 4, "--out", "drawn.png"], _drawn),
+    "data": (["data", "mnist"], _printed),
+    "doctor": (["doctor"], _printed),
+    "list": (["list", "--plugin", "toys.py"], _printed),
+}
+"""Words of a command, and what is compared of what it leaves."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file: the folder that is copied, its files, the commands that read them, and changes of a field.
+
+    ``is_written_by_hand``: any other valid content is a user's own, so only what cannot be meant counts as damage.
+    """
+
+    base: str
+    files: str
+    commands: tuple[str, ...]
+    field: Callable[..., tuple[Any, str]] | None = None
+    is_written_by_hand: bool = False
+
+
+def _json(content: bytes, chance: random.Random, **how: bool) -> tuple[str, str]:
+    return damage.json_field(content.decode(), chance, **how)
+
+
+KINDS = {
+    "records": Kind("finished", "out/records/*.jsonl", ("report", "compare", "bench"), damage.record_field),
+    "packed records": Kind("packed", "out/records.csv.xz", ("report", "bench")),
+    "manifest": Kind("finished", "out/manifest.json", ("report", "compare", "bench"), _json),
+    "checkpoint": Kind(
+        "trained", "out/checkpoints/by_heart*.safetensors", ("sample", "extend"), damage.checkpoint_field
+    ),
+    "previous checkpoint": Kind("trained", "out/checkpoints/*.previous.*", ("extend",)),
+    "sample picture": Kind("finished", "out/records/*/*.png", ("report", "bench")),
+    "table": Kind("finished", "out/*.csv", ("compare", "report")),
+    "suite": Kind("finished", "small.toml", ("bench",), is_written_by_hand=True),
+    "plugin": Kind("finished", "toys.py", ("list", "bench"), is_written_by_hand=True),
+    "cached statistics": Kind("trained", "cache/features/*", ("train",)),
+    "unpacked data": Kind("mnist", "cache/data/MNIST/raw/*", ("data",)),
+    "packaged data": Kind("package", "package/gan_zoo/data/mnist/*.gz", ("data",)),
+    "extractor weights": Kind("package", "package/gan_zoo/metrics/weights/digits-cnn.safetensors", ("doctor", "train")),
+    "extractor card": Kind("package", "package/gan_zoo/metrics/weights/digits-cnn.json", ("doctor", "train"), _json),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One damaged file."""
+
+    place: Workplace
+    name: str
+    kind: str
+    seed: str
+
+
+def torture(place: Workplace, count: int, seed: int, processes: int) -> dict[str, Any]:
+    """Damage ``count`` files; returns counts and what failed."""
+    names = [[*KINDS][number % len(KINDS)] for number in range(count)]
+    cases = [Case(place, f"corruption{n}", name, f"{seed}/corruptions/{n}") for n, name in enumerate(names)]
+    for base in sorted({KINDS[name].base for name in names}):
+        _BASES[base](place)
+    kinds = [*dict.fromkeys(names)]
+    expected = dict(zip(kinds, in_parallel(partial(_undamaged, place), kinds, processes), strict=True))
+    found = in_parallel(lambda case: _damaged(case, expected[case.kind]), cases, processes)
+    failures = [failure for failures in found for failure in failures]
+    faults = [failure["fault"] for failure in failures]
+    return {
+        "corruptions": count,
+        "corruptions_by_kind": {name: names.count(name) for name in kinds},
+        "silently_used": faults.count("silently used"),
+        "tracebacks": faults.count("traceback"),
+        "hangs": faults.count("hang"),
+        "failures": [f"{failure['fault']}: {failure['how']}" for failure in failures],
+    }
+
+
+def _undamaged(place: Workplace, kind: str) -> list[Any]:
+    """What the commands of a kind leave in a copy that is not damaged."""
+    case = _copied(place, KINDS[kind].base, f"undamaged {kind}")
+    return [_outcome(place, case, name)[1] for name in KINDS[kind].commands]
+
+
+def _damaged(case: Case, expected: list[Any]) -> list[dict[str, str]]:
+    """Damage a file and run the commands that read it; the faults that this shows."""
+    kind, chance = KINDS[case.kind], random.Random(case.seed)
+    folder = _copied(case.place, kind.base, case.name)
+    path = chance.choice(sorted(file for file in folder.glob(kind.files) if file.is_file()))
+    how = _damage(path, kind, chance)
+    failures = []
+    for name, whole in zip(kind.commands, expected, strict=True):
+        result, outcome = _outcome(case.place, folder, name)
+        if fault := judged(result, outcome == whole, path):
+            last = result.output.strip().splitlines()[-1:]
+            words = " ".join(result.words)
+            failures.append({
+                "fault": fault,
+                "how": f"{case.kind} {path.relative_to(folder)}, {how}, seed {case.seed}: {words}: {last}",
+            })  # fmt: skip
+    if not failures:
+        shutil.rmtree(folder)
+    return failures
+
+
+def _damage(path: Path, kind: Kind, chance: random.Random) -> str:
+    """Damage a file; returns how."""
+    content = path.read_bytes()
+    if kind.field is not None and chance.random() < 0.5:
+        changed, how = kind.field(content, chance, other_type=True)
+        path.write_bytes(changed.encode() if isinstance(changed, str) else changed)
+        return how
+    how = chance.choice(["zeroed block", "emptied", "foreign"] if kind.is_written_by_hand else [*damage.BYTES])
+    path.write_bytes(damage.BYTES[how](content, chance))
+    return how
+
+
+def judged(result: Result, is_same: bool, path: Path) -> str:
+    """The fault of a command that has read a damaged file; empty if there is none."""
+    if result.fault:
+        return result.fault
+    named = path.name in result.output or f"{path.parent} are damaged" in result.output
+    if result.status == 0:
+        return "" if is_same or named else "silently used"
+    return "" if named and result.errors else "unclear"
+
+
+def _outcome(place: Workplace, case: Path, name: str) -> tuple[Result, Any]:
+    words, read = COMMANDS[name]
+    environment = {"GAN_ZOO_CACHE": str(case / "cache")}
+    if whole := (case / "package").is_dir():
+        environment["PYTHONPATH"] = str(case / "package")
+    (case / "log").unlink(missing_ok=True)
+    result = place.run(words, case, environment=environment, whole=whole)
+    return result, read(case, result)
+
+
+def _copied(place: Workplace, base: str, name: str) -> Path:
+    folder = place.folder / name
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(place.folder / base, folder)
+    return folder
+
+
+def _made(place: Workplace, name: str, *commands: list[object]) -> Path:
+    """A folder with the suite and the plugin, in which commands were run."""
+    folder = place.new(name)
+    shutil.copy(TOYS, folder / "toys.py")
+    shutil.copy(place.suite("small", images=320), folder / "small.toml")
+    for words in commands:
+        result = place.run(words, folder, environment={"GAN_ZOO_CACHE": str(folder / "cache")})
+        if result.status != 0:
+            raise RuntimeError(f"{words} failed: {result.output}")
+    return folder
+
+
+def _finished(place: Workplace, name: str = "finished") -> Path:
+    folder = _made(place, name, _BENCH)
+    shutil.copytree(folder / "out", folder / "earlier", ignore=shutil.ignore_patterns("checkpoints", "figures"))
+    return folder
+
+
+def _packed(place: Workplace) -> None:
+    from gan_zoo.bench.records import pack
+
+    pack(_finished(place, "packed") / "out")
+
+
+def _package(place: Workplace) -> None:
+    shutil.copytree(ROOT / "gan_zoo", _made(place, "package") / "package" / "gan_zoo")
+
+
+_BASES: dict[str, Callable[[Workplace], object]] = {
+    "finished": _finished,
+    "packed": _packed,
+    "trained": lambda place: _made(place, "trained", [*_TRAIN, "--steps", 20, "--out", "out"]),
+    "mnist": lambda place: _made(place, "mnist", ["data", "mnist"]),
+    "package": _package,
+}

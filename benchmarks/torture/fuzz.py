@@ -1,0 +1,301 @@
+"""Odd inputs of every kind: whatever a command reads, it ends with a documented status, no traceback and no hang.
+
+Commands that would train write to a folder that cannot be made, so that valid inputs end as soon as they are read.
+"""
+
+import io
+import os
+import random
+import re
+import shutil
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.common import ROOT
+from benchmarks.torture import damage
+from benchmarks.torture.commands import in_parallel
+from benchmarks.torture.folders import TOYS, Workplace, bench_words, files, train_words
+from benchmarks.torture.plugins import odd_plugin
+
+TIMEOUT = 120.0
+OUTSIDE = Path(damage.OUTSIDE)
+Words = list[object]
+_NOWHERE = ["--out", "file/below"]
+"""A folder that nobody can make: it lies below a file."""
+_ODD_WORDS = (
+    *("", "-", "--", ".", "..", "file", "file/below", "missing", "a b", "ü", "\udcff", "\x1b[31mred", "x" * 5000, "~"),
+    *(
+        "0",
+        "-1",
+        "1",
+        "0.5",
+        "nan",
+        "inf",
+        "1e999",
+        "9" * 5000,
+        "1e-320",
+        "0,1",
+        "0,0",
+        ",",
+        "[1",
+        "{}",
+        "true",
+        "null",
+    ),
+    *(
+        "gan",
+        "cgan,gan",
+        "dcgan",
+        "wgan_gp",
+        "digits",
+        "ring8",
+        "folder:",
+        "folder:.",
+        "folder:file",
+        "http://x",
+        "smoke",
+    ),
+    *(
+        "cpu",
+        "cuda:99",
+        "fp32",
+        "bf16",
+        "lr=1e-3",
+        "batch_size=0",
+        "width=[[",
+        "lr=NaN",
+        "x",
+        "=",
+        "=1",
+        "*",
+        "[",
+        "\\",
+    ),
+)
+_SLOW = ("--help", "-h", "--version")
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "ICO", "TGA", "PCX", "EPS")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One input: its kind and the seed by which it is drawn."""
+
+    place: Workplace
+    number: int
+    kind: str
+    seed: str
+
+
+def torture(place: Workplace, count: int, seed: int, processes: int) -> dict[str, Any]:
+    """Run commands on ``count`` odd inputs; returns counts and what failed."""
+    _prepare(place)
+    names = [name for name, (share, _) in KINDS.items() for _ in range(max(1, round(share * count)))][:count]
+    names += ["arguments"] * (count - len(names))
+    cases = [Case(place, n, name, f"{seed}/fuzz/{name}/{n}") for n, name in enumerate(names)]
+    random.Random(seed).shuffle(cases)
+    failures = [failure for failure in in_parallel(_fuzzed, cases, processes) if failure]
+    faults = [failure["fault"] for failure in failures]
+    return {
+        "fuzzed": len(cases),
+        "fuzzed_by_kind": {name: names.count(name) for name in KINDS},
+        "tracebacks": faults.count("traceback"),
+        "hangs": faults.count("hang"),
+        "written_outside": faults.count("written outside"),
+        "failures": [f"{failure['fault']}: {failure['how']}" for failure in failures],
+    }
+
+
+def _prepare(place: Workplace) -> None:
+    place.unbroken("fuzz-bench", bench_words(place.suite("small", images=320)))
+    place.unbroken("fuzz-train", train_words(20))
+
+
+def _fuzzed(case: Case) -> dict[str, str] | None:
+    """Run a command on one input; the fault that this shows."""
+    base = case.place.new(f"fuzz{case.number}")
+    folder = base / "a" / "b" / "c"
+    folder.mkdir(parents=True)
+    (folder / "file").write_text("text")
+    words, how = KINDS[case.kind][1](random.Random(case.seed), folder, case.place)
+    before = files(base)
+    result = case.place.run(words, folder, timeout=TIMEOUT)
+    fault = result.fault
+    escaped = [path for path in files(base) - before if not Path(path).is_relative_to(folder)]
+    if case.kind != "arguments" and (escaped or OUTSIDE.exists()):
+        fault = fault or "written outside"
+        OUTSIDE.unlink(missing_ok=True)
+    if not fault:
+        shutil.rmtree(base)
+        return None
+    last = result.output.strip().splitlines()[-1:]
+    shown = " ".join(word[:60] for word in result.words).encode(errors="backslashreplace").decode()
+    return {"fault": fault, "how": f"{how}, seed {case.seed}: {shown}: {last} (in {base})"}
+
+
+def _arguments(chance: random.Random, _folder: Path, _place: Workplace) -> tuple[Words, str]:
+    command, options = chance.choice([*_options().items()])
+    words = [command] * (chance.random() < 0.98) + [chance.choice(_ODD_WORDS) for _ in range(chance.randrange(3))]
+    if command in ("show", "check", "train", "bench", "search") and chance.random() < 0.5:
+        words[1:] = [chance.choice(["gan", "digits", "by_heart", "mnist"])]
+    for _ in range(chance.randrange(5)):
+        option = chance.choice(options or ["--zzz"])
+        words += [option, chance.choice(_ODD_WORDS)] if chance.random() < 0.9 else [option]
+    words = [word for word in words if word != "mnist" or command != "data"]
+    if command == "train":
+        words += ["--data", "digits"] * (chance.random() < 0.8)
+    if command in ("train", "bench", "search"):
+        words += _NOWHERE
+    return [*words], "arguments"
+
+
+_known: dict[str, list[str]] = {}
+
+
+def _options() -> dict[str, list[str]]:
+    """The options of every command, from the command line's own description."""
+    if not _known:
+        from typer.main import get_command
+
+        from gan_zoo.cli.app import app
+
+        for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+            _known[name] = [option for parameter in command.params for option in parameter.opts if option[:1] == "-"]
+    return _known
+
+
+def _suite(chance: random.Random, folder: Path, _place: Workplace) -> tuple[Words, str]:
+    source = chance.choice(sorted((ROOT / "gan_zoo" / "suites").glob("*.toml")))
+    text = re.sub(r'^data = "[a-z_]*mnist"', 'data = "digits"', source.read_text(), flags=re.MULTILINE)
+    if chance.random() < 0.6:
+        text, how = damage.toml_value(text, chance)
+        content = text.encode(errors="surrogateescape")
+    else:
+        how = chance.choice([*damage.BYTES])
+        content = damage.BYTES[how](text.encode(), chance)
+    (folder / "suite.toml").write_bytes(content)
+    preset = chance.choice(["smoke", "quick", "auto"])
+    return ["bench", "suite.toml", "--preset", preset, *_NOWHERE], f"suite {source.name}, {how}"
+
+
+def _of_folder(chance: random.Random, folder: Path, place: Workplace) -> Words:
+    """A copy of a finished folder without its large files, and a command that reads it."""
+    left_out = shutil.ignore_patterns("checkpoints", "figures", "samples", "report.*")
+    shutil.copytree(place.folder / "fuzz-bench" / "out", folder / "out", ignore=left_out)
+    if chance.random() < 0.06:  # Figures take seconds.
+        return ["report", "out"]
+    other = place.folder / "fuzz-bench" / "out"
+    return ["compare", *chance.sample([other, Path("out")], 2), "--out", "out"]
+
+
+def _records(chance: random.Random, folder: Path, place: Workplace) -> tuple[Words, str]:
+    words = _of_folder(chance, folder, place)
+    path = chance.choice(sorted((folder / "out" / "records").glob("*.jsonl")))
+    content, how = damage.record_field(path.read_bytes(), chance)
+    if chance.random() < 0.2:
+        how = chance.choice([*damage.BYTES])
+        content = damage.BYTES[how](content, chance)
+    path.write_bytes(content)
+    return words, f"records {path.name}, {how}"
+
+
+def _manifest(chance: random.Random, folder: Path, place: Workplace) -> tuple[Words, str]:
+    words, path = _of_folder(chance, folder, place), folder / "out" / "manifest.json"
+    text, how = damage.json_field(path.read_text(), chance)
+    content = text.encode()
+    if chance.random() < 0.2:
+        how = chance.choice([*damage.BYTES])
+        content = damage.BYTES[how](path.read_bytes(), chance)
+    path.write_bytes(content)
+    return words, f"manifest, {how}"
+
+
+def _checkpoint(chance: random.Random, folder: Path, place: Workplace) -> tuple[Words, str]:
+    path = next(path for path in (place.folder / "fuzz-train/out/checkpoints").iterdir() if "previous" not in path.name)
+    content = path.read_bytes()
+    if chance.random() < 0.6:
+        content, how = damage.checkpoint_field(content, chance)
+    else:
+        how = chance.choice([*damage.BYTES])
+        # Most of what can go wrong is in the header.
+        size = chance.choice([16, 2000, len(content)])
+        content = damage.BYTES[how](content[:size], chance) + content[size:]
+    (folder / "c.safetensors").write_bytes(content)
+    words = ["sample", "c.safetensors", "--plugin", TOYS, "--num-samples", 2, "--out", "drawn.png"]
+    return words, f"checkpoint, {how}"
+
+
+def _idx(chance: random.Random, folder: Path, _place: Workplace) -> tuple[Words, str]:
+    raw = folder / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for split in ("train", "t10k"):
+        images = struct.pack(">4I", 0x803, 20, 28, 28) + bytes(20 * 784)
+        (raw / f"{split}-images-idx3-ubyte").write_bytes(images)
+        (raw / f"{split}-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, 20) + bytes(range(10)) * 2)
+    path, how = chance.choice(sorted(raw.iterdir())), chance.choice([*damage.BYTES, "odd size", "many dimensions"])
+    content, start = path.read_bytes(), chance.choice([4, 16, 10**6])
+    if how == "odd size":
+        content = content[:4] + struct.pack(">I", chance.choice([0, 1, 2**31, 2**32 - 1])) + content[8:]
+    elif how == "many dimensions":
+        content = content[:3] + bytes([chance.randrange(256)]) + content[4:]
+    else:
+        content = damage.BYTES[how](content[:start], chance) + content[start:]
+    path.write_bytes(content)
+    return ["data", "fashion_mnist", "--data-root", "."], f"IDX {path.name}, {how}"
+
+
+def _images(chance: random.Random, folder: Path, _place: Workplace) -> tuple[Words, str]:
+    pixels, done = np.random.default_rng(0).integers(0, 256, (12, 10, 3), np.uint8), []
+    for name in ("x", "y"):
+        (folder / "set" / name).mkdir(parents=True)
+        for number in range(2):
+            Image.fromarray(pixels).save(folder / "set" / name / f"{number}.png")
+    for number in range(chance.randrange(1, 4)):
+        kind = chance.choice([*_FORMATS, "named pipe", "broken link", "folder", "huge header"])
+        path, how = folder / "set" / "x" / f"odd{number}.{kind.lower() if kind in _FORMATS else 'png'}", ""
+        if kind == "named pipe":
+            os.mkfifo(path)
+        elif kind == "broken link":
+            path.symlink_to("missing")
+        elif kind == "folder":
+            path.mkdir()
+        elif kind == "huge header":
+            size = chance.choice([20_000, 2**31 - 1])
+            path.write_bytes(f"P6 {size} {size} 255\n".encode() + bytes(99))
+        else:
+            file = io.BytesIO()
+            Image.fromarray(pixels).save(file, kind)
+            how = chance.choice([*damage.BYTES])
+            path.write_bytes(damage.BYTES[how](file.getvalue(), chance))
+        done.append(f"{kind} {how}")
+    return ["data", f"folder:{chance.choice(['set', 'set/x'])}"], f"images: {', '.join(done)}"
+
+
+def _plugin(chance: random.Random, folder: Path, _place: Workplace) -> tuple[Words, str]:
+    content, how = odd_plugin(chance)
+    if chance.random() < 0.3:
+        how = chance.choice([*damage.BYTES])
+        content = damage.BYTES[how](TOYS.read_bytes(), chance)
+    (folder / "odd.py").write_bytes(content)
+    name = chance.choice(["odd", "by_heart", "gan"])
+    words = chance.choice([["list"], ["list", "--long"], ["list", "--json"], ["show", name], ["check", name],
+                           ["train", name, "--data", "digits", "--steps", 1, *_NOWHERE]])  # fmt: skip
+    return [*words, "--plugin", "odd.py"], f"plugin, {how}"
+
+
+KINDS: dict[str, tuple[float, Callable[[random.Random, Path, Workplace], tuple[Words, str]]]] = {
+    "suites": (0.2, _suite),
+    "IDX files": (0.08, _idx),
+    "images": (0.08, _images),
+    "checkpoints": (0.1, _checkpoint),
+    "records": (0.1, _records),
+    "manifests": (0.1, _manifest),
+    "plugins": (0.08, _plugin),
+    "arguments": (0.26, _arguments),
+}
+"""The share of each kind of input, and the function that writes one and returns the command that reads it."""

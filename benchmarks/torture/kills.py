@@ -1,0 +1,169 @@
+"""SIGKILL at random instants of `bench` and `train`, again and again: what is left in the end is what one run leaves."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.torture.commands import Command, in_parallel, kill
+from benchmarks.torture.folders import (
+    TIMEOUT,
+    Workplace,
+    bench_words,
+    counted,
+    different,
+    durable,
+    lost,
+    train_words,
+)
+
+STAGES = {
+    "start": "",
+    "training": "records/*.jsonl",
+    "evaluation": "records/*/*.png",
+    "checkpoint": "checkpoints/*",
+    "tables": "*.csv",
+    "report": "figures/*",
+}
+"""Where a change of files shows that a command has come to a stage."""
+COMMANDS = ("bench, 1 job", "bench, 2 jobs", "train")
+LENGTH = 10
+"""Kills of a chain, which share an unbroken command and its folders."""
+WHOLE_SHARE = 0.25
+"""Share of the kills that are of commands with an interpreter of their own."""
+_VICTIMS = ("group", "worker", "parent")
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Kills one after another of one command."""
+
+    place: Workplace
+    name: str
+    command: str
+    count: int
+    whole: bool
+    seed: str
+
+
+def torture(place: Workplace, count: int, seed: int, processes: int) -> dict[str, Any]:
+    """Kill commands ``count`` times; returns counts and what failed."""
+    chains = _chains(place, count, seed)
+    spans = {name: _measured_span(place, name) for name in sorted({chain.command for chain in chains})}
+    results = in_parallel(lambda chain: _killed(chain, spans[chain.command]), chains, processes)
+    stages = [stage for result in results for stage in result["stages"]]
+    return {
+        "kills": len(stages),
+        "kills_of_whole_commands": sum(len(r["stages"]) for r, c in zip(results, chains, strict=True) if c.whole),
+        "kills_by_stage": {stage: stages.count(stage) for stage in sorted(set(stages))},
+        "lost": sum(result["lost"] for result in results),
+        "doubled": sum(result["doubled"] for result in results),
+        "tables_identical": not any(result["different"] for result in results),
+        "failures": [failure for result in results for failure in result["failures"]],
+    }
+
+
+def _chains(place: Workplace, count: int, seed: int) -> list[Chain]:
+    whole = round(count * WHOLE_SHARE)
+    sizes = [(min(LENGTH, total - first), kind) for total, kind in ((whole, True), (count - whole, False))
+             for first in range(0, total, LENGTH)]  # fmt: skip
+    names = [COMMANDS[number % len(COMMANDS)] for number in range(len(sizes))]
+    return [
+        Chain(place, f"kills{number}", name, size, is_whole, f"{seed}/kills/{number}")
+        for number, (name, (size, is_whole)) in enumerate(zip(names, sizes, strict=True))
+    ]
+
+
+def _words(place: Workplace, command: str) -> list[object]:
+    if command == "train":
+        words = train_words(600)
+    else:
+        words = bench_words(place.suite("long", images=8_000, seeds=2), jobs=2 if "2 jobs" in command else 1)
+    return [*words, "--checkpoint-every", 0.5]
+
+
+def _unbroken(place: Workplace, command: str) -> Path:
+    return place.unbroken(f"unbroken {command}", _words(place, command))
+
+
+def _measured_span(place: Workplace, command: str) -> float:
+    """Seconds that an unbroken command takes."""
+    began = time.monotonic()
+    _unbroken(place, command)
+    return time.monotonic() - began
+
+
+def _killed(chain: Chain, span: float) -> dict[str, Any]:
+    """Run the command of a chain, with a kill each time, until all kills are done and the folder is finished."""
+    chance, base = random.Random(chain.seed), chain.place.new(chain.name)
+    found: dict[str, Any] = {"stages": [], "lost": 0, "doubled": 0, "different": [], "failures": []}
+    unbroken, number, finished = _unbroken(chain.place, chain.command), 0, True
+    while len(found["stages"]) < chain.count or not finished:
+        number += finished
+        out, log = base / f"out{number}", base / f"log{number}"
+        before = durable(out)
+        command = Command([*_words(chain.place, chain.command), "--out", out], log, chain.place.environment,
+                          whole=chain.whole)  # fmt: skip
+        stage = "" if len(found["stages"]) == chain.count else chance.choice([*STAGES])
+        killed = bool(stage) and _strike(command, out, stage, chance, span)
+        result = command.wait(TIMEOUT)
+        found["stages"] += [stage] * killed
+        found["lost"] += (gone := lost(before, durable(out)))
+        finished = result.status == 0
+        failed = [f"{gone} durable rows or runs are lost"] * bool(gone) + [result.fault] * bool(
+            result.fault and not (killed and result.status == -9)
+        )
+        if not finished and not killed:
+            failed.append(f"exit status {result.status}")
+            finished = True
+        elif finished:
+            failed += _compared(out, unbroken, found)
+        found["failures"] += [
+            f"{chain.command}, seed {chain.seed}, kill {len(found['stages'])} ({stage}): {what}; {result.output[-500:]}"
+            for what in failed
+        ]
+    return found
+
+
+def _compared(out: Path, unbroken: Path, found: dict[str, Any]) -> list[str]:
+    missing, doubled = counted(out, unbroken)
+    names = different(out, unbroken)
+    found["lost"] += missing
+    found["doubled"] += doubled
+    found["different"] += names
+    return [f"differs from an unbroken folder: {', '.join(names[:5])}"] * bool(names)
+
+
+def _strike(command: Command, out: Path, stage: str, chance: random.Random, span: float) -> bool:
+    """Kill a part of the command at a random instant after it has come to a stage; whether it was still running."""
+    before = _signature(out, stage)
+    _until(command, lambda: stage == "start" or _signature(out, stage) != before)
+    share = 1.0 if stage == "start" else 0.25 if stage == "training" else 0.05
+    instant = time.monotonic() + chance.random() * share * span
+    _until(command, lambda: time.monotonic() >= instant)
+    victim = chance.choice(_VICTIMS)
+    if command.status() is not None:
+        return False
+    if victim != "worker":
+        return kill(command.pid, group=victim == "group")
+    workers: list[int] = []
+    _until(command, lambda: bool(workers.extend(command.workers()) or workers))
+    return bool(workers) and kill(chance.choice(workers))
+
+
+def _signature(out: Path, stage: str) -> set[tuple[str, int]]:
+    """The files that show a stage, with the times of their last change."""
+    found = set()
+    for path in out.glob(STAGES[stage]) if STAGES[stage] and out.is_dir() else ():
+        try:
+            found.add((path.name, path.stat().st_mtime_ns))
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def _until(command: Command, holds: Callable[[], bool]) -> None:
+    while command.status() is None and not holds():
+        time.sleep(0.002)
