@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import pkgutil
+import re
 import resource
 import shutil
 import signal
@@ -53,6 +54,14 @@ class Result:
             return "hang"
         known = self.status in STATUSES or (self.status == 1 and "--fail-on-regression" in self.words)
         return "" if known and TRACEBACK not in self.output else "traceback"
+
+    @property
+    def summary(self) -> str:
+        """The last line of the output, and the last line of gan_zoo in a traceback."""
+        last = self.output.strip().splitlines()[-1:]
+        frames = re.findall(r'File "[^"]*/(gan_zoo/[^"]+)", line (\d+)', self.output)
+        words = " ".join(word[:80] for word in self.words).encode(errors="backslashreplace").decode()
+        return f"{words}: {''.join(last)[:200]}" + (f" ({':'.join(frames[-1])})" if frames else "")
 
     @property
     def errors(self) -> list[str]:

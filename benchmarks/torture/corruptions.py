@@ -135,12 +135,8 @@ def _damaged(case: Case, expected: list[Any]) -> list[dict[str, str]]:
     for name, whole in zip(kind.commands, expected, strict=True):
         result, outcome = _outcome(case.place, folder, name)
         if fault := judged(result, outcome == whole, path):
-            last = result.output.strip().splitlines()[-1:]
-            words = " ".join(result.words)
-            failures.append({
-                "fault": fault,
-                "how": f"{case.kind} {path.relative_to(folder)}, {how}, seed {case.seed}: {words}: {last}",
-            })  # fmt: skip
+            where = f"{case.kind} {path.relative_to(folder)}, {how}, seed {case.seed}"
+            failures.append({"fault": fault, "how": f"{where}: {result.summary}"})
     if not failures:
         shutil.rmtree(folder)
     return failures
@@ -153,8 +149,8 @@ def _damage(path: Path, kind: Kind, chance: random.Random) -> str:
         changed, how = kind.field(content, chance, other_type=True)
         path.write_bytes(changed.encode() if isinstance(changed, str) else changed)
         return how
-    how = chance.choice(["zeroed block", "emptied", "foreign"] if kind.is_written_by_hand else [*damage.BYTES])
-    path.write_bytes(damage.BYTES[how](content, chance))
+    changed, how = damage.changed_bytes(content, chance, invalid=kind.is_written_by_hand)
+    path.write_bytes(changed)
     return how
 
 

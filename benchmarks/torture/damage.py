@@ -5,7 +5,6 @@ import json
 import random
 import re
 import struct
-from collections.abc import Callable
 from typing import Any
 
 OUTSIDE = "/tmp/gan-zoo-torture-outside"
@@ -34,47 +33,27 @@ ODD = {
 """Values in place of a field's own, as JSON."""
 MISSING = "missing"
 _BLOCK = 64
+_FOREIGN = (b"\x89PNG\r\n\x1a\n" + bytes(200), b'{"a": [1, 2]}\n', b"PK\x03\x04" + bytes(99), b"\xff" * 99)
 
 
-def truncated(content: bytes, chance: random.Random) -> bytes:
-    return content[: chance.randrange(len(content))]
+def changed_bytes(content: bytes, chance: random.Random, *, invalid: bool = False) -> tuple[bytes, str]:
+    """Content that is cut, flipped, zeroed, emptied or another's, and what was done.
 
-
-def flipped_bit(content: bytes, chance: random.Random) -> bytes:
-    changed = bytearray(content)
-    changed[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
-    return bytes(changed)
-
-
-def zeroed_block(content: bytes, chance: random.Random) -> bytes:
-    start = chance.randrange(len(content))
-    size = min(_BLOCK, len(content) - start)
-    return content[:start] + bytes(size) + content[start + size :]
-
-
-def emptied(_content: bytes, _chance: random.Random) -> bytes:
-    return b""
-
-
-def foreign(_content: bytes, chance: random.Random) -> bytes:
-    return chance.choice(
-        [b"\x89PNG\r\n\x1a\n" + bytes(200), b'{"a": [1, 2]}\n', b"PK\x03\x04" + bytes(99), b"\xff" * 99]
-    )
-
-
-def inserted_noise(content: bytes, chance: random.Random) -> bytes:
-    start = chance.randrange(len(content) + 1)
-    return content[:start] + chance.randbytes(chance.choice([1, 8, 300])) + content[start:]
-
-
-BYTES: dict[str, Callable[[bytes, random.Random], bytes]] = {
-    "truncated": truncated,
-    "flipped bit": flipped_bit,
-    "zeroed block": zeroed_block,
-    "emptied": emptied,
-    "foreign": foreign,
-    "inserted noise": inserted_noise,
-}
+    With ``invalid`` it is neither cut nor flipped: what is left of a text may be meant.
+    """
+    start = chance.randrange(max(1, len(content)))
+    how = chance.choice(["zeroed block", "emptied", "foreign"] + ["truncated", "flipped bit", "noise"] * (not invalid))
+    if how == "truncated":
+        return content[:start], how
+    if how == "flipped bit":
+        flipped = bytes([content[start] ^ 1 << chance.randrange(8)]) if content else b""
+        return content[:start] + flipped + content[start + 1 :], how
+    if how == "zeroed block":
+        size = min(_BLOCK, len(content) - start)
+        return content[:start] + bytes(size) + content[start + size :], how
+    if how == "noise":
+        return content[:start] + chance.randbytes(chance.choice([1, 8, 300])) + content[start:], how
+    return b"" if how == "emptied" else chance.choice(_FOREIGN), how
 
 
 def json_field(text: str, chance: random.Random, *, other_type: bool = False) -> tuple[str, str]:

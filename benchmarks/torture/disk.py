@@ -93,7 +93,7 @@ def _filled(case: Case) -> dict[str, Any]:
         found["sites"] = sorted({_site(line, out) for line in full.errors if str(disk) in line})
         again = case.place.run(words, base)
         if again.status != 0 or again.fault:
-            problems.append(f"does not resume: {again.output[-300:]}")
+            problems.append(f"does not resume: {again.summary}")
         else:
             found["lost"] += counted(out, whole)[0]
             problems += [f"differs from an unbroken folder: {name}" for name in different(out, whole)[:3]]
@@ -103,9 +103,9 @@ def _filled(case: Case) -> dict[str, Any]:
 
 def _problems(result: Result, disk: Path) -> list[str]:
     if result.fault:
-        return [f"{result.fault}: {result.output[-300:]}"]
+        return [f"{result.fault}: {result.summary}"]
     if result.status == 2 and not (len(result.errors) == 1 and str(disk) in result.errors[0]):
-        return [f"not one line with the path: {result.output[-300:]}"]
+        return [f"not one line with the path: {result.summary}"]
     return [] if result.status in (0, 2) else [f"exit status {result.status}"]
 
 

@@ -9,8 +9,9 @@ import random
 import re
 import shutil
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,57 +29,57 @@ OUTSIDE = Path(damage.OUTSIDE)
 Words = list[object]
 _NOWHERE = ["--out", "file/below"]
 """A folder that nobody can make: it lies below a file."""
-_ODD_WORDS = (
-    *("", "-", "--", ".", "..", "file", "file/below", "missing", "a b", "ü", "\udcff", "\x1b[31mred", "x" * 5000, "~"),
-    *(
-        "0",
-        "-1",
-        "1",
-        "0.5",
-        "nan",
-        "inf",
-        "1e999",
-        "9" * 5000,
-        "1e-320",
-        "0,1",
-        "0,0",
-        ",",
-        "[1",
-        "{}",
-        "true",
-        "null",
-    ),
-    *(
-        "gan",
-        "cgan,gan",
-        "dcgan",
-        "wgan_gp",
-        "digits",
-        "ring8",
-        "folder:",
-        "folder:.",
-        "folder:file",
-        "http://x",
-        "smoke",
-    ),
-    *(
-        "cpu",
-        "cuda:99",
-        "fp32",
-        "bf16",
-        "lr=1e-3",
-        "batch_size=0",
-        "width=[[",
-        "lr=NaN",
-        "x",
-        "=",
-        "=1",
-        "*",
-        "[",
-        "\\",
-    ),
-)
-_SLOW = ("--help", "-h", "--version")
+_ODD_WORDS = [
+    "-",
+    "--",
+    ".",
+    "..",
+    "file",
+    "file/below",
+    "missing",
+    "ü",
+    "~",
+    "0",
+    "-1",
+    "1",
+    "0.5",
+    "nan",
+    "inf",
+    "1e999",
+    "1e-320",
+    "0,1",
+    "0,0",
+    ",",
+    "[1",
+    "{}",
+    "true",
+    "null",
+    "gan",
+    "cgan,gan",
+    "dcgan",
+    "digits",
+    "ring8",
+    "mnist",
+    "folder:",
+    "folder:.",
+    "folder:file",
+    "http://x",
+    "smoke",
+    "cpu",
+    "cuda:99",
+    "fp32",
+    "bf16",
+    "lr=1e-3",
+    "batch_size=0",
+    "width=[[",
+    "lr=NaN",
+    "=",
+    "=1",
+    "*",
+    "[",
+    "\\",
+    "by_heart",
+] + ["", "a b", "\udcff", "\x1b[31mred", "x" * 5000, "9" * 5000]
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "ICO", "TGA", "PCX", "EPS")
 
 
@@ -133,9 +134,7 @@ def _fuzzed(case: Case) -> dict[str, str] | None:
     if not fault:
         shutil.rmtree(base)
         return None
-    last = result.output.strip().splitlines()[-1:]
-    shown = " ".join(word[:60] for word in result.words).encode(errors="backslashreplace").decode()
-    return {"fault": fault, "how": f"{how}, seed {case.seed}: {shown}: {last} (in {base})"}
+    return {"fault": fault, "how": f"{how}, seed {case.seed}: {result.summary} (in {base})"}
 
 
 def _arguments(chance: random.Random, _folder: Path, _place: Workplace) -> tuple[Words, str]:
@@ -174,45 +173,33 @@ def _suite(chance: random.Random, folder: Path, _place: Workplace) -> tuple[Word
     text = re.sub(r'^data = "[a-z_]*mnist"', 'data = "digits"', source.read_text(), flags=re.MULTILINE)
     if chance.random() < 0.6:
         text, how = damage.toml_value(text, chance)
-        content = text.encode(errors="surrogateescape")
+        content = text.encode()
     else:
-        how = chance.choice([*damage.BYTES])
-        content = damage.BYTES[how](text.encode(), chance)
+        content, how = damage.changed_bytes(text.encode(), chance)
     (folder / "suite.toml").write_bytes(content)
     preset = chance.choice(["smoke", "quick", "auto"])
     return ["bench", "suite.toml", "--preset", preset, *_NOWHERE], f"suite {source.name}, {how}"
 
 
-def _of_folder(chance: random.Random, folder: Path, place: Workplace) -> Words:
-    """A copy of a finished folder without its large files, and a command that reads it."""
-    left_out = shutil.ignore_patterns("checkpoints", "figures", "samples", "report.*")
-    shutil.copytree(place.folder / "fuzz-bench" / "out", folder / "out", ignore=left_out)
-    if chance.random() < 0.06:  # Figures take seconds.
-        return ["report", "out"]
+def _results(files: str, chance: random.Random, folder: Path, place: Workplace) -> tuple[Words, str]:
+    """A copy of a finished folder without its large files, one of them changed."""
     other = place.folder / "fuzz-bench" / "out"
-    return ["compare", *chance.sample([other, Path("out")], 2), "--out", "out"]
-
-
-def _records(chance: random.Random, folder: Path, place: Workplace) -> tuple[Words, str]:
-    words = _of_folder(chance, folder, place)
-    path = chance.choice(sorted((folder / "out" / "records").glob("*.jsonl")))
-    content, how = damage.record_field(path.read_bytes(), chance)
+    left_out = shutil.ignore_patterns("checkpoints", "figures", "samples", "report.*")
+    shutil.copytree(other, folder / "out", ignore=left_out)
+    path = chance.choice(sorted((folder / "out").glob(files)))
+    content = path.read_bytes()
     if chance.random() < 0.2:
-        how = chance.choice([*damage.BYTES])
-        content = damage.BYTES[how](content, chance)
+        content, how = damage.changed_bytes(content, chance)
+    elif path.suffix == ".jsonl":
+        content, how = damage.record_field(content, chance)
+    else:
+        text, how = damage.json_field(content.decode(), chance)
+        content = text.encode()
     path.write_bytes(content)
-    return words, f"records {path.name}, {how}"
-
-
-def _manifest(chance: random.Random, folder: Path, place: Workplace) -> tuple[Words, str]:
-    words, path = _of_folder(chance, folder, place), folder / "out" / "manifest.json"
-    text, how = damage.json_field(path.read_text(), chance)
-    content = text.encode()
-    if chance.random() < 0.2:
-        how = chance.choice([*damage.BYTES])
-        content = damage.BYTES[how](path.read_bytes(), chance)
-    path.write_bytes(content)
-    return words, f"manifest, {how}"
+    # Figures take seconds.
+    is_report = chance.random() < 0.06
+    words: Words = ["report"] if is_report else ["compare", "--out", "out", other]
+    return [*words, "out"], f"{path.name}, {how}"
 
 
 def _checkpoint(chance: random.Random, folder: Path, place: Workplace) -> tuple[Words, str]:
@@ -221,13 +208,17 @@ def _checkpoint(chance: random.Random, folder: Path, place: Workplace) -> tuple[
     if chance.random() < 0.6:
         content, how = damage.checkpoint_field(content, chance)
     else:
-        how = chance.choice([*damage.BYTES])
-        # Most of what can go wrong is in the header.
-        size = chance.choice([16, 2000, len(content)])
-        content = damage.BYTES[how](content[:size], chance) + content[size:]
+        content, how = _changed_start(content, (16, 2000, len(content)), chance)
     (folder / "c.safetensors").write_bytes(content)
     words = ["sample", "c.safetensors", "--plugin", TOYS, "--num-samples", 2, "--out", "drawn.png"]
     return words, f"checkpoint, {how}"
+
+
+def _changed_start(content: bytes, sizes: Sequence[int], chance: random.Random) -> tuple[bytes, str]:
+    """Most of what can go wrong is in the header."""
+    size = chance.choice(sizes)
+    start, how = damage.changed_bytes(content[:size], chance)
+    return start + content[size:], f"{how} in the first {size} bytes"
 
 
 def _idx(chance: random.Random, folder: Path, _place: Workplace) -> tuple[Words, str]:
@@ -237,14 +228,13 @@ def _idx(chance: random.Random, folder: Path, _place: Workplace) -> tuple[Words,
         images = struct.pack(">4I", 0x803, 20, 28, 28) + bytes(20 * 784)
         (raw / f"{split}-images-idx3-ubyte").write_bytes(images)
         (raw / f"{split}-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, 20) + bytes(range(10)) * 2)
-    path, how = chance.choice(sorted(raw.iterdir())), chance.choice([*damage.BYTES, "odd size", "many dimensions"])
-    content, start = path.read_bytes(), chance.choice([4, 16, 10**6])
-    if how == "odd size":
+    path = chance.choice(sorted(raw.iterdir()))
+    content = path.read_bytes()
+    if chance.random() < 0.3:
+        how = "odd size"
         content = content[:4] + struct.pack(">I", chance.choice([0, 1, 2**31, 2**32 - 1])) + content[8:]
-    elif how == "many dimensions":
-        content = content[:3] + bytes([chance.randrange(256)]) + content[4:]
     else:
-        content = damage.BYTES[how](content[:start], chance) + content[start:]
+        content, how = _changed_start(content, (4, 16, len(content)), chance)
     path.write_bytes(content)
     return ["data", "fashion_mnist", "--data-root", "."], f"IDX {path.name}, {how}"
 
@@ -270,8 +260,8 @@ def _images(chance: random.Random, folder: Path, _place: Workplace) -> tuple[Wor
         else:
             file = io.BytesIO()
             Image.fromarray(pixels).save(file, kind)
-            how = chance.choice([*damage.BYTES])
-            path.write_bytes(damage.BYTES[how](file.getvalue(), chance))
+            content, how = damage.changed_bytes(file.getvalue(), chance)
+            path.write_bytes(content)
         done.append(f"{kind} {how}")
     return ["data", f"folder:{chance.choice(['set', 'set/x'])}"], f"images: {', '.join(done)}"
 
@@ -279,8 +269,7 @@ def _images(chance: random.Random, folder: Path, _place: Workplace) -> tuple[Wor
 def _plugin(chance: random.Random, folder: Path, _place: Workplace) -> tuple[Words, str]:
     content, how = odd_plugin(chance)
     if chance.random() < 0.3:
-        how = chance.choice([*damage.BYTES])
-        content = damage.BYTES[how](TOYS.read_bytes(), chance)
+        content, how = damage.changed_bytes(TOYS.read_bytes(), chance)
     (folder / "odd.py").write_bytes(content)
     name = chance.choice(["odd", "by_heart", "gan"])
     words = chance.choice([["list"], ["list", "--long"], ["list", "--json"], ["show", name], ["check", name],
@@ -293,8 +282,8 @@ KINDS: dict[str, tuple[float, Callable[[random.Random, Path, Workplace], tuple[W
     "IDX files": (0.08, _idx),
     "images": (0.08, _images),
     "checkpoints": (0.1, _checkpoint),
-    "records": (0.1, _records),
-    "manifests": (0.1, _manifest),
+    "records": (0.1, partial(_results, "records/*.jsonl")),
+    "manifests": (0.1, partial(_results, "manifest.json")),
     "plugins": (0.08, _plugin),
     "arguments": (0.26, _arguments),
 }

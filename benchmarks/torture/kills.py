@@ -1,4 +1,4 @@
-"""SIGKILL at random instants of `bench` and `train`, again and again: what is left in the end is what one run leaves."""
+"""SIGKILL at random instants of `bench` and `train`, again and again: what is left is what one run leaves."""
 
 import random
 import time
@@ -121,7 +121,7 @@ def _killed(chain: Chain, span: float) -> dict[str, Any]:
         elif finished:
             failed += _compared(out, unbroken, found)
         found["failures"] += [
-            f"{chain.command}, seed {chain.seed}, kill {len(found['stages'])} ({stage}): {what}; {result.output[-500:]}"
+            f"{chain.command}, seed {chain.seed}, kill {len(found['stages'])} ({stage}): {what}: {result.summary}"
             for what in failed
         ]
     return found
