@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 
 .PHONY: help setup lint test test-slow test-kills golden index lock bench bench-mnist bench-fashion bench-digits bench-stacked bench-toy gpu \
-	report results pack speed verify trust
+	report results pack speed verify trust torture
 
 help:
 	@echo "make bench-mnist     train and compare gan, cgan, dcgan, lsgan on MNIST (PRESET=smoke|quick|standard|full OUT=dir ARGS=...)"
@@ -26,6 +26,7 @@ help:
 	@echo "make verify          train a small part, and check the results against benchmarks/studies/expected.json"
 	@echo "make trust           sensitivity of the metrics, validity of the statistics: minutes (OUT=runs/trust)"
 	@echo "make speed           time the engine, a tutorial loop and the peak of the machine (ARGS=--help for options)"
+	@echo "make torture         kills, damaged files, odd inputs and full disks: under an hour on two cores (OUT=results/reliability)"
 	@echo "make setup           install everything into .venv, which every other command does if needed"
 	@echo "make test            run the tests (ARGS=... goes to pytest)"
 	@echo "make test-slow       run the slow tests"
@@ -118,3 +119,7 @@ trust: $(STAMP)
 	$(BIN)/python -m benchmarks.studies.fid_bias --out $(OUT) $(ARGS)
 	$(BIN)/python -m benchmarks.studies.calibration --out $(OUT)
 	$(BIN)/python -m benchmarks.studies.false_positives results/trust/aa --out $(OUT)
+
+torture: OUT := results/reliability
+torture: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.torture --out $(OUT) $(ARGS)

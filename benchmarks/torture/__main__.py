@@ -21,7 +21,14 @@ from gan_zoo.errors import check_known
 from gan_zoo.io import atomic_write
 
 PARTS = ("kills", "corruptions", "fuzz", "disk")
-SUMMED = ("lost", "doubled", "tracebacks", "hangs")
+FAULTS = {
+    "tracebacks": "traceback",
+    "hangs": "hang",
+    "silently_used": "silently used",
+    "unclear_errors": "unclear",
+    "written_outside": "written outside",
+}
+"""Counts of torture.json by the faults that they count."""
 OPTIONS = {
     "--out": (Path("results/reliability"), "folder for torture.json"),
     "--parts": (",".join(PARTS), "which parts, with commas between"),
@@ -80,8 +87,10 @@ def _tortured(place: Workplace, parts: Sequence[str], options: argparse.Namespac
     if "disk" in parts:
         results.append(disk.torture(place, options.disks, options.jobs))
     found = {key: value for result in results for key, value in result.items()}
-    sums = {key: sum(result.get(key, 0) for result in results) for key in SUMMED}
-    return found | sums | {"failures": [failure for result in results for failure in result["failures"]]}
+    failures = [failure for result in results for failure in result["failures"]]
+    counts = {key: [fault for fault, _ in failures].count(fault) for key, fault in FAULTS.items()}
+    sums = {key: sum(result.get(key, 0) for result in results) for key in ("lost", "doubled")}
+    return found | sums | counts | {"failures": [": ".join(failure) for failure in failures]}
 
 
 if __name__ == "__main__":

@@ -107,15 +107,10 @@ def torture(place: Workplace, count: int, seed: int, processes: int) -> dict[str
     kinds = [*dict.fromkeys(names)]
     expected = dict(zip(kinds, in_parallel(partial(_undamaged, place), kinds, processes), strict=True))
     found = in_parallel(lambda case: _damaged(case, expected[case.kind]), cases, processes)
-    failures = [failure for failures in found for failure in failures]
-    faults = [failure["fault"] for failure in failures]
     return {
         "corruptions": count,
         "corruptions_by_kind": {name: names.count(name) for name in kinds},
-        "silently_used": faults.count("silently used"),
-        "tracebacks": faults.count("traceback"),
-        "hangs": faults.count("hang"),
-        "failures": [f"{failure['fault']}: {failure['how']}" for failure in failures],
+        "failures": [failure for failures in found for failure in failures],
     }
 
 
@@ -125,7 +120,7 @@ def _undamaged(place: Workplace, kind: str) -> list[Any]:
     return [_outcome(place, case, name)[1] for name in KINDS[kind].commands]
 
 
-def _damaged(case: Case, expected: list[Any]) -> list[dict[str, str]]:
+def _damaged(case: Case, expected: list[Any]) -> list[list[str]]:
     """Damage a file and run the commands that read it; the faults that this shows."""
     kind, chance = KINDS[case.kind], random.Random(case.seed)
     folder = _copied(case.place, kind.base, case.name)
@@ -136,7 +131,7 @@ def _damaged(case: Case, expected: list[Any]) -> list[dict[str, str]]:
         result, outcome = _outcome(case.place, folder, name)
         if fault := judged(result, outcome == whole, path):
             where = f"{case.kind} {path.relative_to(folder)}, {how}, seed {case.seed}"
-            failures.append({"fault": fault, "how": f"{where}: {result.summary}"})
+            failures.append([fault, f"{where}: {result.summary}"])
     if not failures:
         shutil.rmtree(folder)
     return failures

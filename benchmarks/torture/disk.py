@@ -88,25 +88,24 @@ def _filled(case: Case) -> dict[str, Any]:
         ballast.unlink()
         (base / "log").unlink()
         found["lost"] += lost(before, durable(out))
-        problems = _problems(full, disk) + ["finished rows are lost"] * bool(found["lost"])
+        problems = _problems(full, disk) + [("lost", full.summary)] * bool(found["lost"])
         found["full"] = full.status == 2
         found["sites"] = sorted({_site(line, out) for line in full.errors if str(disk) in line})
         again = case.place.run(words, base)
         if again.status != 0 or again.fault:
-            problems.append(f"does not resume: {again.summary}")
+            problems.append(("not resumed", again.summary))
         else:
             found["lost"] += counted(out, whole)[0]
-            problems += [f"differs from an unbroken folder: {name}" for name in different(out, whole)[:3]]
-    found["failures"] = [f"{case.command}, {case.free} bytes free: {problem}" for problem in problems]
+            problems += [("different", name) for name in different(out, whole)[:3]]
+    found["failures"] = [[fault, f"{case.command}, {case.free} bytes free: {how}"] for fault, how in problems]
     return found
 
 
-def _problems(result: Result, disk: Path) -> list[str]:
-    if result.fault:
-        return [f"{result.fault}: {result.summary}"]
-    if result.status == 2 and not (len(result.errors) == 1 and str(disk) in result.errors[0]):
-        return [f"not one line with the path: {result.summary}"]
-    return [] if result.status in (0, 2) else [f"exit status {result.status}"]
+def _problems(result: Result, disk: Path) -> list[tuple[str, str]]:
+    """The fault of a command on a full disk, if there is one."""
+    is_clear = len(result.errors) == 1 and str(disk) in result.errors[0]
+    fault = result.fault or ("" if result.status == 0 or is_clear else "unclear")
+    return [(fault, result.summary)] * bool(fault)
 
 
 def _site(line: str, out: Path) -> str:

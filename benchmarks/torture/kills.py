@@ -50,13 +50,13 @@ class Chain:
 
 def torture(place: Workplace, count: int, seed: int, processes: int) -> dict[str, Any]:
     """Kill commands ``count`` times; returns counts and what failed."""
-    chains = _chains(place, count, seed)
-    spans = {name: _measured_span(place, name) for name in sorted({chain.command for chain in chains})}
-    results = in_parallel(lambda chain: _killed(chain, spans[chain.command]), chains, processes)
+    planned = chains(place, count, seed)
+    spans = {name: _measured_span(place, name) for name in sorted({chain.command for chain in planned})}
+    results = in_parallel(lambda chain: _killed(chain, spans[chain.command]), planned, processes)
     stages = [stage for result in results for stage in result["stages"]]
     return {
         "kills": len(stages),
-        "kills_of_whole_commands": sum(len(r["stages"]) for r, c in zip(results, chains, strict=True) if c.whole),
+        "kills_of_whole_commands": sum(len(r["stages"]) for r, c in zip(results, planned, strict=True) if c.whole),
         "kills_by_stage": {stage: stages.count(stage) for stage in sorted(set(stages))},
         "lost": sum(result["lost"] for result in results),
         "doubled": sum(result["doubled"] for result in results),
@@ -65,7 +65,7 @@ def torture(place: Workplace, count: int, seed: int, processes: int) -> dict[str
     }
 
 
-def _chains(place: Workplace, count: int, seed: int) -> list[Chain]:
+def chains(place: Workplace, count: int, seed: int) -> list[Chain]:
     whole = round(count * WHOLE_SHARE)
     sizes = [(min(LENGTH, total - first), kind) for total, kind in ((whole, True), (count - whole, False))
              for first in range(0, total, LENGTH)]  # fmt: skip
@@ -112,18 +112,14 @@ def _killed(chain: Chain, span: float) -> dict[str, Any]:
         found["stages"] += [stage] * killed
         found["lost"] += (gone := lost(before, durable(out)))
         finished = result.status == 0
-        failed = [f"{gone} durable rows or runs are lost"] * bool(gone) + [result.fault] * bool(
-            result.fault and not (killed and result.status == -9)
-        )
-        if not finished and not killed:
+        failed = ["lost"] * bool(gone) + [result.fault] * bool(result.fault and not (killed and result.status == -9))
+        if finished:
+            failed += _compared(out, unbroken, found)
+        elif not killed:
             failed.append(f"exit status {result.status}")
             finished = True
-        elif finished:
-            failed += _compared(out, unbroken, found)
-        found["failures"] += [
-            f"{chain.command}, seed {chain.seed}, kill {len(found['stages'])} ({stage}): {what}: {result.summary}"
-            for what in failed
-        ]
+        where = f"{chain.command}, seed {chain.seed}, after kill {len(found['stages'])} ({stage}): {result.summary}"
+        found["failures"] += [[fault, where] for fault in failed]
     return found
 
 
@@ -133,7 +129,7 @@ def _compared(out: Path, unbroken: Path, found: dict[str, Any]) -> list[str]:
     found["lost"] += missing
     found["doubled"] += doubled
     found["different"] += names
-    return [f"differs from an unbroken folder: {', '.join(names[:5])}"] * bool(names)
+    return [f"different: {', '.join(names[:5])}"] * bool(names)
 
 
 def _strike(command: Command, out: Path, stage: str, chance: random.Random, span: float) -> bool:

@@ -1,0 +1,152 @@
+"""The torture harness: it finds what is planted, and its quick form finds nothing."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+
+import pytest
+
+from benchmarks.common import ROOT
+from benchmarks.torture import corruptions, damage, kills
+from benchmarks.torture.commands import TRACEBACK, Result, in_parallel, run
+from benchmarks.torture.folders import counted, different, durable, lost
+from gan_zoo.tensors import load_tensors, save_tensors
+
+HEAD = "import subprocess, sys, time\n"
+
+
+def planted(tmp_path, line, timeout):
+    """The result of a command whose plugin holds a line."""
+    (tmp_path / "plugin.py").write_text(HEAD + line)
+    words = ["list", "--plugin", tmp_path / "plugin.py"]
+    environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return run(words, tmp_path / "log", environment, timeout, whole=True)
+
+
+def test_a_planted_traceback_is_found(tmp_path):
+    assert planted(tmp_path, f"print({TRACEBACK!r}, file=sys.stderr)", 120).fault == "traceback"
+
+
+def test_a_planted_hang_is_found_and_ended(tmp_path):
+    line = f"open({str(tmp_path / 'pid')!r}, 'w').write(str(subprocess.Popen(['sleep', '300']).pid)); time.sleep(300)"
+    began = time.monotonic()
+    result = planted(tmp_path, line, 30)
+    assert (result.status, result.fault) == (None, "hang")
+    assert time.monotonic() - began < 60
+    if (tmp_path / "pid").exists():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "fault"),
+    [
+        (0, "fine", ""),
+        (2, "error: no such file", ""),
+        (130, "error: interrupted", ""),
+        (None, "", "hang"),
+        (1, "", "traceback"),
+        (0, f"{TRACEBACK}:", "traceback"),
+        (-11, "", "traceback"),
+    ],
+)
+def test_faults_of_results(status, output, fault):
+    assert Result(("list",), status, output).fault == fault
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "is_same", "fault"),
+    [
+        (0, "report: out/report.html", False, "silently used"),
+        (0, "report: out/report.html", True, ""),
+        (0, "out/manifest.json is damaged: trained again", False, ""),
+        (2, "error: out/manifest.json is damaged", False, ""),
+        (2, "error: something is damaged", False, "unclear"),
+        (1, TRACEBACK, True, "traceback"),
+    ],
+)
+def test_a_damaged_file_that_is_silently_used_is_found(tmp_path, status, output, is_same, fault):
+    result = Result(("report", "out"), status, output)
+    assert corruptions.judged(result, is_same, tmp_path / "manifest.json") == fault
+
+
+def table(folder, *rows):
+    folder.mkdir(exist_ok=True)
+    (folder / "runs.csv").write_text("\n".join(["variant,seed,seconds", *rows]) + "\n")
+    return folder
+
+
+def test_doubled_lost_and_different_rows_are_found(tmp_path):
+    whole = table(tmp_path / "whole", "gan,0,1.5", "gan,1,1.5")
+    assert counted(table(tmp_path / "same", "gan,0,2.5", "gan,1,9"), whole) == (0, 0)
+    assert different(tmp_path / "same", whole) == []
+    assert counted(table(tmp_path / "doubled", "gan,0,1", "gan,0,1", "gan,1,1"), whole) == (0, 1)
+    assert counted(table(tmp_path / "lost", "gan,0,1"), whole) == (1, 0)
+    assert different(tmp_path / "doubled", whole) == different(tmp_path / "lost", whole) == ["runs.csv"]
+
+
+def test_lost_records_and_runs_that_are_trained_again_are_found(tmp_path):
+    (tmp_path / "records").mkdir()
+    path = tmp_path / "records" / "gan.jsonl"
+    path.write_text('{"row": "begin"}\n{"row": "end", "status": "ok"}\n{"torn')
+    before = durable(tmp_path)
+    assert lost(before, durable(tmp_path)) == 0
+    path.write_text('{"row": "begin"}\n{"row": "end", "status": "ok"}\n{"row": "begin"}\n')
+    assert lost(before, durable(tmp_path)) == 1
+    path.write_text('{"row": "begin"}\n')
+    assert lost(before, durable(tmp_path)) == 1
+    path.unlink()
+    assert lost(before, durable(tmp_path)) == 2
+
+
+def test_work_is_shared_among_processes_and_ordered():
+    assert in_parallel(lambda number: number**2, [*range(20)], 3) == [number**2 for number in range(20)]
+    with pytest.raises(RuntimeError):
+        in_parallel(lambda number: 1 // number, [1, 0], 2)
+
+
+def test_changed_facts_of_a_checkpoint_have_a_valid_digest(tmp_path):
+    import torch
+
+    path = tmp_path / "c.safetensors"
+    save_tensors(path, {"a": torch.arange(6).view(2, 3), "b": torch.ones(())}, {"facts": json.dumps({"x": 1})})
+    for number in range(20):
+        content, how = damage.checkpoint_field(path.read_bytes(), random.Random(number))
+        (tmp_path / "changed").write_bytes(content)
+        tensors, metadata = load_tensors(tmp_path / "changed")
+        assert tensors.keys() == {"a", "b"}
+        assert metadata["facts"] != '{"x": 1}', how
+
+
+def test_mutations_follow_from_their_seed():
+    def drawn(seed):
+        chance = random.Random(seed)
+        return damage.changed_bytes(b"content" * 9, chance), damage.toml_value("a = 1\nb = 2\n", chance)
+
+    assert drawn(3) == drawn(3)
+    assert len({str(drawn(seed)) for seed in range(20)}) > 10
+
+
+def test_a_quarter_of_the_kills_are_of_whole_commands(tmp_path):
+    chains = kills.chains(kills.Workplace(tmp_path), 200, 0)
+    assert sum(chain.count for chain in chains) == 200
+    assert sum(chain.count for chain in chains if chain.whole) == 50
+    assert {chain.command for chain in chains if chain.whole} == {*kills.COMMANDS}
+
+
+@pytest.mark.slow
+def test_the_quick_form_finds_nothing(tmp_path):
+    words = [sys.executable, "-m", "benchmarks.torture", "--smoke", "--out", tmp_path]
+    ended = subprocess.run(words, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    found = json.loads((tmp_path / "torture.json").read_text())
+    assert found["failures"] == [], ended.stderr
+    assert ended.returncode == 0, ended.stderr
+    assert (found["kills"], found["corruptions"], found["fuzzed"]) == (2, 14, 100)
+    assert found["tables_identical"]
+    zero = ("lost", "doubled", "silently_used", "tracebacks", "hangs", "unclear_errors", "written_outside")
+    assert [found[name] for name in zero] == [0] * len(zero)
+    assert found["full_disks"] > 0 or "full_disks_skipped" in found
+    assert found["machine"]["cores"] >= 1
