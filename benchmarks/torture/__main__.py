@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.common import NotReproduced, provenance, run_command
 from benchmarks.torture import corruptions, disk, fuzz, kills
-from benchmarks.torture.commands import import_everything, temporary_folder
+from benchmarks.torture.commands import import_everything, in_parallel, temporary_folder
 from benchmarks.torture.folders import Workplace
 from gan_zoo.errors import check_known
 from gan_zoo.io import atomic_write
@@ -77,11 +77,13 @@ def run(options: argparse.Namespace) -> Path:
 
 def _tortured(place: Workplace, parts: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
     """The counts of all parts in one table."""
-    results = []
+    results: list[dict[str, Any]] = []
+    # Made once, side by side; all parts but the kills use them.
+    in_parallel(lambda name: str(getattr(place, name)), ["finished", "trained"], options.jobs)
     if "kills" in parts:
         results.append(kills.torture(place, options.kills, options.seed, options.jobs))
     if "corruptions" in parts:
-        results.append(corruptions.torture(place, options.corruptions, options.seed, options.jobs))
+        results.append(corruptions.torture(place, options.corruptions, options.seed, options.jobs, quick=options.smoke))
     if "fuzz" in parts:
         results.append(fuzz.torture(place, options.fuzz, options.seed, options.jobs))
     if "disk" in parts:

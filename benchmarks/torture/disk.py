@@ -47,9 +47,7 @@ def torture(place: Workplace, count: int, processes: int) -> dict[str, Any]:
 
 
 def _words(place: Workplace, command: str) -> list[object]:
-    if command.startswith("train"):
-        return train_words(20)
-    return bench_words(place.suite("small", images=320))
+    return train_words(20) if command.startswith("train") else bench_words(place.small_suite)
 
 
 def _cases(place: Workplace, count: int) -> list[Case]:
@@ -66,7 +64,7 @@ def _cases(place: Workplace, count: int) -> list[Case]:
 
 
 def _whole(place: Workplace, name: str) -> Path:
-    return place.unbroken(f"disk-{name.partition(' ')[0]}", _words(place, name))
+    return place.trained if name.startswith("train") else place.finished
 
 
 def _filled(case: Case) -> dict[str, Any]:

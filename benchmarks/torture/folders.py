@@ -60,15 +60,31 @@ class Workplace:
         return path
 
     def suite(self, name: str, *, images: int, seeds: int = 1) -> Path:
-        """A suite of the toys, written to a file."""
+        """A suite of the toys, written to a file once."""
         path = self.folder / f"{name}.toml"
-        path.write_text(_SUITE.format(images=images, seeds=seeds))
+        if not path.exists():
+            path.write_text(_SUITE.format(images=images, seeds=seeds))
         return path
 
     def run(self, words: Sequence[object], folder: Path, **how: object) -> Result:
         """Run a command in a folder, with its output in the file ``log`` there."""
         environment = self.environment | how.pop("environment", {})  # type: ignore[operator]
         return run(words, folder / "log", environment, how.pop("timeout", TIMEOUT), **how)  # type: ignore[arg-type]
+
+    @property
+    def small_suite(self) -> Path:
+        """A suite that trains for a second."""
+        return self.suite("small", images=320)
+
+    @property
+    def finished(self) -> Path:
+        """The folder that `bench` left of it."""
+        return self.unbroken("bench", bench_words(self.small_suite))
+
+    @property
+    def trained(self) -> Path:
+        """The folder that `train` left of a toy."""
+        return self.unbroken("train", train_words(20))
 
     def unbroken(self, name: str, words: Sequence[object]) -> Path:
         """The folder that a command wrote, once.

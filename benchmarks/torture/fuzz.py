@@ -21,7 +21,7 @@ from PIL import Image
 from benchmarks.common import ROOT
 from benchmarks.torture import damage
 from benchmarks.torture.commands import in_parallel
-from benchmarks.torture.folders import TOYS, Workplace, bench_words, files, train_words
+from benchmarks.torture.folders import TOYS, Workplace, files
 from benchmarks.torture.plugins import odd_plugin
 
 TIMEOUT = 120.0
@@ -50,7 +50,6 @@ class Case:
 
 def torture(place: Workplace, count: int, seed: int, processes: int) -> dict[str, Any]:
     """Run commands on ``count`` odd inputs; returns counts and what failed."""
-    _prepare(place)
     names = [name for name, (share, _) in KINDS.items() for _ in range(max(1, round(share * count)))][:count]
     names += ["arguments"] * (count - len(names))
     cases = [Case(place, n, name, f"{seed}/fuzz/{name}/{n}") for n, name in enumerate(names)]
@@ -61,11 +60,6 @@ def torture(place: Workplace, count: int, seed: int, processes: int) -> dict[str
         "fuzzed_by_kind": {name: names.count(name) for name in KINDS},
         "failures": failures,
     }
-
-
-def _prepare(place: Workplace) -> None:
-    place.unbroken("fuzz-bench", bench_words(place.suite("small", images=320)))
-    place.unbroken("fuzz-train", train_words(20))
 
 
 def _fuzzed(case: Case) -> list[str] | None:
@@ -134,7 +128,7 @@ def _suite(chance: random.Random, folder: Path, _place: Workplace) -> tuple[Word
 
 def _results(files: str, chance: random.Random, folder: Path, place: Workplace) -> tuple[Words, str]:
     """A copy of a finished folder without its large files, one of them changed."""
-    other = place.folder / "fuzz-bench" / "out"
+    other = place.finished
     left_out = shutil.ignore_patterns("checkpoints", "figures", "samples", "report.*")
     shutil.copytree(other, folder / "out", ignore=left_out)
     path = chance.choice(sorted((folder / "out").glob(files)))
@@ -154,7 +148,7 @@ def _results(files: str, chance: random.Random, folder: Path, place: Workplace) 
 
 
 def _checkpoint(chance: random.Random, folder: Path, place: Workplace) -> tuple[Words, str]:
-    path = next(path for path in (place.folder / "fuzz-train/out/checkpoints").iterdir() if "previous" not in path.name)
+    path = next(path for path in (place.trained / "checkpoints").iterdir() if "previous" not in path.name)
     content = path.read_bytes()
     if chance.random() < 0.6:
         content, how = damage.checkpoint_field(content, chance)

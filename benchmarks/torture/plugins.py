@@ -2,9 +2,7 @@
 
 import random
 
-_HEAD = """import functools
-import os
-import sys
+_HEAD = """import functools, os, sys
 
 from torch import nn
 
@@ -36,59 +34,23 @@ def good(**changes):
 
 """
 _FAILING = (
-    "raise SystemExit(0)",
-    "raise SystemExit('text')",
-    "sys.exit(3)",
-    "raise Odd",
-    "raise Unprintable",
-    "raise GeneratorExit",
-    "raise MemoryError",
-    "raise OSError(28, 'No space left on device')",
-    "raise StopIteration",
-    "1 / 0",
-    "import missing_module",
-    "endless()",
-    "sys.stdout.close()",
-    "[].pop()",
+    *("raise SystemExit(0)", "raise SystemExit('text')", "sys.exit(3)", "raise Odd", "raise Unprintable"),
+    *("raise GeneratorExit", "raise MemoryError", "raise OSError(28, 'full')", "raise StopIteration", "1 / 0"),
+    *("import missing_module", "endless()", "sys.stdout.close()"),
 )
 _AT_IMPORT = (
-    "register('odd')(functools.partial(good))",
-    "register('odd')(5)",
-    "register('')(good)",
-    "register('a b/../c')(good)",
-    "register('gan')(good)",
-    "register(5)(good)",
-    "register('odd')(lambda *, x: good())",
-    "register('odd')(lambda x, /: good())",
-    "register('odd')(lambda *a, **k: good())",
-    "register('odd')(lambda *, x=object(): good())",
-    "register('odd')(Variant)",
-    "register('odd')(good); register('odd')(good)",
-    "def broken(:",
-    "x = '\\0",
-    "os.chdir('/')",
+    *("register('odd')(functools.partial(good))", "register('odd')(5)", "register('odd')(Variant)"),
+    *("register('')(good)", "register('a b/../c')(good)", "register('gan')(good)", "register(5)(good)"),
+    *("register('odd')(lambda *, x: good())", "register('odd')(lambda x, /: good())"),
+    *("register('odd')(lambda *a, **k: good())", "register('odd')(lambda *, x=object(): good())"),
+    *("register('odd')(good); register('odd')(good)", "def broken(:", "x = '\\0", "os.chdir('/')"),
 )
 _MADE = (
-    "return None",
-    "return 5",
-    "return Variant()",
-    "return good(title=5)",
-    "return good(title='\\x1b[31m<script>')",
-    "return good(title='')",
-    "return good(title='a\\nb')",
-    "return good(batch_size=-1)",
-    "return good(batch_size='x')",
-    "return good(batch_size=10**12)",
-    "return good(latent=5)",
-    "return good(networks=lambda spec: None)",
-    "return good(networks=lambda spec: (nn.Linear(1, 1), nn.Linear(1, 1)))",
-    "return good(networks=5)",
-    "return good(objective=5)",
-    "return good(paper=None)",
-    "return good(image_side=0)",
-    "return good(zzz=1)",
-    "return good(deviations=5)",
-    "return good()",
+    *("None", "5", "Variant()", "good(title=5)", "good(title='\\x1b[31m<script>')", "good(title='')"),
+    *("good(title='a\\nb')", "good(batch_size=-1)", "good(batch_size='x')", "good(batch_size=10**12)"),
+    *("good(latent=5)", "good(networks=lambda spec: None)", "good(networks=5)", "good(objective=5)"),
+    *("good(networks=lambda spec: (nn.Linear(1, 1), nn.Linear(1, 1)))", "good(paper=None)", "good(zzz=1)"),
+    *("good(image_side=0)", "good(deviations=5)", "good()"),
 )
 
 
@@ -97,5 +59,5 @@ def odd_plugin(chance: random.Random) -> tuple[bytes, str]:
     if chance.random() < 0.4:
         line = chance.choice(_FAILING + _AT_IMPORT)
         return f"{_HEAD}{line}\n".encode(), f"at import: {line}"
-    line = chance.choice(_FAILING + _MADE)
+    line = chance.choice([*_FAILING, *(f"return {value}" for value in _MADE)])
     return f"{_HEAD}@register('odd')\ndef odd(*, width: int = 4):\n    {line}\n".encode(), f"when made: {line}"
