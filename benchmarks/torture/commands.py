@@ -36,22 +36,29 @@ _CRASHED = 70
 _MEMORY = 8 << 30
 """Bytes of address space that a forked command may take beyond what is imported."""
 _LOGGED = 200_000
+_ENDING = 60.0
+"""Seconds in which the processes of a command end after it: the server process first ends what it is importing."""
 _spawn = util.spawnv_passfds
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a command ended: its exit status, below 0 for a signal and None for a timeout, and its output."""
+    """How a command ended: its exit status, below 0 for a signal and None for a timeout, its output, and the number of
+    its processes that outlived it.
+    """
 
     words: tuple[str, ...]
     status: int | None
     output: str
+    orphans: int = 0
 
     @property
     def fault(self) -> str:
-        """``hang``, ``traceback`` or empty."""
+        """``hang``, ``orphans``, ``traceback`` or empty."""
         if self.status is None:
             return "hang"
+        if self.orphans:
+            return "orphans"
         known = self.status in STATUSES or (self.status == 1 and "--fail-on-regression" in self.words)
         return "" if known and TRACEBACK not in self.output else "traceback"
 
@@ -103,17 +110,17 @@ class Command:
         return self._ended
 
     def wait(self, timeout: float) -> Result:
-        """Wait for the end, and kill what is left of the session then or after ``timeout`` seconds."""
-        end = time.monotonic() + timeout
-        while self.status() is None and time.monotonic() < end:
-            time.sleep(0.005)
+        """Wait for the end, at most ``timeout`` seconds, and for that of its processes; what is left then is killed."""
+        wait_until(lambda: self.status() is not None, timeout)
         status = self.status()
-        for pid in [self.pid] * (status is None) + list(self.session()):
-            kill(pid)
-        while self.status() is None:
-            time.sleep(0.005)
+        if status is None:
+            kill(self.pid)
+            wait_until(lambda: self.status() is not None, timeout)
+        else:
+            wait_until(lambda: not self.session(), _ENDING)
+        orphans = [pid for pid in self.session() if kill(pid)]
         output = self.log.read_bytes()[-_LOGGED:].decode(errors="replace") if self.log.exists() else ""
-        return Result(self.words, status, output)
+        return Result(self.words, status, output, len(orphans))
 
     def session(self) -> dict[int, int]:
         """The live processes that the command has started, each with its parent."""
@@ -130,6 +137,13 @@ class Command:
         """The processes that train and write reports: children of the server process that the command has started."""
         session = self.session()
         return sorted(pid for pid, parent in session.items() if parent in session)
+
+
+def wait_until(holds: Callable[[], bool], timeout: float, pause: float = 0.005) -> None:
+    """Wait until something holds, at most ``timeout`` seconds."""
+    end = time.monotonic() + timeout
+    while not holds() and time.monotonic() < end:
+        time.sleep(pause)
 
 
 def kill(pid: int, *, group: bool = False) -> bool:

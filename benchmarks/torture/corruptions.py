@@ -57,8 +57,8 @@ COMMANDS: dict[str, tuple[list[object], Callable[[Path, Result], Any]]] = {
 class Kind:
     """A kind of file: the folder that is copied, its files, the commands that read them, and changes of a field.
 
-    The fastest command comes first. ``is_written_by_hand``: any other valid content is a user's own, so only what cannot
-    be meant counts as damage.
+    The fastest command comes first. ``is_written_by_hand``: any valid content may be meant, so only what cannot be read
+    counts as damage.
     """
 
     base: str

@@ -2,13 +2,12 @@
 
 import json
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.torture.commands import Command, in_parallel, kill
+from benchmarks.torture.commands import Command, in_parallel, kill, wait_until
 from benchmarks.torture.folders import (
     TIMEOUT,
     Workplace,
@@ -34,6 +33,8 @@ LENGTH = 10
 """Kills of a chain, which share an unbroken command and its folders."""
 WHOLE_SHARE = 0.25
 """Share of the kills that are of commands with an interpreter of their own."""
+SHARES = {"start": 1.0, "training": 0.25}
+"""Span after a stage's beginning in which a kill lies, as a share of the seconds of an unbroken command."""
 _VICTIMS = ("group", "worker", "parent")
 
 
@@ -108,7 +109,8 @@ def _killed(chain: Chain) -> dict[str, Any]:
         found["stages"] += [stage] * killed
         found["lost"] += (gone := lost(before, durable(out)))
         finished = result.status == 0
-        failed = ["lost"] * bool(gone) + [result.fault] * bool(result.fault and not (killed and result.status == -9))
+        fault = "orphans" * bool(result.orphans) if killed and result.status == -signal.SIGKILL else result.fault
+        failed = ["lost"] * bool(gone) + [fault] * bool(fault)
         if finished:
             failed += _compared(out, unbroken, found)
         elif not killed:
@@ -130,17 +132,20 @@ def _compared(out: Path, unbroken: Path, found: dict[str, Any]) -> list[str]:
 
 def _strike(command: Command, out: Path, stage: str, chance: random.Random, span: float) -> bool:
     """Kill a part of the command at a random instant after it has come to a stage; whether it was still running."""
+
+    def wait_for(holds: Callable[[], bool], timeout: float = TIMEOUT, pause: float = 0.002) -> None:
+        wait_until(lambda: command.status() is not None or holds(), timeout, pause)
+
     before = _signature(out, stage)
-    _until(command, lambda: stage == "start" or _signature(out, stage) != before)
-    share = 1.0 if stage == "start" else 0.25 if stage == "training" else 0.05
-    instant = time.monotonic() + chance.random() * share * span
-    _until(command, lambda: time.monotonic() >= instant)
+    wait_for(lambda: stage == "start" or _signature(out, stage) != before)
+    wait_for(lambda: False, chance.random() * span * SHARES.get(stage, 0.05))
     victim = chance.choice(_VICTIMS)
+    if victim == "worker":
+        wait_for(lambda: bool(command.workers()), pause=0.02)
     if command.status() is not None:
         return False
     if victim != "worker":
         return kill(command.pid, group=victim == "group")
-    _until(command, lambda: bool(command.workers()), pause=0.02)
     workers = command.workers()
     return bool(workers) and kill(chance.choice(workers))
 
@@ -154,8 +159,3 @@ def _signature(out: Path, stage: str) -> set[tuple[str, int]]:
         except FileNotFoundError:
             continue
     return found
-
-
-def _until(command: Command, holds: Callable[[], bool], pause: float = 0.002) -> None:
-    while command.status() is None and not holds():
-        time.sleep(pause)

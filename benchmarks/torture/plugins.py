@@ -2,7 +2,8 @@
 
 import random
 
-_HEAD = """import functools, os, sys
+_HEAD = """import functools
+import sys
 
 from torch import nn
 
@@ -36,14 +37,14 @@ def good(**changes):
 _FAILING = (
     *("raise SystemExit(0)", "raise SystemExit('text')", "sys.exit(3)", "raise Odd", "raise Unprintable"),
     *("raise GeneratorExit", "raise MemoryError", "raise OSError(28, 'full')", "raise StopIteration", "1 / 0"),
-    *("import missing_module", "endless()", "sys.stdout.close()"),
+    *("import missing_module", "endless()"),
 )
 _AT_IMPORT = (
     *("register('odd')(functools.partial(good))", "register('odd')(5)", "register('odd')(Variant)"),
     *("register('')(good)", "register('a b/../c')(good)", "register('gan')(good)", "register(5)(good)"),
     *("register('odd')(lambda *, x: good())", "register('odd')(lambda x, /: good())"),
     *("register('odd')(lambda *a, **k: good())", "register('odd')(lambda *, x=object(): good())"),
-    *("register('odd')(good); register('odd')(good)", "def broken(:", "x = '\\0", "os.chdir('/')"),
+    *("register('odd')(good); register('odd')(good)", "def broken(:", "x = '\\0"),
 )
 _MADE = (
     *("None", "5", "Variant()", "good(title=5)", "good(title='\\x1b[31m<script>')", "good(title='')"),
