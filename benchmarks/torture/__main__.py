@@ -35,12 +35,12 @@ OPTIONS = {
     "--kills": (200, "SIGKILLs"),
     "--corruptions": (200, "damaged files"),
     "--fuzz": (5000, "odd inputs"),
-    "--disks": (40, "full disks"),
+    "--disks": (48, "full disks"),
     "--seed": (0, "seed of everything random"),
     "--jobs": (2, "commands run side by side"),
     "--work": (Path, "folder for inputs and outputs, which is kept; by default a temporary one"),
 }
-SMOKE = {"kills": 2, "corruptions": 14, "fuzz": 100, "disks": 4}
+SMOKE = {"kills": 2, "corruptions": 14, "fuzz": 100, "disks": 5}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 The disk is a small tmpfs with a file that leaves a given number of bytes; it needs the right to mount.
 """
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,11 +13,27 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.torture.commands import Result, in_parallel
-from benchmarks.torture.folders import Workplace, bench_words, counted, different, durable, lost, train_words
+from benchmarks.torture.folders import TOYS, Workplace, bench_words, counted, different, durable, lost, train_words
 
-SIZE = 64 << 20
+SIZE = 128 << 20
 _PAGE = 4096
-_NEW, _FINISHED = "in a new folder", "in a finished folder"
+_FINISHED = "again"
+
+
+def _writers(place: Workplace, out: Path) -> dict[str, list[object]]:
+    """Commands that write to ``out``; those that are run again find it finished."""
+    bench = [*bench_words(place.small_suite), "--out", out]
+    train = [*train_words(20), "--out", out]
+    return {
+        "bench": bench,
+        "train": train,
+        f"bench {_FINISHED}": bench,
+        f"train {_FINISHED}": train,
+        "compare": ["compare", place.finished, place.finished, "--out", out],
+        "sample": ["sample", place.trained, "--plugin", TOYS, "--out", out / "drawn.png"],
+        "new": ["new", "my_gan", "--out", out / "my_gan.py"],
+        "data": ["data", "mnist"],
+    }
 
 
 @dataclass(frozen=True)
@@ -46,57 +63,62 @@ def torture(place: Workplace, count: int, processes: int) -> dict[str, Any]:
     }
 
 
-def _words(place: Workplace, command: str) -> list[object]:
-    return train_words(20) if command.startswith("train") else bench_words(place.small_suite)
-
-
 def _cases(place: Workplace, count: int) -> list[Case]:
-    """Free bytes from none to all that a command writes, for each command."""
+    """Free bytes from none to all that a command writes, more often few: small files come first."""
     found: list[Case] = []
-    names = [f"{command} {where}" for command in ("bench", "train") for where in (_NEW, _FINISHED)]
-    for name in names:
-        whole = _whole(place, name)
-        pages = sum(1 + path.stat().st_size // _PAGE for path in whole.rglob("*") if path.is_file())
-        share = count // len(names)
-        # Small files come first, so most sites lie near the beginning.
-        found += [Case(place, len(found) + n, name, int(pages * (n / share) ** 2) * _PAGE) for n in range(share)]
+    names = [*_writers(place, place.folder)]
+    for number in range(count):
+        name, step = names[number % len(names)], number // len(names)
+        share = step / max(1, count // len(names))
+        found.append(Case(place, number, name, int(_size(place, name) * share**2) // _PAGE * _PAGE))
     return found
 
 
-def _whole(place: Workplace, name: str) -> Path:
-    return place.trained if name.startswith("train") else place.finished
+def _size(place: Workplace, name: str) -> int:
+    """About the bytes that a command writes."""
+    if name == "data":
+        return 70 << 20
+    whole = _whole(place, name)
+    paths = [] if whole is None else [path for path in whole.rglob("*") if path.is_file()]
+    return sum(path.stat().st_size + _PAGE for path in paths) or 4 * _PAGE
+
+
+def _whole(place: Workplace, name: str) -> Path | None:
+    """What an unbroken command leaves."""
+    return {"bench": place.finished, "train": place.trained}.get(name.partition(" ")[0])
 
 
 def _filled(case: Case) -> dict[str, Any]:
     """Run a command on a full disk, and again with room; what this shows."""
-    found: dict[str, Any] = {"full": False, "sites": [], "lost": 0, "failures": []}
-    base = case.place.new(f"disk{case.number}")
-    whole = _whole(case.place, case.command)
+    base, whole = case.place.new(f"disk{case.number}"), _whole(case.place, case.command)
     with _mounted(case.place.new(f"disk{case.number}-mounted")) as disk:
         out, ballast = disk / "out", disk / "ballast"
-        if case.command.endswith(_FINISHED):
+        if case.command.endswith(_FINISHED) and whole is not None:
             shutil.copytree(whole, out)
             for path in [*out.glob("*.csv"), *out.glob("report.*"), *out.glob("*/*.png")]:
                 path.write_bytes(b"old")
         before = durable(out)
         with ballast.open("wb") as file:
-            file.write(bytes(shutil.disk_usage(disk).free // _PAGE * _PAGE - case.free))
-        words = [*_words(case.place, case.command), "--out", out]
-        full = case.place.run(words, base)
+            os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(disk).free // _PAGE * _PAGE - case.free)
+        words = _writers(case.place, out)[case.command]
+        environment = {"GAN_ZOO_CACHE": str(out)} if case.command == "data" else {}
+        full = case.place.run(words, base, environment=environment)
         ballast.unlink()
         (base / "log").unlink()
-        found["lost"] += lost(before, durable(out))
-        problems = _problems(full, disk) + [("lost", full.summary)] * bool(found["lost"])
-        found["full"] = full.status == 2
-        found["sites"] = sorted({_site(line, out) for line in full.errors if str(disk) in line})
-        again = case.place.run(words, base)
+        gone = lost(before, durable(out))
+        problems = _problems(full, disk) + [("lost", full.summary)] * bool(gone)
+        again = case.place.run(words, base, environment=environment)
         if again.status != 0 or again.fault:
             problems.append(("not resumed", again.summary))
-        else:
-            found["lost"] += counted(out, whole)[0]
+        elif whole is not None:
+            gone += counted(out, whole)[0]
             problems += [("different", name) for name in different(out, whole)[:3]]
-    found["failures"] = [[fault, f"{case.command}, {case.free} bytes free: {how}"] for fault, how in problems]
-    return found
+    return {
+        "full": full.status == 2,
+        "sites": [_site(line, out) for line in full.errors if str(disk) in line],
+        "lost": gone,
+        "failures": [[fault, f"{case.command}, {case.free} bytes free: {how}"] for fault, how in problems],
+    }
 
 
 def _problems(result: Result, disk: Path) -> list[tuple[str, str]]:
