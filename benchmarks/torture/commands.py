@@ -127,7 +127,8 @@ class Command:
         found = {}
         for process in psutil.process_iter():
             try:
-                if process.pid != self.pid and os.getsid(process.pid) == self.pid:
+                is_mine = process.pid != self.pid and os.getsid(process.pid) == self.pid
+                if is_mine and process.status() != psutil.STATUS_ZOMBIE:
                     found[process.pid] = process.ppid()
             except (OSError, psutil.Error):
                 continue
