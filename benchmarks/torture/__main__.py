@@ -79,7 +79,7 @@ def _tortured(place: Workplace, parts: Sequence[str], options: argparse.Namespac
     """The counts of all parts in one table."""
     results: list[dict[str, Any]] = []
     # Made once, side by side; all parts but the kills use them.
-    in_parallel(lambda name: str(getattr(place, name)), ["finished", "trained"], options.jobs)
+    in_parallel(lambda name: str(getattr(place, name)), ["finished", "trained", "conditional"], options.jobs)
     if "kills" in parts:
         results.append(kills.torture(place, options.kills, options.seed, options.jobs))
     if "corruptions" in parts:

@@ -86,6 +86,12 @@ class Workplace:
         """The folder that `train` left of a toy."""
         return self.unbroken("train", train_words(20))
 
+    @property
+    def conditional(self) -> Path:
+        """The folder that `train` left of a small conditional network, whose checkpoint has shape and classes."""
+        words = ["train", "cdcgan", "--data", "digits", "--steps", 4, "--no-evaluate", "--threads", 1]
+        return self.unbroken("conditional", [*words, "--set", "width=4", "--set", "batch_size=8"])
+
     def unbroken(self, name: str, words: Sequence[object]) -> Path:
         """The folder that a command wrote, once.
 

@@ -148,7 +148,8 @@ def _results(files: str, chance: random.Random, folder: Path, place: Workplace) 
 
 
 def _checkpoint(chance: random.Random, folder: Path, place: Workplace) -> tuple[Words, str]:
-    path = next(path for path in (place.trained / "checkpoints").iterdir() if "previous" not in path.name)
+    out = chance.choice([place.trained, place.conditional])
+    path = next(path for path in (out / "checkpoints").iterdir() if "previous" not in path.name)
     content = path.read_bytes()
     if chance.random() < 0.6:
         content, how = damage.checkpoint_field(content, chance)
