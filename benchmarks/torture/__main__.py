@@ -37,6 +37,7 @@ OPTIONS = {
     "--fuzz": (5000, "odd inputs"),
     "--disks": (48, "full disks"),
     "--seed": (0, "seed of everything random"),
+    "--only": ("", "only the case or chain of this seed, as a failure names it; with the same counts"),
     "--jobs": (2, "commands run side by side"),
     "--work": (Path, "folder for inputs and outputs, which is kept; by default a temporary one"),
 }
@@ -81,11 +82,15 @@ def _tortured(place: Workplace, parts: Sequence[str], options: argparse.Namespac
     # Made once, side by side; all parts but the kills use them.
     in_parallel(lambda name: str(getattr(place, name)), ["finished", "trained", "conditional"], options.jobs)
     if "kills" in parts:
-        results.append(kills.torture(place, options.kills, options.seed, options.jobs))
+        results.append(kills.torture(place, options.kills, options.seed, options.jobs, options.only))
     if "corruptions" in parts:
-        results.append(corruptions.torture(place, options.corruptions, options.seed, options.jobs, quick=options.smoke))
+        results.append(
+            corruptions.torture(
+                place, options.corruptions, options.seed, options.jobs, options.only, quick=options.smoke
+            )
+        )
     if "fuzz" in parts:
-        results.append(fuzz.torture(place, options.fuzz, options.seed, options.jobs))
+        results.append(fuzz.torture(place, options.fuzz, options.seed, options.jobs, options.only))
     if "disk" in parts:
         results.append(disk.torture(place, options.disks, options.jobs))
     found = {key: value for result in results for key, value in result.items()}

@@ -102,16 +102,21 @@ class Case:
     seed: str
 
 
-def torture(place: Workplace, count: int, seed: int, processes: int, *, quick: bool = False) -> dict[str, Any]:
-    """Damage ``count`` files; returns counts and what failed. With ``quick`` only the fastest command reads each."""
-    names = [[*KINDS][number % len(KINDS)] for number in range(count)]
-    cases = [Case(place, f"corruption{n}", name, f"{seed}/corruptions/{n}") for n, name in enumerate(names)]
+def torture(place: Workplace, count: int, seed: int, processes: int, only: str, *, quick: bool) -> dict[str, Any]:
+    """Damage ``count`` files, or that of one seed; returns counts and what failed.
+
+    With ``quick`` only the fastest command reads each.
+    """
+    planned = enumerate([*KINDS][number % len(KINDS)] for number in range(count))
+    cases = [Case(place, f"corruption{n}", name, f"{seed}/corruptions/{n}") for n, name in planned]
+    cases = [case for case in cases if only in ("", case.seed)]
+    names = [case.kind for case in cases]
     in_parallel(partial(_make_base, place), sorted({KINDS[name].base for name in names}), processes)
     kinds = [*dict.fromkeys(names)]
     expected = dict(zip(kinds, in_parallel(partial(_undamaged, place, quick), kinds, processes), strict=True))
     found = in_parallel(lambda case: _damaged(case, expected[case.kind]), cases, processes)
     return {
-        "corruptions": count,
+        "corruptions": len(cases),
         "corruptions_by_kind": {name: names.count(name) for name in kinds},
         "failures": [failure for failures in found for failure in failures],
     }

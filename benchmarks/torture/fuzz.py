@@ -48,11 +48,12 @@ class Case:
     seed: str
 
 
-def torture(place: Workplace, count: int, seed: int, processes: int) -> dict[str, Any]:
-    """Run commands on ``count`` odd inputs; returns counts and what failed."""
+def torture(place: Workplace, count: int, seed: int, processes: int, only: str) -> dict[str, Any]:
+    """Run commands on ``count`` odd inputs, or on that of one seed; returns counts and what failed."""
     names = [name for name, (share, _) in KINDS.items() for _ in range(max(1, round(share * count)))][:count]
     names += ["arguments"] * (count - len(names))
     cases = [Case(place, n, name, f"{seed}/fuzz/{name}/{n}") for n, name in enumerate(names)]
+    cases = [case for case in cases if only in ("", case.seed)]
     random.Random(seed).shuffle(cases)
     failures = [failure for failure in in_parallel(_fuzzed, cases, processes) if failure]
     return {
@@ -79,7 +80,7 @@ def _fuzzed(case: Case) -> list[str] | None:
     if not fault:
         shutil.rmtree(base)
         return None
-    return [fault, f"{how}, seed {case.seed}: {result.summary} (in {base})"]
+    return [fault, f"{how}, seed {case.seed}: {result.summary}"]
 
 
 def _arguments(chance: random.Random, _folder: Path, _place: Workplace) -> tuple[Words, str]:

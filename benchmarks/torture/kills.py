@@ -51,9 +51,9 @@ class Chain:
     seed: str
 
 
-def torture(place: Workplace, count: int, seed: int, processes: int) -> dict[str, Any]:
-    """Kill commands ``count`` times; returns counts and what failed."""
-    planned = chains(place, count, seed)
+def torture(place: Workplace, count: int, seed: int, processes: int, only: str) -> dict[str, Any]:
+    """Kill commands ``count`` times, or by one chain's seed; returns counts and what failed."""
+    planned = [chain for chain in chains(place, count, seed) if only in ("", chain.seed)]
     names = sorted({chain.command for chain in planned})
     in_parallel(lambda name: str(_unbroken(place, name)), names, processes)
     results = in_parallel(_killed, planned, processes)
