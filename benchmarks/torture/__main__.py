@@ -20,7 +20,7 @@ from benchmarks.torture.folders import Workplace
 from gan_zoo.errors import check_known
 from gan_zoo.io import atomic_write
 
-PARTS = ("kills", "corruptions", "fuzz", "disk")
+PARTS = {"kills": kills, "corruptions": corruptions, "fuzz": fuzz, "disk": disk}
 FAULTS = {
     "tracebacks": "traceback",
     "hangs": "hang",
@@ -78,21 +78,9 @@ def run(options: argparse.Namespace) -> Path:
 
 def _tortured(place: Workplace, parts: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
     """The counts of all parts in one table."""
-    results: list[dict[str, Any]] = []
     # Made once, side by side; all parts but the kills use them.
     in_parallel(lambda name: str(getattr(place, name)), ["finished", "trained", "conditional"], options.jobs)
-    if "kills" in parts:
-        results.append(kills.torture(place, options.kills, options.seed, options.jobs, options.only))
-    if "corruptions" in parts:
-        results.append(
-            corruptions.torture(
-                place, options.corruptions, options.seed, options.jobs, options.only, quick=options.smoke
-            )
-        )
-    if "fuzz" in parts:
-        results.append(fuzz.torture(place, options.fuzz, options.seed, options.jobs, options.only))
-    if "disk" in parts:
-        results.append(disk.torture(place, options.disks, options.jobs))
+    results = [PARTS[part].torture(place, options) for part in parts]
     found = {key: value for result in results for key, value in result.items()}
     failures = [failure for result in results for failure in result["failures"]]
     counts = {key: [fault for fault, _ in failures].count(fault) for key, fault in FAULTS.items()}

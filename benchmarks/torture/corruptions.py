@@ -4,6 +4,7 @@ A case copies a folder, damages one file and runs the commands that read it; wha
 leave in an undamaged copy.
 """
 
+import argparse
 import json
 import random
 import shutil
@@ -102,19 +103,18 @@ class Case:
     seed: str
 
 
-def torture(place: Workplace, count: int, seed: int, processes: int, only: str, *, quick: bool) -> dict[str, Any]:
-    """Damage ``count`` files, or that of one seed; returns counts and what failed.
-
-    With ``quick`` only the fastest command reads each.
-    """
-    planned = enumerate([*KINDS][number % len(KINDS)] for number in range(count))
-    cases = [Case(place, f"corruption{n}", name, f"{seed}/corruptions/{n}") for n, name in planned]
-    cases = [case for case in cases if only in ("", case.seed)]
+def torture(place: Workplace, options: argparse.Namespace) -> dict[str, Any]:
+    """Damage files; returns counts and what failed. With ``--smoke`` only the fastest command reads each."""
+    planned = enumerate([*KINDS][number % len(KINDS)] for number in range(options.corruptions))
+    cases = [Case(place, f"corruption{n}", name, f"{options.seed}/corruptions/{n}") for n, name in planned]
+    cases = [case for case in cases if options.only in ("", case.seed)]
     names = [case.kind for case in cases]
-    in_parallel(partial(_make_base, place), sorted({KINDS[name].base for name in names}), processes)
+    in_parallel(partial(_make_base, place), sorted({KINDS[name].base for name in names}), options.jobs)
     kinds = [*dict.fromkeys(names)]
-    expected = dict(zip(kinds, in_parallel(partial(_undamaged, place, quick), kinds, processes), strict=True))
-    found = in_parallel(lambda case: _damaged(case, expected[case.kind]), cases, processes)
+    expected = dict(
+        zip(kinds, in_parallel(partial(_undamaged, place, options.smoke), kinds, options.jobs), strict=True)
+    )
+    found = in_parallel(lambda case: _damaged(case, expected[case.kind]), cases, options.jobs)
     return {
         "corruptions": len(cases),
         "corruptions_by_kind": {name: names.count(name) for name in kinds},

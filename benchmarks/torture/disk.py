@@ -3,6 +3,7 @@
 The disk is a small tmpfs with a file that leaves a given number of bytes; it needs the right to mount.
 """
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -46,15 +47,15 @@ class Case:
     free: int
 
 
-def torture(place: Workplace, count: int, processes: int) -> dict[str, Any]:
-    """Run commands on ``count`` disks with different room; returns counts and what failed, or why it was skipped."""
+def torture(place: Workplace, options: argparse.Namespace) -> dict[str, Any]:
+    """Run commands on disks with different room; returns counts and what failed, or why it was skipped."""
     try:
         with _mounted(place.new("disk")):
             pass
     except (OSError, subprocess.CalledProcessError) as error:
         return {"full_disks": 0, "full_disks_skipped": f"no tmpfs can be mounted: {error}", "failures": []}
-    cases = _cases(place, count)
-    results = in_parallel(_filled, cases, processes)
+    cases = _cases(place, options.disks)
+    results = in_parallel(_filled, cases, options.jobs)
     return {
         "full_disks": sum(result["full"] for result in results),
         "full_disk_sites": sorted({site for result in results for site in result["sites"]}),

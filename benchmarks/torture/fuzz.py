@@ -3,6 +3,7 @@
 Commands that would train write to a folder that cannot be made, so that valid inputs end as soon as they are read.
 """
 
+import argparse
 import io
 import os
 import random
@@ -48,14 +49,15 @@ class Case:
     seed: str
 
 
-def torture(place: Workplace, count: int, seed: int, processes: int, only: str) -> dict[str, Any]:
-    """Run commands on ``count`` odd inputs, or on that of one seed; returns counts and what failed."""
+def torture(place: Workplace, options: argparse.Namespace) -> dict[str, Any]:
+    """Run commands on odd inputs; returns counts and what failed."""
+    count = options.fuzz
     names = [name for name, (share, _) in KINDS.items() for _ in range(max(1, round(share * count)))][:count]
     names += ["arguments"] * (count - len(names))
-    cases = [Case(place, n, name, f"{seed}/fuzz/{name}/{n}") for n, name in enumerate(names)]
-    cases = [case for case in cases if only in ("", case.seed)]
-    random.Random(seed).shuffle(cases)
-    failures = [failure for failure in in_parallel(_fuzzed, cases, processes) if failure]
+    cases = [Case(place, n, name, f"{options.seed}/fuzz/{name}/{n}") for n, name in enumerate(names)]
+    cases = [case for case in cases if options.only in ("", case.seed)]
+    random.Random(options.seed).shuffle(cases)
+    failures = [failure for failure in in_parallel(_fuzzed, cases, options.jobs) if failure]
     return {
         "fuzzed": len(cases),
         "fuzzed_by_kind": {name: names.count(name) for name in KINDS},

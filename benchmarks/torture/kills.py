@@ -1,5 +1,6 @@
 """SIGKILL at random instants of `bench` and `train`, again and again: what is left is what one run leaves."""
 
+import argparse
 import json
 import random
 import signal
@@ -51,12 +52,12 @@ class Chain:
     seed: str
 
 
-def torture(place: Workplace, count: int, seed: int, processes: int, only: str) -> dict[str, Any]:
-    """Kill commands ``count`` times, or by one chain's seed; returns counts and what failed."""
-    planned = [chain for chain in chains(place, count, seed) if only in ("", chain.seed)]
+def torture(place: Workplace, options: argparse.Namespace) -> dict[str, Any]:
+    """Kill commands; returns counts and what failed."""
+    planned = [chain for chain in chains(place, options.kills, options.seed) if options.only in ("", chain.seed)]
     names = sorted({chain.command for chain in planned})
-    in_parallel(lambda name: str(_unbroken(place, name)), names, processes)
-    results = in_parallel(_killed, planned, processes)
+    in_parallel(lambda name: str(_unbroken(place, name)), names, options.jobs)
+    results = in_parallel(_killed, planned, options.jobs)
     stages = [stage for result in results for stage in result["stages"]]
     return {
         "kills": len(stages),
