@@ -8,7 +8,7 @@ import argparse
 import json
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,8 +16,8 @@ from typing import Any
 
 from benchmarks.common import ROOT
 from benchmarks.torture import damage
-from benchmarks.torture.commands import Result, in_parallel
-from benchmarks.torture.folders import TOYS, Workplace, pictures, tables
+from benchmarks.torture.commands import Result
+from benchmarks.torture.folders import TOYS, Found, Workplace, pictures, tables
 
 _ONE = ["--plugin", "toys.py", "--threads", 1]
 _OUT = ["--out", "out"]
@@ -93,56 +93,44 @@ KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class Case:
-    """One damaged file."""
-
-    place: Workplace
-    name: str
-    kind: str
-    seed: str
-
-
-def torture(place: Workplace, options: argparse.Namespace) -> dict[str, Any]:
-    """Damage files; returns counts and what failed. With ``--smoke`` only the fastest command reads each."""
-    planned = enumerate([*KINDS][number % len(KINDS)] for number in range(options.corruptions))
-    cases = [Case(place, f"corruption{n}", name, f"{options.seed}/corruptions/{n}") for n, name in planned]
-    cases = [case for case in cases if options.only in ("", case.seed)]
-    names = [case.kind for case in cases]
-    in_parallel(partial(_make_base, place), sorted({KINDS[name].base for name in names}), options.jobs)
-    kinds = [*dict.fromkeys(names)]
-    expected = dict(
-        zip(kinds, in_parallel(partial(_undamaged, place, options.smoke), kinds, options.jobs), strict=True)
-    )
-    found = in_parallel(lambda case: _damaged(case, expected[case.kind]), cases, options.jobs)
-    return {
-        "corruptions": len(cases),
-        "corruptions_by_kind": {name: names.count(name) for name in kinds},
-        "failures": [failure for failures in found for failure in failures],
-    }
+def cases(_place: Workplace, options: argparse.Namespace) -> list[str]:
+    """SEED/corruptions/KIND/all or first/NUMBER: how many of the commands that read the file are run."""
+    which = "first" if options.smoke else "all"
+    names = [*KINDS]
+    return [
+        f"{options.seed}/corruptions/{names[number % len(names)]}/{which}/{number}"
+        for number in range(options.corruptions)
+    ]
 
 
-def _undamaged(place: Workplace, quick: bool, kind: str) -> list[Any]:
-    """What the commands of a kind leave in a copy that is not damaged."""
-    case = _copied(place, KINDS[kind].base, f"undamaged {kind}")
-    return [_outcome(place, case, name)[1] for name in KINDS[kind].commands[: 1 if quick else None]]
-
-
-def _damaged(case: Case, expected: list[Any]) -> list[list[str]]:
+def run(place: Workplace, case: str) -> Found:
     """Damage a file and run the commands that read it; the faults that this shows."""
-    kind, chance = KINDS[case.kind], random.Random(case.seed)
-    folder = _copied(case.place, kind.base, case.name)
+    _, _, name, which, _ = case.split("/")
+    kind, chance = KINDS[name], random.Random(case)
+    commands = kind.commands if which == "all" else kind.commands[:1]
+    folder = _copied(place, kind.base, case)
     path = chance.choice(sorted(file for file in folder.glob(kind.files) if file.is_file()))
     how = _damage(path, kind, chance)
-    failures = []
-    for name, whole in zip(kind.commands, expected, strict=False):
-        result, outcome = _outcome(case.place, folder, name)
-        if fault := judged(result, outcome == whole, path):
-            where = f"{case.kind} {path.relative_to(folder)}, {how}, seed {case.seed}"
-            failures.append([fault, f"{where}: {result.summary}"])
-    if not failures:
+    faults = []
+    for command, expected in zip(commands, _undamaged(place, name, commands), strict=True):
+        result, outcome = _outcome(place, folder, command)
+        if fault := judged(result, outcome == expected, path):
+            faults.append((fault, f"{path.relative_to(folder)}, {how}: {result.summary}"))
+    if not faults:
         shutil.rmtree(folder)
-    return failures
+    return {"corruptions": 1, f"corruptions: {name}": 1}, faults
+
+
+def _undamaged(place: Workplace, name: str, commands: Sequence[str]) -> list[Any]:
+    """What commands leave in a copy that is not damaged."""
+
+    def make(folder: Path) -> None:
+        case = _copied(place, KINDS[name].base, f"{folder}/copy")
+        found = [_outcome(place, case, command)[1] for command in commands]
+        (folder / "outcomes.json").write_text(json.dumps(found))
+
+    found: list[Any] = json.loads((place.once(f"undamaged {name}", make) / "outcomes.json").read_text())
+    return found
 
 
 def _damage(path: Path, kind: Kind, chance: random.Random) -> str:
@@ -178,27 +166,29 @@ def _outcome(place: Workplace, case: Path, name: str) -> tuple[Result, Any]:
 
 
 def _copied(place: Workplace, base: str, name: str) -> Path:
+    """A copy, under this name, of the folder for kinds of files, which is made when it is first needed."""
+    made = place.once(base, partial(_make_base, place, base))
     folder = place.folder / name
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(place.folder / base, folder)
+    shutil.copytree(made, folder)
     return folder
 
 
-def _make_base(place: Workplace, name: str) -> None:
-    """Make the folder that is copied for kinds of files: suite, plugin and cache, and what the commands read."""
-    folder = place.new(name)
+def _make_base(place: Workplace, name: str, folder: Path) -> None:
+    """Suite, plugin and cache, and what the commands read."""
+    finished, trained = place.finished, place.trained
     shutil.copy(TOYS, folder / "toys.py")
     shutil.copy(place.small_suite, folder / "small.toml")
     shutil.copytree(place.folder / "cache", folder / "cache")
     if name == "trained":
-        shutil.copytree(place.trained, folder / "out")
+        shutil.copytree(trained, folder / "out")
     elif name == "mnist":
         _outcome(place, folder, "data")
     elif name == "package":
         shutil.copytree(ROOT / "gan_zoo", folder / "package" / "gan_zoo")
     else:
-        shutil.copytree(place.finished, folder / "out")
-        shutil.copytree(place.finished, folder / "earlier", ignore=shutil.ignore_patterns("checkpoints", "figures"))
+        shutil.copytree(finished, folder / "out")
+        shutil.copytree(finished, folder / "earlier", ignore=shutil.ignore_patterns("checkpoints", "figures"))
     if name == "packed":
         from gan_zoo.bench.records import pack
 

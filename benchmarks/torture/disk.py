@@ -7,14 +7,23 @@ import argparse
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from benchmarks.torture.commands import Result, in_parallel
-from benchmarks.torture.folders import TOYS, Workplace, bench_words, counted, different, durable, lost, train_words
+from benchmarks.torture.commands import Result
+from benchmarks.torture.folders import (
+    TOYS,
+    Found,
+    Workplace,
+    bench_words,
+    counted,
+    different,
+    durable,
+    lost,
+    train_words,
+)
 
 SIZE = 128 << 20
 _PAGE = 4096
@@ -37,41 +46,21 @@ def _writers(place: Workplace, out: Path) -> dict[str, list[object]]:
     }
 
 
-@dataclass(frozen=True)
-class Case:
-    """A command on a disk with so many free bytes."""
-
-    place: Workplace
-    number: int
-    command: str
-    free: int
-
-
-def torture(place: Workplace, options: argparse.Namespace) -> dict[str, Any]:
-    """Run commands on disks with different room; returns counts and what failed, or why it was skipped."""
+def cases(place: Workplace, options: argparse.Namespace) -> list[str]:
+    """disk/COMMAND/BYTES, from none free to all that a command writes; none where no tmpfs can be mounted."""
     try:
         with _mounted(place.new("disk")):
             pass
     except (OSError, subprocess.CalledProcessError) as error:
-        return {"full_disks": 0, "full_disks_skipped": f"no tmpfs can be mounted: {error}", "failures": []}
-    cases = _cases(place, options.disks)
-    results = in_parallel(_filled, cases, options.jobs)
-    return {
-        "full_disks": sum(result["full"] for result in results),
-        "full_disk_sites": sorted({site for result in results for site in result["sites"]}),
-        "lost": sum(result["lost"] for result in results),
-        "failures": [failure for result in results for failure in result["failures"]],
-    }
-
-
-def _cases(place: Workplace, count: int) -> list[Case]:
-    """Free bytes from none to all that a command writes, more often few: small files come first."""
-    found: list[Case] = []
+        print(f"no full disks: {error}", file=sys.stderr)
+        return []
+    found: list[str] = []
     names = [*_writers(place, place.folder)]
-    for number in range(count):
+    for number in range(options.disks):
         name, step = names[number % len(names)], number // len(names)
-        share = step / max(1, count // len(names))
-        found.append(Case(place, number, name, int(_size(place, name) * share**2) // _PAGE * _PAGE))
+        # More often few: small files come first.
+        share = (step / max(1, options.disks // len(names))) ** 2
+        found.append(f"disk/{name}/{int(_size(place, name) * share) // _PAGE * _PAGE}")
     return found
 
 
@@ -89,52 +78,49 @@ def _whole(place: Workplace, name: str) -> Path | None:
     return {"bench": place.finished, "train": place.trained}.get(name.partition(" ")[0])
 
 
-def _filled(case: Case) -> dict[str, Any]:
+def run(place: Workplace, case: str) -> Found:
     """Run a command on a full disk, and again with room; what this shows."""
-    base, whole = case.place.new(f"disk{case.number}"), _whole(case.place, case.command)
-    with _mounted(case.place.new(f"disk{case.number}-mounted")) as disk:
+    _, name, free = case.split("/")
+    base, whole = place.new(case), _whole(place, name)
+    with _mounted(place.new(f"{case}/mounted")) as disk:
         out, ballast = disk / "out", disk / "ballast"
-        if case.command.endswith(_FINISHED) and whole is not None:
+        if name.endswith(_FINISHED) and whole is not None:
             shutil.copytree(whole, out)
             for path in [*out.glob("*.csv"), *out.glob("report.*"), *out.glob("*/*.png")]:
                 path.write_bytes(b"old")
         before = durable(out)
         with ballast.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(disk).free // _PAGE * _PAGE - case.free)
-        words = _writers(case.place, out)[case.command]
-        environment = {"GAN_ZOO_CACHE": str(out)} if case.command == "data" else {}
-        full = case.place.run(words, base, environment=environment)
+            os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(disk).free // _PAGE * _PAGE - int(free))
+        words = _writers(place, out)[name]
+        environment = {"GAN_ZOO_CACHE": str(out)} if name == "data" else {}
+        full = place.run(words, base, environment=environment)
         ballast.unlink()
         (base / "log").unlink()
         gone = lost(before, durable(out))
-        problems = _problems(full, disk) + [("lost", full.summary)] * bool(gone)
-        again = case.place.run(words, base, environment=environment)
+        faults = _faults(full, disk) + [("lost", full.summary)] * bool(gone)
+        again = place.run(words, base, environment=environment)
         if again.status != 0 or again.fault:
-            problems.append(("not resumed", again.summary))
+            faults.append(("not resumed", again.summary))
         elif whole is not None:
             gone += counted(out, whole)[0]
-            problems += [("different", name) for name in different(out, whole)[:3]]
-    return {
-        "full": full.status == 2,
-        "sites": [_site(line, out) for line in full.errors if str(disk) in line],
-        "lost": gone,
-        "failures": [[fault, f"{case.command}, {case.free} bytes free: {how}"] for fault, how in problems],
-    }
+            faults += [("different", changed) for changed in different(out, whole)[:3]]
+    sites = {f"full disk: {_site(line, disk)}": 1 for line in full.errors if str(disk) in line}
+    return {"full_disks": int(full.status == 2), "lost": gone, **sites}, faults
 
 
-def _problems(result: Result, disk: Path) -> list[tuple[str, str]]:
+def _faults(result: Result, disk: Path) -> list[tuple[str, str]]:
     """The fault of a command on a full disk, if there is one."""
     is_clear = len(result.errors) == 1 and str(disk) in result.errors[0]
     fault = result.fault or ("" if result.status == 0 or is_clear else "unclear")
     return [(fault, result.summary)] * bool(fault)
 
 
-def _site(line: str, out: Path) -> str:
+def _site(line: str, disk: Path) -> str:
     """The kind of file that an error names: its folder and suffix."""
     words = [word.strip("'\":;,") for word in line.split()]
-    path = next((Path(word) for word in words if word.startswith(str(out))), out)
-    inner = path.relative_to(out)
-    return f"{inner.parts[0]}/*{inner.suffix}" if len(inner.parts) > 1 else str(inner)
+    path = next((Path(word) for word in words if word.startswith(str(disk))), disk)
+    inner = path.relative_to(disk)
+    return f"{'/'.join(inner.parts[:2])}/*{inner.suffix}" if len(inner.parts) > 2 else str(inner)
 
 
 @contextmanager

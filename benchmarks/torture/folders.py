@@ -6,11 +6,12 @@ import os
 import shutil
 import struct
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from filelock import FileLock
 
 from benchmarks.common import ROOT
 from benchmarks.torture.commands import Result, run
@@ -21,6 +22,8 @@ TIMES = ["seconds", "images_per_second", "peak_memory_bytes", "evaluation_second
 """Columns that no two runs share."""
 RESULTS = ("ok", "diverged", "collapsed", "out_of_memory")
 TIMEOUT = 300.0
+Found = tuple[dict[str, int], list[tuple[str, str]]]
+"""What a case has done, as counts, and its faults, each with how it came about."""
 _SUITE = """
 title = "Toys"
 data = "digits"
@@ -59,17 +62,37 @@ class Workplace:
         path.mkdir(parents=True)
         return path
 
-    def suite(self, name: str, *, images: int, seeds: int = 1) -> Path:
-        """A suite of the toys, written to a file once."""
-        path = self.folder / f"{name}.toml"
-        if not path.exists():
-            path.write_text(_SUITE.format(images=images, seeds=seeds))
+    def once(self, name: str, make: Callable[[Path], object]) -> Path:
+        """A folder that a function has filled, by whatever process needed it first."""
+        path = self.folder / name
+        with FileLock(self.folder / f"{name}.lock"):
+            if not path.exists():
+                make(self.new(name))
         return path
+
+    def suite(self, name: str, *, images: int, seeds: int = 1) -> Path:
+        """A suite of the toys in a file."""
+        text = _SUITE.format(images=images, seeds=seeds)
+        return self.once(name, lambda folder: (folder / f"{name}.toml").write_text(text)) / f"{name}.toml"
 
     def run(self, words: Sequence[object], folder: Path, **how: object) -> Result:
         """Run a command in a folder, with its output in the file ``log`` there."""
         environment = self.environment | how.pop("environment", {})  # type: ignore[operator]
         return run(words, folder / "log", environment, how.pop("timeout", TIMEOUT), **how)  # type: ignore[arg-type]
+
+    def unbroken(self, name: str, words: Sequence[object]) -> Path:
+        """The folder that a command wrote.
+
+        Raises:
+            GanZooError: the command failed.
+        """
+
+        def make(folder: Path) -> None:
+            result = self.run([*words, "--out", folder / "out"], folder)
+            if result.status != 0 or result.fault:
+                raise GanZooError(f"{name}: {result.summary}")
+
+        return self.once(name, make) / "out"
 
     @property
     def small_suite(self) -> Path:
@@ -91,19 +114,6 @@ class Workplace:
         """The folder that `train` left of a small conditional network, whose checkpoint has shape and classes."""
         words = ["train", "cdcgan", "--data", "digits", "--steps", 4, "--no-evaluate", "--threads", 1]
         return self.unbroken("conditional", [*words, "--set", "width=4", "--set", "batch_size=8"])
-
-    def unbroken(self, name: str, words: Sequence[object]) -> Path:
-        """The folder that a command wrote, once.
-
-        Raises:
-            GanZooError: the command failed.
-        """
-        folder = self.folder / name
-        if not folder.exists():
-            result = self.run([*words, "--out", self.new(name) / "out"], folder)
-            if result.status != 0 or result.fault:
-                raise GanZooError(f"{name}: {' '.join(result.words)} failed: {result.output[-2000:]}")
-        return folder / "out"
 
 
 def bench_words(suite: Path, *, jobs: int = 1) -> list[object]:

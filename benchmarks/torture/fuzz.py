@@ -11,18 +11,15 @@ import re
 import shutil
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from benchmarks.common import ROOT
 from benchmarks.torture import damage
-from benchmarks.torture.commands import in_parallel
-from benchmarks.torture.folders import TOYS, Workplace, files
+from benchmarks.torture.folders import TOYS, Found, Workplace, files
 from benchmarks.torture.plugins import odd_plugin
 
 TIMEOUT = 120.0
@@ -39,50 +36,29 @@ _ODD_WORDS = (
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "ICO", "TGA", "PCX", "EPS")
 
 
-@dataclass(frozen=True)
-class Case:
-    """One input: its kind and the seed by which it is drawn."""
-
-    place: Workplace
-    number: int
-    kind: str
-    seed: str
+def cases(_place: Workplace, options: argparse.Namespace) -> list[str]:
+    """SEED/fuzz/KIND/NUMBER, in a random order."""
+    names = random.Random(options.seed).choices([*KINDS], [share for share, _ in KINDS.values()], k=options.fuzz)
+    return [f"{options.seed}/fuzz/{name}/{number}" for number, name in enumerate(names)]
 
 
-def torture(place: Workplace, options: argparse.Namespace) -> dict[str, Any]:
-    """Run commands on odd inputs; returns counts and what failed."""
-    count = options.fuzz
-    names = [name for name, (share, _) in KINDS.items() for _ in range(max(1, round(share * count)))][:count]
-    names += ["arguments"] * (count - len(names))
-    cases = [Case(place, n, name, f"{options.seed}/fuzz/{name}/{n}") for n, name in enumerate(names)]
-    cases = [case for case in cases if options.only in ("", case.seed)]
-    random.Random(options.seed).shuffle(cases)
-    failures = [failure for failure in in_parallel(_fuzzed, cases, options.jobs) if failure]
-    return {
-        "fuzzed": len(cases),
-        "fuzzed_by_kind": {name: names.count(name) for name in KINDS},
-        "failures": failures,
-    }
-
-
-def _fuzzed(case: Case) -> list[str] | None:
+def run(place: Workplace, case: str) -> Found:
     """Run a command on one input; the fault that this shows."""
-    base = case.place.new(f"fuzz{case.number}")
+    kind, base = case.split("/")[2], place.new(case)
     folder = base / "a" / "b" / "c"
     folder.mkdir(parents=True)
     (folder / "file").write_text("text")
-    words, how = KINDS[case.kind][1](random.Random(case.seed), folder, case.place)
+    words, how = KINDS[kind][1](random.Random(case), folder, place)
     before = files(base)
-    result = case.place.run(words, folder, timeout=TIMEOUT)
+    result = place.run(words, folder, timeout=TIMEOUT)
     fault = result.fault
     escaped = [path for path in files(base) - before if not Path(path).is_relative_to(folder)]
-    if case.kind != "arguments" and (escaped or OUTSIDE.exists()):
+    if kind != "arguments" and (escaped or OUTSIDE.exists()):
         fault = fault or "written outside"
         OUTSIDE.unlink(missing_ok=True)
     if not fault:
         shutil.rmtree(base)
-        return None
-    return [fault, f"{how}, seed {case.seed}: {result.summary}"]
+    return {"fuzzed": 1, f"fuzzed: {kind}": 1}, [(fault, f"{how}: {result.summary}")] * bool(fault)
 
 
 def _arguments(chance: random.Random, _folder: Path, _place: Workplace) -> tuple[Words, str]:
@@ -221,8 +197,8 @@ def _plugin(chance: random.Random, folder: Path, _place: Workplace) -> tuple[Wor
         content, how = damage.changed_bytes(TOYS.read_bytes(), chance)
     (folder / "odd.py").write_bytes(content)
     name = chance.choice(["odd", "by_heart", "gan"])
-    words = chance.choice([["list"], ["list", "--long"], ["list", "--json"], ["show", name], ["check", name],
-                           ["train", name, "--data", "digits", "--steps", 1, *_NOWHERE]])  # fmt: skip
+    train = ["train", name, "--data", "digits", "--steps", 1, *_NOWHERE]
+    words = chance.choice([["list"], ["list", "--long"], ["list", "--json"], ["show", name], ["check", name], train])
     return [*words, "--plugin", "odd.py"], f"plugin, {how}"
 
 
