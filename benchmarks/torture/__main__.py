@@ -84,9 +84,8 @@ def _tortured(place: Workplace, parts: Sequence[str], options: argparse.Namespac
     failures: list[tuple[str, str]] = []
     for part in parts:
         cases = [options.only] if options.only else PARTS[part].cases(place, options)
-        for case, (done, faults) in zip(
-            cases, in_parallel(partial(PARTS[part].run, place), cases, options.jobs), strict=True
-        ):
+        results = in_parallel(partial(PARTS[part].run, place), cases, options.jobs)
+        for case, (done, faults) in zip(cases, results, strict=True):
             counts.update(done)
             failures += [(fault, f"{fault}: {case}: {how}") for fault, how in faults]
     found = Counter(fault for fault, _ in failures)

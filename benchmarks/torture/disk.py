@@ -34,12 +34,13 @@ def _writers(place: Workplace, out: Path) -> dict[str, list[object]]:
     """Commands that write to ``out``; those that are run again find it finished."""
     bench = [*bench_words(place.small_suite), "--out", out]
     train = [*train_words(20), "--out", out]
+    copied = place.once("copied", lambda folder: shutil.copytree(place.finished, folder / "out"))
     return {
         "bench": bench,
         "train": train,
         f"bench {_FINISHED}": bench,
         f"train {_FINISHED}": train,
-        "compare": ["compare", place.finished, place.finished, "--out", out],
+        "compare": ["compare", place.finished, copied / "out", "--out", out],
         "sample": ["sample", place.trained, "--plugin", TOYS, "--out", out / "drawn.png"],
         "new": ["new", "my_gan", "--out", out / "my_gan.py"],
         "data": ["data", "mnist"],

@@ -1,5 +1,6 @@
 """The torture harness: it finds what is planted, and its quick form finds nothing."""
 
+import argparse
 import json
 import os
 import random
@@ -13,7 +14,7 @@ import pytest
 from benchmarks.common import ROOT
 from benchmarks.torture import corruptions, damage, kills
 from benchmarks.torture.commands import TRACEBACK, Result, in_parallel, run
-from benchmarks.torture.folders import counted, different, durable, lost
+from benchmarks.torture.folders import Workplace, counted, different, durable, lost
 from gan_zoo.tensors import load_tensors, save_tensors
 
 HEAD = "import subprocess, sys, time\n"
@@ -132,10 +133,10 @@ def test_mutations_follow_from_their_seed():
 
 
 def test_a_quarter_of_the_kills_are_of_whole_commands(tmp_path):
-    chains = kills.chains(kills.Workplace(tmp_path), 200, 0)
-    assert sum(chain.count for chain in chains) == 200
-    assert sum(chain.count for chain in chains if chain.whole) == 50
-    assert {chain.command for chain in chains if chain.whole} == {*kills.COMMANDS}
+    cases = [case.split("/") for case in kills.cases(Workplace(tmp_path), argparse.Namespace(kills=200, seed=0))]
+    assert sum(int(count) for *_, count, _ in cases) == 200
+    assert sum(int(count) for *_, kind, count, _ in cases if kind == "whole") == 50
+    assert {command for _, _, command, kind, *_ in cases if kind == "whole"} == {*kills.COMMANDS}
 
 
 @pytest.mark.slow
