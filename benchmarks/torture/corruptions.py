@@ -80,7 +80,6 @@ KINDS = {
     "checkpoint": Kind(
         "trained", "out/checkpoints/by_heart*.safetensors", ("sample", "extend"), damage.checkpoint_field
     ),
-    "previous checkpoint": Kind("trained", "out/checkpoints/*.previous.*", ("extend",)),
     "sample picture": Kind("finished", "out/records/*/*.png", ("report", "bench")),
     "table": Kind("finished", "out/*.csv", ("compare", "report")),
     "suite": Kind("finished", "small.toml", ("bench",), is_written_by_hand=True),
