@@ -43,8 +43,9 @@ _spawn = util.spawnv_passfds
 
 @dataclass(frozen=True)
 class Result:
-    """How a command ended: its exit status, below 0 for a signal and None for a timeout, its output, and the number of
-    its processes that outlived it.
+    """How a command ended.
+
+    ``status`` is below 0 for a signal and None for a timeout; ``orphans`` counts processes that outlived the command.
     """
 
     words: tuple[str, ...]

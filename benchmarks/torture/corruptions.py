@@ -159,7 +159,6 @@ def _outcome(place: Workplace, case: Path, name: str) -> tuple[Result, Any]:
     environment = {"GAN_ZOO_CACHE": str(case / "cache")}
     if whole := (case / "package").is_dir():
         environment["PYTHONPATH"] = str(case / "package")
-    (case / "log").unlink(missing_ok=True)
     result = place.run(words, case, environment=environment, whole=whole)
     return result, read(case, result)
 

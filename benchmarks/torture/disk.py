@@ -96,7 +96,6 @@ def run(place: Workplace, case: str) -> Found:
         environment = {"GAN_ZOO_CACHE": str(out)} if name == "data" else {}
         full = place.run(words, base, environment=environment)
         ballast.unlink()
-        (base / "log").unlink()
         gone = lost(before, durable(out))
         faults = _faults(full, disk) + [("lost", full.summary)] * bool(gone)
         again = place.run(words, base, environment=environment)

@@ -77,6 +77,7 @@ class Workplace:
 
     def run(self, words: Sequence[object], folder: Path, **how: object) -> Result:
         """Run a command in a folder, with its output in the file ``log`` there."""
+        (folder / "log").unlink(missing_ok=True)
         environment = self.environment | how.pop("environment", {})  # type: ignore[operator]
         return run(words, folder / "log", environment, how.pop("timeout", TIMEOUT), **how)  # type: ignore[arg-type]
 

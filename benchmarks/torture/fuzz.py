@@ -5,6 +5,7 @@ Commands that would train write to a folder that cannot be made, so that valid i
 
 import argparse
 import io
+import json
 import os
 import random
 import re
@@ -61,8 +62,8 @@ def run(place: Workplace, case: str) -> Found:
     return {"fuzzed": 1, f"fuzzed: {kind}": 1}, [(fault, f"{how}: {result.summary}")] * bool(fault)
 
 
-def _arguments(chance: random.Random, _folder: Path, _place: Workplace) -> tuple[Words, str]:
-    command, options = chance.choice([*_options().items()])
+def _arguments(chance: random.Random, _folder: Path, place: Workplace) -> tuple[Words, str]:
+    command, options = chance.choice([*_options(place).items()])
     words = [command] * (chance.random() < 0.98) + [chance.choice(_ODD_WORDS) for _ in range(chance.randrange(3))]
     if command in ("show", "check", "train", "bench", "search") and chance.random() < 0.5:
         words[1:] = [chance.choice(["gan", "digits", "by_heart", "mnist"])]
@@ -77,19 +78,17 @@ def _arguments(chance: random.Random, _folder: Path, _place: Workplace) -> tuple
     return [*words], "arguments"
 
 
-_known: dict[str, list[str]] = {}
+def _options(place: Workplace) -> dict[str, list[str]]:
+    """The options of every command, as its help names them."""
 
+    def make(folder: Path) -> None:
+        commands = re.findall(r"^  ([a-z]+) ", place.run(["--help"], folder).output, re.MULTILINE)
+        helps = {name: place.run([name, "--help"], folder).output for name in commands}
+        found = {name: re.findall(r"--[a-z][a-z-]*", text) for name, text in helps.items()}
+        (folder / "options.json").write_text(json.dumps(found))
 
-def _options() -> dict[str, list[str]]:
-    """The options of every command, from the command line's own description."""
-    if not _known:
-        from typer.main import get_command
-
-        from gan_zoo.cli.app import app
-
-        for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
-            _known[name] = [option for parameter in command.params for option in parameter.opts if option[:1] == "-"]
-    return _known
+    known: dict[str, list[str]] = json.loads((place.once("options", make) / "options.json").read_text())
+    return known
 
 
 def _suite(chance: random.Random, folder: Path, _place: Workplace) -> tuple[Words, str]:
