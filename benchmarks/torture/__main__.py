@@ -37,7 +37,7 @@ OPTIONS = {
     "--kills": (200, "SIGKILLs"),
     "--corruptions": (200, "damaged files"),
     "--fuzz": (5000, "odd inputs"),
-    "--disks": (48, "full disks"),
+    "--disks": (96, "full disks"),
     "--seed": (0, "seed of everything random"),
     "--only": ("", "only this case of the part, as a failure names it"),
     "--jobs": (2, "commands run side by side"),

@@ -98,7 +98,8 @@ def run(place: Workplace, case: str) -> Found:
         ballast.unlink()
         gone = lost(before, durable(out))
         faults = _faults(full, disk) + [("lost", full.summary)] * bool(gone)
-        again = place.run(words, base, environment=environment)
+        # A file that `new` has written is not written again.
+        again = full if full.status == 0 else place.run(words, base, environment=environment)
         if again.status != 0 or again.fault:
             faults.append(("not resumed", again.summary))
         elif whole is not None:
