@@ -37,7 +37,7 @@ class Sampler(Protocol):
     """A function that draws samples: uint8 images (n, C, H, W), or float32 points (n, D).
 
     Attributes:
-        classes: number of classes that a conditional generator can be asked for.
+        classes: number of classes of a conditional generator.
         weights: ``raw``, or ``ema`` for a moving average of the generator.
     """
 

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import math
 import os
 import re
 import shutil
@@ -17,7 +16,6 @@ from vectors import logits_of
 from gan_zoo import data
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.classifier import WEIGHTS, ClassifierExtractor, load_classifier
-from gan_zoo.metrics.evaluator import measure
 from gan_zoo.metrics.extractors import load_extractor
 from gan_zoo.metrics.features import full_float32
 
@@ -179,38 +177,6 @@ def test_stacked_metrics_are_those_of_a_thousand_classes() -> None:
     assert set(stacked.metrics) - set(single.metrics) == {"modes_hit"}
     with pytest.raises(GanZooError, match="3 channels, and the images have 1"):
         stacked.encode(random_images(2, 1, 32, 32))
-
-
-@pytest.fixture(scope="module")
-def digits() -> list[Tensor]:
-    """Real MNIST test images (N, 32, 32) by digit, 300 of each."""
-    test = data.load("mnist").test
-    return [test.images[test.labels == digit][:300, 0] for digit in range(10)]
-
-
-def stack(digits: list[Tensor], numbers: Tensor, seed: int) -> Tensor:
-    """An image (3, 32, 32) for each number from 0 to 999, of digits drawn at random."""
-    drawn = torch.randint(300, (len(numbers), 3), generator=torch.Generator().manual_seed(seed))
-    images = torch.empty(len(numbers), 3, 32, 32, dtype=torch.uint8)
-    for channel, place in enumerate((100, 10, 1)):
-        for row, digit in enumerate((numbers // place % 10).tolist()):
-            images[row, channel] = digits[digit][drawn[row, channel]]
-    return images
-
-
-def test_known_numbers_are_read_and_their_modes_counted(digits: list[Tensor]) -> None:
-    """A generator that knows 40 numbers, 10 images of each, against real images that are spread over 400."""
-    stacked, few = load_extractor("stacked-mnist-cnn"), torch.arange(40).repeat(10) * 25 + 7
-    fake = stacked.encode(stack(digits, few, 0))
-    real = stacked.encode(stack(digits, torch.arange(400) * 2 + 7, 1))
-    values = measure(fake, real, labels=few, names=["modes_hit", "class_kl", "label_accuracy"])
-    assert values["label_accuracy"] > 0.96
-    wrong = round((1 - values["label_accuracy"]) * 400)
-    assert 40 <= values["modes_hit"] <= 40 + wrong
-    # Even shares of 40 against even shares of 400 of which they are a part: ln 10, were every digit read rightly.
-    evens = stacked.encode(stack(digits, torch.arange(400), 2))
-    part = stacked.encode(stack(digits, torch.arange(40).repeat(10) * 10, 3))
-    assert measure(part, evens, names=["class_kl"])["class_kl"] == pytest.approx(math.log(10), abs=0.25)
 
 
 def test_labels_of_the_test_split_are_predicted() -> None:
