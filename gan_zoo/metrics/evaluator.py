@@ -256,7 +256,7 @@ def measure(
     _check(fake, compared.real.features)
     given = {"logits": fake.logits, "labels": labels, "training": compared.real.training}
     known = {name: metric for name, metric in METRICS.items() if metric.kind == "images" and metric.module}
-    missing = {name: [need for need in metric.needs if given[need] is None] for name, metric in known.items()}
+    missing = {name: [need for need in metric.needs if given.get(need) is None] for name, metric in known.items()}
     wanted = [name for name in known if not missing[name]] if names is None else names
     for name in wanted:
         check_known("metric", name, known)

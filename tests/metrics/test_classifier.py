@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
-from vectors import logits_of
+from vectors import flip_a_bit, logits_of
 
 from gan_zoo import data
 from gan_zoo.errors import GanZooError
@@ -138,9 +138,7 @@ def test_damaged_or_missing_weights_are_named(tmp_path: Path) -> None:
     for file in WEIGHTS.glob("digits-cnn.*"):
         shutil.copy(file, tmp_path)
     weights = tmp_path / "digits-cnn.safetensors"
-    content = bytearray(weights.read_bytes())
-    content[-1] ^= 1
-    weights.write_bytes(content)
+    flip_a_bit(weights)
     with pytest.raises(GanZooError, match=re.escape(str(weights)) + " is damaged"):
         load_classifier("digits-cnn", torch.device("cpu"), tmp_path)
     weights.unlink()

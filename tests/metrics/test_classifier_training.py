@@ -10,6 +10,7 @@ import pytest
 import torch
 from full_disk import full_disk
 from torch import Tensor
+from vectors import flip_a_bit
 
 from gan_zoo.data import Dataset, Split
 from gan_zoo.errors import GanZooError
@@ -81,12 +82,6 @@ def test_it_is_trained_once_and_has_the_same_features_when_loaded_again(training
     assert (card["sha256"], card["data_fingerprint"]) == (first.digest, "c")
     other = load_trained(replace(colors("dogs"), fingerprint="d"), CPU)
     assert (other.name, trainings[1][0]) == ("dogs-cnn", "dogs")
-
-
-def flip_a_bit(file: Path) -> None:
-    content = bytearray(file.read_bytes())
-    content[-1] ^= 1
-    file.write_bytes(content)
 
 
 def rename_a_key(file: Path) -> None:

@@ -4,13 +4,10 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch_fidelity import feature_extractor_inceptionv3
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
@@ -132,30 +129,9 @@ def test_the_files_weights_are_those_of_the_network(random_inception: InceptionE
     assert not random_inception.network.training
 
 
-def test_gray_is_tiled_to_three_channels(random_inception: InceptionExtractor) -> None:
-    gray = images(3, 1, 32)
-    features, tiled = random_inception.encode(gray), random_inception.encode(torch.cat([gray] * 3, dim=1))
-    assert torch.equal(features.vectors, tiled.vectors)
-    # Colors are not made gray on the way.
-    color = torch.cat([gray, gray.flip(3), gray.flip(2)], dim=1)
-    assert features.vectors.std() > 0.01
-    assert (random_inception.encode(color).vectors - features.vectors).abs().max() > 0.01
-
-
-@pytest.mark.parametrize("side", [28, 64])
-def test_other_sides_pass_through_pils_bilinear_resize_to_32(random_inception: InceptionExtractor, side: int) -> None:
-    given = images(2, 3, side)
-    resized = data.resize(given, 32)
-    assert torch.equal(random_inception.encode(given).vectors, random_inception.encode(resized).vectors)
-    resize = partial(Image.Image.resize, size=(32, 32), resample=Image.BILINEAR)
-    arrays = [np.array(resize(Image.fromarray(one.permute(1, 2, 0).numpy()))) for one in given]
-    pil = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
-    # Smaller ones to the level; where it shrinks, torch's weights are coarser.
-    assert (pil.int() - resized.int()).abs().max() <= (0 if side < 32 else 1)
-
-
-def test_the_network_gets_32_pixels_of_uint8(
-    random_inception: InceptionExtractor, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("channels", "side"), [(1, 28), (1, 32), (3, 64)])
+def test_the_network_gets_three_channels_of_32_pixels_of_uint8(
+    random_inception: InceptionExtractor, monkeypatch: pytest.MonkeyPatch, channels: int, side: int
 ) -> None:
     inputs: list[Tensor] = []
 
@@ -164,11 +140,11 @@ def test_the_network_gets_32_pixels_of_uint8(
         return torch.zeros(len(chunk), 2048), torch.zeros(len(chunk), 1008)
 
     monkeypatch.setattr(random_inception.network, "forward", spy)
-    given = images(230, 1, 28)
+    given = images(230, channels, side)
     random_inception.encode(given)
     # Its own resize to 299 and its scale follow inside; a batch has at most 100 images.
     assert [len(chunk) for chunk in inputs] == [100, 100, 30]
-    assert torch.equal(torch.cat(inputs), data.resize(given, 32).repeat(1, 3, 1, 1))
+    assert torch.equal(torch.cat(inputs), data.resize(given, 32).repeat(1, 3 // channels, 1, 1))
 
 
 def test_its_features_and_logits_are_those_of_its_metrics(random_inception: InceptionExtractor) -> None:

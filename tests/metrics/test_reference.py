@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from torch import Tensor
-from vectors import features
+from vectors import features, flip_a_bit
 
 from gan_zoo.metrics.reference import Reference, cached
 
@@ -63,12 +63,6 @@ def test_another_key_is_another_entry(compute: Counted, other: dict[str, object]
     assert_equal(cached(KEY | other, compute, CPU), second)
 
 
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
-
-
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-5])
 
@@ -79,7 +73,7 @@ def exchange(path: Path) -> None:
     other.replace(path)
 
 
-@pytest.mark.parametrize("damage", [flip, cut, exchange])
+@pytest.mark.parametrize("damage", [flip_a_bit, cut, exchange])
 def test_a_damaged_or_wrong_file_is_replaced(folder: Path, compute: Counted, damage: Callable[[Path], None]) -> None:
     cached(KEY, compute, CPU)
     (path,) = folder.iterdir()

@@ -1,5 +1,4 @@
 import math
-import warnings
 
 import numpy as np
 import pytest
@@ -10,15 +9,9 @@ from scipy import stats
 from gan_zoo.errors import GanZooError
 from gan_zoo.statistics import ALPHA, Sample, contrasts
 
+pytestmark = pytest.mark.filterwarnings("error")
 FID = {"log": True, "lower_is_better": True}
 VALUES = st.lists(st.floats(1.0, 100.0), min_size=3, max_size=7).filter(lambda values: np.std(values) > 1e-3)
-
-
-@pytest.fixture(autouse=True)
-def _no_warning():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
 
 
 def contrast(first, second, *, failures=(0, 0), **changes):
