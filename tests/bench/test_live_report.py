@@ -5,8 +5,8 @@ import time
 import pytest
 from live_page import write
 
-from gan_zoo.bench import live_report
-from gan_zoo.bench.live_report import LiveReport
+from gan_zoo.bench import runner
+from gan_zoo.bench.runner import LiveReport
 
 
 def until(holds, seconds=60.0):
@@ -18,7 +18,7 @@ def until(holds, seconds=60.0):
 
 @pytest.fixture
 def report(tmp_path, monkeypatch):
-    monkeypatch.setattr(live_report, "_BEGIN_AFTER", 0.0)
+    monkeypatch.setattr(runner, "_REPORT_AFTER", 0.0)
     made = LiveReport(tmp_path, write)
     yield made
     made.close()
