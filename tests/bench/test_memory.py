@@ -39,18 +39,13 @@ print(json.dumps(seen))
 """
 
 
-def _seen(own, child):
-    """Bytes seen before a child that holds so many MiB, with it, and at the end."""
-    code = WATCH.format(own=own, child=child)
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout)
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="proportional set size is Linux's")
 @pytest.mark.parametrize(("own", "child"), [(0, 200), (200, 0)])
 def test_a_childs_memory_is_counted_but_for_pages_that_it_shares_and_the_most_is_stored(own, child):
-    before, peak, last = _seen(own, child)
+    code = WATCH.format(own=own, child=child)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    before, peak, last = json.loads(result.stdout)
     assert before > max(5, own) * MIB
     assert before + (child - 5) * MIB < peak < before + (child + 20) * MIB
     assert last == peak

@@ -133,24 +133,6 @@ def test_an_interrupted_run_comes_to_the_same_tables(bench, tmp_path, share):
     assert [count(out, "sibling-seed0", kind) for kind in ("begin", "resume", "end")] == [1, 1, 1]
 
 
-@pytest.mark.parametrize(("damaged", "begins"), [(["last"], 1), (["last", "previous"], 2)])
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(bench, tmp_path, damaged, begins):
-    """A flipped bit is found by the digest."""
-    bench("whole", seeds=[0])
-    with pytest.raises(Interrupted):
-        bench(seeds=[0], listener=CtrlC("sibling", 0.5))
-    for path in (tmp_path / "out" / "checkpoints").glob("sibling-seed0*"):
-        if ("previous" if "previous" in path.name else "last") in damaged:
-            saved = bytearray(path.read_bytes())
-            saved[-100] ^= 1
-            path.write_bytes(saved)
-    listener = Notices()
-    bench(seeds=[0], listener=listener)
-    assert_same_tables(tmp_path / "whole", tmp_path / "out")
-    assert count(tmp_path / "out", "sibling-seed0", "begin") == begins
-    assert len([text for text in listener.texts if "is damaged" in text and ".safetensors" in text]) == len(damaged)
-
-
 def test_an_edited_plugin_trains_its_runs_alone(bench, toys, tmp_path):
     first = bench("out", ('"sibling"]', '"gan"]')).results
     before = content(tmp_path / "out")
