@@ -42,7 +42,7 @@ def check_folder(plan: Plan, folder: Path) -> list[str]:
         manifest = read_manifest(folder)
     except GanZooError:
         return []
-    found = _records(folder, [*manifest["runs"], *(run.name for run in plan.runs())])
+    found = _trained(folder, [*manifest["runs"], *(run.name for run in plan.runs())])
     refused = list(_other_folder(plan, manifest)) if found else []
     affected = set(found) if refused else set()
     again: dict[str, list[str]] = {}
@@ -63,7 +63,7 @@ def check_folder(plan: Plan, folder: Path) -> list[str]:
     return notices + damages(folder) + (_delete(folder, {name: found[name] for name in affected}) if affected else [])
 
 
-def _records(folder: Path, names: Iterable[str]) -> dict[str, RunRecord]:
+def _trained(folder: Path, names: Iterable[str]) -> dict[str, RunRecord]:
     """The runs of these names that were trained, if only in part, as they are on disk."""
     paths = [records_path(folder, name) for name in dict.fromkeys(names)]
     found = {path.stem: read_run(path) for path in paths if path.is_file()}
@@ -140,8 +140,8 @@ def _short(value: Any) -> str:
 
 def _delete(folder: Path, records: Mapping[str, RunRecord]) -> list[str]:
     """Delete the records, samples and checkpoints of runs, and name the runs in one line."""
-    for name in records:
-        with writing(folder):
+    with writing(folder):
+        for name in records:
             records_path(folder, name).unlink(missing_ok=True)
             shutil.rmtree(folder / RECORDS / name, ignore_errors=True)
             for path in (folder / CHECKPOINTS).glob(f"{name}.*"):

@@ -97,9 +97,11 @@ class _Execution:
     def _train(self) -> None:
         self.state, fractions = self._start()
         self.saved = time.monotonic()
-        for fraction in train_to(
-            self.state, self.plan.budget, fractions, on_block=self._on_block, on_chunk=self._on_chunk
-        ):
+
+        def on_block(state: State, _values: Any) -> None:
+            append(self.path, {"row": "history", **state.history.rows[-1]})
+
+        for fraction in train_to(self.state, self.plan.budget, fractions, on_block=on_block, on_chunk=self._on_chunk):
             self.listener.evaluate(self.run)
             self._evaluate(self.state, fraction)
         self._append_pending(self.state)
@@ -113,12 +115,13 @@ class _Execution:
                 append(self.path, {"row": "resume", "step": state.rounds})
                 return state, self._left(state, read_run(self.path))
             if record.end is not None:
-                self.listener.notice(
-                    f"{self.run.title}: it has no checkpoint to resume from, and is trained again from the start"
-                )
+                self._notice("it has no checkpoint to resume from, and is trained again from the start")
         state = self._initial()
         _begin(self.plan, self.run, self.folder, state)
         return state, self.plan.evaluate_at
+
+    def _notice(self, text: str) -> None:
+        self.listener.notice(f"{self.run.title}: {text}")
 
     def _initial(self) -> State:
         variant, plan = self.run.variant, self.plan
@@ -134,7 +137,7 @@ class _Execution:
                 try:
                     return checkpoint.restore(self._initial(), checkpoint.load(saved))
                 except GanZooError as error:
-                    self.listener.notice(f"{self.run.title}: {error}; it resumes from an earlier state")
+                    self._notice(f"{error}; it resumes from an earlier state")
         return None
 
     def _left(self, state: State, record: RunRecord) -> list[float]:
@@ -147,15 +150,10 @@ class _Execution:
         passed = [fraction for fraction in plan.evaluate_at if fraction not in ahead and fraction not in evaluated]
         if missed := [fraction for fraction in passed if fraction not in due]:
             amounts = ", ".join(f"{plan.schedule.amount * fraction:,.10g}" for fraction in missed)
-            self.listener.notice(
-                f"{self.run.title}: trained beyond {amounts} {plan.schedule.unit} already, so not evaluated there"
-            )
+            self._notice(f"trained beyond {amounts} {plan.schedule.unit} already, so not evaluated there")
         return [
             fraction for fraction in plan.evaluate_at if fraction in ahead or (fraction in passed and fraction in due)
         ]
-
-    def _on_block(self, state: State, _values: Any) -> None:
-        append(self.path, {"row": "history", **state.history.rows[-1]})
 
     def _append_pending(self, state: State) -> None:
         """Append the row of history of an interval that the budget or a failure cut; an extended run replaces it."""
@@ -166,7 +164,7 @@ class _Execution:
         """What is done a few times a second between two steps: progress, a checkpoint when it is due, and a stop."""
         plan, run = self.plan, self.run
         for text in take_notices(state):
-            self.listener.notice(f"{run.title}: {text}")
+            self._notice(text)
         row = pending_row(state) or state.history.rows[-1]
         rate = state.images / state.seconds if state.seconds else 0.0
         self.listener.block(run, plan.budget.spent(state) / plan.budget.amount, rate, row["values"])
@@ -212,11 +210,9 @@ class _Execution:
         return [{**shared, **row, "measurement": digests.get(row["extractor"])} for row in rows]
 
     def _collapse(self) -> str:
-        """Why the run counts as collapsed; empty if it does not.
-
-        Of points the modes are a measure, and a seed that misses them belongs in its mean.
-        """
+        """Why the run counts as collapsed; empty if it does not."""
         variant = self.run.variant
+        # Of points the modes are a measure, and a seed that misses them belongs in its mean.
         if self.plan.measured.kind != "images" or variant is None:
             return ""
         record = read_run(self.path)
