@@ -52,7 +52,7 @@ def write(tmp_path):
         for variant, outcomes in {"real": [0.5], **variants}.items():
             described = {"variant": {"title": variant, "batch_size": 64, **(settings or {})}}
             for seed, outcome in enumerate(outcomes):
-                cell = f"{variant}-seed{seed}-{run or name.replace('/', '')}"
+                run_name = f"{variant}-seed{seed}-{run or name.replace('/', '')}"
                 begin = {
                     "row": "begin",
                     "variant": variant,
@@ -80,8 +80,8 @@ def write(tmp_path):
                 end = {"row": "end", "status": outcome if isinstance(outcome, str) else "ok", "steps": 100}
                 rows = [begin, measured] + ([end] if outcome is not None else [])
                 text = "".join(json.dumps(row) + "\n" for row in rows)
-                (folder / "records" / f"{cell}.jsonl").write_text(text)
-                names.append(cell)
+                (folder / "records" / f"{run_name}.jsonl").write_text(text)
+                names.append(run_name)
         manifest = {
             "runs": names,
             "data": data,
