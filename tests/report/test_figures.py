@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from gan_zoo.bench.tables import read_records
-from gan_zoo.report.figures import captions, contrasts, curves, final_values, write_figures
+from gan_zoo.report.figures import captions, curves, final_values, write_figures
 from gan_zoo.report.figures.style import Look, figure
 
 CURVES = ["fid_images", "fid_discriminator_steps", "fid_seconds"]
@@ -35,7 +35,7 @@ def drawn(monkeypatch):
             yield whole, axes
         made.append((whole, axes))
 
-    for module in (curves, final_values, contrasts):
+    for module in (curves, final_values):
         monkeypatch.setattr(module, "figure", recorded)
     return made
 
@@ -83,7 +83,7 @@ def test_discriminator_steps_are_those_recorded_or_those_of_the_history(make_fol
 
 def test_band_is_the_t_interval_of_the_geometric_mean(mixed):
     values = curves.evaluations(mixed, "fid")
-    means = curves.means_over_seeds(values[values["variant"] == "gan"], "fid", "seconds")
+    means = curves.means_over_seeds(values[values["variant"] == "gan"], "seconds", log=True)
     assert len(means) == 3 * 9
     for _, seeds in means.groupby("step"):
         logs = np.log(seeds["value"])
@@ -95,7 +95,7 @@ def test_band_is_the_t_interval_of_the_geometric_mean(mixed):
 
 def test_failed_and_unfinished_seeds_are_in_no_mean(mixed):
     values = curves.evaluations(mixed, "fid")
-    means = curves.means_over_seeds(values[values["variant"] != "real"], "fid", "images")
+    means = curves.means_over_seeds(values[values["variant"] != "real"], "images", log=True)
     assert means.loc[means["variant"] == "cgan", "seeds"].eq(2).all()  # the third collapsed
     assert means.loc[means["variant"] == "wgan_weight_clipping", "mean"].isna().all()
 
@@ -104,7 +104,7 @@ def test_failed_and_unfinished_seeds_are_in_no_mean(mixed):
 @pytest.mark.slow
 def test_extractors_never_share_a_panel(make_folder, drawn, tmp_path, variants, panels):
     results = read_records(make_folder(variants) if variants else make_folder())
-    curves.write_curves(results, Look.of(results), tmp_path / "a.png", "fid", "images")
+    curves.write_curves(results, Look.of(results), tmp_path / "a.png", "images")
     axes = [axis for axis in drawn[0][1] if axis.axison]
     assert len(axes) == panels
     own = [np.concatenate([line.get_ydata() for line in axis.get_lines()]) for axis in axes[: panels // 2]]
@@ -151,7 +151,7 @@ def test_pareto_and_contrasts_of_runs_that_all_failed(make_folder, tmp_path):
 
 
 def test_contrasts_are_drawn_where_they_were_measured(compared, drawn, tmp_path):
-    contrasts.write_contrasts(compared, Look.of(compared), tmp_path / "a.png")
+    final_values.write_contrasts(compared, Look.of(compared), tmp_path / "a.png")
     (axis,) = drawn[0][1]
     rows = compared.planned
     assert set(rows["extractor"]) == {"mnist-cnn"}
