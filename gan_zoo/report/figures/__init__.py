@@ -6,9 +6,9 @@ from pathlib import Path
 
 from gan_zoo.bench.results import Results
 from gan_zoo.report.figures.curves import has_curves, write_curves, write_losses, write_scores
-from gan_zoo.report.figures.final_values import device_name, write_bars, write_contrasts, write_pareto
+from gan_zoo.report.figures.final_values import write_bars, write_contrasts, write_pareto
 from gan_zoo.report.figures.points import write_discriminators, write_points
-from gan_zoo.report.figures.style import Look
+from gan_zoo.report.figures.style import Look, device_name
 
 _CURVES = ("images", "discriminator_steps", "seconds")
 _CAPTIONS = {

@@ -21,6 +21,7 @@ from gan_zoo.report.figures.style import (
     GREY,
     INK,
     Look,
+    device_name,
     figure,
     grid,
     legend,
@@ -34,11 +35,6 @@ _BAR_COLUMNS = 3
 _VERDICTS = {"better": ("#0072b2", "o"), "worse": ("#d55e00", "s"), "not significantly different": (GREY, "D")}
 _BAND = "#e9e9e9"
 _WIDEST = 4.0  # the panel reaches at most this many times the median distance, but to every mark
-
-
-def device_name(results: Results) -> str:
-    """The device whose seconds are counted: CPU or GPU."""
-    return "CPU" if results.manifest.get("device_kind", "cpu") == "cpu" else "GPU"
 
 
 def front(costs: Iterable[float], values: Iterable[float], *, lower_is_better: bool) -> list[bool]:

@@ -98,6 +98,11 @@ def floor_title(results: Results) -> str:
     return "points of the true density" if results.samples == "points" else "training images"
 
 
+def device_name(results: Results) -> str:
+    """The device whose seconds are counted: CPU or GPU."""
+    return "CPU" if results.manifest.get("device_kind", "cpu") == "cpu" else "GPU"
+
+
 def grid(panels: int, most: int) -> dict[str, int]:
     """Rows and columns for so many panels, with at most ``most`` columns."""
     columns = min(most, panels)
