@@ -15,7 +15,7 @@ from gan_zoo.cli.table import fitted
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.report.figures.style import data_title
-from gan_zoo.report.findings import ranking_table
+from gan_zoo.report.tables import ranking_table
 from gan_zoo.statistics import MINIMUM_SEEDS
 
 if TYPE_CHECKING:

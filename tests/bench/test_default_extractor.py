@@ -19,7 +19,7 @@ from gan_zoo.metrics.features import ExtractorUnavailable
 from gan_zoo.metrics.registry import names_for
 from gan_zoo.options import RunOptions
 from gan_zoo.report.context import write_report
-from gan_zoo.report.findings import ranking_table
+from gan_zoo.report.tables import ranking_table
 
 
 @pytest.fixture

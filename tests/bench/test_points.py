@@ -17,7 +17,7 @@ from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.mixture import PointEvaluator
 from gan_zoo.registry import get, load_plugin
 from gan_zoo.report.context import write_report
-from gan_zoo.report.findings import ranking_table
+from gan_zoo.report.tables import ranking_table
 
 PLUGIN = Path(__file__).parent / "points_plugin.py"
 SUITE = """
