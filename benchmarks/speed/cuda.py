@@ -20,6 +20,7 @@ import tarfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +56,6 @@ OPTIONS = {
     "--precision": ("tf32", "of the reference suites: fp32, tf32 or bf16"),
     "--pack": (Path, "a folder that gets the results as one file, without checkpoints"),
 }
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what is left; the exit status is 2 for bad input, 1 if something failed, else 0 (also if time ran out)."""
-    return run_command(__doc__, "speed.cuda", run_all, OPTIONS, arguments)
 
 
 def check(options: argparse.Namespace) -> None:
@@ -192,6 +188,8 @@ def pack(folder: Path, target: Path) -> None:
         archive.add(folder, "results", filter=lambda member: None if "checkpoints" in member.name else member)
     print(f"cuda: {packed}")
 
+
+main = partial(run_command, __doc__, "speed.cuda", run_all, OPTIONS)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,6 +1,5 @@
 """The roofline: what a step computes and moves, what the machine can do at most, and the figure of both."""
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -11,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
 from gan_zoo.data import Dataset, Split
-from gan_zoo.device import prepare, synchronize
+from gan_zoo.device import prepare
 from gan_zoo.engine import advance, init
-from gan_zoo.optimizer import Optimizer
 from gan_zoo.report.figures.style import FAINT, figure, log_axis
 from gan_zoo.variant import Variant
 
@@ -31,7 +30,7 @@ CONVOLUTIONS = (
 )
 """DCGAN's layers at stride 2 and padding 1: name, whether transposed, one sample's shape, the weight's shape."""
 BATCH = 512
-TRIES, SECONDS_A_TRY, SECONDS_A_SHAPE = 12, 0.02, 0.4
+SECONDS_A_SHAPE = 0.4
 OPTIMIZER_PASSES = {"Adam": 7, "AdamW": 7, "RMSprop": 5, "SGD": 3}
 """Reads and writes of each parameter in float32: Adam reads p, g, m, v and writes p, m, v."""
 _NORM = nn.modules.batchnorm._BatchNorm
@@ -63,7 +62,7 @@ class Cost:
 
 def cost(variant: Variant, shape: tuple[int, ...], classes: int) -> Cost:
     """What a step (D and G updates) on full batches takes, for samples of ``shape``. Penalties move no bytes here."""
-    generator, discriminator = networks = variant.build(shape, classes)
+    generator, discriminator = variant.build(shape, classes)
     real, fake = variant.batch_size, variant.fake_batch_size or variant.batch_size
     fresh = variant.generator_batch_size or fake
     reused = int(variant.reuses_fakes)
@@ -84,13 +83,18 @@ def cost(variant: Variant, shape: tuple[int, ...], classes: int) -> Cost:
         (generated, fresh, updates[1]),
         (scored, fresh // variant.packing, updates[1]),
     )
-    generator_bytes = _optimizer_bytes(variant.generator_optimizer, networks.generator)
-    discriminator_bytes = _optimizer_bytes(variant.discriminator_optimizer, networks.discriminator)
+    optimizers = (
+        (variant.discriminator_optimizer, discriminator, updates[0]),
+        (variant.generator_optimizer, generator, updates[1]),
+    )
     return Cost(
         flops=flops(variant, shape, classes),
         activations=sum(activations * samples * times for (activations, _), samples, times in passes),
         weights=sum(weights * times for (_, weights), _, times in passes),
-        optimizer=updates[0] * discriminator_bytes + updates[1] * generator_bytes,
+        optimizer=sum(
+            times * OPTIMIZER_PASSES.get(made.name, 0) * 4 * sum(p.numel() for p in network.parameters())
+            for made, network, times in optimizers
+        ),
     )
 
 
@@ -126,15 +130,11 @@ def _moved(network: nn.Module, *inputs: Tensor) -> tuple[float, float]:
     return activations, weights
 
 
-def _optimizer_bytes(optimizer: Optimizer, network: nn.Module) -> int:
-    return OPTIMIZER_PASSES.get(optimizer.name, 0) * 4 * sum(p.numel() for p in network.parameters())
-
-
 def measure_peaks(device: torch.device) -> Peaks:
     """FLOP/s by precision of matrix products and convolutions, the largest and by shape, and bytes/s of copies."""
     source = torch.zeros(2**26, device=device)
     target = torch.ones_like(source)
-    copy = 2 * source.nbytes / _fastest(lambda: target.copy_(source), device)
+    copy = 2 * source.nbytes / _fastest(lambda: target.copy_(source))
     found: Peaks = {"matrix": {}, "convolution": {}, "by_shape": {}, "copy_bytes_per_second": copy}
     for precision in ("fp32", *(["tf32"] if device.type == "cuda" else []), "bf16"):
         prepare(device.type, precision)
@@ -143,7 +143,7 @@ def measure_peaks(device: torch.device) -> Peaks:
         for kind, tries in (("matrix", _products), ("convolution", _convolutions)):
             best: dict[str, float] = {}
             for name, operations, work in tries(device, dtype):
-                best[name] = max(best.get(name, 0.0), operations / _fastest(work, device))
+                best[name] = max(best.get(name, 0.0), operations / _fastest(work))
             found[kind][precision] = max(best.values())
             found["by_shape"][precision] |= best
     return found
@@ -172,27 +172,10 @@ def _convolutions(device: torch.device, dtype: torch.dtype) -> Tries:
 
 
 @torch.no_grad()
-def _fastest(work: Callable[[], Tensor], device: torch.device) -> float:
-    """Seconds of one call, the best of several tries of many calls each."""
-    for _ in range(2):
-        once = _seconds(work, 1, device)
-    calls = max(1, round(SECONDS_A_TRY / once))
-    best = once
-    until = time.perf_counter() + SECONDS_A_SHAPE
-    for _ in range(TRIES):
-        best = min(best, _seconds(work, calls, device) / calls)
-        if time.perf_counter() > until:
-            break
-    return best
-
-
-def _seconds(work: Callable[[], Tensor], calls: int, device: torch.device) -> float:
-    synchronize(device)
-    started = time.perf_counter()
-    for _ in range(calls):
-        work()
-    synchronize(device)
-    return time.perf_counter() - started
+def _fastest(work: Callable[[], Tensor]) -> float:
+    """Seconds of one call, the least of many blocks of calls."""
+    timer = Timer("work()", globals={"work": work}, num_threads=torch.get_num_threads())
+    return min(timer.blocked_autorange(min_run_time=SECONDS_A_SHAPE).times)
 
 
 def peak_of(mode: str, precision: str, peaks: Peaks) -> float:
@@ -219,13 +202,14 @@ def add_shares(rows: list[dict[str, Any]], peaks: Peaks | None) -> None:
                 row["ratio_at_peak"] = peak / baseline[row["variant"]]
 
 
-def draw(path: Path, rows: list[dict[str, Any]], peaks: Peaks, device: str) -> None:
+def draw(path: Path, report: dict[str, Any]) -> None:
     """A panel a variant: GFLOP/s of each mode against its FLOP a byte, under the peaks and the bandwidth."""
+    rows, peaks = report["rows"], report["peaks"]
     variants = list(dict.fromkeys(row["variant"] for row in rows))
     bandwidth = peaks["copy_bytes_per_second"] / 1e9
     intensity = np.geomspace(0.5, 5 * max(row["flops_per_byte"] for row in rows), 200)
     shape = {"columns": len(variants), "panel": (4.2, 3.6), "sharex": True, "sharey": True}
-    with figure(path, f"Roofline, {device}", "GFLOP/s against FLOP a byte", **shape) as (_, axes):
+    with figure(path, f"Roofline, {report['machine']['device']}", "GFLOP/s against FLOP a byte", **shape) as (_, axes):
         for axis, variant in zip(axes, variants, strict=True):
             for precision in peaks["matrix"]:
                 peak = peak_of("engine", precision, peaks) / 1e9

@@ -11,6 +11,7 @@ moment), extrapolates to infinite N (Chong and Forsyth 2020, arXiv 1911.07023), 
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,9 @@ def bias(data: str, root: Path | None, counts: Sequence[int], draws: int, *, ste
         for source, images in (("real", dataset.train.images[index]), (sampler.variant.name, made)):
             fake = extractor.encode(images).vectors
             real = test[order]
-            fids = {n: frechet_distance(moments(fake[:n]), moments(real[:n])) for n in counts}
-            rows += [{"source": source, "draw": draw, "n": n, "fid": fid} for n, fid in fids.items()]
+            for count in counts:
+                fid = frechet_distance(moments(fake[:count]), moments(real[:count]))
+                rows.append({"source": source, "draw": draw, "num_samples": count, "fid": fid})
     frame = pd.DataFrame(rows)
     facts = {
         "data": dataset.title,
@@ -96,15 +98,15 @@ def _order(total: int, seed: int) -> Tensor:
 
 
 def _limit(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
-    fids = rows.pivot_table("fid", "draw", "n")
+    fids = rows.pivot_table("fid", "draw", "num_samples")
     found = frechet_infinity(list(fids.columns), fids.to_numpy().tolist())
     ends = {"limit": found.limit, "slope": found.slope}
-    return {name: {"mean": one.mean, "low": one.low, "high": one.high} for name, one in ends.items()}
+    return {name: {end: getattr(estimate, end) for end in ("mean", "low", "high")} for name, estimate in ends.items()}
 
 
 def markdown(facts: dict[str, Any], rows: pd.DataFrame) -> str:
     """FID at each N, the mean over draws, with the limit and the slope."""
-    means = rows.pivot_table("fid", "source", "n", sort=False)
+    means = rows.pivot_table("fid", "source", "num_samples", sort=False)
     for name in ("limit", "slope"):
         means[name] = [text.estimate(**facts["limits"][source][name]) for source in means.index]
     about = f"`{facts['command']}`. {facts['data']}, {facts['extractor']}, generator: {facts['generator']}, "
@@ -121,7 +123,7 @@ def draw(path: Path, facts: dict[str, Any], rows: pd.DataFrame) -> None:
         for axis, source in zip(axes, sources, strict=True):
             mine = rows[rows["source"] == source]
             (limit, slope) = facts["limits"][source].values()
-            axis.plot(1 / mine["n"], mine["fid"], "o", markersize=4, alpha=0.6)
+            axis.plot(1 / mine["num_samples"], mine["fid"], "o", markersize=4, alpha=0.6)
             reach = np.array([0.0, 1 / min(facts["counts"])])
             axis.plot(reach, limit["mean"] + slope["mean"] * reach, color=INK, linewidth=1.2)
             ends = [[limit["mean"] - limit["low"]], [limit["high"] - limit["mean"]]]
@@ -140,11 +142,6 @@ OPTIONS = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run; returns the exit status."""
-    return run_command(__doc__, "studies.fid_bias", run, OPTIONS, arguments, SMOKE)
-
-
 def run(options: argparse.Namespace) -> Path:
     """Measure and write; returns the path of the table."""
     training = {"steps": options.steps, "saved": options.checkpoint}
@@ -153,6 +150,8 @@ def run(options: argparse.Namespace) -> Path:
     draw(options.out / "fid_n.png", facts, rows)
     return save(options.out, "fid_n", facts, rows, markdown(facts, rows))
 
+
+main = partial(run_command, __doc__, "studies.fid_bias", run, OPTIONS, smoke=SMOKE)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,6 +9,7 @@ toy.png in --out compare the losses over all three.
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -116,15 +117,12 @@ OPTIONS = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run; returns the exit status."""
-    return run_command(__doc__, "studies.mode_coverage", run, OPTIONS, arguments)
-
-
 def run(options: argparse.Namespace) -> Path:
     """Train and write; returns the path of the tables."""
     return write(options.out, trained(options.out, options.preset, options.jobs))
 
+
+main = partial(run_command, __doc__, "studies.mode_coverage", run, OPTIONS)
 
 if __name__ == "__main__":
     sys.exit(main())
