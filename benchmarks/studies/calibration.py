@@ -86,14 +86,9 @@ def center(known: Any) -> dict[str, float]:
 
 def student(values: np.ndarray) -> Ends:
     """Student's t interval of the mean of each row without NaN: ``gan_zoo.statistics.t_interval`` of many draws."""
-    count = (~np.isnan(values)).sum(axis=1)
-    enough = count >= 2
-    low, high = np.full((2, len(values)), np.nan)
-    valid, count = values[enough], count[enough]
-    mean = np.nanmean(valid, axis=1)
-    error = np.nanstd(valid, axis=1, ddof=1) / np.sqrt(count)
-    low[enough], high[enough] = stats.t.interval(CONFIDENCE, count - 1, loc=mean, scale=error)
-    return low, high
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = stats.ttest_1samp(values, 0.0, axis=1, nan_policy="omit").confidence_interval(CONFIDENCE)
+    return found.low, found.high
 
 
 def log_t(values: np.ndarray) -> Ends:
@@ -127,7 +122,7 @@ def covered(name: str, known: Distribution, seeds: int) -> list[dict[str, Any]]:
     for title, (target, interval, kind, without_failures) in METHODS.items():
         truth = (known.successful if without_failures else known.truth)[target]
         ends = interval(np.where(failed & without_failures, np.nan, values)[: DRAWS[kind]])
-        rows.append(_row((name, title, target), truth, seeds, ends))
+        rows.append(_coverage_row((name, title, target), truth, seeds, ends))
     return rows
 
 
@@ -140,11 +135,11 @@ def improvement_covered() -> list[dict[str, Any]]:
         for shift in SHIFTS:
             shape = (DRAWS["closed"], seeds)
             ends = newcombe(rng.normal(shift, size=shape), rng.normal(size=shape))
-            rows.append(_row(names, float(stats.norm.cdf(shift / math.sqrt(2))), seeds, ends))
+            rows.append(_coverage_row(names, float(stats.norm.cdf(shift / math.sqrt(2))), seeds, ends))
     return rows
 
 
-def _row(names: tuple[str, str, str], truth: float, seeds: int, ends: Ends) -> dict[str, Any]:
+def _coverage_row(names: tuple[str, str, str], truth: float, seeds: int, ends: Ends) -> dict[str, Any]:
     low, high = ends
     share = float(np.mean((low <= truth) & (truth <= high)))
     facts = dict(zip(("distribution", "method", "target"), names, strict=True))

@@ -134,13 +134,6 @@ RANGES = TypeAdapter(dict[str, dict[str, Expectation]])
 """The content of the file of ranges, by suite and preset."""
 
 
-def write(path: Path, suite: str, preset: str, made: Expectation) -> None:
-    """Write the ranges of a preset into a file that keeps those of others."""
-    known = RANGES.validate_json(path.read_bytes()) if path.is_file() else {}
-    known.setdefault(suite, {})[preset] = made
-    write_json(path, RANGES.dump_python(known, mode="json"))
-
-
 def read(path: Path, suite: str, preset: str) -> Expectation:
     """The ranges of a suite's preset.
 
@@ -161,6 +154,13 @@ def read(path: Path, suite: str, preset: str) -> Expectation:
         names = ", ".join(f"{suite} {preset}" for suite, presets in known.items() for preset in presets)
         raise GanZooError(f"{path} has no ranges of {suite} {preset}, only of: {names}; write them with --update")
     return known[suite][preset]
+
+
+def write(path: Path, suite: str, preset: str, made: Expectation) -> None:
+    """Write the ranges of a preset into a file that keeps those of others."""
+    known = RANGES.validate_json(path.read_bytes()) if path.is_file() else {}
+    known.setdefault(suite, {})[preset] = made
+    write_json(path, RANGES.dump_python(known, mode="json"))
 
 
 def planned(options: argparse.Namespace, expected: Expectation) -> Plan:
@@ -223,14 +223,12 @@ def _check(expected: Expectation, plan: Plan) -> None:
 def checked(expected: Expectation, runs: pd.DataFrame) -> pd.DataFrame:
     """One row a variant: its value in a run of one seed, its range, its status, and whether it is in the range."""
     column = f"final_{expected.metric}_{expected.protocol.extractor[0]}"
-    rows = []
-    for name, run in runs.set_index("variant").loc[list(expected.variants)].iterrows():
-        low, high = (expected.variants[name][end] for end in ("low", "high"))
-        value = float(run.get(column, math.nan))
-        reproduced = run["status"] == "ok" and low <= value <= high
-        facts = {"variant": name, expected.metric: value, "low": low, "high": high, "status": run["status"]}
-        rows.append(facts | {"reproduced": reproduced})
-    return pd.DataFrame(rows)
+    ranges = pd.DataFrame.from_dict(expected.variants, orient="index")[["low", "high"]]
+    found = runs.set_index("variant").reindex(ranges.index, columns=[column, "status"]).join(ranges)
+    found["reproduced"] = found["status"].eq("ok") & found[column].between(found["low"], found["high"])
+    columns = {"index": "variant", column: expected.metric}
+    order = ["variant", expected.metric, "low", "high", "status", "reproduced"]
+    return found.reset_index().rename(columns=columns)[order]
 
 
 def verify(options: argparse.Namespace) -> str:
