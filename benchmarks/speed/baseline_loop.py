@@ -89,12 +89,15 @@ def loader(root: Path, workers: int) -> DataLoader:
     return DataLoader(images, batch_size=BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
 
 
-def in_memory(images: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch of batches from tensors that are ready: images float32 (N, 1, 32, 32), labels int64 (N,)."""
-    order = torch.randperm(len(images), device=images.device)
-    for start in range(0, len(images), BATCH):
-        chosen = order[start : start + BATCH]
-        yield images[chosen], labels[chosen]
+class InMemory:
+    """Epochs of batches from tensors that are ready: images float32 (N, 1, 32, 32), labels int64 (N,)."""
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        self.images, self.labels = images, labels
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for chosen in torch.randperm(len(self.images), device=self.images.device).split(BATCH):
+            yield self.images[chosen], self.labels[chosen]
 
 
 class Training:

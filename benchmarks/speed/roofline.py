@@ -1,5 +1,6 @@
 """The roofline: what a step computes and moves, what the machine can do at most, and the figure of both."""
 
+import timeit
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -10,11 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
 from gan_zoo.data import Dataset, Split
-from gan_zoo.device import prepare
+from gan_zoo.device import prepare, synchronize
 from gan_zoo.engine import advance, init
 from gan_zoo.report.figures.style import FAINT, figure, log_axis
 from gan_zoo.variant import Variant
@@ -30,7 +30,7 @@ CONVOLUTIONS = (
 )
 """DCGAN's layers at stride 2 and padding 1: name, whether transposed, one sample's shape, the weight's shape."""
 BATCH = 512
-SECONDS_A_SHAPE = 0.4
+BLOCKS, SECONDS_A_BLOCK, SECONDS_A_SHAPE = 12, 0.02, 0.4
 OPTIMIZER_PASSES = {"Adam": 7, "AdamW": 7, "RMSprop": 5, "SGD": 3}
 """Reads and writes of each parameter in float32: Adam reads p, g, m, v and writes p, m, v."""
 _NORM = nn.modules.batchnorm._BatchNorm
@@ -134,7 +134,7 @@ def measure_peaks(device: torch.device) -> Peaks:
     """FLOP/s by precision of matrix products and convolutions, the largest and by shape, and bytes/s of copies."""
     source = torch.zeros(2**26, device=device)
     target = torch.ones_like(source)
-    copy = 2 * source.nbytes / _fastest(lambda: target.copy_(source))
+    copy = 2 * source.nbytes / _fastest(lambda: target.copy_(source), device)
     found: Peaks = {"matrix": {}, "convolution": {}, "by_shape": {}, "copy_bytes_per_second": copy}
     for precision in ("fp32", *(["tf32"] if device.type == "cuda" else []), "bf16"):
         prepare(device.type, precision)
@@ -143,7 +143,7 @@ def measure_peaks(device: torch.device) -> Peaks:
         for kind, tries in (("matrix", _products), ("convolution", _convolutions)):
             best: dict[str, float] = {}
             for name, operations, work in tries(device, dtype):
-                best[name] = max(best.get(name, 0.0), operations / _fastest(work))
+                best[name] = max(best.get(name, 0.0), operations / _fastest(work, device))
             found[kind][precision] = max(best.values())
             found["by_shape"][precision] |= best
     return found
@@ -172,10 +172,20 @@ def _convolutions(device: torch.device, dtype: torch.dtype) -> Tries:
 
 
 @torch.no_grad()
-def _fastest(work: Callable[[], Tensor]) -> float:
-    """Seconds of one call, the least of many blocks of calls."""
-    timer = Timer("work()", globals={"work": work}, num_threads=torch.get_num_threads())
-    return min(timer.blocked_autorange(min_run_time=SECONDS_A_SHAPE).times)
+def _fastest(work: Callable[[], Tensor], device: torch.device) -> float:
+    """Seconds of one call, the least of several blocks of calls."""
+
+    def block(calls: int) -> None:
+        for _ in range(calls):
+            work()
+        synchronize(device)
+
+    once = min(timeit.repeat(lambda: block(1), number=1, repeat=2))
+    calls = max(1, round(SECONDS_A_BLOCK / once))
+    blocks = timeit.repeat(
+        lambda: block(calls), number=1, repeat=min(BLOCKS, 1 + int(SECONDS_A_SHAPE / (once * calls)))
+    )
+    return min(once, min(blocks) / calls)
 
 
 def peak_of(mode: str, precision: str, peaks: Peaks) -> float:

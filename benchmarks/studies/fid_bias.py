@@ -1,11 +1,9 @@
 """Bias of FID at finite N, and its limit at infinite N.
 
 Example: python -m benchmarks.studies.fid_bias --data-root DIR
-         python -m benchmarks.studies.fid_bias --checkpoint run.safetensors --data-root DIR
 
-Measures FID at several N, of training images and of a generator (that of the checkpoint, else a `cgan` trained for a
-moment), extrapolates to infinite N (Chong and Forsyth 2020, arXiv 1911.07023), and writes fid_n.csv, .json, .md and
-.png to --out.
+Measures FID at several N, of training images and of a `cgan` trained for a moment, extrapolates to infinite N (Chong
+and Forsyth 2020, arXiv 1911.07023), and writes fid_n.csv, .json, .md and .png to --out.
 """
 
 import argparse
@@ -36,34 +34,30 @@ SMOKE = {"data": "digits", "counts": [130, 160, 240], "draws": 3, "steps": 20}
 Found = tuple[dict[str, Any], pd.DataFrame]
 
 
-def bias(data: str, root: Path | None, counts: Sequence[int], draws: int, *, steps: int, saved: Path | None) -> Found:
+def bias(data: str, root: Path | None, counts: Sequence[int], draws: int, steps: int) -> Found:
     """Facts with the limits, and one row a source, draw and N: of training images and of a generator.
 
-    Each draw has other training images or other latents; a conditional generator gets the classes of the test images.
+    Each draw has other training images or other latents; the generator gets the classes of the test images.
     The test images are as many, drawn at random: at the largest N all of them, so that the intervals are over draws
     for this test split.
 
     Raises:
-        GanZooError: missing data or checkpoint, N that the splits or the extractor do not allow, fewer than two draws.
+        GanZooError: missing data, N that the splits or the extractor do not allow, fewer than two draws.
     """
     dataset = data_sets.load(data, side=SIDE, root=root)
     extractor = load_extractor("own", dataset=dataset)
     counts = sorted(counts)
     _check(counts, draws, dataset, extractor)
-    if saved:
-        sampler = api.load(saved, device="cpu")
-    else:
-        variant = registry.get("cgan", latent="100 normal", batch_size=64)
-        sampler = api.train(variant, dataset, {"steps": steps}, seed=0, device="cpu").sampler
+    variant = registry.get("cgan", latent="100 normal", batch_size=64)
+    sampler = api.train(variant, dataset, {"steps": steps}, seed=0, device="cpu").sampler
     test = extractor.encode(dataset.test.images).vectors
     rows = []
     for draw in range(draws):
         order = _order(len(dataset.test), 2 * draw)[: counts[-1]]
         # Slices of one order of the training images: no image is in two draws.
         index = _order(len(dataset.train), 1)[draw * counts[-1] :][: counts[-1]]
-        labels = dataset.test.labels[order] if sampler.conditional else None
-        made = sampler(counts[-1], labels=labels, seed=draw)
-        for source, images in (("real", dataset.train.images[index]), (sampler.variant.name, made)):
+        made = sampler(counts[-1], labels=dataset.test.labels[order], seed=draw)
+        for source, images in (("real", dataset.train.images[index]), (variant.name, made)):
             fake = extractor.encode(images).vectors
             real = test[order]
             for count in counts:
@@ -75,8 +69,8 @@ def bias(data: str, root: Path | None, counts: Sequence[int], draws: int, *, ste
         "extractor": extractor.name,
         "draws": draws,
         "counts": counts,
-        "generator": sampler.variant.name,
-        "training": saved.name if saved else f"{steps:,} steps",
+        "generator": variant.name,
+        "training": f"{steps:,} steps",
         "limits": {source: _limit(mine) for source, mine in frame.groupby("source", sort=False)},
     }
     return facts, frame
@@ -134,7 +128,6 @@ def draw(path: Path, facts: dict[str, Any], rows: pd.DataFrame) -> None:
 OPTIONS = {
     "--counts": ([500, 1000, 2000, 5000, 10_000], "each N"),
     "--steps": (1000, "steps that the generator is trained for"),
-    "--checkpoint": (Path, "generator to measure instead of one trained here"),
     "--data": ("mnist", "data set"),
     "--draws": (5, "draws of images, for the spread"),
     "--data-root": (Path, "folder that holds the data set"),
@@ -144,8 +137,7 @@ OPTIONS = {
 
 def run(options: argparse.Namespace) -> Path:
     """Measure and write; returns the path of the table."""
-    training = {"steps": options.steps, "saved": options.checkpoint}
-    facts, rows = bias(options.data, options.data_root, options.counts, options.draws, **training)
+    facts, rows = bias(options.data, options.data_root, options.counts, options.draws, options.steps)
     facts = {"command": options.command} | facts
     draw(options.out / "fid_n.png", facts, rows)
     return save(options.out, "fid_n", facts, rows, markdown(facts, rows))

@@ -226,9 +226,8 @@ def checked(expected: Expectation, runs: pd.DataFrame) -> pd.DataFrame:
     ranges = pd.DataFrame.from_dict(expected.variants, orient="index")[["low", "high"]]
     found = runs.set_index("variant").reindex(ranges.index, columns=[column, "status"]).join(ranges)
     found["reproduced"] = found["status"].eq("ok") & found[column].between(found["low"], found["high"])
-    columns = {"index": "variant", column: expected.metric}
-    order = ["variant", expected.metric, "low", "high", "status", "reproduced"]
-    return found.reset_index().rename(columns=columns)[order]
+    found = found.rename_axis("variant").reset_index().rename(columns={column: expected.metric})
+    return found[["variant", expected.metric, "low", "high", "status", "reproduced"]]
 
 
 def verify(options: argparse.Namespace) -> str:

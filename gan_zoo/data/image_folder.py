@@ -7,7 +7,7 @@ import re
 import sys
 import unicodedata
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -78,19 +78,19 @@ def _find_images(root: Path) -> tuple[dict[str, list[str]], int]:
     If no sub-folder has images, all files are of the class "". The order follows from the names alone.
     """
     suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
-    entries = sorted(entry for entry in root.iterdir() if not entry.name.startswith("."))
-    classes = {entry.name: list(_images_below(entry, root, suffixes)) for entry in entries if entry.is_dir()}
-    outside = [entry.name for entry in entries if entry.is_file() and entry.suffix.lower() in suffixes]
+
+    def images(parent: Path, names: Iterable[str]) -> list[str]:
+        visible = sorted(name for name in names if not name.startswith("."))
+        return [str((parent / name).relative_to(root)) for name in visible if Path(name).suffix.lower() in suffixes]
+
+    classes: dict[str, list[str]] = {}
+    for folder in sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
+        classes[folder.name] = []
+        for parent, folders, files in os.walk(folder):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            classes[folder.name] += images(Path(parent), files)
+    outside = images(root, (entry.name for entry in root.iterdir() if entry.is_file()))
     return (classes, len(outside)) if any(classes.values()) else ({"": outside}, 0)
-
-
-def _images_below(folder: Path, root: Path, suffixes: set[str]) -> Iterator[str]:
-    """Paths relative to ``root`` of the image files in a folder and the folders below it."""
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
-                yield str((Path(parent) / name).relative_to(root))
 
 
 def _split(labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -33,4 +33,4 @@ def test_limits_are_those_of_the_table(tmp_path):
 )
 def test_impossible_numbers_are_refused(counts, draws, word):
     with pytest.raises(GanZooError, match=word):
-        bias("digits", None, counts, draws, steps=1, saved=None)
+        bias("digits", None, counts, draws, steps=1)

@@ -131,7 +131,7 @@ def test_a_turn_of_the_engine_counts_what_it_trains():
 
 def test_a_turn_of_the_baseline_continues_over_epochs():
     batch = (torch.rand(6, 1, 32, 32), torch.arange(6))
-    mode = BaselineMode(Training("gan", torch.device("cpu")), lambda _: lambda: [batch])
+    mode = BaselineMode(Training("gan", torch.device("cpu")), lambda _: [batch])
     mode.warm_up()
     turn = mode.turn(1e-9)
     assert (turn.steps, turn.images) == (3, 18)
