@@ -1,5 +1,6 @@
-"""The options of a run, and the numerical precisions; without torch."""
+"""The options of a run, its budget, and the numerical precisions; without torch."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
@@ -9,6 +10,7 @@ from gan_zoo.errors import GanZooError, check_known
 
 if TYPE_CHECKING:
     from gan_zoo.bench.suite import Suite
+    from gan_zoo.engine.state import State
 
 PRECISIONS = {
     "fp32": "float32 throughout",
@@ -39,7 +41,8 @@ class RunOptions:
     A new field with commands is an option of these commands and of ``run_suite`` without further code.
 
     Raises:
-        GanZooError: a value below its minimum, or seeds that are not different whole numbers from 0 on.
+        GanZooError: a value below its minimum, an unknown precision, or seeds that are not different whole numbers from
+            0 on.
     """
 
     suite: "Path | str | Suite" = field(
@@ -109,6 +112,8 @@ class RunOptions:
             value, least = getattr(self, option.name), option.metadata["minimum"]
             if value is not None and least is not None and not value >= least:
                 raise GanZooError(f"{option.name} is {value!r}; it must be at least {least}")
+        if self.precision is not None:
+            check_known("precision", self.precision, PRECISIONS)
         if self.seeds is not None:
             whole = all(type(seed) is int and seed >= 0 for seed in self.seeds)
             if not whole or not len(self.seeds) or len(set(self.seeds)) != len(self.seeds):
@@ -137,3 +142,48 @@ class RunOptions:
         """A line for each field but the suite, or for those of a command, indented for the Args of a docstring."""
         documented = cls.offered(command) if command else fields(cls)[1:]
         return "\n            ".join(f"{option.name}: {option.metadata['help']}" for option in documented)
+
+
+UNITS = ("images", "epochs", "steps", "seconds")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: real images, epochs of the training split, iterations (``steps``), or seconds.
+
+    Raises:
+        GanZooError: an unknown unit, an amount that is not above 0, or a fraction of a step.
+    """
+
+    unit: str
+    amount: float
+
+    def __post_init__(self) -> None:
+        check_known("budget unit", self.unit, UNITS)
+        if not self.amount > 0 or not math.isfinite(self.amount):
+            raise GanZooError(f"budget of {self.amount} {self.unit} is no budget; it must be above 0")
+        if self.unit == "steps" and self.amount != int(self.amount):
+            raise GanZooError(f"budget of {self.amount} steps: steps are whole numbers; use {math.ceil(self.amount)}")
+
+    def __str__(self) -> str:
+        return f"{self.amount:,.10g} {self.unit.removesuffix('s') if self.amount == 1 else self.unit}"
+
+    @classmethod
+    def of(cls, setting: Mapping[str, float]) -> "Budget":
+        """From a suite's ``{images = 256000}``."""
+        if len(setting) != 1:
+            raise GanZooError(f"budget {dict(setting)} must name exactly one of {', '.join(UNITS)}")
+        ((unit, amount),) = setting.items()
+        return cls(unit, amount)
+
+    def spent(self, state: "State") -> float:
+        """How much of it a state has used, in its unit."""
+        used = {"images": state.images, "steps": state.rounds, "seconds": state.seconds}
+        return state.images / len(state.data) if self.unit == "epochs" else used[self.unit]
+
+    def steps_left(self, state: "State", fraction: float) -> int:
+        """Steps to a fraction of it, never too many (an epoch's last batch is smaller); for seconds, a large bound."""
+        left = self.amount * fraction - self.spent(state)
+        images = state.variant.batch_size * state.variant.discriminator_steps
+        per_step = {"images": images, "epochs": images / len(state.data), "steps": 1, "seconds": 1e-3}[self.unit]
+        return max(0, math.ceil(left / per_step - 1e-9))

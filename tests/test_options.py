@@ -6,8 +6,7 @@ from dataclasses import fields
 import pytest
 
 from gan_zoo.api import run_suite, train
-from gan_zoo.cli.bench import bench
-from gan_zoo.cli.search import search
+from gan_zoo.cli.bench import bench, search
 from gan_zoo.cli.train import train as train_command
 from gan_zoo.errors import GanZooError
 from gan_zoo.options import RunOptions

@@ -2,15 +2,11 @@
 
 import keyword
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gan_zoo.cli import index
 from gan_zoo.errors import PLUGIN_FAILURES, GanZooError, one_line
 from gan_zoo.io import atomic_write
 from gan_zoo.options import FLOOR
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 TEMPLATE = '''"""{title}: what it is, and its paper."""
 
@@ -80,13 +76,14 @@ def write_variant(name: str, path: Path) -> Path:
     return path
 
 
-def check_variant(name: str, console: "Console") -> None:
+def check_variant(name: str) -> None:
     """Run the checks that every variant passes over one.
 
     Raises:
         GanZooError: a check fails.
     """
     from gan_zoo import registry, validation
+    from gan_zoo.cli.console import print_line
 
     variant = registry.get(name)
     failures = []
@@ -97,8 +94,8 @@ def check_variant(name: str, console: "Console") -> None:
             expected = isinstance(error, (validation.Broken, GanZooError))
             why = " ".join(str(error).split()) if expected else one_line(error)
             failures.append(f"{check_name}: {why}")
-            console.print(f"FAILED  {check_name}", highlight=False)
+            print_line(f"FAILED  {check_name}")
         else:
-            console.print(f"    ok  {check_name}", highlight=False)
+            print_line(f"    ok  {check_name}")
     if failures:
         raise GanZooError("\n".join(f"variant {name!r} breaks the contract: {line}" for line in failures))

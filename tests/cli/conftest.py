@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from rich.console import Console
+import rich
 from torchvision.datasets import utils as torchvision_utils
 
 from gan_zoo import registry
@@ -47,7 +47,7 @@ def gan_zoo(monkeypatch, capsys):
     def run(*words, columns=100):
         with monkeypatch.context() as patch:
             patch.setattr(sys, "argv", ["gan-zoo", *map(str, words)])
-            patch.setattr(app, "_console", lambda: Console(width=columns))
+            rich.reconfigure(width=columns)
             patch.setenv("COLUMNS", str(columns))
             status = 0
             try:
@@ -89,7 +89,7 @@ def _finished(tmp_path_factory):
         registry.names()
         patch.setattr(registry, "_factories", dict(registry._factories))
         patch.setattr(sys, "argv", ["gan-zoo", *map(str, words)])
-        patch.setattr(app, "_console", lambda: Console(width=80, file=shown))
+        rich.reconfigure(width=80, file=shown)
         with pytest.raises(SystemExit, match=r"^0$"):
             app.main()
     return folder

@@ -10,10 +10,9 @@ from gan_zoo import registry
 from gan_zoo.bench.plan import make_plan
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.bench.train import single_options, single_suite
-from gan_zoo.budget import Budget
 from gan_zoo.cli import console
 from gan_zoo.cli.console import BenchListener
-from gan_zoo.options import RunOptions
+from gan_zoo.options import Budget, RunOptions
 
 VALUES = {"discriminator_loss": 0.5, "generator_loss": 1.25}
 ENDED = {"status": "ok", "message": "", "seconds": 130.0}

@@ -5,10 +5,10 @@ import json
 
 import pandas as pd
 import pytest
-from rich.console import Console
+import rich
 
 from gan_zoo import data, registry
-from gan_zoo.cli import facts, index, ranking
+from gan_zoo.cli import facts, index, results
 from gan_zoo.cli.inspect import EXPLAINED
 from gan_zoo.variant import Variant
 
@@ -83,7 +83,7 @@ def test_show_lists_and_explains_what_differs_from_the_default(gan_zoo):
 
 
 def test_every_setting_has_an_explanation():
-    told = facts._OWN_KEYS
+    told = facts.OWN_KEYS
     assert set(EXPLAINED) == {field.name for field in dataclasses.fields(Variant)} - {*told}
 
 
@@ -176,9 +176,10 @@ COLUMNS = [
     [(80, "failed"), (90, "prec."), (120, "minutes"), (45, "FID [95%]"), (25, "variant"), (200, "minutes")],
 )
 def test_a_ranking_fits_the_terminal(monkeypatch, tmp_path, capsys, columns, last):
-    monkeypatch.setattr(ranking, "read_manifest", lambda _folder: MANIFEST)
-    monkeypatch.setattr(ranking, "ranking_table", lambda _folder: RANKING)
-    ranking.print_ranking(tmp_path, Console(width=columns))
+    monkeypatch.setattr(results, "read_manifest", lambda _folder: MANIFEST)
+    monkeypatch.setattr(results, "ranking_table", lambda _folder: RANKING)
+    rich.reconfigure(width=columns)
+    results.print_ranking(tmp_path)
     title, _, head, rule, first, second, *notes = capsys.readouterr().out.splitlines()
     assert title == "MNIST, preset quick, num_samples 2000, a CPU, mnist-cnn"
     assert [name.strip() for name in head.split("  ") if name.strip()] == COLUMNS[: COLUMNS.index(last) + 1]
