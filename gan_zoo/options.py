@@ -29,9 +29,9 @@ FLOOR = "real"
 """Name of the real images in tables and records."""
 
 
-def _about(text: str, commands: str = "", minimum: float | None = None) -> dict[str, Any]:
-    """Metadata of a field: its help text, the commands that offer it, and its smallest value."""
-    return {"help": text, "commands": commands.split(), "minimum": minimum}
+def _option(default: Any, text: str, commands: str = "", minimum: float | None = None) -> Any:
+    """A field with its help text, the commands that offer it, and its smallest value."""
+    return field(default=default, metadata={"help": text, "commands": commands.split(), "minimum": minimum})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,67 +45,47 @@ class RunOptions:
             0 on.
     """
 
-    suite: "Path | str | Suite" = field(
-        default="", metadata=_about("A suite file, or the name of a suite of this package, e.g. mnist.", "bench search")
+    suite: "Path | str | Suite" = _option(
+        "", "A suite file, or the name of a suite of this package, e.g. mnist.", "bench search"
     )
-    preset: str = field(
-        default="auto",
-        metadata=_about("smoke, quick, standard, full, or auto: standard on CUDA, quick on a CPU.", "bench search"),
+    preset: str = _option(
+        "auto", "smoke, quick, standard, full, or auto: standard on CUDA, quick on a CPU.", "bench search"
     )
-    variants: Sequence[str] | None = field(
-        default=None, metadata=_about("Variants in place of the suite's, e.g. gan,cgan.", "bench search")
+    variants: Sequence[str] | None = _option(None, "Variants in place of the suite's, e.g. gan,cgan.", "bench search")
+    seeds: Sequence[int] | None = _option(None, "Seeds in place of the suite's, e.g. 0,1,2.", "bench")
+    force: bool = _option(
+        False, "Delete runs in the folder that have other settings or a larger budget.", "bench train"
     )
-    seeds: Sequence[int] | None = field(
-        default=None, metadata=_about("Seeds in place of the suite's, e.g. 0,1,2.", "bench")
+    checkpoint_every: float = _option(
+        60.0, "Seconds between two checkpoints, beside those at every evaluation.", "bench train", minimum=0
     )
-    force: bool = field(
-        default=False,
-        metadata=_about("Delete runs in the folder that have other settings or a larger budget.", "bench train"),
+    run_timeout: float | None = _option(
+        None, "Seconds after which one run is ended, status timeout.", "bench train", minimum=1
     )
-    checkpoint_every: float = field(
-        default=60.0,
-        metadata=_about("Seconds between two checkpoints, beside those at every evaluation.", "bench train", minimum=0),
+    plugins: Sequence[Path | str] = _option(
+        (), "A Python file that registers variants. May be given again.", "bench train search"
     )
-    run_timeout: float | None = field(
-        default=None,
-        metadata=_about("Seconds after which one run is ended, status timeout.", "bench train", minimum=1),
+    data_root: Path | None = _option(
+        None, "Folder that holds the data sets; else GAN_ZOO_DATA, else the cache.", "bench train search"
     )
-    plugins: Sequence[Path | str] = field(
-        default=(), metadata=_about("A Python file that registers variants. May be given again.", "bench train search")
+    inception_weights: Path | None = _option(
+        None, "Weights file for the extractor `inception`, and measure with it.", "bench train"
     )
-    data_root: Path | None = field(
-        default=None,
-        metadata=_about("Folder that holds the data sets; else GAN_ZOO_DATA, else the cache.", "bench train search"),
+    device: str | None = _option(None, "cuda, cuda:1 ... or cpu; by default CUDA if it is there.", "bench train search")
+    precision: str | None = _option(
+        None, f"{', '.join(PRECISIONS)}; by default {EXACT}, or the suite's own.", "bench train search"
     )
-    inception_weights: Path | None = field(
-        default=None,
-        metadata=_about("Weights file for the extractor `inception`, and measure with it.", "bench train"),
+    graphs: bool = _option(True, "On CUDA, record steps as graphs, which launch faster.", "bench train search")
+    threads: int | None = _option(
+        None, "CPU threads a run; by default 1, and all cores for `train`.", "bench train search", minimum=1
     )
-    device: str | None = field(
-        default=None, metadata=_about("cuda, cuda:1 ... or cpu; by default CUDA if it is there.", "bench train search")
+    jobs: int | None = _option(
+        None, "Runs side by side; by default one a core on a CPU, 1 on CUDA.", "bench search", minimum=1
     )
-    precision: str | None = field(
-        default=None,
-        metadata=_about(f"{', '.join(PRECISIONS)}; by default {EXACT}, or the suite's own.", "bench train search"),
-    )
-    graphs: bool = field(
-        default=True, metadata=_about("On CUDA, record steps as graphs, which launch faster.", "bench train search")
-    )
-    threads: int | None = field(
-        default=None,
-        metadata=_about("CPU threads a run; by default 1, and all cores for `train`.", "bench train search", minimum=1),
-    )
-    jobs: int | None = field(
-        default=None,
-        metadata=_about("Runs side by side; by default one a core on a CPU, 1 on CUDA.", "bench search", minimum=1),
-    )
-    evaluate: bool = field(default=True, metadata=_about("Compute the metrics.", "train"))
-    isolate: bool = field(default=False, metadata=_about("Give each run a process of its own also with one job."))
-    download: bool = field(default=True, metadata=_about("Download missing data."))
-    single: bool = field(
-        default=False,
-        metadata=_about("The results folder is for exactly these variants and seeds, as that of `train`."),
-    )
+    evaluate: bool = _option(True, "Compute the metrics.", "train")
+    isolate: bool = _option(False, "Give each run a process of its own also with one job.")
+    download: bool = _option(True, "Download missing data.")
+    single: bool = _option(False, "The results folder is for exactly these variants and seeds, as that of `train`.")
 
     def __post_init__(self) -> None:
         for option in fields(self):

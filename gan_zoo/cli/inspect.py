@@ -43,7 +43,7 @@ EXPLAINED = {
     "fake_batch_size": "fakes in a discriminator step",
     "generator_batch_size": "new fakes in a generator step, which otherwise uses the discriminator's again",
     "sampling": "how real samples are drawn",
-    "packing": "samples that the discriminator judges together",
+    "packing": "samples in each input of the discriminator",
     "concat_real_fake": "real and fake samples pass through the discriminator as one batch",
     "fakes_in_eval": "the discriminator's fakes are made by the generator in evaluation mode",
     "after_discriminator_step": "called after each discriminator step",
