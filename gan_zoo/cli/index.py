@@ -28,11 +28,7 @@ def read() -> dict[str, Any]:
 
 
 def records(plugins: Plugins) -> list[Record]:
-    """A record a variant, in the order of the README.
-
-    Raises:
-        GanZooError: a plugin that cannot be loaded, or a variant of one that cannot be made.
-    """
+    """A record a variant, in the order of the README, or a GanZooError of a plugin or of a variant of it."""
     found: list[Record] = read()["variants"]
     if added := names(plugins) - {each["name"] for each in found}:
         from gan_zoo.cli import facts
@@ -42,11 +38,7 @@ def records(plugins: Plugins) -> list[Record]:
 
 
 def record(name: str, plugins: Plugins) -> Record:
-    """The record of one variant.
-
-    Raises:
-        GanZooError: no variant of that name, or a plugin that cannot be loaded.
-    """
+    """The record of one variant, or a GanZooError of its name or of a plugin."""
     check_variants([name], plugins)
     for found in read()["variants"]:
         if found["name"] == name:
@@ -57,11 +49,7 @@ def record(name: str, plugins: Plugins) -> Record:
 
 
 def names(plugins: Plugins) -> set[str]:
-    """The names of all variants; plugins, and packages that register variants, are loaded if there are any.
-
-    Raises:
-        GanZooError: a plugin that cannot be loaded.
-    """
+    """The names of all variants; plugins, and packages that register variants, are loaded if there are any."""
     if not plugins and not _has_installed_plugins():
         return _own_names()
     from gan_zoo import registry
@@ -81,10 +69,9 @@ def _has_installed_plugins() -> bool:
 
 @cache
 def _own_names() -> set[str]:
-    """The variants of this package: those of the index, and those whose source is newer."""
+    """The variants of this package, from their sources, which may be newer than the index."""
     sources = (file.read_text(encoding="utf-8") for file in FILE.parent.glob("*.py"))
-    added = (name for source in sources for name in re.findall(r'^@register\("([\w.-]+)"', source, re.MULTILINE))
-    return {*added, *(each["name"] for each in read()["variants"])}
+    return {name for source in sources for name in re.findall(r'^@register\("([\w.-]+)"', source, re.MULTILINE)}
 
 
 def check_variants(given: Iterable[str], plugins: Plugins, more: Iterable[str] = ()) -> None:

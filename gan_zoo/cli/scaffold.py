@@ -60,12 +60,7 @@ _USED = ("networks", "objective", "nn", "softplus", "normal", "Objective", "Resu
 
 
 def write_variant(name: str, path: Path) -> Path:
-    """Write the file.
-
-    Raises:
-        GanZooError: a name that is no Python identifier or is taken, or a file that is there already.
-        StorageError: the file cannot be written.
-    """
+    """Write the file, or raise GanZooError for a name that does not fit or is taken, or a file that exists."""
     if not name.isidentifier() or keyword.iskeyword(name) or not name.isascii() or name in _USED:
         raise GanZooError(f"{name!r} cannot name a variant: use letters, digits and underscores, e.g. my_gan")
     if name in {*index.names(None), FLOOR}:
@@ -77,11 +72,7 @@ def write_variant(name: str, path: Path) -> Path:
 
 
 def check_variant(name: str) -> None:
-    """Run the checks that every variant passes over one.
-
-    Raises:
-        GanZooError: a check fails.
-    """
+    """Run the checks that every variant passes over one, or raise GanZooError with those that fail."""
     from gan_zoo import registry, validation
     from gan_zoo.cli.console import print_line
 

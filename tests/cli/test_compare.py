@@ -6,8 +6,6 @@ import shutil
 import pandas as pd
 import pytest
 
-HEAD = "error: the folders are not comparable: their protocols differ"
-
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
@@ -45,17 +43,13 @@ def copied(folder, name, *, factor=1.0, variant="by_heart"):
     return made
 
 
-def test_folders_of_another_n_or_image_side_or_data_are_refused(gan_zoo, earlier, bench, tmp_path):
+def test_folders_of_another_protocol_are_refused_with_a_line_a_difference(gan_zoo, earlier, bench, tmp_path):
     bench("fewer", ("num_samples = 140\nbatch", "num_samples = 130\nbatch"), seeds=[0])
-    result = gan_zoo("compare", earlier, tmp_path / "fewer")
+    result = gan_zoo("compare", earlier, tmp_path / "fewer", "--allow", "precision,versions,budget")
     assert (result.status, result.out) == (2, "")
-    assert result.err.splitlines() == [HEAD, "error: num_samples: 140 in earlier and 130 in fewer"]
-    bench("color", ('data = "digits"', 'data = "digits"\nchannels = 3'), seeds=[0])
-    lines = gan_zoo("compare", earlier, tmp_path / "color", "--allow", "precision,versions,budget").err.splitlines()
-    assert lines[0] == HEAD
-    assert lines[1].startswith("error: data: digits (")
-    assert lines[2] == "error: image size: 32 x 32, 1 channel in earlier and 32 x 32, 3 channels in color"
-    assert len(lines) == 3
+    head, *lines = result.err.splitlines()
+    assert "not comparable" in head
+    assert lines == ["error: num_samples: 140 in earlier and 130 in fewer"]
 
 
 def test_without_a_change_there_is_one_ranking_and_no_regression(gan_zoo, earlier, tmp_path):
@@ -114,23 +108,6 @@ def test_a_variant_that_is_missing_later_is_a_note_and_fails_on_request(gan_zoo,
     assert "note: sibling is in earlier and not in later" in result.out
     failed = gan_zoo("compare", earlier, later, "--fail-on-regression")
     assert (failed.status, failed.err) == (1, "regression: missing: sibling (later)\n")
-
-
-def test_a_variant_that_now_fails_in_every_seed_is_a_regression(gan_zoo, earlier):
-    later = copied(earlier, "later")
-    for path in (later / "records").glob("by_heart-*.jsonl"):
-        path.write_text(path.read_text().replace('"status": "ok"', '"status": "diverged"'))
-    failed = gan_zoo("compare", earlier, later, "--fail-on-regression", columns=80)
-    assert (failed.status, failed.err) == (1, "regression: worse than before: by_heart (later)\n")
-    assert "regression (failures)" in failed.out
-    assert "Fisher's test" in failed.out
-
-
-def test_the_very_same_runs_are_not_taken_for_new_ones(gan_zoo, earlier, tmp_path):
-    shutil.copytree(earlier, tmp_path / "again")
-    result = gan_zoo("compare", earlier, tmp_path / "again")
-    assert result.status == 0
-    assert "by_heart: seeds 0, 1, 2, 3 in earlier and again: the same runs" in result.out
 
 
 def test_bad_input_is_one_line(gan_zoo, earlier, tmp_path):

@@ -5,7 +5,6 @@ import shutil
 import pandas as pd
 import pytest
 from PIL import Image
-from results_folders import assert_same_tables
 
 from gan_zoo import load
 from gan_zoo.bench.records import read_runs
@@ -75,19 +74,6 @@ def test_a_finished_run_answers_with_its_numbers_and_trains_nothing(train, tmp_p
     assert "already finished" in second.out
     assert second.out.splitlines()[-8:] == first.out.splitlines()[-8:]
     assert content(tmp_path / "run") == before
-
-
-@pytest.mark.slow
-def test_an_extended_run_is_the_run_in_one_go(train, tmp_path):
-    assert train("gan", "--steps", "60", "--out", "run").status == 0
-    result = train("gan", "--steps", "110", "--out", "run")
-    assert result.status == 0, result.err
-    assert "trained again" not in result.out
-    assert train("gan", "--steps", "110", "--out", "whole").status == 0
-    assert_same_tables(tmp_path / "run", tmp_path / "whole")
-    assert pd.read_csv(tmp_path / "run" / "history.csv")["step"].tolist() == [50, 100, 110]
-    one, other = (checkpoint_of(tmp_path / folder, "gan") for folder in ("run", "whole"))
-    assert (load(one)(3) == load(other)(3)).all()
 
 
 @pytest.mark.slow
