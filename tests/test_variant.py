@@ -58,9 +58,7 @@ def test_what_does_not_fit_is_one_clear_line(changes, words):
 @pytest.mark.parametrize(
     ("optimizer", "words"),
     [
-        (Optimizer("Adamm"), "did you mean 'Adam'"),
         (Optimizer("SGD", {"lr": 0.1, "betas": (0.5, 0.9)}), "SGD cannot be made with .*betas"),
-        (Optimizer("Adam", {"lr": -1.0}), "Invalid learning rate"),
         (Optimizer("KerasAdam", {"lr": -1.0}), r"KerasAdam cannot be made with .*lr -1\.0"),
         (Optimizer("KerasAdam", {"lr": 1e-3, "betas": (0.5, 1.0)}), r"KerasAdam cannot be made with .*betas"),
     ],

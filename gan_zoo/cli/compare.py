@@ -70,31 +70,32 @@ def _facts(found: "Comparison") -> str:
     return f"{', '.join(measured)}: final {metric.title}, {metric.better} is better"
 
 
-def _ranking(found: "Comparison") -> Columns:
-    """The ranking as text, column by column."""
+def _ranking(found: "Comparison") -> tuple[Columns, str]:
+    """The ranking as text, column by column, and the meaning of its mark, empty if no variant has it."""
     from gan_zoo import text
     from gan_zoo.bench.results import SIMILAR
 
     rows = found.ranking.to_dict("records")
     marks = [SIMILAR if row["tied"] and row["rank"] != 1 else "" for row in rows]
-    return {
+    columns = {
         "rank": [f"{text.count(row['rank'])}{mark}" for row, mark in zip(rows, marks, strict=True)],
         "variant (folder)": [row["name"] for row in rows],
         f"{found.metric.title} [95%]": [text.estimate(row["mean"], row["low"], row["high"]) for row in rows],
         "seeds": [text.count(row["seeds"]) for row in rows],
         "failed": [text.count(row["failures"]) for row in rows],
     }
+    return columns, f"{SIMILAR} not significantly different from the best" if any(marks) else ""
 
 
-def _contrasts(found: "Comparison") -> Columns:
-    """Later against earlier as text, column by column."""
+def _contrasts(found: "Comparison") -> tuple[Columns, str]:
+    """Later against earlier as text, column by column, and the significance level of the p-values."""
     from gan_zoo import text
     from gan_zoo.bench.compare import FAILED
 
     rows = found.contrasts.to_dict("records")
     measure = "ratio" if found.metric.log else "difference"
     p_values = [row["p_failures" if row["because"] == FAILED else "p_adjusted"] for row in rows]
-    return {
+    columns = {
         "variant": [row["variant"] for row in rows],
         "verdict": [f"{row['verdict']} ({row['because']})" if row["because"] else row["verdict"] for row in rows],
         f"{measure} [95%]": [text.estimate(row["ratio"], row["low"], row["high"]) for row in rows],
@@ -105,37 +106,25 @@ def _contrasts(found: "Comparison") -> Columns:
         "failed": [f"{row['failures_later']} and {row['failures_earlier']}" for row in rows],
         "detectable": [text.number(row["detectable"]) for row in rows],
     }
-
-
-def _mark(found: "Comparison") -> str:
-    """The meaning of the mark in the ranking; empty if no variant has it."""
-    from gan_zoo.bench.results import SIMILAR
-
-    marked = found.ranking["tied"] & (found.ranking["rank"] != 1)
-    return f"{SIMILAR} not significantly different from the best" if marked.any() else ""
-
-
-def _level(found: "Comparison") -> str:
-    """The significance level of the p-values."""
-    from gan_zoo.bench.compare import FAILED
-
     level = f"significant: p (Holm) at most {100 * found.alpha:.3g}%"
-    if FAILED in found.contrasts["because"].to_numpy():
+    if any(row["because"] == FAILED for row in rows):
         level += "; (failures): Fisher's test, or no successful seed left"
-    return level
+    return columns, level
 
 
 def _print(found: "Comparison") -> None:
     from gan_zoo.cli.console import print_line, print_table
 
     print_line(_facts(found))
-    print_table(_ranking(found))
-    if mark := _mark(found):
+    ranking, mark = _ranking(found)
+    print_table(ranking)
+    if mark:
         print_line(mark)
     if len(found.contrasts):
+        contrasts, level = _contrasts(found)
         print_line("Later against earlier:")
-        print_table(_contrasts(found))
-        print_line(_level(found))
+        print_table(contrasts)
+        print_line(level)
     for note in found.notes:
         print_line(f"note: {note}")
 
@@ -150,11 +139,13 @@ def _write(found: "Comparison", out: Path) -> None:
 
     for name, frame in (("compare", found.ranking), ("contrasts", found.contrasts)):
         atomic_write(out / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
-    parts = ["# Comparison of results", f"{_facts(found)}.", table(_ranking(found))]
-    if mark := _mark(found):
+    ranking, mark = _ranking(found)
+    parts = ["# Comparison of results", f"{_facts(found)}.", table(ranking)]
+    if mark:
         parts.append(f"{mark}.")
     if len(found.contrasts):
-        parts += ["## Later against earlier", table(_contrasts(found)), _METHOD.format(level=_level(found))]
+        contrasts, level = _contrasts(found)
+        parts += ["## Later against earlier", table(contrasts), _METHOD.format(level=level)]
     if found.notes:
         parts += ["## Notes", "\n".join(f"- {note}" for note in found.notes)]
     atomic_write(out / "compare.md", "\n\n".join(parts) + "\n")
