@@ -97,7 +97,7 @@ def mine(*, size: int = 3):
 """
 
 
-def test_a_plugin_is_listed_and_shown(gan_zoo, tmp_path):
+def test_a_plugin_in_list_and_show(gan_zoo, tmp_path):
     """Its networks may compute with their first weights."""
     text = PLUGIN.format(networks="assert next(generator.parameters()).mean().item() < 1", function="")
     (tmp_path / "mine.py").write_text(text, encoding="utf-8")
@@ -158,13 +158,13 @@ def test_a_ranking_fits_the_terminal(finished, capsys, columns):
     title, _, head, rule, *rows = capsys.readouterr().out.splitlines()
     assert title.startswith("8x8 digits, preset smoke, num_samples 140, ")
     assert title.endswith(", fp32, digits-cnn")
-    shown = [name.strip() for name in head.split("  ") if name.strip()]
+    printed = [name.strip() for name in head.split("  ") if name.strip()]
     measured = [name for name in heads if name not in ("JSD [95%]", "modes")]
-    assert shown == measured[: len(shown)]
-    assert len(shown) == {25: 2, 45: 3, 200: len(measured)}.get(columns, len(shown))
+    assert printed == measured[: len(printed)]
+    assert len(printed) == {25: 2, 45: 3, 200: len(measured)}.get(columns, len(printed))
     assert max(map(len, (head, rule, *rows[:3]))) <= columns
     assert rows[0].split()[0] == "1"
-    assert any(row.split()[:2] == ["2", "cgan†"] or row.split()[:2] == ["1", "cgan†"] for row in rows)
+    assert any("cgan†" in row.split() for row in rows)
     assert "† with overrides of the preset, which the report lists" in rows
     assert any("no significance test" in row for row in rows)
 

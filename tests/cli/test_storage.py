@@ -117,23 +117,14 @@ def test_a_full_disk_in_train_loses_no_step_before_its_last_checkpoint(gan_zoo, 
 
 
 @pytest.mark.parametrize("command", ["train", "bench"])
-@pytest.mark.parametrize("why", ["below a file", "read-only"])
-def test_writability_is_checked_before_training(gan_zoo, suite, toys, unwritable, tmp_path, monkeypatch, command, why):
+def test_a_read_only_folder_is_found_before_training(gan_zoo, suite, toys, monkeypatch, command):
     def read_only(*_args, **_kwargs):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    def trained(*_args, **_kwargs):
-        raise AssertionError("training has begun")
-
-    out = unwritable
-    if why == "read-only":
-        out = tmp_path / "out"
-        monkeypatch.setattr(io.tempfile, "TemporaryFile", read_only)
-    monkeypatch.setattr("gan_zoo.bench.runner.execute", trained)
+    monkeypatch.setattr(io.tempfile, "TemporaryFile", read_only)
+    monkeypatch.setattr("gan_zoo.bench.runner.execute", lambda *_: pytest.fail("training has begun"))
     words = {
         "train": ["train", "sibling", "--data", "digits", "--steps", "5"],
         "bench": ["bench", suite(), "--preset", "smoke"],
     }[command]
-    error = gan_zoo(*words, "--plugin", toys, "--out", out).error
-    assert f"cannot write {out}: " in error
-    assert {"read-only": "Read-only file system", "below a file": "Not a directory"}[why] in error
+    assert "cannot write out: Read-only file system" in gan_zoo(*words, "--plugin", toys, "--out", "out").error
