@@ -7,9 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 
-from gan_zoo.budget import UNITS
 from gan_zoo.errors import GanZooError, unknown, validation_lines
-from gan_zoo.options import EXACT, PRECISIONS
+from gan_zoo.options import EXACT, PRECISIONS, UNITS
 
 SHIPPED = Path(__file__).parents[1] / "suites"
 """The folder of the suites that are part of this package."""

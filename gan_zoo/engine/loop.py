@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gan_zoo.budget import Budget
 from gan_zoo.device import peak_memory, prepare, reason, reset_peak_memory, synchronize
 from gan_zoo.engine import checkpoint
 from gan_zoo.engine.batches import Draw, draw
@@ -19,6 +18,7 @@ from gan_zoo.engine.cuda_graphs import Graphs
 from gan_zoo.engine.sampler import NotFinite, Sampler
 from gan_zoo.engine.state import State, default_random
 from gan_zoo.engine.step import flush, pending_row, run_iteration
+from gan_zoo.options import Budget
 from gan_zoo.variant import Variant
 
 if TYPE_CHECKING:
