@@ -56,15 +56,11 @@ def environment(folder: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["inline"] = _inline
+    # PNG files as data URIs, so that the page needs no other file.
+    environment.filters["inline"] = lambda path: f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
     environment.filters["relative"] = lambda path: path.relative_to(folder).as_posix()
     environment.filters["md"] = text.markdown
     return environment
-
-
-def _inline(path: Path) -> str:
-    """A PNG file as a data URI, so that the page needs no other file."""
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
 
 
 def tidy(markdown: str) -> str:

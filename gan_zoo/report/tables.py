@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from gan_zoo import text
-from gan_zoo.bench.results import Entry, Results
+from gan_zoo.bench.results import Results
 from gan_zoo.bench.summary import FLOOR
 from gan_zoo.bench.tables import read_records
 from gan_zoo.metrics.registry import METRICS
@@ -54,7 +54,8 @@ def metric_table(results: Results, extractor: str, names: Iterable[str], *, rank
     lines, entries = results.lines(extractor), results.ranking
     measured = {metric for (_, metric), line in lines.items() if text.known(line["mean"])}
     columns: dict[str, list[Cell]] = {"rank": [entry.place for entry in entries]} if ranks else {}
-    columns["variant"] = [(entry.label, _note(results, entry)) for entry in entries]
+    notes = {"ranked": "", "floor": f"(floor: {floor_title(results)})"}
+    columns["variant"] = [(entry.label, notes.get(entry.kind, f"({entry.reason})")) for entry in entries]
     for name in names:
         if name in measured:
             values = [estimate(lines.get((entry.variant, name), {})) for entry in entries]
@@ -67,18 +68,8 @@ def metric_table(results: Results, extractor: str, names: Iterable[str], *, rank
         for entry in entries
     ]
     if ranks:
-        ranked_seconds = [entry.seconds if entry.kind == "ranked" else None for entry in entries]
-        columns["time per seed"] = [text.duration(seconds) for seconds in ranked_seconds]
+        columns["time per seed"] = [text.duration(e.seconds if e.kind == "ranked" else None) for e in entries]
     return Table.of(columns, [f"{entry.kind} {'failed' if entry.failures.count else ''}" for entry in entries])
-
-
-def _note(results: Results, entry: Entry) -> str:
-    match entry.kind:
-        case "ranked":
-            return ""
-        case "floor":
-            return f"(floor: {floor_title(results)})"
-    return f"({entry.reason})"
 
 
 def caption(results: Results, extractor: str) -> str:
@@ -203,13 +194,17 @@ def ranking_table(folder: Path) -> pd.DataFrame:
     results = read_records(folder)
     lines = results.lines(results.extractor)
     measured = {metric for (_, metric), line in lines.items() if text.known(line["mean"])}
-    others = [name for name in MAIN if name in measured - {results.metric.name}]
-    rows = []
-    for entry in results.ranking:
-        row: dict[str, Any] = {"rank": entry.place, "variant": entry.label}
-        row[results.metric.title] = text.estimate(entry.value.mean, entry.value.low, entry.value.high)
-        for name in others:
-            row[METRICS[name].title] = text.number(lines.get((entry.variant, name), {}).get("mean"))
-        minutes = text.number(entry.seconds / 60) if entry.kind == "ranked" else text.NOTHING
-        rows.append(row | {"seeds": str(entry.value.seeds), "failures": str(entry.failures.count), "minutes": minutes})
-    return pd.DataFrame(rows)
+    entries = results.ranking
+    columns = {
+        "rank": [entry.place for entry in entries],
+        "variant": [entry.label for entry in entries],
+        results.metric.title: [text.estimate(e.value.mean, e.value.low, e.value.high) for e in entries],
+    }
+    for name in MAIN:
+        if name in measured and name != results.metric.name:
+            means = [lines.get((entry.variant, name), {}).get("mean") for entry in entries]
+            columns[METRICS[name].title] = list(map(text.number, means))
+    columns["seeds"] = [str(entry.value.seeds) for entry in entries]
+    columns["failures"] = [str(entry.failures.count) for entry in entries]
+    columns["minutes"] = [text.number(e.seconds / 60 if e.kind == "ranked" else None) for e in entries]
+    return pd.DataFrame(columns)

@@ -85,7 +85,7 @@ def _finished(tmp_path_factory):
     suite.write_text(
         'title = "Toys"\ndata = "digits"\nvariants = ["by_heart", "cgan"]\nextractors = ["digits-cnn"]\n'
         "[presets.smoke]\nseeds = 2\nbudget = { images = 160 }\nevaluate_at = [0.4, 1.0]\n"
-        "num_samples = 140\nbatch_size = 16\noptions = { cgan = { ema = 0.9 } }\n",
+        "num_samples = 140\nbatch_size = 16\n",
         encoding="utf-8",
     )
     words = ["bench", suite, "--preset", "smoke", "--plugin", TOYS, "--out", folder / "out", "--jobs", "1"]

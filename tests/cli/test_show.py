@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import pandas as pd
 import pytest
 import rich
 
@@ -149,24 +150,62 @@ def test_doctor_looks_and_downloads_nothing(gan_zoo, nothing_here, monkeypatch, 
     assert "not here" in rows["extractor: inception"]
 
 
-@pytest.mark.parametrize("columns", [25, 45, 80, 120, 200])
-def test_a_ranking_fits_the_terminal(finished, capsys, columns):
-    """It shows the first columns of the ranking, as many as fit."""
-    heads = [*results.RANKING, "IS", "prec.", "rec.", "cov.", "minutes"]
+RANKING = pd.DataFrame(
+    {
+        "rank": ["1", ""],
+        "variant": ["lsgan_linear†", "real"],
+        "FID": ["12.3 [9.87, 15.4]", "3.21 [3.00, 3.40]"],
+        "Inception Score": ["8.10", "9.50"],
+        "KID": ["0.0123", "0.00012"],
+        "Precision": ["0.900", "0.990"],
+        "Recall": ["0.800", "0.980"],
+        "Coverage": ["0.700", "0.970"],
+        "Label accuracy": ["0.912", "1.00"],
+        "seeds": ["5", "5"],
+        "failures": ["0", "0"],
+        "minutes": ["1.20", "–"],  # noqa: RUF001
+    }
+)
+MANIFEST = {
+    "data": {"name": "mnist", "title": "MNIST"},
+    "preset": "quick",
+    "num_samples": 2000,
+    "device": "a CPU",
+    "extractors": {"inception": {}, "mnist-cnn": {}},
+    "seeds": [0, 1],
+}
+COLUMNS = [
+    "rank",
+    "variant",
+    "FID [95%]",
+    "KID",
+    "label acc.",
+    "seeds",
+    "failed",
+    "IS",
+    "prec.",
+    "rec.",
+    "cov.",
+    "minutes",
+]
+
+
+@pytest.mark.parametrize(
+    ("columns", "last"),
+    [(80, "failed"), (90, "prec."), (120, "minutes"), (45, "FID [95%]"), (25, "variant"), (200, "minutes")],
+)
+def test_a_ranking_fits_the_terminal(monkeypatch, tmp_path, capsys, columns, last):
+    monkeypatch.setattr(results, "read_manifest", lambda _folder: MANIFEST)
+    monkeypatch.setattr(results, "ranking_table", lambda _folder: RANKING)
     rich.reconfigure(width=columns)
-    results.print_ranking(finished)
-    title, _, head, rule, *rows = capsys.readouterr().out.splitlines()
-    assert title.startswith("8x8 digits, preset smoke, num_samples 140, ")
-    assert title.endswith(", fp32, digits-cnn")
-    printed = [name.strip() for name in head.split("  ") if name.strip()]
-    measured = [name for name in heads if name not in ("JSD [95%]", "modes")]
-    assert printed == measured[: len(printed)]
-    assert len(printed) == {25: 2, 45: 3, 200: len(measured)}.get(columns, len(printed))
-    assert max(map(len, (head, rule, *rows[:3]))) <= columns
-    assert rows[0].split()[0] == "1"
-    assert any("cgan†" in row.split() for row in rows)
-    assert "† with overrides of the preset, which the report lists" in rows
-    assert any("no significance test" in row for row in rows)
+    results.print_ranking(tmp_path)
+    title, _, head, rule, first, second, *notes = capsys.readouterr().out.splitlines()
+    assert title == "MNIST, preset quick, num_samples 2000, a CPU, mnist-cnn"
+    assert [name.strip() for name in head.split("  ") if name.strip()] == COLUMNS[: COLUMNS.index(last) + 1]
+    assert max(map(len, (head, rule, first, second))) <= columns
+    assert first.split()[:2] == ["1", "lsgan_linear†"]
+    assert "overrides of the preset" in " ".join(notes)
+    assert any("no significance test" in note for note in notes)
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@ import html
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -117,7 +116,7 @@ def test_without_a_ranking_the_report_says_why(make_folder, settings, message):
     text = words(write_report(folder))
     assert message in text
     assert "inception left out" in text
-    assert "1" not in ranking_table(folder).get("rank", [])
+    assert "1" not in ranking_table(folder)["rank"].tolist()
 
 
 def test_an_unreadable_image_is_noticed_and_an_old_one_removed(make_folder):
@@ -141,11 +140,6 @@ def test_bad_folders(tmp_path, manifest, message):
         write_report(tmp_path)
     with pytest.raises(GanZooError, match="does not exist"):
         write_report(tmp_path / "nowhere")
-
-
-def test_the_report_needs_no_torch():
-    code = "import sys, gan_zoo.report.context; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")

@@ -139,6 +139,7 @@ def means_over_seeds(values: pd.DataFrame, x: str, *, log: bool) -> pd.DataFrame
 
 
 def _line(values: pd.DataFrame) -> pd.DataFrame:
+    """A row per evaluation that has a mean."""
     return values.dropna(subset=["mean"]).drop_duplicates("fraction")
 
 
