@@ -114,7 +114,7 @@ def _start(plan: Plan, run: RunSpec, folder: Path, listener: Listener) -> tuple[
     if record.begin and not record.damage:
         state = restored(plan, run, folder, listener)
         if state is not None:
-            append(path, {"row": "resume", "step": state.rounds})
+            append(path, {"row": "resume", "step": state.iterations})
             return state, _left(plan, run, state, read_run(path), listener)
         if record.end is not None:
             listener.notice(f"{run.title}: it has no checkpoint to resume from, and is trained again from the start")
@@ -152,7 +152,7 @@ def restored(plan: Plan, run: RunSpec, folder: Path, listener: Listener) -> Stat
 
 def _left(plan: Plan, run: RunSpec, state: State, record: RunRecord, listener: Listener) -> list[float]:
     """The evaluations that are not on record: those ahead, and one at this very step."""
-    here = {"row": "metrics", "step": state.rounds, **_counts(state), "fraction": 1.0}
+    here = {"row": "metrics", "step": state.iterations, **_counts(state), "fraction": 1.0}
     here["budget"] = _budget(plan)
     evaluated = plan.evaluated(record)
     due = plan.schedule.evaluations(RunRecord(run.name, record.begin, metrics=[here]))
@@ -191,7 +191,7 @@ def _on_chunk(plan: Plan, run: RunSpec, folder: Path, listener: Listener, stop: 
             _save(run, folder, state)
             saved = time.monotonic()
         if stop.requested:
-            raise stop.interrupted(f"{run.title}: stopped at step {state.rounds:,}")
+            raise stop.interrupted(f"{run.title}: stopped at step {state.iterations:,}")
 
     return on_chunk
 
@@ -210,7 +210,7 @@ def _milestone(plan: Plan, run: RunSpec, state: State, fraction: float, evaluato
     The row that makes the evaluation count (``Plan.evaluated``) is appended last: a kill before it has it repeated.
     """
     sampler, path = Sampler.of(state), records_path(folder, run.name)
-    at = {"step": state.rounds, **_counts(state), "fraction": fraction, "budget": _budget(plan)}
+    at = {"step": state.iterations, **_counts(state), "fraction": fraction, "budget": _budget(plan)}
     measured: list[Row] = []
     if plan.extractors:
         measured = _metrics_rows(
@@ -219,7 +219,7 @@ def _milestone(plan: Plan, run: RunSpec, state: State, fraction: float, evaluato
             evaluator,
             lambda: evaluator.measure(sampler, run.seed, discriminator=discriminator_estimate(state)),
         )
-    for artifact in evaluator.artifacts(sampler, folder / RECORDS / run.name, state.rounds, last=fraction == 1):
+    for artifact in evaluator.artifacts(sampler, folder / RECORDS / run.name, state.iterations, last=fraction == 1):
         file = artifact["file"].relative_to(folder).as_posix()
         append(path, {"row": artifact["row"], **at, **artifact, "file": file})
     for row in measured:
@@ -318,7 +318,7 @@ def _end_row(status: str, message: str, counts: Row, steps: int) -> Row:
 
 def _end(plan: Plan, state: State | None, status: str, message: str) -> Row:
     counts = _counts(state) if state else dict.fromkeys(_COUNTS, 0) | {"seconds": 0.0}
-    row = _end_row(status, message, counts, state.rounds if state else 0)
+    row = _end_row(status, message, counts, state.iterations if state else 0)
     row["budget"] = _budget(plan)
     row["execution"] = state.execution if state else ""
     row["images_per_second"] = state.images / state.seconds if state and state.seconds else None

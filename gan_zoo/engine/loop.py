@@ -82,10 +82,10 @@ def train_to(
     for fraction in fractions:
         with _measured_memory(state):
             while (left := budget.steps_left(state, fraction)) > 0:
-                iterations = min(left, pace, HISTORY_INTERVAL - state.rounds % HISTORY_INTERVAL)
+                iterations = min(left, pace, HISTORY_INTERVAL - state.iterations % HISTORY_INTERVAL)
                 took = _timed_advance(state, iterations, draw)
                 pace = max(1, min(2 * iterations, int(iterations * _CHUNK_SECONDS / took)))
-                if state.rounds % HISTORY_INTERVAL == 0:
+                if state.iterations % HISTORY_INTERVAL == 0:
                     _end_interval(state, on_block)
                 if on_chunk is not None:
                     on_chunk(state)
@@ -137,7 +137,7 @@ def _check_finite(state: State, values: Mapping[str, float], iterations: Sequenc
         # Each finite, their mean may still overflow: then the row's last step is named.
         found = [*(~every.isfinite()).nonzero().tolist(), [len(every) - 1, list(values).index(bad[0])]]
         step, place = found[0]
-        raise Diverged(f"{list(values)[place]} was no longer finite at step {state.rounds - len(every) + step + 1}")
+        raise Diverged(f"{list(values)[place]} was no longer finite at step {state.iterations - len(every) + step + 1}")
 
 
 @dataclass(frozen=True)

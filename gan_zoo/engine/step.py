@@ -56,7 +56,7 @@ def count(state: State, images: int) -> None:
     state.images += images
     state.discriminator_steps += state.variant.discriminator_steps
     state.generator_steps += state.variant.generator_steps
-    state.rounds += 1
+    state.iterations += 1
 
 
 def _discriminator_step(state: State, step: Step) -> dict[str, Tensor]:
@@ -247,7 +247,7 @@ def pending_row(state: State) -> dict[str, Any] | None:
         return None
     means = torch.cat(state.history.pending).mean(dim=0).tolist()
     return {
-        "step": state.rounds,
+        "step": state.iterations,
         "images": state.images,
         "seconds": state.seconds,
         "discriminator_steps": state.discriminator_steps,
