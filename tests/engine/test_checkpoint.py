@@ -75,7 +75,7 @@ def _everything(state):
             found |= {f"{side}.{index}.{key}": value for key, value in entry.items()}
     found |= {f"random.{purpose}": generator.get_state() for purpose, generator in state.random.items()}
     found |= {"random": state.default_random, "order": state.order, **state.objective}
-    counts = (state.cursor, state.images, state.rounds, state.discriminator_steps, state.generator_steps)
+    counts = (state.cursor, state.images, state.iterations, state.discriminator_steps, state.generator_steps)
     return found | {"counts": torch.tensor(counts)}
 
 

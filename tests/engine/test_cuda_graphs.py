@@ -68,7 +68,7 @@ def test_graphs_give_what_single_rounds_give(name, precision):
         assert torch.equal(graphed.random[purpose].get_state(), generator.get_state())
     assert torch.equal(graphed.default_random, eager.default_random)
     assert torch.equal(graphed.order, eager.order)
-    assert (graphed.images, graphed.rounds, graphed.cursor) == (eager.images, eager.rounds, eager.cursor)
+    assert (graphed.images, graphed.iterations, graphed.cursor) == (eager.images, eager.iterations, eager.cursor)
 
 
 def test_the_gradient_of_a_penalty_reaches_the_critic_inside_a_graph():

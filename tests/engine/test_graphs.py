@@ -75,7 +75,7 @@ def _numbers(state):
     return torch.cat([*weights, *moments])
 
 
-COUNTS = ("images", "discriminator_steps", "generator_steps", "rounds", "cursor")
+COUNTS = ("images", "discriminator_steps", "generator_steps", "iterations", "cursor")
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -101,7 +101,7 @@ def test_full_rounds_are_unrolled_and_each_shape_warms_up():
     graphs, log = _graphed(state)
     graphs.advance(state, 12 * (WARM_UP + 2))
     assert set(graphs.recorded) == {((4,), UNROLL), ((4,), 1), ((2,), 1)}
-    assert state.rounds == 12 * (WARM_UP + 2)
+    assert state.iterations == 12 * (WARM_UP + 2)
     full, last = 11 * (WARM_UP + 2) - WARM_UP, 2
     # Of the first epoch's 11 full rounds 8 are left to replay, one graph; then 8 and 3 single ones an epoch.
     assert len(log) == 1 + (full - 8) // 11 * 4 + last
@@ -240,7 +240,7 @@ def test_where_single_steps_do_not_repeat_to_the_bit_a_replay_need_not_either(wr
     state = init(_variant(objective=_trembling()), random_data(8, n=45), seed=3)
     _wrongly_graphed(state, lambda state: _wrong_weight(state, wrong)).advance(state, 30)
     assert state.execution.startswith(execution)
-    assert state.rounds == 30
+    assert state.iterations == 30
 
 
 def test_a_count_that_a_graph_would_freeze_is_noticed():

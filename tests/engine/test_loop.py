@@ -22,7 +22,7 @@ def _begun(variant, data):
 
 
 def _reached(state, budget, fractions):
-    return [(fraction, state.rounds, state.images) for fraction in train_to(state, budget, fractions)]
+    return [(fraction, state.iterations, state.images) for fraction in train_to(state, budget, fractions)]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_seconds_of_training_are_a_budget(tiny, pixels):
     for _ in train_to(state, Budget("seconds", 0.3), (0.5, 1.0)):
         pass
     assert 0.3 <= state.seconds <= time.perf_counter() - started
-    assert state.rounds > 0
+    assert state.iterations > 0
 
 
 def test_the_clock_stands_still_at_a_milestone(tiny, pixels):
@@ -81,7 +81,7 @@ def test_milestones_are_called_with_the_state_as_it_stands(tiny, pixels):
         _begun(tiny(), pixels()),
         budget,
         fractions=(0.3, 1.0),
-        on_milestone=lambda state, f: seen.append((f, state.rounds)),
+        on_milestone=lambda state, f: seen.append((f, state.iterations)),
     )
     assert (seen, run.status, run.message) == ([(0.3, 3), (1.0, 10)], "ok", "")
 
@@ -152,16 +152,16 @@ def test_on_chunk_comes_between_two_steps_and_may_end_the_training(tiny, pixels)
     state, seen = _begun(tiny(), pixels()), []
 
     def stop(state):
-        seen.append(state.rounds)
-        if state.rounds >= 7:
+        seen.append(state.iterations)
+        if state.iterations >= 7:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
         list(train_to(state, Budget("steps", 1000), on_chunk=stop))
     assert seen[0] == 1
     assert seen == sorted(set(seen))
-    assert state.rounds == seen[-1] < 50
-    assert len(torch.cat(state.history.pending)) == state.rounds
+    assert state.iterations == seen[-1] < 50
+    assert len(torch.cat(state.history.pending)) == state.iterations
 
 
 def test_an_injected_draw_is_what_is_trained_on(tiny, pixels):
@@ -235,7 +235,7 @@ def test_memory_that_runs_out_is_a_status(tiny, pixels, error):
     assert run.status == "out_of_memory"
     assert "--set batch_size=4" in run.message
     assert "PYTORCH_ALLOC_CONF" not in run.message
-    assert run.state.rounds == 0
+    assert run.state.iterations == 0
 
 
 @pytest.mark.skipif(not _CLEAR_REFS.exists(), reason="peak memory of a process is Linux's")

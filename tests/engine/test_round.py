@@ -35,7 +35,7 @@ def test_so_many_steps_a_round(tiny, pixels, of_d, of_g):
     state = init(tiny(discriminator_steps=of_d, generator_steps=of_g, objective=_spy(seen)), pixels(), seed=0)
     advance(state, 2)
     assert [player for player, _ in seen] == (["discriminator"] * of_d + ["generator"] * of_g) * 2
-    assert (state.rounds, state.discriminator_steps, state.generator_steps) == (2, 2 * of_d, 2 * of_g)
+    assert (state.iterations, state.discriminator_steps, state.generator_steps) == (2, 2 * of_d, 2 * of_g)
     assert state.images == 2 * of_d * 8
     assert _optimizer_steps(state.optimizers.discriminator) == 2 * of_d
     assert _optimizer_steps(state.optimizers.generator) == 2 * of_g
