@@ -82,18 +82,7 @@ def save(state: State, path: Path, *, keep_previous: bool = False) -> None:
     """
     if not state.variant.name:
         raise GanZooError(f"variant {state.variant.title!r} has no name: register it before saving a checkpoint")
-    tensors = {
-        f"{name}.{key}": value for name, module in state.modules.items() for key, value in module.state_dict().items()
-    }
-    optimizers = {
-        player: _flatten(optimizer.state_dict(), f"optimizers.{player}", tensors)
-        for player, optimizer in state.optimizers._asdict().items()
-    }
-    tensors |= {f"objective.{name}": value for name, value in state.objective.items()}
-    tensors |= {f"random.{purpose}": generator.get_state() for purpose, generator in state.random.items()}
-    tensors |= {"random.default": state.default_random, "order": state.order}
-    if state.history.pending:
-        tensors["history.pending"] = torch.cat(state.history.pending)
+    tensors = _tensors(state)
     facts = {
         "format": FORMAT,
         **_run_of(state),
@@ -104,7 +93,10 @@ def save(state: State, path: Path, *, keep_previous: bool = False) -> None:
         "warmup_seconds": state.warmup_seconds,
         "history": state.history.rows,
         "recorded": list(state.history.names),
-        "optimizers": optimizers,
+        "optimizers": {
+            player: _flatten(optimizer.state_dict(), f"optimizers.{player}", tensors)
+            for player, optimizer in state.optimizers._asdict().items()
+        },
     }
     # Cloned, because safetensors refuses tensors that share memory (tied weights).
     copies = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
@@ -116,6 +108,19 @@ def save(state: State, path: Path, *, keep_previous: bool = False) -> None:
             if path.is_file():
                 path.replace(previous(path))
             draft.replace(path)
+
+
+def _tensors(state: State) -> dict[str, Tensor]:
+    """The tensors of a state by name, without those of the optimizers."""
+    tensors: dict[str, Tensor] = {}
+    for name, module in state.modules.items():
+        tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
+    tensors |= {f"objective.{name}": value for name, value in state.objective.items()}
+    tensors |= {f"random.{purpose}": generator.get_state() for purpose, generator in state.random.items()}
+    tensors |= {"random.default": state.default_random, "order": state.order}
+    if state.history.pending:
+        tensors["history.pending"] = torch.cat(state.history.pending)
+    return tensors
 
 
 def _run_of(state: State) -> dict[str, Any]:

@@ -124,7 +124,6 @@ def init(
     _check_size(variant, data)
     plain = dtype == torch.float64
     networks = _build(variant, data, seed, dtype, channels_last=channels_last and not plain)
-    preferred = {} if plain else {"fused": True, "capturable": device.type == "cuda"}
     return State(
         variant=variant,
         data=data.train,
@@ -137,10 +136,7 @@ def init(
         precision=precision,
         networks=networks,
         ema=copy.deepcopy(networks.generator).requires_grad_(False) if variant.ema else None,
-        optimizers=Optimizers(
-            variant.generator_optimizer.build(variant.generator_trains(networks), **preferred),
-            variant.discriminator_optimizer.build(variant.discriminator_trains(networks), **preferred),
-        ),
+        optimizers=_make_optimizers(variant, networks, device, plain=plain),
         objective={
             name: torch.tensor(value, dtype=dtype, device=device) for name, value in variant.objective.state.items()
         },
@@ -162,6 +158,14 @@ def _build(variant: Variant, data: Dataset, seed: int, dtype: torch.dtype, *, ch
         if channels_last:
             _channels_last(network)
     return networks
+
+
+def _make_optimizers(variant: Variant, networks: Networks, device: torch.device, *, plain: bool) -> Optimizers:
+    preferred = {} if plain else {"fused": True, "capturable": device.type == "cuda"}
+    return Optimizers(
+        variant.generator_optimizer.build(variant.generator_trains(networks), **preferred),
+        variant.discriminator_optimizer.build(variant.discriminator_trains(networks), **preferred),
+    )
 
 
 def set_progress(state: State) -> None:

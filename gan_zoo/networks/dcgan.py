@@ -141,14 +141,7 @@ def _edge_padding(shape: tuple[int, ...], stages: int) -> int:
 
 
 def _up(
-    wide: int,
-    narrow: int,
-    norm: str,
-    *,
-    stride: int = 2,
-    padding: int = 1,
-    bias: bool = False,
-    momentum: float = 0.1,
+    wide: int, narrow: int, norm: str, *, stride: int = 2, padding: int = 1, bias: bool = False, momentum: float = 0.1
 ) -> list[nn.Module]:
     return [
         nn.ConvTranspose2d(wide, narrow, 4, stride=stride, padding=padding, bias=bias),
