@@ -21,7 +21,6 @@ def numbers(state):
     for player, optimizer in state.optimizers._asdict().items():
         for index, moments in optimizer.state_dict()["state"].items():
             found |= {f"{player}.{index}.{key}": value for key, value in moments.items()}
-        found |= {f"{player}.lr": torch.as_tensor(optimizer.param_groups[0]["lr"])}
     found |= {f"random.{purpose}": generator.get_state() for purpose, generator in state.random.items()}
     found |= {"random.default": state.default_random, "order": state.order, **state.objective}
     return found | {"counts": torch.tensor([getattr(state, name) for name in COUNTS])}
