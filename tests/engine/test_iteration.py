@@ -105,7 +105,7 @@ class _Noting(nn.Module):
 
 
 def test_a_concatenated_batch_is_normalized_as_one(tiny, pixels, with_discriminator):
-    """Running means after the discriminator's step are a tenth of a batch's mean: of all 16 samples, or in two steps."""
+    """Running means after the discriminator's step are a tenth of a batch's mean: of 16 samples, or twice of 8."""
     means, given = {}, {}
     for concat in (False, True):
 
