@@ -101,7 +101,9 @@ def resumed_state(path: Path, budget: Budget, options: RunOptions) -> State:
     fresh = start(variant, dataset, facts["seed"], precision=facts["precision"], graphs=options.graphs)
     state = checkpoint.restore(fresh, saved)
     if budget.spent(state) > 0 and not budget.steps_left(state, 1.0):
-        raise GanZooError(f"{path} has {state.iterations:,} steps, which the budget of {budget} does not exceed; raise it")
+        raise GanZooError(
+            f"{path} has {state.iterations:,} steps, which the budget of {budget} does not exceed; raise it"
+        )
     return state
 
 

@@ -11,7 +11,7 @@ from torch.nn.functional import binary_cross_entropy, cross_entropy
 from gan_zoo import losses
 from gan_zoo.engine import Batch, Fakes, advance, flush, init
 from gan_zoo.latent import categorical, normal
-from gan_zoo.losses import DiscriminatorOutput, Objective, Result
+from gan_zoo.losses import DiscriminatorOutput, Result
 from gan_zoo.optimizer import Optimizer
 
 
@@ -140,30 +140,6 @@ def test_packs_are_stacked_along_the_channels(tiny, pixels, with_discriminator):
 
 def test_a_packed_variant_counts_real_samples(tiny, pixels):
     assert advance(init(tiny(packing=2, batch_size=9), pixels(), seed=0), 3).images == 24
-
-
-def test_a_running_balance_is_carried_from_step_to_step(tiny, pixels):
-    """BEGAN's balance (Berthelot et al. 2017, arXiv 1703.10717, section 3.4) on squared scores."""
-
-    def discriminator(step, state):
-        real, fake = step.on_real.score.square().mean(), step.on_fake.score.square().mean()
-        balance = (state["k"] + 0.1 * (0.5 * real - fake)).clamp(0, 1)
-        return Result({"real": real, "fake": -state["k"] * fake}, {"L(real)": real, "L(fake)": fake}, {"k": balance})
-
-    def generator(step, _state):
-        return Result({"adversarial": step.on_fake.score.square().mean()})
-
-    players = {"discriminator": discriminator, "generator": generator}
-    objective = Objective(title="balance", **players, probability=False, state={"k": 0.25})
-    state = init(tiny(objective=objective), pixels(), seed=0, dtype=torch.float64)
-    balance = 0.25
-    for _ in range(5):
-        values = flush(advance(state, 1))
-        assert values["discriminator_loss/fake"] == pytest.approx(-balance * values["L(fake)"], rel=1e-12)
-        balance = min(1, max(0, balance + 0.1 * (0.5 * values["L(real)"] - values["L(fake)"])))
-        assert values["state/k"] == pytest.approx(balance, rel=1e-12)
-    assert balance not in (0, 0.25, 1)
-    assert not state.objective["k"].requires_grad
 
 
 class _WithHead(nn.Module):
