@@ -158,7 +158,7 @@ class Budget:
 
     def spent(self, state: "State") -> float:
         """How much of it a state has used, in its unit."""
-        used = {"images": state.images, "steps": state.rounds, "seconds": state.seconds}
+        used = {"images": state.images, "steps": state.iterations, "seconds": state.seconds}
         return state.images / len(state.data) if self.unit == "epochs" else used[self.unit]
 
     def steps_left(self, state: "State", fraction: float) -> int:

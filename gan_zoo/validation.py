@@ -115,7 +115,7 @@ def stays_finite(variant: Variant) -> None:
     state = advance(_start(variant), 6)
     values = flush(state) or {}
     bad = [name for name, value in values.items() if not torch.tensor(value).isfinite()]
-    _need(not bad, f"{', '.join(bad)} is not finite after {state.rounds} iterations")
+    _need(not bad, f"{', '.join(bad)} is not finite after {state.iterations} iterations")
     _need(state.images > 0 and state.discriminator_steps == 6 * variant.discriminator_steps, "steps are not counted")
 
 

@@ -39,7 +39,7 @@ def test_train_returns_a_run():
         fractions=(0.5, 1.0),
         on_milestone=lambda state, fraction: milestones.append((fraction, state.images)),
     )
-    assert (run.status, run.state.images, run.state.rounds) == ("ok", 64, 4)
+    assert (run.status, run.state.images, run.state.iterations) == ("ok", 64, 4)
     assert milestones == [(0.5, 32), (1.0, 64)]
     assert run.seconds > 0
     assert run.history["step"].tolist() == [4]

@@ -112,7 +112,7 @@ class _Execution:
         if record.begin and not record.damage:
             state = self._restored()
             if state is not None:
-                append(self.path, {"row": "resume", "step": state.rounds})
+                append(self.path, {"row": "resume", "step": state.iterations})
                 return state, self._left(state, read_run(self.path))
             if record.end is not None:
                 self._notice("it has no checkpoint to resume from, and is trained again from the start")
@@ -172,10 +172,10 @@ class _Execution:
             self._save(state)
             self.saved = time.monotonic()
         if self.stop.requested:
-            raise self.stop.interrupted(f"{run.title}: stopped at step {state.rounds:,}")
+            raise self.stop.interrupted(f"{run.title}: stopped at step {state.iterations:,}")
 
     def _at(self, state: State, fraction: float) -> Row:
-        return {"step": state.rounds, **_counts(state), "fraction": fraction, "budget": self.plan.schedule.budget}
+        return {"step": state.iterations, **_counts(state), "fraction": fraction, "budget": self.plan.schedule.budget}
 
     def _evaluate(self, state: State, fraction: float) -> None:
         """Measure, draw samples, and only then save the state: what a checkpoint has passed is on record.
@@ -189,7 +189,7 @@ class _Execution:
                 at, lambda: self.evaluator.measure(sampler, seed, discriminator=discriminator_estimate(state))
             )
         samples = self.folder / RECORDS / self.run.name
-        for artifact in self.evaluator.artifacts(sampler, samples, state.rounds, last=fraction == 1):
+        for artifact in self.evaluator.artifacts(sampler, samples, state.iterations, last=fraction == 1):
             file = artifact["file"].relative_to(self.folder).as_posix()
             append(self.path, {"row": artifact["row"], **at, **artifact, "file": file})
         for row in measured:
@@ -235,7 +235,7 @@ class _Execution:
     def _end(self, status: str, message: str) -> Row:
         state = self.state
         counts = _counts(state) if state else dict.fromkeys(_COUNTS, 0) | {"seconds": 0.0}
-        return _end_row(status, message, counts, state.rounds if state else 0) | {
+        return _end_row(status, message, counts, state.iterations if state else 0) | {
             "budget": self.plan.schedule.budget,
             "execution": state.execution if state else "",
             "images_per_second": state.images / state.seconds if state and state.seconds else None,

@@ -99,7 +99,9 @@ def resumed_state(path: Path, budget: Budget, options: RunOptions) -> State:
     fresh = start(saved.variant, dataset, facts["seed"], precision=facts["precision"], graphs=options.graphs)
     state = checkpoint.restore(fresh, saved)
     if budget.spent(state) > 0 and not budget.steps_left(state, 1.0):
-        raise GanZooError(f"{path} has {state.rounds:,} steps, which the budget of {budget} does not exceed; raise it")
+        raise GanZooError(
+            f"{path} has {state.iterations:,} steps, which the budget of {budget} does not exceed; raise it"
+        )
     return state
 
 

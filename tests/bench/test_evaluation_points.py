@@ -60,11 +60,11 @@ def images_after(steps, epoch, batch):
 def step_at(fraction, budget, epoch, batch):
     """The step at which the engine has reached a fraction of a budget."""
     variant = SimpleNamespace(batch_size=batch, discriminator_steps=1)
-    state = SimpleNamespace(rounds=0, images=0, seconds=0.0, data=range(epoch), variant=variant)
+    state = SimpleNamespace(iterations=0, images=0, seconds=0.0, data=range(epoch), variant=variant)
     while left := budget.steps_left(state, fraction):
-        state.rounds += left
-        state.images = images_after(state.rounds, epoch, batch)
-    return state.rounds
+        state.iterations += left
+        state.images = images_after(state.iterations, epoch, batch)
+    return state.iterations
 
 
 @pytest.mark.parametrize(("epoch", "batch"), [(60_000, 64), (60_000, 512), (1_297, 64), (21, 8)])
