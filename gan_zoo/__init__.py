@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gan_zoo.api import evaluate, load, run_suite, train
-    from gan_zoo.bench.tables import Results, read_results
+    from gan_zoo.bench.results import Results
+    from gan_zoo.bench.tables import read_results
     from gan_zoo.errors import GanZooError
     from gan_zoo.registry import get, load_plugin, names, register
     from gan_zoo.variant import Variant
@@ -34,7 +35,7 @@ __all__ = [
 
 _HOMES = {
     "GanZooError": "gan_zoo.errors",
-    "Results": "gan_zoo.bench.tables",
+    "Results": "gan_zoo.bench.results",
     "Variant": "gan_zoo.variant",
     "evaluate": "gan_zoo.api",
     "get": "gan_zoo.registry",

@@ -39,17 +39,17 @@ def search(
 
     processes.begin_early(options.device)
     from gan_zoo.cli.console import BenchListener
-    from gan_zoo.search import search_options
+    from gan_zoo.search import search_suite
 
     console = context.obj()
     with BenchListener(console) as listener:
-        found = search_options(
-            replace(options, isolate=True),
-            out,
+        found = search_suite(
+            out=out,
             trials=trials,
             seed=seed,
             listener=listener,
             say=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
+            **vars(replace(options, isolate=True)),
         )
     _print(found, console)
     if found.errors:

@@ -8,7 +8,7 @@ from typing import Any
 
 from gan_zoo import text
 from gan_zoo.bench.results import Entry, Results
-from gan_zoo.bench.summary import FLOOR
+from gan_zoo.options import FLOOR
 
 METRIC = "fid"
 

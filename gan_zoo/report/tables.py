@@ -6,8 +6,8 @@ from typing import Any
 
 from gan_zoo import text
 from gan_zoo.bench.results import Results
-from gan_zoo.bench.summary import FLOOR
 from gan_zoo.metrics.registry import METRICS
+from gan_zoo.options import FLOOR
 from gan_zoo.report.figures.style import floor_title
 from gan_zoo.report.findings import DIRECTIONS
 from gan_zoo.report.time_to_target import reach_table

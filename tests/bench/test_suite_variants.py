@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import pandas as pd
 import pytest
 
 from gan_zoo.bench import suite_variants
@@ -161,17 +162,12 @@ def test_overrides_are_listed(overrides_of):
         ({"named": '[named.x]\nvariant = "slow"'}, ["key 'named.x.variant'", "unknown variant 'slow'"]),
         ({"named": '[named.x]\nvarient = "gan"'}, ["unknown key 'named.x.varient'", "'variant'?", "options, title"]),
         ({"named": "[named.x]"}, ["key 'named.x.variant' is missing"]),
-        (
-            {"named": '[named.x]\nvariant = "dcgan"\noptions = { widht = 3 }'},
-            ["key 'named.x.options'", "'widht'; did you mean 'width'?"],
-        ),
+        ({"named": '[named.x]\nvariant = "dcgan"\noptions = { widht = 3 }'}, ["key 'named.x.options'", "'width'?"]),
         ({"suite": 'backbone = "dcgna"'}, ["key 'shared'", "unknown backbone 'dcgna'; did you mean 'dcgan'?"]),
-        ({"suite": 'backbone = { name = "dcgan", widht = 3 }'}, ["setting of backbone 'dcgan'", "mean 'width'?"]),
         ({"suite": "backbone = 3"}, ["key 'backbone"]),
         ({"suite": "shared = { bacth_size = 3 }"}, ["key 'shared'", "did you mean 'batch_size'?"]),
         ({"preset": "options = { slwo = { ema = 0.5 } }"}, ["key 'presets.smoke.options'", "did you mean 'slow'?"]),
         ({"preset": "options = { slow = { eam = 0.5 } }"}, ["key 'presets.smoke.options.slow'", "'eam'"]),
-        ({"preset": 'variants = ["slwo"]'}, ["key 'presets.smoke.variants'", "did you mean 'slow'?"]),
         ({"suite": 'shared = { generator_optimizer = { name = "Adamm", lr = 1.0 } }'}, ["did you mean 'Adam'?"]),
         ({"suite": "shared = { generator_optimizer = { lr = 0.1, beta = 1 } }"}, ["Adam cannot be made with", "beta"]),
     ],
@@ -197,24 +193,22 @@ def test_runs_of_two_named_variants_are_two(read):
     """Of one variant with other options; another name alone changes no number."""
     named = '[named.slower]\nvariant = "gan"\noptions = { ema = 0.99 }\n[named.twin]\nvariant = "gan"\n'
     suite = read(named=f"{named}options = {{ ema = 0.9 }}", preset='variants = ["slow", "slower", "twin", "gan"]')
-    cells = make_plan(RunOptions(suite=suite, preset="smoke", device="cpu")).runs()
-    hashes = {run.variant_name: run.name.rpartition("-")[2] for run in cells}
+    runs = make_plan(RunOptions(suite=suite, preset="smoke", device="cpu")).runs()
+    hashes = {run.variant_name: run.name.rpartition("-")[2] for run in runs}
     assert list(hashes) == ["real", "slow", "slower", "twin", "gan"]
     assert hashes["twin"] == hashes["slow"]
     assert len(set(hashes.values())) == 4
-    assert len({run.name for run in cells}) == 5
+    assert len({run.name for run in runs}) == 5
 
 
 def test_tables_and_checkpoints_of_a_named_variant(bench, tmp_path):
-    """Shown under its own name and title beside the variant that it is made of; its checkpoint tells how to make it."""
+    """They have its own name and title; its checkpoint has the variant that it is made from, and its options."""
     named = '[named.averaged]\nvariant = "by_heart"\noptions = { ema = 0.9 }\n\n[presets.smoke]'
     changes = (('"sibling"', '"averaged"'), ("[presets.smoke]", named), ("seeds = 2", "seeds = 1"))
     bench("out", *changes)
     folder = tmp_path / "out"
-    text = (folder / "metrics.csv").read_text(encoding="utf-8")
-    assert {line.split(",")[0] for line in text.splitlines()[1:]} >= {"by_heart", "averaged"}
-    runs = (folder / "runs.csv").read_text(encoding="utf-8")
-    assert "Toy, ema 0.9" in runs
+    titles = pd.read_csv(folder / "runs.csv").set_index("variant")["title"]
+    assert (titles["by_heart"], titles["averaged"]) == ("Toy", "Toy, ema 0.9")
     (path,) = (path for path in folder.rglob("averaged-*.safetensors") if "previous" not in path.name)
     loaded = checkpoint.load(path)
     assert (loaded.variant.name, dict(loaded.variant.options)["ema"]) == ("by_heart", 0.9)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from gan_zoo.bench.tables import TABLES, default_extractor, read_results, tables, write_tables
+from gan_zoo.bench.results import default_extractor
+from gan_zoo.bench.tables import TABLES, read_results, tables, write_tables
 from gan_zoo.errors import GanZooError
 
 NAMES = ["gan-seed0-aa", "gan-seed1-aa", "gan-seed2-aa", "cgan-seed0-bb", "cgan-seed1-bb", "real-seed0-cc"]
