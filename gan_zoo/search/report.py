@@ -67,7 +67,7 @@ def write_search(
     values = {trial.variant: trial.value if trial.succeeded else math.nan for trial in defaults}
     write_figure(figure, title, " · ".join(facts[:4]), metric, curve, values)
     page = {
-        "title": plan.suite.title,
+        "heading": f"Search: {plan.suite.title}",
         "facts": facts,
         "metric": metric,
         "count": count,

@@ -95,7 +95,7 @@ class Ranges(Table):
         return given
 
 
-class _Declared(Table):
+class _SearchTable(Table):
     """The part of a suite that is checked here, so that an error names a key with its table."""
 
     search: Ranges
@@ -128,7 +128,7 @@ def read_ranges(suite: Suite) -> Ranges:
         GanZooError: an unknown name or an invalid range; one line each.
     """
     try:
-        return _Declared.model_validate({"search": suite.search}).search
+        return _SearchTable.model_validate({"search": suite.search}).search
     except ValidationError as errors:
         lines = validation_lines(errors, lambda key: list((Ranges if len(key) == 2 else Range).model_fields))
         raise GanZooError("\n".join(f"{suite.file}: {line}" for line in lines)) from None

@@ -12,7 +12,7 @@ from gan_zoo.engine import checkpoint
 from gan_zoo.errors import GanZooError
 from gan_zoo.networks.dcgan import linear_stem
 from gan_zoo.networks.mlp import mlp
-from gan_zoo.optimizer import Optimizer, Schedule
+from gan_zoo.optimizer import Optimizer
 from gan_zoo.options import RunOptions
 
 SUITE = """
@@ -70,7 +70,7 @@ def overrides_of(read):
 
 
 # From the lowest precedence to the highest, each with a batch size of the variant "other".
-WORDS = [
+LAYERS = [
     ("preset", "batch_size = 10"),
     ("suite", "shared = { batch_size = 20 }"),
     ("preset", "shared = { batch_size = 30 }"),
@@ -80,18 +80,11 @@ WORDS = [
 
 
 @pytest.mark.parametrize("count", range(6))
-def test_the_nearer_setting_wins(variant_of, count):
+def test_precedence_of_options(variant_of, count):
     lines = {"suite": "", "preset": "", "named": '[named.other]\nvariant = "gan"\n'}
-    for place, text in WORDS[:count]:
+    for place, text in LAYERS[:count]:
         lines[place] += f"{text}\n"
     assert variant_of("other", **lines).batch_size == (10 * count or 512)
-
-
-def test_named_options_stand_below_the_preset_s_own(variant_of):
-    lines = {"preset": "shared = { ema = 0.5 }\noptions = { slow = { image_side = 28 } }"}
-    assert (variant_of("slow", **lines).ema, variant_of("gan", **lines).ema) == (0.9, 0.5)
-    assert (variant_of("slow", **lines).image_side, variant_of("gan", **lines).image_side) == (28, 32)
-    assert variant_of("slow", preset="options = { slow = { ema = 0.7 } }").ema == 0.7
 
 
 def test_one_backbone_for_all(variant_of):
@@ -114,14 +107,7 @@ def test_a_named_variant_is_its_variant_under_another_name(variant_of):
     assert variant_of("other", named=titled).title == "Mine"
 
 
-def test_optimizers_are_named_by_suites(variant_of):
-    options = '{ name = "RMSprop", lr = { start = 0.001, shape = "linear", length = 500 } }'
-    variant = variant_of("gan", suite=f"shared = {{ generator_optimizer = {options} }}")
-    assert variant.generator_optimizer == Optimizer("RMSprop", {"lr": Schedule(0.001, "linear", length=500)})
-    assert variant.discriminator_optimizer == Optimizer()
-
-
-def test_settings_of_an_optimizer_go_beside_those_of_layers_below(variant_of, overrides_of):
+def test_settings_of_an_optimizer_are_merged_with_those_of_lower_precedence(variant_of, overrides_of):
     lines = {"suite": 'shared = { generator_optimizer = { name = "RMSprop", lr = 0.001 }, latent = 64 }'}
     near = {"preset": "options = { gan = { lr = 0.1 } }"}
     variant = variant_of("gan", **lines, **near)
@@ -181,7 +167,7 @@ def test_a_mistake_names_file_and_key(read, lines, parts, tmp_path):
         assert part in str(error.value)
 
 
-def test_pairs_of_a_suite_are_joined_by_variants_that_it_does_not_have(read):
+def test_contrasts_of_a_suite_and_of_variants_that_it_does_not_have(read):
     suite = read('contrasts = [["slow", "gan"]]')
     assert suite_variants.contrasts(suite, ["gan", "slow"]) == [("slow", "gan")]
     assert suite_variants.contrasts(suite, ["gan", "slow", "mine"]) == [("slow", "gan"), ("mine", "gan")]
