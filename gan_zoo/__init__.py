@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gan_zoo.api import evaluate, load, run_suite, train
-    from gan_zoo.bench.tables import Results, read_results
+    from gan_zoo.bench.results import Results
+    from gan_zoo.bench.tables import read_results
     from gan_zoo.errors import GanZooError
     from gan_zoo.registry import get, load_plugin, names, register
     from gan_zoo.variant import Variant
@@ -34,7 +35,8 @@ __all__ = [
 
 _MODULES = {
     "gan_zoo.api": ("evaluate", "load", "run_suite", "train"),
-    "gan_zoo.bench.tables": ("Results", "read_results"),
+    "gan_zoo.bench.results": ("Results",),
+    "gan_zoo.bench.tables": ("read_results",),
     "gan_zoo.errors": ("GanZooError",),
     "gan_zoo.registry": ("get", "load_plugin", "names", "register"),
     "gan_zoo.variant": ("Variant",),

@@ -32,7 +32,7 @@ from gan_zoo.variant import Variant
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gan_zoo.bench.tables import Results
+    from gan_zoo.bench.results import Results
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,11 @@ from scipy import interpolate, stats
 
 from benchmarks.common import run_command, table
 from gan_zoo.bench.records import read_manifest, write_json
-from gan_zoo.bench.tables import FLOOR, default_extractor, tables
+from gan_zoo.bench.results import default_extractor
+from gan_zoo.bench.tables import tables
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
+from gan_zoo.options import FLOOR
 from gan_zoo.statistics import ALPHA, CONFIDENCE, MINIMUM_SEEDS, is_failure, shared_alpha
 
 SEEDS = (5, 10, 20)

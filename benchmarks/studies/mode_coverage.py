@@ -20,9 +20,10 @@ from benchmarks.common import run_command, table
 from gan_zoo import text
 from gan_zoo.api import run_suite
 from gan_zoo.bench.executors.processes import begin_early
-from gan_zoo.bench.tables import FLOOR, Results
+from gan_zoo.bench.results import Results
 from gan_zoo.cli.console import BenchListener
 from gan_zoo.io import atomic_write
+from gan_zoo.options import FLOOR
 from gan_zoo.report.figures.style import INK, Look, figure
 
 SUITES = ("ring8", "grid25", "mixture1d")

@@ -31,10 +31,11 @@ from gan_zoo.bench.executors.processes import begin_early
 from gan_zoo.bench.plan import Plan, make_plan
 from gan_zoo.bench.protocol import TITLES, Protocol, differences, fingerprint_of, protocols, settings_digest
 from gan_zoo.bench.records import RunRecord, read_manifest, read_runs, write_json
+from gan_zoo.bench.results import default_extractor, ranked_by
 from gan_zoo.bench.run import begin_row
 from gan_zoo.bench.runner import manifest_of, run_plan
 from gan_zoo.bench.suite import SHIPPED, Suite, read_suite
-from gan_zoo.bench.tables import default_extractor, ranked_by, tables, write_tables
+from gan_zoo.bench.tables import tables, write_tables
 from gan_zoo.cli.console import BenchListener
 from gan_zoo.engine import Budget
 from gan_zoo.errors import GanZooError

@@ -52,11 +52,11 @@ def search(
     index.check_suite(options)
     start_worker_early(options)
     from gan_zoo.cli.console import BenchListener, print_line, print_table
-    from gan_zoo.search import search_options
+    from gan_zoo.search import search_suite
 
     options = replace(options, isolate=True)
     with BenchListener() as listener:
-        found = search_options(options, out, trials=trials, seed=seed, listener=listener, say=print_line)
+        found = search_suite(out=out, trials=trials, seed=seed, listener=listener, say=print_line, **vars(options))
     written = found.written
     print_table(written.table)
     for name, value in (("report", written.report), ("winners", written.winners), ("next", written.command)):

@@ -9,9 +9,9 @@ import pandas as pd
 
 from gan_zoo import text
 from gan_zoo.bench.results import Results
-from gan_zoo.bench.summary import FLOOR
 from gan_zoo.bench.tables import read_records
 from gan_zoo.metrics.registry import METRICS
+from gan_zoo.options import FLOOR
 from gan_zoo.report.figures.style import floor_title
 
 MAIN = (

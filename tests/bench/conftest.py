@@ -25,7 +25,7 @@ def write(tmp_path):
     def make(
         name,
         *,
-        n=2000,
+        num_samples=2000,
         extractor=("mnist-cnn", "ab" * 32),
         data=MNIST,
         precision="fp32",
@@ -40,15 +40,7 @@ def write(tmp_path):
     ):
         folder, names = tmp_path / name, []
         (folder / "records").mkdir(parents=True)
-        shared = {
-            "num_samples": n,
-            "measured_data": data["fingerprint"],
-            "extractors": {extractor[0]: extractor[1]},
-            "precision": precision,
-            "versions": versions,
-            "device": device,
-            "code": "11" * 32,
-        }
+        shared = {"precision": precision, "device": device, "code": "11" * 32}
         for variant, outcomes in {"real": [0.5], **variants}.items():
             described = {"variant": {"title": variant, "batch_size": 64, **(settings or {})}}
             for seed, outcome in enumerate(outcomes):
@@ -72,7 +64,7 @@ def write(tmp_path):
                     "seconds": 1.0,
                     "fraction": 1.0 if isinstance(outcome, float) else 0.5,
                     "extractor": extractor[0],
-                    "num_samples": n,
+                    "num_samples": num_samples,
                     "weights": "raw",
                     "reference": reference,
                     "values": {metric: value},
@@ -86,7 +78,7 @@ def write(tmp_path):
             "runs": names,
             "data": data,
             "extractors": {extractor[0]: {"digest": extractor[1]}},
-            "num_samples": n,
+            "num_samples": num_samples,
             "budget": {"images": images},
             "ranked_by": metric,
             "precision": precision,

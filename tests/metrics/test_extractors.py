@@ -13,7 +13,7 @@ from torch_fidelity import feature_extractor_inceptionv3
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
 from gan_zoo import api, data
-from gan_zoo.bench.tables import default_extractor
+from gan_zoo.bench.results import default_extractor
 from gan_zoo.errors import GanZooError, StorageError
 from gan_zoo.metrics import extractors
 from gan_zoo.metrics.evaluator import measure

@@ -13,8 +13,8 @@ from matplotlib.patches import Patch
 
 from gan_zoo import text
 from gan_zoo.bench.results import Results
-from gan_zoo.bench.summary import FLOOR
 from gan_zoo.metrics.registry import METRICS, Metric
+from gan_zoo.options import FLOOR
 from gan_zoo.report.figures.style import (
     FAINT,
     GREY,

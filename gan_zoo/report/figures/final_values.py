@@ -13,8 +13,8 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from gan_zoo import text
 from gan_zoo.bench.results import Entry, Results
-from gan_zoo.bench.summary import FLOOR
 from gan_zoo.metrics.registry import METRICS
+from gan_zoo.options import FLOOR
 from gan_zoo.report.figures.curves import by_extractor, default_first
 from gan_zoo.report.figures.style import (
     FAINT,

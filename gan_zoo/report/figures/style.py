@@ -19,9 +19,8 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, StrMethod
 from PIL import Image
 
 from gan_zoo.bench.results import Results
-from gan_zoo.bench.summary import FLOOR
 from gan_zoo.io import atomic_path
-from gan_zoo.options import EXACT
+from gan_zoo.options import EXACT, FLOOR
 
 DOTS_PER_INCH = 110
 INK = "#222222"
