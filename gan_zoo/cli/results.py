@@ -5,10 +5,10 @@ from pathlib import Path
 from gan_zoo import text
 from gan_zoo.bench.records import damages, read_manifest
 from gan_zoo.bench.results import SIMILAR, default_extractor
-from gan_zoo.options import FLOOR
 from gan_zoo.bench.tables import read_records
 from gan_zoo.cli.console import print_line, print_note, print_table
 from gan_zoo.metrics.registry import METRICS
+from gan_zoo.options import FLOOR
 from gan_zoo.report.figures.style import data_title
 from gan_zoo.report.tables import ranking_table
 from gan_zoo.statistics import MINIMUM_SEEDS
