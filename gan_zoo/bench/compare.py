@@ -21,7 +21,19 @@ REGRESSION = "regression"
 SAME = "the same runs"
 FAILED = "failures"
 _VERDICTS = {"worse": REGRESSION, "better": "improved"}
-_RANKING = ["rank", "name", "variant", "folder", "mean", "low", "high", "seeds", "failures", "unfinished", "tied"]
+_RANKING = [
+    "rank",
+    "name",
+    "variant",
+    "folder",
+    "mean",
+    "low",
+    "high",
+    "seeds",
+    "failures",
+    "unfinished",
+    "not_different",
+]
 _TESTS = ["ratio", "low", "high", "p", "p_adjusted", *EFFECTS]
 _COUNTS = ["seeds_earlier", "seeds_later", "failures_earlier", "failures_later"]
 _CONTRASTS = ["variant", "earlier", "later", *_TESTS, *_COUNTS, "p_failures", "verdict", "because"]
@@ -34,7 +46,7 @@ class Comparison:
     Attributes:
         metric: the primary metric.
         protocol: how all values were measured, as recorded in the first folder.
-        ranking: a row per variant and folder, in the order of `gan_zoo.bench.results.rank`; ``tied`` marks those that
+        ranking: a row per variant and folder, in the order of `gan_zoo.bench.results.rank`; ``not_different`` marks those that
             are not significantly different from the best.
         contrasts: a row for each variant of a folder that an earlier one has too, later against earlier: ``ratio`` (of
             geometric means, or the difference of means), its interval, p-values and a verdict; ``because`` names what
@@ -104,7 +116,7 @@ def _ranking(folders: Sequence[Folder]) -> pd.DataFrame:
             "folder": entry.folder,
             "failures": entry.failures.count,
             "unfinished": entry.unfinished,
-            "tied": entry.similar,
+            "not_different": entry.similar,
         }
         for entry in rank({folder.label: folder.results for folder in folders})
     ]

@@ -76,7 +76,7 @@ def _ranking(found: "Comparison") -> tuple[Columns, str]:
     from gan_zoo.bench.results import SIMILAR
 
     rows = found.ranking.to_dict("records")
-    marks = [SIMILAR if row["tied"] and row["rank"] != 1 else "" for row in rows]
+    marks = [SIMILAR if row["not_different"] and row["rank"] != 1 else "" for row in rows]
     columns = {
         "rank": [f"{text.count(row['rank'])}{mark}" for row, mark in zip(rows, marks, strict=True)],
         "variant (folder)": [row["name"] for row in rows],

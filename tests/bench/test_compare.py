@@ -104,8 +104,8 @@ def test_the_ranking_merges_all_variants_each_with_its_folder(write):
     assert ranking.loc["gan (a)", "mean"] == pytest.approx((30 * 40 * 36) ** (1 / 3))
     assert ranking.loc["dcgan (a)", "failures"] == 3
     assert ranking.loc["wgan (b)", ["seeds", "unfinished"]].tolist() == [2, 1]
-    assert ranking.loc["gan (b)", "tied"]
-    assert not ranking.loc[["real (a)", "dcgan (a)"], "tied"].any()
+    assert ranking.loc["gan (b)", "not_different"]
+    assert not ranking.loc[["real (a)", "dcgan (a)"], "not_different"].any()
     assert "unfinished seeds of b are not in the means: wgan (1)" in found.notes
 
 
