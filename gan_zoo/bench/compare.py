@@ -46,8 +46,8 @@ class Comparison:
     Attributes:
         metric: the primary metric.
         protocol: how all values were measured, as recorded in the first folder.
-        ranking: a row per variant and folder, in the order of `gan_zoo.bench.results.rank`; ``not_different`` marks those that
-            are not significantly different from the best.
+        ranking: a row per variant and folder, in the order of `gan_zoo.bench.results.rank`; ``not_different`` marks
+            those that are not significantly different from the best.
         contrasts: a row for each variant of a folder that an earlier one has too, later against earlier: ``ratio`` (of
             geometric means, or the difference of means), its interval, p-values and a verdict; ``because`` names what
             the verdict rests on, the metric or the failures. Seeds and failures are those that were compared.
