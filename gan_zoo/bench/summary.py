@@ -84,7 +84,7 @@ def summary_rows(
         measured = metrics[metrics["variant"] == variant]
         keys = zip(measured["extractor"], measured["metric"], strict=True)
         counts = {(extractor, metric): None} | dict(zip(keys, measured["num_samples"], strict=True))
-        for pair in sorted(counts, key=lambda pair: (pair[0] != extractor, pair[0], metric_order(pair[1]))):
+        for pair in table_order(counts, extractor):
             yield _summary_row(mine, pair[1], pair[0], classes) | {"num_samples": counts[pair]}
 
 
@@ -115,6 +115,8 @@ def _summary_row(runs: pd.DataFrame, metric: str, extractor: str, classes: int |
     }
 
 
-def metric_order(metric: str) -> int:
-    """A metric's place in the registry; unknown ones come last."""
-    return list(METRICS).index(metric) if metric in METRICS else len(METRICS)
+def table_order(pairs: Iterable[tuple[str, str]], default: str) -> list[tuple[str, str]]:
+    """Pairs of extractor and metric: the default extractor first, metrics as in the registry, unknown ones last."""
+    order = list(METRICS)
+    places = {pair: order.index(pair[1]) if pair[1] in METRICS else len(order) for pair in pairs}
+    return sorted(places, key=lambda pair: (pair[0] != default, pair[0], places[pair]))

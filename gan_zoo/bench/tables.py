@@ -12,7 +12,7 @@ import pandas as pd
 from gan_zoo.bench.protocol import fingerprint_of
 from gan_zoo.bench.records import RunRecord, read_manifest, read_runs
 from gan_zoo.bench.results import Results, default_extractor, ranked_by
-from gan_zoo.bench.summary import CONTRASTS, STAMP, SUMMARY, contrast_rows, metric_order, summary_rows
+from gan_zoo.bench.summary import CONTRASTS, STAMP, SUMMARY, contrast_rows, summary_rows, table_order
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
 from gan_zoo.metrics.registry import METRICS
@@ -59,9 +59,10 @@ def tables(folder: Path) -> dict[str, pd.DataFrame]:
     )
     metrics = _frame((row for record in records for row in _metric_rows(record, manifest)), _METRICS)
     run_rows = [_run_row(record, metrics, default, metric) for record in records]
-    names = {key for row in run_rows for key in row if key.startswith(("best_", "final_"))} - {"best_step"}
-    values = sorted(names, key=lambda key: _column_order(key, default))
-    runs = _frame(run_rows, ["variant", "seed", "status", *values, *_RUN_BEHIND])
+    pairs = table_order(zip(metrics["extractor"], metrics["metric"], strict=True), default)
+    values = [f"{moment}_{metric}_{extractor}" for extractor, metric in pairs for moment in ("best", "final")]
+    names = {key for row in run_rows for key in row}
+    runs = _frame(run_rows, ["variant", "seed", "status", *[name for name in values if name in names], *_RUN_BEHIND])
     return {
         "runs": runs,
         "history": _frame(history, ["variant", "seed", *_TIME, ..., *STAMP]),
@@ -138,7 +139,10 @@ def _run_row(record: RunRecord, metrics: pd.DataFrame, default: str, metric: str
     if not end and record.history:
         end = {**record.history[-1], "steps": record.history[-1]["step"]}
     mine = metrics[(metrics["variant"] == stamp["variant"]) & (metrics["seed"] == stamp["seed"])]
-    best_step = _best_step(mine[(mine["extractor"] == default) & (mine["metric"] == metric)], metric)
+    # The best on the draw of samples that is not reported; None without such a draw.
+    selected = mine[(mine["extractor"] == default) & (mine["metric"] == metric)].dropna(subset=["selection"])
+    selected = selected.sort_values("selection", kind="stable", ascending=METRICS[metric].better == "lower")
+    best_step = int(selected["step"].iloc[0]) if len(selected) else None
     values = {
         f"{moment}_{row.metric}_{row.extractor}": row.value
         for moment, chosen in (("best", mine["step"] == best_step), ("final", mine["fraction"] >= 1))
@@ -157,21 +161,6 @@ def _run_row(record: RunRecord, metrics: pd.DataFrame, default: str, metric: str
         "best_step": best_step,
         "run": record.name,
     }
-
-
-def _best_step(evaluations: pd.DataFrame, metric: str) -> int | None:
-    """The step with the best value on the draw of samples that is not reported; None without such a draw."""
-    selected = evaluations.dropna(subset=["selection"])
-    rising = METRICS[metric].better == "lower"
-    ordered = selected.sort_values("selection", kind="stable", ascending=rising)
-    return int(ordered["step"].iloc[0]) if len(ordered) else None
-
-
-def _column_order(key: str, default: str) -> tuple[bool, str, int, bool]:
-    moment, rest = key.split("_", 1)
-    metric = next((name for name in sorted(METRICS, key=len, reverse=True) if rest.startswith(f"{name}_")), rest)
-    extractor = rest.removeprefix(f"{metric}_")
-    return extractor != default, extractor, metric_order(metric), moment == "final"
 
 
 def _frame(rows: Iterable[dict[str, Any]], columns: list[Any]) -> pd.DataFrame:
