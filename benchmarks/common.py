@@ -6,7 +6,6 @@ import hashlib
 import json
 import platform
 import shlex
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 from gan_zoo import text
 from gan_zoo.errors import GanZooError
 
-# What imports nothing heavy starts at once, and `speed/startup.py` times other programs.
+# `speed/cuda.py` names the packages that a machine lacks, and `speed/startup.py` needs the memory for other programs.
 if TYPE_CHECKING:
     import pandas as pd
     import torch
 
 ROOT = Path(__file__).parent.parent
-
 
 Options = Mapping[str, tuple[Any, str]]
 """Default (or type, without a default) and help of each option; a list takes several values."""
@@ -36,10 +34,11 @@ def run_command(
     module: str,
     run: Callable[[argparse.Namespace], Any],
     options: Options,
-    arguments: Sequence[str] | None,
+    arguments: Sequence[str] | None = None,
+    *,
     smoke: Mapping[str, Any] | None = None,
 ) -> int:
-    """Parse options, call ``run`` with them and print its result; the help is a module's docstring.
+    """The ``main`` of a module: parse options, call ``run`` with them and print its result; the help is its docstring.
 
     ``smoke`` are the settings of the option --smoke. The namespace has the command line as ``command``. Returns the
     exit status: 0, 1 for NotReproduced, 2 for bad input, 130 if interrupted.
@@ -91,19 +90,14 @@ def digest(files: Iterable[Path]) -> str:
     return total.hexdigest()
 
 
-def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; all columns but the first are aligned to the right."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def table(frame: "pd.DataFrame") -> str:
     """A data frame as a Markdown table, floats with three significant digits."""
-    rows = (
-        [text.number(value) if isinstance(value, float) else str(value) for value in row]
+    heads = [str(column) for column in frame]
+    rows = [
+        [text.number(value) if isinstance(value, float) else value for value in row]
         for row in frame.itertuples(index=False)
-    )
-    return grid([str(column) for column in frame], rows)
+    ]
+    return text.markdown_table(heads, rows, left=heads[:1])
 
 
 def save(out: Path, name: str, facts: dict[str, Any], rows: "pd.DataFrame", report: str) -> Path:
@@ -144,17 +138,7 @@ def machine(device: "torch.device") -> dict[str, Any]:
 
 def provenance(device: "torch.device", command: str) -> dict[str, Any]:
     """Date, command, commit and machine of a measurement."""
+    from gan_zoo.io import git_commit
+
     date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return {"date": date, "command": command, "commit": commit(), "machine": machine(device)}
-
-
-def commit() -> str | None:
-    """The commit of this checkout, ``+changes`` if files were edited since; None outside a checkout."""
-    outputs = []
-    for words in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "--", "gan_zoo", "benchmarks"]):
-        try:
-            ended = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True)
-        except (OSError, subprocess.CalledProcessError):
-            return None
-        outputs.append(ended.stdout.strip())
-    return f"{outputs[0]}+changes" if outputs[1] else outputs[0]
+    return {"date": date, "command": command, "commit": git_commit(), "machine": machine(device)}

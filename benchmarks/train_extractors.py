@@ -42,10 +42,10 @@ def train_extractor(name: str, root: Path | None, folder: Path) -> None:
     shipped = SHIPPED[name]
     dataset = data.load(shipped.dataset, side=SIDE, channels=1, root=root)
 
-    def tell(epoch: int, loss: float) -> None:
+    def progress(epoch: int, loss: float) -> None:
         print(f"epoch {epoch}/{shipped.options.epochs}: loss {loss:.4f}", flush=True)
 
-    trained = train_classifier(dataset, shipped.options, tell)
+    trained = train_classifier(dataset, shipped.options, progress)
     card = {"name": name, **trained.card, "command": f"python benchmarks/train_extractors.py --only {name}"}
     reached = card["test_accuracy"]
     if reached < shipped.floor:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gan_zoo.api import evaluate, load, run_suite, train
-    from gan_zoo.bench.tables import Results, read_results
+    from gan_zoo.bench.results import Results
+    from gan_zoo.bench.tables import read_results
     from gan_zoo.errors import GanZooError
     from gan_zoo.registry import get, load_plugin, names, register
     from gan_zoo.variant import Variant
@@ -32,24 +33,19 @@ __all__ = [
     "train",
 ]
 
-_HOMES = {
-    "GanZooError": "gan_zoo.errors",
-    "Results": "gan_zoo.bench.tables",
-    "Variant": "gan_zoo.variant",
-    "evaluate": "gan_zoo.api",
-    "get": "gan_zoo.registry",
-    "load": "gan_zoo.api",
-    "load_plugin": "gan_zoo.registry",
-    "names": "gan_zoo.registry",
-    "read_results": "gan_zoo.bench.tables",
-    "register": "gan_zoo.registry",
-    "run_suite": "gan_zoo.api",
-    "train": "gan_zoo.api",
+_MODULES = {
+    "gan_zoo.api": ("evaluate", "load", "run_suite", "train"),
+    "gan_zoo.bench.results": ("Results",),
+    "gan_zoo.bench.tables": ("read_results",),
+    "gan_zoo.errors": ("GanZooError",),
+    "gan_zoo.registry": ("get", "load_plugin", "names", "register"),
+    "gan_zoo.variant": ("Variant",),
 }
 
 
 def __getattr__(name: str) -> Any:
     # torch takes seconds to import: a name is fetched when it is first used.
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(importlib.import_module(module), name)
     raise AttributeError(f"module 'gan_zoo' has no attribute {name!r}")

@@ -32,7 +32,7 @@ from gan_zoo.variant import Variant
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gan_zoo.bench.tables import Results
+    from gan_zoo.bench.results import Results
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,11 @@ run_suite.__doc__ = (run_suite.__doc__ or "").replace("{options}", RunOptions.do
 
 def run_options(options: RunOptions, out: Path | str | None = None, *, listener: Listener | None = None) -> Outcome:
     """Run what options ask for into a folder, as ``run_suite`` does; the same errors."""
-    return _run_plan(make_plan(options), out, listener or WarningListener())
+    return _run_plan(make_plan(options), out, listener)
 
 
-def _run_plan(plan: Plan, out: Path | str | None, listener: Listener) -> Outcome:
+def _run_plan(plan: Plan, out: Path | str | None, listener: Listener | None = None) -> Outcome:
+    listener = listener or WarningListener()
     for notice in (plan.measured.note, *plan.notices):
         if notice:
             listener.notice(notice)
@@ -105,10 +106,13 @@ def write_report(folder: Path) -> Path:
     return context.write_report(folder)
 
 
+_NO_CALLS = {"fractions": (1.0,), "on_milestone": None, "on_block": None}
+
+
 def train(
     variant: str | Variant | None = None,
     data: str | Dataset = "mnist",
-    budget: Mapping[str, float] | Budget | None = None,
+    budget: Mapping[str, float] | None = None,
     *,
     epochs: float | None = None,
     images: float | None = None,
@@ -155,25 +159,30 @@ def train(
     """
     if type(seed) is not int or seed < 0:
         raise GanZooError(f"seed is {seed!r}; it must be a whole number from 0 on")
-    given = _budget(budget, {"epochs": epochs, "images": images, "steps": steps, "seconds": seconds})
-    spent = given or Budget("epochs", 200)
+    units = {"epochs": epochs, "images": images, "steps": steps, "seconds": seconds}
+    named = {unit: amount for unit, amount in units.items() if amount is not None}
+    total = Budget.of({**(budget or {}), **named}) if named or budget is not None else None
     run = RunOptions.of(options, "train")
     calls: dict[str, Any] = {"fractions": tuple(fractions), "on_milestone": on_milestone, "on_block": on_block}
+    if (out is not None or (resume is not None and Path(resume).is_dir())) and calls != _NO_CALLS:
+        raise GanZooError(
+            "a run in a folder takes no fractions, on_milestone or on_block; its records have what they see"
+        )
     if resume is not None:
         if variant is not None or out is not None:
             raise GanZooError("resume continues the variant and the folder of a checkpoint; leave out variant and out")
-        return _resume(Path(resume), given, run, calls)
+        return _resume(Path(resume), total, run, calls)
     if variant is None:
         raise GanZooError("name a variant, e.g. train('gan', 'mnist', epochs=5), or a checkpoint to resume")
     made = registry.get(variant) if isinstance(variant, str) else variant
+    total = total or Budget("epochs", 200)
     if out is not None:
-        _check_no_calls(calls)
-        suite = single_suite(made, data, spent, seed=seed, channels=channels)
+        suite = single_suite(made, data, total, seed=seed, channels=channels)
         return _train_in_folder(single_options(suite, run), Path(out))
     if isinstance(data, str):
         side, device = made.image_side, pick(run.device)
         data = data_sets.load(data, side=side, channels=channels, root=run.data_root, device=device)
-    return train_run(start(made, data, seed, precision=run.precision or EXACT, graphs=run.graphs), spent, **calls)
+    return train_run(start(made, data, seed, precision=run.precision or EXACT, graphs=run.graphs), total, **calls)
 
 
 train.__doc__ = (train.__doc__ or "").replace("{options}", RunOptions.documented("train"))
@@ -182,31 +191,15 @@ train.__doc__ = (train.__doc__ or "").replace("{options}", RunOptions.documented
 def _resume(path: Path, budget: Budget | None, options: RunOptions, calls: Mapping[str, Any]) -> Run:
     """Continue the run of a checkpoint file or of a folder."""
     if path.is_dir():
-        _check_no_calls(calls)
         return _train_in_folder(resumed_options(path, budget, options), path)
     if budget is None:
         raise GanZooError(f"name the total budget to resume {str(path)!r} to, e.g. epochs=20")
     return train_run(resumed_state(path, budget, options), budget, **calls)
 
 
-def _check_no_calls(calls: Mapping[str, Any]) -> None:
-    if calls != {"fractions": (1.0,), "on_milestone": None, "on_block": None}:
-        raise GanZooError(
-            "a run in a folder takes no fractions, on_milestone or on_block; its records have what they see"
-        )
-
-
-def _budget(budget: Mapping[str, float] | Budget | None, units: Mapping[str, float | None]) -> Budget | None:
-    named = {unit: amount for unit, amount in units.items() if amount is not None}
-    if isinstance(budget, Budget):
-        budget = {budget.unit: budget.amount}
-    both = {**(budget or {}), **named}
-    return Budget.of(both) if both or budget is not None else None
-
-
 def _train_in_folder(options: RunOptions, folder: Path) -> Run:
     plan = make_plan(options)
-    _run_plan(plan, folder, WarningListener())
+    _run_plan(plan, folder)
     return trained_run(plan, folder)
 
 
@@ -271,17 +264,10 @@ def _long(evaluator: Measuring, sampler: Sampler, seed: int) -> "pd.DataFrame":
     import pandas as pd
 
     measured = {sampler.variant.name: evaluator.measure(sampler, seed), FLOOR: evaluator.floor(seed)}
-    return pd.DataFrame(
-        [
-            {
-                "variant": name,
-                "metric": metric,
-                "extractor": row["extractor"],
-                "num_samples": row["num_samples"],
-                "value": value,
-            }
-            for name, rows in measured.items()
-            for row in rows
-            for metric, value in row["values"].items()
-        ]
-    )
+    values = [
+        (name, metric, row["extractor"], row["num_samples"], value)
+        for name, rows in measured.items()
+        for row in rows
+        for metric, value in row["values"].items()
+    ]
+    return pd.DataFrame(values, columns=["variant", "metric", "extractor", "num_samples", "value"])

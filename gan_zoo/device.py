@@ -1,4 +1,4 @@
-"""The device and how exactly it multiplies."""
+"""The device, its numerical precision, memory and random generators."""
 
 import contextlib
 import ctypes
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.errors import GanZooError, check_known
 from gan_zoo.options import EXACT, PRECISIONS
 
 _EXACT_ERROR = 1e-5
@@ -61,13 +61,12 @@ def prepare(kind: str, precision: str = EXACT, *, small: bool = False) -> None:
     On CUDA, TF32 is off unless it is the precision, and cuDNN chooses the fastest of its deterministic algorithms by
     trial. On the CPU, products go through oneDNN, which is faster than MKL on AMD and exact there; where a trial
     product shows that it rounds to bfloat16 (CPUs with AMX), they stay with MKL; so do ``small`` ones, for which a call
-    of oneDNN takes longer than the product. Freed memory is kept by the process.
+    of oneDNN takes longer than the product. The process keeps freed memory.
 
     Raises:
         GanZooError: no such precision, or not on this kind of device.
     """
-    if precision not in PRECISIONS:
-        raise unknown("precision", precision, PRECISIONS)
+    check_known("precision", precision, PRECISIONS)
     if precision == "tf32" and kind != "cuda":
         raise GanZooError("precision 'tf32' is one of CUDA devices alone; on a CPU use bf16, or fp32")
     if kind == "cuda":
@@ -83,14 +82,11 @@ def prepare(kind: str, precision: str = EXACT, *, small: bool = False) -> None:
 def _exact_products() -> str:
     """The faster of torch's settings for products on this CPU that still gives float32 arithmetic."""
     torch.set_float32_matmul_precision("medium")
-    return "medium" if _product_error() <= _EXACT_ERROR else "highest"
-
-
-def _product_error() -> float:
     random = torch.Generator().manual_seed(0)
     left, right = (torch.randn(256, 256, generator=random) for _ in range(2))
     exact = left.double() @ right.double()
-    return ((left @ right).double() - exact).norm().item() / exact.norm().item()
+    error = ((left @ right).double() - exact).norm().item() / exact.norm().item()
+    return "medium" if error <= _EXACT_ERROR else "highest"
 
 
 @cache
@@ -111,17 +107,12 @@ def describe(device: torch.device) -> str:
     """The device in words, e.g. ``NVIDIA H100 80GB HBM3`` or ``AMD EPYC, 2 threads``."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    threads = torch.get_num_threads()
-    return f"{_processor()}, {threads} thread{'s' if threads > 1 else ''}"
-
-
-def _processor() -> str:
     info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    lines = info.read_text().splitlines() if info.is_file() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    processor = models[0] if models else platform.processor() or platform.machine()
+    threads = torch.get_num_threads()
+    return f"{processor}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def cores() -> int:

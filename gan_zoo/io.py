@@ -151,7 +151,11 @@ def git_commit() -> str | None:
     commit = git("rev-parse", "--short=12", "HEAD")
     if not commit or not git("ls-files", "--error-unmatch", "__init__.py"):
         return None
-    return f"{commit}+changes" if git("status", "--porcelain", "--untracked-files=no", "--", ".") else commit
+    return (
+        f"{commit}+changes"
+        if git("status", "--porcelain", "--untracked-files=no", "--", ".", ":/benchmarks")
+        else commit
+    )
 
 
 def _is_nested(value: Any) -> bool:

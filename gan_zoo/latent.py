@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.errors import GanZooError, check_known
 
 
 @dataclass(frozen=True)
@@ -26,22 +26,18 @@ class Part:
     high: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.distribution not in _DRAWS:
-            raise unknown("latent distribution", self.distribution, _DRAWS)
+        check_known("latent distribution", self.distribution, _DRAWS)
         if self.size < 1:
             raise GanZooError(f"latent size {self.size} is too small; it must be at least 1")
         if not self.low < self.high:
             raise GanZooError(f"latent bounds [{self.low}, {self.high}] are no interval; low must be below high")
 
     def __str__(self) -> str:
-        low, high = _text(self.low), _text(self.high)
-        bounds = {"uniform": f" [{low}, {high})", "truncated_normal": f" [{low}, {high}]"}
-        return f"{self.size} {self.distribution}{bounds.get(self.distribution, '')}"
-
-
-def _text(bound: float) -> str:
-    """All digits of a bound, none too many: the text is part of a run's identity."""
-    return repr(float(bound)).removesuffix(".0")
+        if self.distribution not in ("uniform", "truncated_normal"):
+            return f"{self.size} {self.distribution}"
+        # All digits of a bound, none too many: the text is part of a run's identity.
+        low, high = (repr(float(bound)).removesuffix(".0") for bound in (self.low, self.high))
+        return f"{self.size} {self.distribution} [{low}, {high}{')' if self.distribution == 'uniform' else ']'}"
 
 
 def _uniform(part: Part, n: int, **where: Any) -> Tensor:
@@ -91,8 +87,8 @@ class Latent:
         """
         others = self.size - self.parts[0].size
         if size <= others:
-            kept = f", as {others} values are {' + '.join(map(str, self.parts[1:]))}" if others else ""
-            raise GanZooError(f"latent size {size} is too small; it must be at least {others + 1}{kept}")
+            rest = f", as {others} values are {' + '.join(map(str, self.parts[1:]))}" if others else ""
+            raise GanZooError(f"latent size {size} is too small; it must be at least {others + 1}{rest}")
         return Latent((replace(self.parts[0], size=size - others), *self.parts[1:]))
 
     def __add__(self, other: "Latent") -> "Latent":
@@ -132,24 +128,24 @@ def categorical(size: int, name: str = "category") -> Latent:
     return Latent((Part(name, size, "categorical"),))
 
 
+_NUMBER = r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_PART = re.compile(rf"(\d+) +([a-z_]+)(?: *\[ *({_NUMBER}) *, *({_NUMBER}) *[])])?")
+
+
 def parse(text: str) -> Latent:
     """A latent from its own text, e.g. ``100 uniform [0, 1)`` or ``62 normal + 10 categorical``.
 
     Raises:
         GanZooError: the text is not of that form.
     """
-    return Latent(
-        tuple(_parse_part(piece.strip(), index) for index, piece in enumerate(re.split(r"(?<![eE])\+", text)))
-    )
-
-
-_NUMBER = r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-
-
-def _parse_part(text: str, index: int) -> Part:
-    match = re.fullmatch(rf"(\d+) +([a-z_]+)(?: *\[ *({_NUMBER}) *, *({_NUMBER}) *[])])?", text)
-    if not match:
-        raise GanZooError(f"latent {text!r} is not of the form '100 normal' or '100 uniform [0, 1)'")
-    size, distribution, low, high = match.groups()
-    bounds = (float(low), float(high)) if low else (-1.0, 1.0) if distribution == "truncated_normal" else (0.0, 1.0)
-    return Part("noise" if index == 0 else f"part{index}", int(size), distribution, *bounds)
+    parts = []
+    for index, piece in enumerate(re.split(r"(?<![eE])\+", text)):
+        match = _PART.fullmatch(piece.strip())
+        if not match:
+            raise GanZooError(f"latent {piece.strip()!r} is not of the form '100 normal' or '100 uniform [0, 1)'")
+        size, distribution, low, high = match.groups()
+        bounds = (-1.0, 1.0) if distribution == "truncated_normal" else (0.0, 1.0)
+        if low:
+            bounds = (float(low), float(high))
+        parts.append(Part("noise" if index == 0 else f"part{index}", int(size), distribution, *bounds))
+    return Latent(tuple(parts))

@@ -13,7 +13,7 @@ Whole = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Mixture:
-    """A mixture of round Gaussians of one deviation, in the units of the data, and a grid of bins over [-1, 1)^D.
+    """A mixture of isotropic Gaussians of one deviation, in the units of the data, and a grid of bins over [-1, 1)^D.
 
     Attributes:
         means: (K, D), the modes.
@@ -57,13 +57,18 @@ class Mixture:
 
     def density(self, points: Array) -> Array:
         """The density (N,) at points (N, D)."""
+        # scipy takes a second to import, and listing data sets does not need it.
+        from scipy.stats import norm
+
         apart = points[:, None, :] - self.means
-        return _normal().pdf(apart, scale=self.deviation).prod(axis=2) @ self.weights
+        return np.asarray(norm.pdf(apart, scale=self.deviation).prod(axis=2) @ self.weights)
 
     def cell_probabilities(self) -> Array:
         """The exact probability of each bin, (bins^D,) in the order of ``centers``, by the normal distribution."""
+        from scipy.stats import norm
+
         # Of each mode along each axis, (K, D, bins).
-        along = np.diff(_normal().cdf(self.edges, self.means[..., None], self.deviation), axis=-1)
+        along = np.diff(norm.cdf(self.edges, self.means[..., None], self.deviation), axis=-1)
         total = along[:, 0] * self.weights[:, None]
         for axis in range(1, self.dimensions):
             total = (total[:, :, None] * along[:, axis, None, :]).reshape(len(total), -1)
@@ -75,10 +80,10 @@ class Mixture:
         """Counts of points (N, D) in the bins, (bins^D + 1,): the last is of the points outside."""
         place = np.floor((points + 1) / 2 * self.bins)
         inside = ((place >= 0) & (place < self.bins)).all(axis=1)
-        cells = self.bins**self.dimensions
-        index = np.full(len(points), cells)
+        num_bins = self.bins**self.dimensions
+        index = np.full(len(points), num_bins)
         index[inside] = place[inside].astype(np.int64) @ self.bins ** np.arange(self.dimensions)[::-1]
-        return np.bincount(index, minlength=cells + 1)
+        return np.bincount(index, minlength=num_bins + 1)
 
     def optimal_discriminator(self, counts: Whole) -> Array:
         """D* = p_data / (p_data + p_g) in each bin (bins^D,), p_g from counts (bins^D + 1,); NaN where neither is.
@@ -93,10 +98,3 @@ class Mixture:
         """``n`` points (n, D), and the mode (n,) that each was drawn from."""
         modes = random.choice(len(self.weights), size=n, p=self.weights)
         return self.means[modes] + self.deviation * random.standard_normal((n, self.dimensions)), modes
-
-
-def _normal() -> Any:
-    """The standard normal distribution of scipy, which takes a second to import and is not needed to list data sets."""
-    from scipy.stats import norm
-
-    return norm

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_zoo.errors import GanZooError, check_known, unknown
+from gan_zoo.errors import GanZooError, check_known
 
 _IMPLEMENTATIONS = frozenset({"fused", "foreach", "capturable", "differentiable"})
 
@@ -76,7 +76,7 @@ class Schedule:
         shape: ``constant``; ``linear`` or ``cosine``, from ``start`` to ``end`` over ``length``, then ``end``;
             ``inverse``, start / (1 + decay t) as in Keras; or a function (start, t) -> value of float64 tensors.
         over: the unit of t and ``length``: ``updates`` (earlier steps of the player's optimizer, of both players where
-            they share a step count) or ``images`` (real images judged so far).
+            they share a step count) or ``images`` (real images seen by the discriminator so far).
     """
 
     start: float
@@ -115,8 +115,8 @@ class Schedule:
 
     def identity(self) -> dict[str, Any]:
         """The values that differ from the default, by name."""
-        values = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
-        return {each.name: values[each.name] for each in dataclasses.fields(self) if values[each.name] != each.default}
+        values = {each: getattr(self, each.name) for each in dataclasses.fields(self)}
+        return {each.name: value for each, value in values.items() if value != each.default}
 
     def __format__(self, spec: str) -> str:
         start, end, length = (format(value, spec) for value in (self.start, self.end, self.length))
@@ -206,8 +206,7 @@ class Optimizer:
         """
         known = {name: kind for name, kind in vars(torch.optim).items() if isinstance(kind, type)}
         known["KerasAdam"] = KerasAdam
-        if self.name not in known:
-            raise unknown("optimizer", self.name, known)
+        check_known("optimizer", self.name, known)
         kind = known[self.name]
         trained = list(parameters)
         if not _IMPLEMENTATIONS.isdisjoint(self.settings):

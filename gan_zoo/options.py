@@ -1,5 +1,6 @@
-"""The options of a run, and the numerical precisions; without torch."""
+"""The options of a run, its budget, and the numerical precisions; without torch."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
@@ -9,6 +10,7 @@ from gan_zoo.errors import GanZooError, check_known
 
 if TYPE_CHECKING:
     from gan_zoo.bench.suite import Suite
+    from gan_zoo.engine.state import State
 
 PRECISIONS = {
     "fp32": "float32 throughout",
@@ -27,9 +29,9 @@ FLOOR = "real"
 """Name of the real images in tables and records."""
 
 
-def _about(text: str, commands: str = "", minimum: float | None = None) -> dict[str, Any]:
-    """Metadata of a field: its help text, the commands that offer it, and its smallest value."""
-    return {"help": text, "commands": commands.split(), "minimum": minimum}
+def _option(default: Any, text: str, commands: str = "", minimum: float | None = None) -> Any:
+    """A field with its help text, the commands that offer it, and its smallest value."""
+    return field(default=default, metadata={"help": text, "commands": commands.split(), "minimum": minimum})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,76 +41,59 @@ class RunOptions:
     A new field with commands is an option of these commands and of ``run_suite`` without further code.
 
     Raises:
-        GanZooError: a value below its minimum, or seeds that are not different whole numbers from 0 on.
+        GanZooError: a value below its minimum, an unknown precision, or seeds that are not different whole numbers from
+            0 on.
     """
 
-    suite: "Path | str | Suite" = field(
-        default="", metadata=_about("A suite file, or the name of a suite of this package, e.g. mnist.", "bench search")
+    suite: "Path | str | Suite" = _option(
+        "", "A suite file, or the name of a suite of this package, e.g. mnist.", "bench search"
     )
-    preset: str = field(
-        default="auto",
-        metadata=_about("smoke, quick, standard, full, or auto: standard on CUDA, quick on a CPU.", "bench search"),
+    preset: str = _option(
+        "auto", "smoke, quick, standard, full, or auto: standard on CUDA, quick on a CPU.", "bench search"
     )
-    variants: Sequence[str] | None = field(
-        default=None, metadata=_about("Variants in place of the suite's, e.g. gan,cgan.", "bench search")
+    variants: Sequence[str] | None = _option(None, "Variants in place of the suite's, e.g. gan,cgan.", "bench search")
+    seeds: Sequence[int] | None = _option(None, "Seeds in place of the suite's, e.g. 0,1,2.", "bench")
+    force: bool = _option(
+        False, "Delete runs in the folder that have other settings or a larger budget.", "bench train"
     )
-    seeds: Sequence[int] | None = field(
-        default=None, metadata=_about("Seeds in place of the suite's, e.g. 0,1,2.", "bench")
+    checkpoint_every: float = _option(
+        60.0, "Seconds between two checkpoints, beside those at every evaluation.", "bench train", minimum=0
     )
-    force: bool = field(
-        default=False,
-        metadata=_about("Delete runs in the folder that have other settings or a larger budget.", "bench train"),
+    run_timeout: float | None = _option(
+        None, "Seconds after which one run is ended, status timeout.", "bench train", minimum=1
     )
-    checkpoint_every: float = field(
-        default=60.0,
-        metadata=_about("Seconds between two checkpoints, beside those at every evaluation.", "bench train", minimum=0),
+    plugins: Sequence[Path | str] = _option(
+        (), "A Python file that registers variants. May be given again.", "bench train search"
     )
-    run_timeout: float | None = field(
-        default=None,
-        metadata=_about("Seconds after which one run is ended, status timeout.", "bench train", minimum=1),
+    data_root: Path | None = _option(
+        None, "Folder that holds the data sets; else GAN_ZOO_DATA, else the cache.", "bench train search"
     )
-    plugins: Sequence[Path | str] = field(
-        default=(), metadata=_about("A Python file that registers variants. May be given again.", "bench train search")
+    inception_weights: Path | None = _option(
+        None, "Weights file for the extractor `inception`, and measure with it.", "bench train"
     )
-    data_root: Path | None = field(
-        default=None,
-        metadata=_about("Folder that holds the data sets; else GAN_ZOO_DATA, else the cache.", "bench train search"),
+    device: str | None = _option(None, "cuda, cuda:1 ... or cpu; by default CUDA if it is there.", "bench train search")
+    precision: str | None = _option(
+        None, f"{', '.join(PRECISIONS)}; by default {EXACT}, or the suite's own.", "bench train search"
     )
-    inception_weights: Path | None = field(
-        default=None,
-        metadata=_about("Weights file for the extractor `inception`, and measure with it.", "bench train"),
+    graphs: bool = _option(True, "On CUDA, record steps as graphs, which launch faster.", "bench train search")
+    threads: int | None = _option(
+        None, "CPU threads a run; by default 1, and all cores for `train`.", "bench train search", minimum=1
     )
-    device: str | None = field(
-        default=None, metadata=_about("cuda, cuda:1 ... or cpu; by default CUDA if it is there.", "bench train search")
+    jobs: int | None = _option(
+        None, "Runs side by side; by default one a core on a CPU, 1 on CUDA.", "bench search", minimum=1
     )
-    precision: str | None = field(
-        default=None,
-        metadata=_about(f"{', '.join(PRECISIONS)}; by default {EXACT}, or the suite's own.", "bench train search"),
-    )
-    graphs: bool = field(
-        default=True, metadata=_about("On CUDA, record steps as graphs, which launch faster.", "bench train search")
-    )
-    threads: int | None = field(
-        default=None,
-        metadata=_about("CPU threads a run; by default 1, and all cores for `train`.", "bench train search", minimum=1),
-    )
-    jobs: int | None = field(
-        default=None,
-        metadata=_about("Runs side by side; by default one a core on a CPU, 1 on CUDA.", "bench search", minimum=1),
-    )
-    evaluate: bool = field(default=True, metadata=_about("Compute the metrics.", "train"))
-    isolate: bool = field(default=False, metadata=_about("Give each run a process of its own also with one job."))
-    download: bool = field(default=True, metadata=_about("Download missing data."))
-    single: bool = field(
-        default=False,
-        metadata=_about("The results folder is for exactly these variants and seeds, as that of `train`."),
-    )
+    evaluate: bool = _option(True, "Compute the metrics.", "train")
+    isolate: bool = _option(False, "Give each run a process of its own also with one job.")
+    download: bool = _option(True, "Download missing data.")
+    single: bool = _option(False, "The results folder is for exactly these variants and seeds, as that of `train`.")
 
     def __post_init__(self) -> None:
         for option in fields(self):
             value, least = getattr(self, option.name), option.metadata["minimum"]
             if value is not None and least is not None and not value >= least:
                 raise GanZooError(f"{option.name} is {value!r}; it must be at least {least}")
+        if self.precision is not None:
+            check_known("precision", self.precision, PRECISIONS)
         if self.seeds is not None:
             whole = all(type(seed) is int and seed >= 0 for seed in self.seeds)
             if not whole or not len(self.seeds) or len(set(self.seeds)) != len(self.seeds):
@@ -137,3 +122,48 @@ class RunOptions:
         """A line for each field but the suite, or for those of a command, indented for the Args of a docstring."""
         documented = cls.offered(command) if command else fields(cls)[1:]
         return "\n            ".join(f"{option.name}: {option.metadata['help']}" for option in documented)
+
+
+UNITS = ("images", "epochs", "steps", "seconds")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: real images, epochs of the training split, iterations (``steps``), or seconds.
+
+    Raises:
+        GanZooError: an unknown unit, an amount that is not above 0, or a fraction of a step.
+    """
+
+    unit: str
+    amount: float
+
+    def __post_init__(self) -> None:
+        check_known("budget unit", self.unit, UNITS)
+        if not self.amount > 0 or not math.isfinite(self.amount):
+            raise GanZooError(f"budget of {self.amount} {self.unit} is no budget; it must be above 0")
+        if self.unit == "steps" and self.amount != int(self.amount):
+            raise GanZooError(f"budget of {self.amount} steps: steps are whole numbers; use {math.ceil(self.amount)}")
+
+    def __str__(self) -> str:
+        return f"{self.amount:,.10g} {self.unit.removesuffix('s') if self.amount == 1 else self.unit}"
+
+    @classmethod
+    def of(cls, setting: Mapping[str, float]) -> "Budget":
+        """From a suite's ``{images = 256000}``."""
+        if len(setting) != 1:
+            raise GanZooError(f"budget {dict(setting)} must name exactly one of {', '.join(UNITS)}")
+        ((unit, amount),) = setting.items()
+        return cls(unit, amount)
+
+    def spent(self, state: "State") -> float:
+        """How much of it a state has used, in its unit."""
+        used = {"images": state.images, "steps": state.iterations, "seconds": state.seconds}
+        return state.images / len(state.data) if self.unit == "epochs" else used[self.unit]
+
+    def steps_left(self, state: "State", fraction: float) -> int:
+        """Steps to a fraction of it, never too many (an epoch's last batch is smaller); for seconds, a large bound."""
+        left = self.amount * fraction - self.spent(state)
+        images = state.variant.batch_size * state.variant.discriminator_steps
+        per_step = {"images": images, "epochs": images / len(state.data), "steps": 1, "seconds": 1e-3}[self.unit]
+        return max(0, math.ceil(left / per_step - 1e-9))

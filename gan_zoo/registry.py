@@ -15,11 +15,10 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from gan_zoo import overrides, variants
-from gan_zoo.errors import PLUGIN_FAILURES, GanZooError, unknown
+from gan_zoo.errors import PLUGIN_FAILURES, GanZooError, check_known, one_line
 from gan_zoo.latent import Latent
 from gan_zoo.optimizer import Optimizer, Schedule, format_schedules, parse_schedules
 from gan_zoo.variant import Variant
@@ -33,8 +32,6 @@ _NAMES = {
     "maximize_score": "_raise_score",
 }
 """Fields and functions in run identities by their first names, so that a new name changes no identity."""
-RENAMED = {"joint": "concat_real_fake", "Critique": "DiscriminatorOutput", "critic": "discriminator"}
-"""Former names in the code and options of plugins."""
 
 _Factory = Callable[..., Variant]
 _factories: dict[str, _Factory] = {}
@@ -111,10 +108,7 @@ def get(name: str, /, **options: Any) -> Variant:
     own = inspect.signature(factory).parameters
     options = overrides.nested(format_schedules(options), own)
     for option in options:
-        if option in RENAMED and option not in own:
-            raise GanZooError(f"option {option!r} of variant {name!r} is now named {RENAMED[option]!r}")
-        if option not in own and option not in overrides.known():
-            raise unknown(f"option of variant {name!r}:", option, [*own, *overrides.known()])
+        check_known(f"option of variant {name!r}:", option, [*own, *overrides.known()])
     try:
         values = {key: parse_schedules(value) for key, value in options.items()}
         variant = factory(**{key: value for key, value in values.items() if key in own})
@@ -125,22 +119,15 @@ def get(name: str, /, **options: Any) -> Variant:
     except PLUGIN_FAILURES as error:
         # The function is untrusted code: whatever it raises becomes one line, with the file to fix.
         given = ", ".join(f"{key}={value!r}" for key, value in options.items())
-        why = f"{error}" if isinstance(error, (TypeError, ValueError)) else f"{type(error).__name__}: {error}"
+        why = " ".join(str(error).split()) if isinstance(error, (TypeError, ValueError)) else one_line(error)
         raise GanZooError(
-            f"variant {name!r} cannot be made with ({given}): {_with_hint(why)} (in {inspect.getfile(factory)})"
+            f"variant {name!r} cannot be made with ({given}): {why} (in {inspect.getfile(factory)})"
         ) from error
-
-
-def _with_hint(message: str) -> str:
-    """An error message in one line, with the new names of what it does not find."""
-    hints = [f"; {old!r} is now named {new!r}" for old, new in RENAMED.items() if f"'{old}'" in message]
-    return " ".join(message.split()) + "".join(hints)
 
 
 def _factory(name: str) -> _Factory:
     _discover()
-    if name not in _factories:
-        raise unknown("variant", name, _factories)
+    check_known("variant", name, _factories)
     return _factories[name]
 
 
@@ -248,8 +235,8 @@ def _discover() -> None:
             point.load()
         except PLUGIN_FAILURES as error:
             raise GanZooError(
-                f"the plugin {point.value!r} (entry point {ENTRY_POINTS}) cannot be loaded: "
-                f"{type(error).__name__}: {error}; fix or uninstall it"
+                f"the plugin {point.value!r} (entry point {ENTRY_POINTS}) cannot be loaded: {one_line(error)}; fix or "
+                "uninstall it"
             ) from error
 
 
@@ -274,27 +261,19 @@ def load_plugin(path: Path) -> list[str]:
     for name in _registered_by(path):
         del _factories[name]
     try:
-        _execute(module, path)
+        # Compiled here, since Python's own cache takes an edit of the same second and length for no edit.
+        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
         if mine := _registered_by(path):
             return mine
         raise GanZooError(f"plugin {str(path)!r} registers no variant; decorate a function with @register('name')")
-    except GanZooError:
+    except PLUGIN_FAILURES as error:
         _factories.clear()
         _factories.update(factories)
         _revisions.clear()
         _revisions.update(revisions)
-        raise
-
-
-def _execute(module: ModuleType, path: Path) -> None:
-    try:
-        # Compiled here, since Python's own cache takes an edit of the same second and length for no edit.
-        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
-    except GanZooError:
-        raise
-    except PLUGIN_FAILURES as error:
-        why = _with_hint(f"{type(error).__name__}: {error}")
-        raise GanZooError(f"plugin {str(path)!r} cannot be run: {why}") from error
+        if isinstance(error, GanZooError):
+            raise
+        raise GanZooError(f"plugin {str(path)!r} cannot be run: {one_line(error)}") from error
 
 
 def _registered_by(path: Path) -> list[str]:

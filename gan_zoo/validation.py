@@ -1,8 +1,9 @@
 """Checks that every variant must pass; `gan-zoo check` runs them over a plugin."""
 
+import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -72,46 +73,41 @@ def gradients_reach(variant: Variant) -> None:
     or depend on their differences.
     """
     state = _start(variant)
-    with _BiasesBeforeBatchNorm(state) as exempt:
+    with _biases_before_batch_norm(state) as exempt:
         advance(state, 2)
-    cancelling = _score_biases(state.networks.discriminator)
+    # Biases of the layers with one output.
+    layers = [m for m in state.networks.discriminator.modules() if isinstance(m, (nn.Linear, nn.modules.conv._ConvNd))]
+    cancelling = {m.bias for m in layers if m.bias is not None and m.bias.numel() == 1}
     for side, network in state.networks._asdict().items():
         for name, parameter in network.named_parameters():
             reached = parameter.grad is not None and (parameter in cancelling or bool((parameter.grad != 0).any()))
             _need(reached or parameter in exempt, f"no gradient reaches {side}.{name}")
 
 
-def _score_biases(discriminator: nn.Module) -> set[nn.Parameter]:
-    """Biases of the layers with one output."""
-    layers = [m for m in discriminator.modules() if isinstance(m, (nn.Linear, nn.modules.conv._ConvNd))]
-    return {m.bias for m in layers if isinstance(m.bias, nn.Parameter) and m.bias.numel() == 1}
-
-
-class _BiasesBeforeBatchNorm:
+@contextlib.contextmanager
+def _biases_before_batch_norm(state: State) -> Iterator[set[nn.Parameter]]:
     """Collects the biases of layers whose output is the input of a batch norm, which subtracts them."""
+    found: set[nn.Parameter] = set()
+    outputs: list[tuple[Tensor, nn.Parameter]] = []
+    hooks = []
 
-    def __init__(self, state: State) -> None:
-        self.modules = [module for network in state.networks for module in network.modules()]
-        self.made: list[tuple[Tensor, nn.Parameter]] = []
-        self.found: set[nn.Parameter] = set()
+    def after_layer(layer: nn.Module, _inputs: object, output: Tensor) -> None:
+        if isinstance(layer.bias, nn.Parameter):
+            outputs.append((output, layer.bias))
 
-    def __enter__(self) -> set[nn.Parameter]:
-        normalizing = [m for m in self.modules if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-        layers = [m for m in self.modules if isinstance(m, (nn.Linear, nn.modules.conv._ConvNd)) and m.bias is not None]
-        self.hooks = [m.register_forward_pre_hook(self._before) for m in normalizing]
-        self.hooks += [m.register_forward_hook(self._after) for m in layers]
-        return self.found
+    def before_norm(_norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        found.update(bias for output, bias in outputs if output is inputs[0])
 
-    def __exit__(self, *_error: object) -> None:
-        for hook in self.hooks:
+    for module in (module for network in state.networks for module in network.modules()):
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            hooks.append(module.register_forward_pre_hook(before_norm))
+        elif isinstance(module, (nn.Linear, nn.modules.conv._ConvNd)):
+            hooks.append(module.register_forward_hook(after_layer))
+    try:
+        yield found
+    finally:
+        for hook in hooks:
             hook.remove()
-
-    def _after(self, layer: nn.Module, _inputs: object, output: Tensor) -> None:
-        assert isinstance(layer.bias, nn.Parameter)
-        self.made.append((output, layer.bias))
-
-    def _before(self, _norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        self.found.update(bias for output, bias in self.made if output is inputs[0])
 
 
 def stays_finite(variant: Variant) -> None:
@@ -119,7 +115,7 @@ def stays_finite(variant: Variant) -> None:
     state = advance(_start(variant), 6)
     values = flush(state) or {}
     bad = [name for name, value in values.items() if not torch.tensor(value).isfinite()]
-    _need(not bad, f"{', '.join(bad)} is not finite after {state.rounds} iterations")
+    _need(not bad, f"{', '.join(bad)} is not finite after {state.iterations} iterations")
     _need(state.images > 0 and state.discriminator_steps == 6 * variant.discriminator_steps, "steps are not counted")
 
 
@@ -151,10 +147,8 @@ def checkpoint_resumes(variant: Variant) -> None:
         checkpoint.save(half, path)
         loaded = checkpoint.load(path)
         resumed = advance(checkpoint.restore(_start(variant), loaded), 2)
-    _need(
-        torch.equal(_weights(unbroken), _weights(resumed)),
-        "a run that is resumed from a checkpoint differs from an uninterrupted one",
-    )
+    same = torch.equal(_weights(unbroken), _weights(resumed))
+    _need(same, "a run that is resumed from a checkpoint differs from an uninterrupted one")
     _need(torch.equal(Sampler.of(half)(4), loaded.sampler("cpu")(4)), "a loaded checkpoint samples other images")
 
 

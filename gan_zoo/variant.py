@@ -209,54 +209,44 @@ class Variant:
     label: str = ""
 
     def __post_init__(self) -> None:
-        for name, kind in _KINDS.items():
-            if not isinstance(getattr(self, name), kind):
-                given = f"{getattr(self, name)!r} ({type(getattr(self, name)).__name__})"
-                raise GanZooError(f"{self.name or self.title}: {name} is {given}; it must be of type {kind.__name__}")
-        for choice, allowed in (
-            ("conditioning", ("none", "generator", "both", "projection")),
-            ("sampling", ("epoch", "replacement")),
-            ("norm", (None, *NORMS, "spectral")),
-            ("generator_norm", (None, *NORMS)),
-            ("autoencoder", (0, 1, 2)),
-        ):
-            if getattr(self, choice) not in allowed:
-                words = map(str, allowed)
-                raise unknown(f"{choice} of variant {self.name or self.title!r}", str(getattr(self, choice)), words)
-        check_known("initialization", self.initialization, INITIALIZATIONS)
+        self._check_types()
         for count in ("discriminator_steps", "generator_steps", "packing", "image_side"):
-            self._at_least(count, 1)
+            self._check_at_least(count, 1)
         for size in ("batch_size", "fake_batch_size", "generator_batch_size"):
-            self._at_least(size, 2 * self.packing)
+            self._check_at_least(size, 2 * self.packing)
         ema = self.ema.start if isinstance(self.ema, Schedule) else self.ema
         if ema is not None and not 0 < ema < 1:
-            raise GanZooError(f"{self.name or self.title}: ema is {ema}; a decay lies between 0 and 1")
-        if self.packing > 1:
-            self._packs_fit()
-        self._step_counts_fit()
-
-    def _step_counts_fit(self) -> None:
-        names = self.discriminator_optimizer.name, self.generator_optimizer.name
-        if self.shared_step_count and names != ("KerasAdam", "KerasAdam"):
-            raise GanZooError(
-                f"{self.name or self.title}: shared_step_count is True with {' and '.join(names)}; use KerasAdam for "
-                "both players, or set shared_step_count to False"
+            raise self._error(f"ema is {ema}; a decay lies between 0 and 1")
+        if self.packing > 1 and self.heads:
+            raise self._error(f"a pack has no one {self.heads[0]!r}; use packing = 1")
+        if self.packing > 1 and self.discriminator_is_conditional:
+            raise self._error("a pack has no one label; use packing = 1 or conditioning = 'generator'")
+        optimizers = self.discriminator_optimizer.name, self.generator_optimizer.name
+        if self.shared_step_count and set(optimizers) != {"KerasAdam"}:
+            raise self._error(
+                f"shared_step_count is True with {' and '.join(optimizers)}; use KerasAdam for both players, or set "
+                "shared_step_count to False"
             )
 
-    def _packs_fit(self) -> None:
-        if self.heads:
-            raise GanZooError(f"{self.name or self.title}: a pack has no one {self.heads[0]!r}; use packing = 1")
-        if self.discriminator_is_conditional:
-            raise GanZooError(
-                f"{self.name or self.title}: a pack has no one label; use packing = 1 or conditioning = 'generator'"
-            )
+    def _check_types(self) -> None:
+        for name, kind in _KINDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                given = f"{value!r} ({type(value).__name__})"
+                raise self._error(f"{name} is {given}; it must be of type {kind.__name__}")
+        for name, allowed in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise unknown(f"{name} of variant {self.name or self.title!r}", str(value), map(str, allowed))
+        check_known("initialization", self.initialization, INITIALIZATIONS)
 
-    def _at_least(self, name: str, least: int) -> None:
+    def _check_at_least(self, name: str, least: int) -> None:
         value = getattr(self, name)
         if value is not None and (type(value) is not int or value < least):
-            raise GanZooError(
-                f"{self.name or self.title}: {name} is {value!r}; it must be an integer of at least {least}"
-            )
+            raise self._error(f"{name} is {value!r}; it must be an integer of at least {least}")
+
+    def _error(self, message: str) -> GanZooError:
+        return GanZooError(f"{self.name or self.title}: {message}")
 
     @property
     def display_name(self) -> str:
@@ -317,10 +307,9 @@ class Variant:
                 "one (a folder of images needs one sub-folder a class), or a variant without labels, e.g. nsgan"
             )
         networks = Networks(*self.networks(self.spec(shape, classes)))
+        normalized = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in networks.discriminator.modules())
         for penalty in self.penalties:
-            if penalty.per_sample and any(
-                isinstance(m, nn.modules.batchnorm._BatchNorm) for m in networks.discriminator.modules()
-            ):
+            if penalty.per_sample and normalized:
                 raise GanZooError(
                     f"variant {self.name or self.title!r} has batch norm in a discriminator under a {penalty.title}: "
                     "scores would depend on the whole batch; take the batch norm out, or use layer norm"
@@ -333,6 +322,13 @@ class Variant:
         return networks
 
 
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "conditioning": ("none", "generator", "both", "projection"),
+    "sampling": ("epoch", "replacement"),
+    "norm": (None, *NORMS, "spectral"),
+    "generator_norm": (None, *NORMS),
+    "autoencoder": (0, 1, 2),
+}
 _KINDS: dict[str, type] = {
     "title": str,
     "paper": str,

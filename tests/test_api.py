@@ -23,41 +23,31 @@ def checkpoint(tmp_path):
 
 
 def test_every_public_name_is_there():
-    assert {
-        "names",
-        "get",
-        "register",
-        "train",
-        "evaluate",
-        "load",
-        "run_suite",
-        "read_results",
-    } <= set(gan_zoo.__all__)
     for name in gan_zoo.__all__:
         assert getattr(gan_zoo, name).__name__ == name
     with pytest.raises(AttributeError, match="'nothing'"):
         gan_zoo.nothing  # noqa: B018
 
 
-def test_train_gives_a_run():
-    told = []
+def test_train_returns_a_run():
+    milestones = []
     run = gan_zoo.train(
         gan_zoo.get("gan", batch_size=16),
         "digits",
         {"images": 64},
         seed=1,
         fractions=(0.5, 1.0),
-        on_milestone=lambda state, fraction: told.append((fraction, state.images)),
+        on_milestone=lambda state, fraction: milestones.append((fraction, state.images)),
     )
-    assert (run.status, run.state.images, run.state.rounds) == ("ok", 64, 4)
-    assert told == [(0.5, 32), (1.0, 64)]
+    assert (run.status, run.state.images, run.state.iterations) == ("ok", 64, 4)
+    assert milestones == [(0.5, 32), (1.0, 64)]
     assert run.seconds > 0
     assert run.history["step"].tolist() == [4]
     images = run.sampler(3)
     assert (images.dtype, tuple(images.shape)) == (torch.uint8, (3, 1, 32, 32))
 
 
-def test_a_diverging_run_is_given_back(toys):
+def test_a_run_that_diverges_is_returned(toys):
     gan_zoo.load_plugin(toys)
     run = gan_zoo.train("diverges", "digits", {"steps": 9})
     assert (run.status, run.message) == ("diverged", "discriminator_loss was no longer finite at step 3")
@@ -69,16 +59,18 @@ def test_an_error_of_the_variant_is_raised(toys):
         gan_zoo.train("raises", "digits", {"steps": 9})
 
 
-def test_load_samples_by_class_and_seed(checkpoint):
+def test_load_samples_by_class_and_seed_and_evaluate_measures_beside_the_floor(checkpoint, monkeypatch):
+    """Both set the device up: exact float32 is a setting of the process, which on CUDA is off by default."""
+    prepared = []
+    monkeypatch.setattr(api, "prepare", prepared.append)
     sampler = gan_zoo.load(checkpoint, device="cpu")
+    assert prepared == ["cpu"]
     sevens = sampler(4, labels=[7] * 4, seed=5)
     assert torch.equal(sevens, sampler(4, labels=[7] * 4, seed=5))
     assert not torch.equal(sevens, sampler(4, labels=[1] * 4, seed=5))
     assert not torch.equal(sevens, sampler(4, labels=[7] * 4, seed=6))
-
-
-def test_evaluate_stands_beside_the_floor(checkpoint):
-    table = gan_zoo.evaluate(gan_zoo.load(checkpoint), "digits", num_samples=140)
+    table = gan_zoo.evaluate(sampler, "digits", num_samples=140)
+    assert prepared == ["cpu", "cpu"]
     assert list(table.columns) == ["variant", "metric", "extractor", "num_samples", "value"]
     assert set(table["variant"]) == {"cgan", "real"}
     assert set(table["num_samples"]) == {140}
@@ -89,9 +81,7 @@ def test_evaluate_stands_beside_the_floor(checkpoint):
 
 @pytest.mark.parametrize("n", [1, 501])
 def test_evaluate_refuses_an_impossible_n(checkpoint, n):
-    with pytest.raises(
-        gan_zoo.GanZooError, match=f"num_samples is {n}; the test split of 'digits' allows 2 to 500 images"
-    ):
+    with pytest.raises(gan_zoo.GanZooError, match=f"num_samples is {n}; .* 'digits' allows 2 to 500"):
         gan_zoo.evaluate(gan_zoo.load(checkpoint), "digits", num_samples=n)
 
 
@@ -112,25 +102,7 @@ def test_reading_results_needs_no_torch():
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
 
 
-@pytest.mark.parametrize("seeds", [[], [0, 0], [-1], [True], [0.5], ["0"]])
-def test_wrong_seeds_are_one_clear_line(bench, tmp_path, seeds):
-    with pytest.raises(gan_zoo.GanZooError, match=r"seeds are \[.*\]; they must be different whole numbers from 0 on"):
-        bench(seeds=seeds)
-    assert not (tmp_path / "out").exists()
-
-
 @pytest.mark.parametrize("seed", [-1, 0.5, "0"])
 def test_a_wrong_seed_is_one_clear_line(seed):
     with pytest.raises(gan_zoo.GanZooError, match=r"seed is .*; it must be a whole number from 0 on"):
         gan_zoo.train("gan", "digits", {"steps": 1}, seed=seed)
-
-
-def test_load_and_evaluate_set_the_device_up(checkpoint, monkeypatch):
-    """Exact float32 is a setting of the process, which on CUDA is off by default."""
-
-    told = []
-    monkeypatch.setattr(api, "prepare", told.append)
-    sampler = gan_zoo.load(checkpoint, device="cpu")
-    assert told == ["cpu"]
-    gan_zoo.evaluate(sampler, "digits", num_samples=200)
-    assert told == ["cpu", "cpu"]

@@ -29,17 +29,13 @@ def test_a_gpu_that_torch_cannot_use_is_one_line(gpu, monkeypatch):
     assert "built without CUDA" in unused_gpu()
 
 
-@pytest.mark.parametrize("hidden", ["", "-1"])
-def test_a_gpu_that_was_hidden_is_not_missed(gpu, monkeypatch, hidden):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
-    assert unused_gpu() == ""
-
-
-def test_there_is_nothing_to_say_without_a_gpu_or_where_it_is_used(gpu, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert unused_gpu() == ""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(device, "_GPU", gpu / "none")
+@pytest.mark.parametrize("why", ["hidden", "hidden by an index", "used", "none"])
+def test_there_is_nothing_to_report_of_a_gpu_that_is_hidden_or_used_or_missing(gpu, monkeypatch, why):
+    if why.startswith("hidden"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "" if why == "hidden" else "-1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: why == "used")
+    if why == "none":
+        monkeypatch.setattr(device, "_GPU", gpu / "none")
     assert unused_gpu() == ""
 
 

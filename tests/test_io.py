@@ -25,19 +25,14 @@ atomic_write(pathlib.Path(sys.argv[1]), "new" * 10_000)
 """
 
 
-def test_the_environment_names_the_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv(CACHE_ENV, str(tmp_path / "mine"))
-    assert cache_root() == tmp_path / "mine"
-    monkeypatch.setenv(CACHE_ENV, "~/mine")
-    assert cache_root() == Path("~/mine").expanduser()
-
-
-def test_without_it_the_cache_is_the_users(monkeypatch, tmp_path):
-    monkeypatch.delenv(CACHE_ENV, raising=False)
+def test_the_environment_names_the_cache_which_is_otherwise_the_users(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_root().name == "gan-zoo"
-    monkeypatch.setenv(CACHE_ENV, "")
-    assert cache_root().name == "gan-zoo"
+    for value in ("~/mine", str(tmp_path / "mine")):
+        monkeypatch.setenv(CACHE_ENV, value)
+        assert cache_root() == Path(value).expanduser()
+    for change in (lambda: monkeypatch.setenv(CACHE_ENV, ""), lambda: monkeypatch.delenv(CACHE_ENV)):
+        change()
+        assert cache_root().name == "gan-zoo"
 
 
 @pytest.fixture

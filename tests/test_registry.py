@@ -23,7 +23,7 @@ VARIANTS = Path(gan_zoo.variants.__file__).parent
 pytestmark = pytest.mark.usefixtures("own_registry")
 
 
-def _plugin(path, name="mine", batch=64, base="gan", function="make", extra=""):
+def _plugin(path, name="mine", batch=64, base="gan", function="make"):
     path.write_text(
         f"""from dataclasses import replace
 from gan_zoo.registry import get, register
@@ -31,27 +31,22 @@ from gan_zoo.registry import get, register
 @register("{name}")
 def {function}(*, batch={batch}):
     return replace(get("{base}"), title="Mine", batch_size=batch)
-{extra}"""
+"""
     )
     return path
 
 
-def test_a_variant_knows_how_it_was_made():
-    variant = registry.get("dcgan", width=16, batch_size=32)
-    assert (variant.name, variant.options, variant.batch_size) == ("dcgan", {"width": 16, "batch_size": 32}, 32)
-    assert variant.networks.keywords == {"width": 16}
-    assert registry.get(variant.name, **variant.options).batch_size == 32
-
-
 def test_options_are_hyperparameters_or_fields():
-    variant = registry.get("gan", latent="7 normal", initialization="normal 0.02", ema=0.9, image_side=28)
-    assert (variant.latent, variant.initialization) == (normal(7), "normal 0.02")
-    assert (variant.ema, variant.image_side) == (0.9, 28)
+    variant = registry.get("dcgan", width=16, batch_size=32, latent="7 normal", initialization="normal 0.02", ema=0.9)
+    assert (variant.name, variant.batch_size, variant.latent) == ("dcgan", 32, normal(7))
+    assert (variant.initialization, variant.ema) == ("normal 0.02", 0.9)
+    assert variant.networks.keywords == {"width": 16}
+    assert describe(registry.get(variant.name, **variant.options)) == describe(variant)
     assert registry.hyperparameters("dcgan") == {"width": 128}
 
 
 def test_a_backbone_is_an_option_of_every_variant():
-    """By name, or with sizes and the discriminator's norm, which then stands in place of the variant's own."""
+    """By name, or with sizes and the discriminator's norm, which then replaces the variant's own."""
     assert registry.get("gan", backbone="dcgan").networks is linear_stem
     variant = registry.get("sngan", backbone={"name": "dcgan", "width": 4, "norm": "layer"})
     assert (variant.networks.func, variant.networks.keywords, variant.norm) == (linear_stem, {"width": 4}, "layer")
@@ -76,88 +71,77 @@ def test_a_variant_has_no_loop(path):
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "said"),
+    ("name", "options", "words"),
     [
         ("cgna", {}, "unknown variant 'cgna'; did you mean 'cgan'"),
         ("dcgan", {"widht": 8}, "unknown option of variant 'dcgan'.*'widht'.*did you mean 'width'"),
         ("gan", {"bacth_size": 8}, "did you mean 'batch_size'"),
         ("gan", {"name": "other"}, "unknown option"),
         ("gan", {"batch_size": "many"}, "batch_size is 'many'"),
-        ("gan", {"batch_size": 0}, "batch_size is 0"),
         ("gan", {"latent": "100 normla"}, "did you mean 'normal'"),
-        ("gan", {"latent": "normal"}, "not of the form"),
         ("gan", {"latent": 100.0}, "latent is 100.0"),
         ("gan", {"latent": 0}, "latent size 0 is too small; it must be at least 1"),
         ("infogan", {"latent": 12}, r"latent size 12 .* at least 13, as 12 values are 10 categorical \+ 2 uniform"),
         ("gan", {"generator_optimzer.lr": 0.1}, "'generator_optimzer'; did you mean 'generator_optimizer'"),
         ("gan", {"generator_optimizer.beta": 0.1}, "Adam cannot be made with .*beta"),
         ("gan", {"batch_size.x": 8}, "batch_size is {'x': 8}"),
-        ("gan", {"lr": -0.1}, "Invalid learning rate"),
         ("gan", {"lr": "high"}, "Adam cannot be made with .*high"),
         ("gan", {"ema": "much"}, r"'gan' cannot be made with \(ema='much'\)"),
-        ("gan", {"objective": "hinge"}, "objective is 'hinge'"),
         ("gan", {"backbone": "dcgna"}, "unknown backbone 'dcgna'; did you mean 'dcgan'"),
         ("gan", {"backbone": 3}, r"'gan' cannot be made with \(backbone=3\)"),
         ("gan", {"backbone": {"name": "mlp", "width": 3}}, "unknown setting of backbone 'mlp'.*'width'.*norm"),
-        ("gan", {"backbone": {"name": "mlp", "norm": "bacth"}}, "did you mean 'batch'"),
         ("gan", {"generator_optimizer": {"name": "Adamm", "lr": 0.1}}, "did you mean 'Adam'"),
         ("gan", {"generator_optimizer": {"name": "SGD", "lr": 0.1, "betas": [0, 0.9]}}, "SGD cannot be made with"),
         ("gan", {"generator_optimizer": {"lr": -1.0}}, "Invalid learning rate"),
         ("gan", {"generator_optimizer": {"lr": 0.1, "decay": 0.1}}, "'decay' .* shape = 'inverse'"),
         ("gan", {"generator_optimizer": {"lr": {"start": 0.1, "decay": "much"}}}, "decay of a schedule is 'much'"),
-        ("gan", {"lr": {"start": 0.1, "decay": -1}}, "decay of a schedule is -1"),
         ("gan", {"lr": {"start": 0.1, "shap": "cosine"}}, "did you mean 'shape'"),
         ("gan", {"lr": {"start": 0.1, "length": 5}}, "length .* no effect .* 'linear' or 'cosine'"),
         ("gan", {"lr": {"start": 0.1, "shape": "cosin"}}, "did you mean 'cosine'"),
         ("gan", {"ema": {"start": 0.5, "over": "epochs"}}, "unknown unit of a schedule.*images, updates"),
-        ("gan", {"joint": True}, "'joint' .* 'concat_real_fake'"),
     ],
 )
-def test_a_mistake_is_one_clear_line(name, options, said):
-    with pytest.raises(GanZooError, match=said) as error:
+def test_a_mistake_is_one_clear_line(name, options, words):
+    with pytest.raises(GanZooError, match=words) as error:
         registry.get(name, **options)
     assert "\n" not in str(error.value)
 
 
-def test_a_name_is_registered_once():
-    with pytest.raises(GanZooError, match=r"'gan' is registered already, by gan in .*gan\.py"):
-        registry.register("gan")(lambda: None)
-
-
-def test_two_functions_of_one_file_cannot_share_a_name(tmp_path):
-    extra = '\n@register("mine")\ndef another():\n    return get("cgan")\n'
-    with pytest.raises(GanZooError, match="'mine' is registered already, by make"):
-        registry.load_plugin(_plugin(tmp_path / "twice.py", extra=extra))
-    assert "mine" not in registry.names()
-
-
 def test_a_plugin_file_joins(tmp_path):
-    path = _plugin(tmp_path / "mine.py")
-    assert registry.load_plugin(path) == ["mine"]
+    assert registry.load_plugin(_plugin(tmp_path / "mine.py")) == ["mine"]
     assert (registry.get("mine").batch_size, registry.get("mine", batch=32).batch_size) == (64, 32)
     assert registry.get("mine").name == "mine"
+    with pytest.raises(GanZooError, match=r"'mine' is registered already, by make in .*mine\.py"):
+        registry.load_plugin(_plugin(tmp_path / "second.py"))
 
 
 def test_an_edited_plugin_takes_its_own_place(tmp_path, monkeypatch):
     """Two edits within a second, of the same length: no cache of Python's may answer with the old one."""
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
-    path = _plugin(tmp_path / "mine.py", batch=64)
+    path = tmp_path / "mine.py"
     for batch in (64, 32, 16):
-        _plugin(path, batch=batch)
-        assert registry.load_plugin(path) == ["mine"]
+        assert registry.load_plugin(_plugin(path, batch=batch)) == ["mine"]
         assert registry.get("mine").batch_size == batch
+    for function in ("make", "another"):
+        assert registry.load_plugin(_plugin(path, name="renamed", function=function)) == ["renamed"]
+        assert "mine" not in registry.names()
 
 
-def test_an_edited_plugin_leaves_no_old_name(tmp_path):
-    path = _plugin(tmp_path / "mine.py")
-    registry.load_plugin(path)
-    assert registry.load_plugin(_plugin(path, name="renamed", function="make_renamed")) == ["renamed"]
-    assert "mine" not in registry.names()
-    assert registry.load_plugin(_plugin(path, name="renamed", function="another")) == ["renamed"]
+_TWICE = """
+from gan_zoo.registry import get, register
+
+@register("mine")
+def make():
+    return get("gan")
+
+@register("mine")
+def another():
+    return get("cgan")
+"""
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "words"),
     [
         ("1 / 0", "cannot be run: ZeroDivisionError"),
         ("import sys\nsys.exit(0)", "cannot be run: SystemExit: 0"),
@@ -167,39 +151,21 @@ def test_an_edited_plugin_leaves_no_old_name(tmp_path):
         ("x = 1", "registers no variant"),
         ("raise ValueError('two\\nlines')", "two lines"),
         ("from gan_zoo import get\nget('cgna')", "did you mean 'cgan'"),
-        ("from gan_zoo import register, get\nregister('gan')(lambda: get('cgan'))", "'gan' is registered already"),
+        (
+            "from gan_zoo import register, get\nregister('gan')(lambda: get('cgan'))",
+            r"'gan' is registered already, by gan",
+        ),
+        (_TWICE, "'mine' is registered already, by make"),
     ],
 )
-def test_a_plugin_that_does_not_work_is_one_clear_line(tmp_path, text, said):
+def test_a_plugin_that_does_not_work_is_one_clear_line(tmp_path, text, words):
     path = tmp_path / "bad.py"
     path.write_text(text)
     before = registry.names()
-    with pytest.raises(GanZooError, match=said) as error:
+    with pytest.raises(GanZooError, match=words) as error:
         registry.load_plugin(path)
     assert "\n" not in str(error.value)
     assert registry.names() == before
-
-
-def test_a_missing_plugin_is_one_clear_line(tmp_path):
-    with pytest.raises(GanZooError, match=r"nowhere\.py' is not a file"):
-        registry.load_plugin(tmp_path / "nowhere.py")
-    (tmp_path / "mine.txt").write_text("")
-    with pytest.raises(GanZooError, match="not a Python file"):
-        registry.load_plugin(tmp_path / "mine.txt")
-
-
-def test_a_plugin_may_not_take_another_files_name(tmp_path):
-    registry.load_plugin(_plugin(tmp_path / "first.py"))
-    with pytest.raises(GanZooError, match=r"'mine' is registered already, by make in .*first\.py"):
-        registry.load_plugin(_plugin(tmp_path / "second.py"))
-
-
-def test_a_plugin_that_makes_no_variant_is_one_clear_line(tmp_path):
-    path = tmp_path / "empty.py"
-    path.write_text("from gan_zoo.registry import register\n@register('empty')\ndef empty():\n    return None\n")
-    registry.load_plugin(path)
-    with pytest.raises(GanZooError, match="'empty' cannot be made"):
-        registry.get("empty")
 
 
 def test_sources_are_the_files_it_is_made_from(tmp_path):
@@ -323,21 +289,23 @@ def test_an_installed_package_joins_by_its_entry_point(tmp_path):
     assert sorted(files.split()) == ["__init__.py", "gan.py", "layers.py", "models.py"]
 
 
-@pytest.mark.parametrize(("text", "said"), [("1 / 0\n", "ZeroDivisionError"), ("raise SystemExit(0)", "SystemExit: 0")])
-def test_a_broken_package_is_one_clear_line(monkeypatch, tmp_path, text, said):
+@pytest.mark.parametrize(
+    ("text", "words"), [("1 / 0\n", "ZeroDivisionError"), ("raise SystemExit(0)", "SystemExit: 0")]
+)
+def test_a_broken_package_is_one_clear_line(monkeypatch, tmp_path, text, words):
     _package(tmp_path, text)
     for module in [name for name in sys.modules if name.startswith("zoo_ours")]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(registry, "_discover", registry._discover.__wrapped__)
-    with pytest.raises(GanZooError, match=r"plugin 'zoo_ours\.models'.*cannot be loaded: " + said):
+    with pytest.raises(GanZooError, match=r"plugin 'zoo_ours\.models'.*cannot be loaded: " + words):
         registry.names()
     assert importlib.metadata.version("zoo-ours") == "1.0"
 
 
 @pytest.mark.parametrize(
     "raised",
-    ["KeyError('width')", "RuntimeError('two\\nlines')", "OSError('gone')", "SystemExit(0)", "GeneratorExit()"],
+    ["KeyError('width')", "RuntimeError('two\\nlines')", "SystemExit(0)", "GeneratorExit()"],
 )
 def test_whatever_a_plugins_function_raises_is_one_clear_line(tmp_path, raised):
     path = tmp_path / "odd.py"

@@ -69,7 +69,7 @@ def test_a_header_that_claims_terabytes_allocates_nothing(path: Path) -> None:
         load_tensors(path)
 
 
-def test_a_missing_file_is_told_from_a_damaged_one(path: Path) -> None:
+def test_a_missing_file_is_not_a_damaged_one(path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load_tensors(path.with_name("other.safetensors"))
     with pytest.raises(OSError, match="directory"):

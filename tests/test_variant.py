@@ -28,55 +28,43 @@ def _small(**changes):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "words"),
     [
         ({"conditioning": "bth"}, "did you mean 'both'"),
         ({"sampling": "epochs"}, "did you mean 'epoch'"),
         ({"initialization": "normal 0.2"}, r"did you mean 'normal 0\.02'"),
         ({"discriminator_steps": 0}, "discriminator_steps is 0"),
-        ({"generator_steps": -1}, "generator_steps is -1"),
-        ({"packing": 0}, "packing is 0"),
-        ({"image_side": 0}, "image_side is 0"),
         ({"batch_size": 1}, "batch_size is 1; it must be an integer of at least 2"),
         ({"batch_size": 12.5}, r"batch_size is 12\.5"),
         ({"batch_size": True}, "batch_size is True"),
-        ({"batch_size": "12"}, "batch_size is '12'"),
         ({"batch_size": 4, "packing": 3}, "batch_size is 4; it must be an integer of at least 6"),
-        ({"fake_batch_size": 1}, "fake_batch_size is 1"),
         ({"generator_batch_size": 0}, "generator_batch_size is 0"),
         ({"ema": 1.0}, r"ema is 1\.0"),
-        ({"ema": 0}, "ema is 0"),
         ({"packing": 2, "conditioning": "both"}, "a pack has no one label"),
         ({"concat_real_fake": "no"}, "concat_real_fake is 'no'"),
-        ({"fakes_in_eval": 1}, "fakes_in_eval is 1"),
         ({"objective": "hinge"}, "objective is 'hinge'"),
-        ({"latent": "100 normal"}, "latent is '100 normal'"),
         ({"penalties": gradient_penalty()}, "penalties is"),
-        ({"generator_optimizer": "SGD"}, "generator_optimizer is 'SGD'"),
-        ({"shared_step_count": 1}, "shared_step_count is 1"),
         ({"shared_step_count": True}, "with Adam and Adam; use KerasAdam"),
         ({"shared_step_count": True, "generator_optimizer": Optimizer("KerasAdam")}, "with Adam and KerasAdam"),
         ({"deviations": "a text is no tuple"}, "deviations is"),
     ],
 )
-def test_what_does_not_fit_is_one_clear_line(changes, said):
-    with pytest.raises(GanZooError, match=said) as error:
+def test_what_does_not_fit_is_one_clear_line(changes, words):
+    with pytest.raises(GanZooError, match=words) as error:
         replace(get("gan"), **changes)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "said"),
+    ("optimizer", "words"),
     [
-        (Optimizer("Adamm"), "did you mean 'Adam'"),
         (Optimizer("SGD", {"lr": 0.1, "betas": (0.5, 0.9)}), "SGD cannot be made with .*betas"),
-        (Optimizer("Adam", {"lr": -1.0}), "Invalid learning rate"),
         (Optimizer("KerasAdam", {"lr": -1.0}), r"KerasAdam cannot be made with .*lr -1\.0"),
         (Optimizer("KerasAdam", {"lr": 1e-3, "betas": (0.5, 1.0)}), r"KerasAdam cannot be made with .*betas"),
     ],
 )
-def test_an_optimizer_that_cannot_be_made_is_one_clear_line(optimizer, said):
-    with pytest.raises(GanZooError, match=said):
+def test_an_optimizer_that_cannot_be_made_is_one_clear_line(optimizer, words):
+    with pytest.raises(GanZooError, match=words):
         init(_small(generator_optimizer=optimizer), random_data(4), seed=0)
 
 
@@ -90,7 +78,7 @@ def test_defaults_are_those_of_the_articles():
 
 
 @pytest.mark.parametrize(("conditioning", "classes"), [("none", (0, 0)), ("generator", (10, 0)), ("both", (10, 10))])
-def test_networks_are_told_the_classes_that_the_conditioning_gives_them(conditioning, classes):
+def test_networks_get_the_classes_of_the_conditioning(conditioning, classes):
     spec = _small(conditioning=conditioning, latent=normal(7)).spec((3, 4, 4), 10)
     assert (spec.generator_classes, spec.discriminator_classes) == classes
     assert (spec.latent, spec.shape, spec.discriminator_input_shape) == (7, (3, 4, 4), (3, 4, 4))
@@ -100,7 +88,7 @@ def test_packs_have_so_many_times_the_channels():
     assert _small(packing=4).spec((3, 5, 6), 0).discriminator_input_shape == (12, 5, 6)
 
 
-def test_labels_asked_of_data_without_classes():
+def test_conditioning_needs_classes():
     with pytest.raises(GanZooError, match="needs labels"):
         _small(conditioning="generator").build((1, 4, 4), 0)
 
@@ -130,7 +118,7 @@ FAMILIES = {
 @pytest.mark.parametrize("conditioning", ["both", "generator"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_any_architecture_takes_any_conditioning(family, conditioning):
-    """Two rounds move the label embeddings of the networks that are given labels, and no other has any."""
+    """Two steps move the label embeddings of the networks that are given labels, and no other has any."""
     networks, side = FAMILIES[family]
     variant = replace(get("dcgan"), networks=networks, conditioning=conditioning, batch_size=8)
     state = init(variant, random_data(side, n=20), seed=0)
@@ -173,9 +161,6 @@ class _Widths:
     def __call__(self, spec):
         return mlp(spec, generator=(self.width,), discriminator=(self.width,))
 
-    def build(self, spec):
-        return self(spec)
-
 
 @dataclass(frozen=True)
 class _Record:
@@ -192,14 +177,6 @@ def _nested(width):
     return build
 
 
-def _defaulted(width):
-    return lambda spec, width=width: mlp(spec, generator=(width,))
-
-
-def _keyword(width):
-    return lambda spec, *, width=width: mlp(spec, generator=(width,))
-
-
 def _recursive(width):
     def build(spec, depth=0):
         return mlp(spec, generator=(width,)) if depth else build(spec, 1)
@@ -211,26 +188,24 @@ BUILDERS = {
     "partial": lambda width: partial(mlp, generator=(width,)),
     "nested function": _nested,
     "nested in a nested function": lambda width: partial(_nested(width)),
-    "lambda with a default": _defaulted,
-    "lambda with a keyword default": _keyword,
+    "lambda with a default": lambda width: lambda spec, width=width: mlp(spec, generator=(width,)),
+    "lambda with a keyword default": lambda width: lambda spec, *, width=width: mlp(spec, generator=(width,)),
     "function that calls itself": _recursive,
     "callable object": _Widths,
-    "bound method": lambda width: _Widths(width).build,
+    "bound method": lambda width: _Widths(width).__call__,
     "record": _Record,
 }
 
 
 @pytest.mark.parametrize("kind", BUILDERS)
 def test_a_hyperparameter_changes_the_description(kind):
-    """However it is held; and equal hyperparameters in two objects are described alike, without their addresses."""
-    first, again, other = (json.dumps(describe(_small_with(BUILDERS[kind](width)))) for width in (8, 8, 9))
+    """However it is stored; and equal hyperparameters in two objects are described alike, without their addresses."""
+    first, again, other = (
+        json.dumps(describe(replace(get("gan"), networks=BUILDERS[kind](width)))) for width in (8, 8, 9)
+    )
     assert first == again
     assert first != other
     assert " at 0x" not in first
-
-
-def _small_with(networks):
-    return replace(get("gan"), networks=networks)
 
 
 @pytest.mark.parametrize(
@@ -265,20 +240,20 @@ def test_every_field_is_in_the_description(changes):
 
 @pytest.mark.parametrize("name", names())
 def test_description_is_json(name):
-    said = describe(get(name))
-    assert json.loads(json.dumps(said, allow_nan=False)) == said
-    assert said["name"] == name
+    described = describe(get(name))
+    assert json.loads(json.dumps(described, allow_nan=False)) == described
+    assert described["name"] == name
 
 
-_DESCRIBE = "import json; from gan_zoo.registry import get, names; from gan_zoo.registry import describe; "
+_DESCRIBE = "import json; from gan_zoo.registry import describe, get, names; "
 _DESCRIBE += "print(json.dumps({name: describe(get(name)) for name in names()}))"
 
 
 def test_description_is_the_same_in_another_process():
     done = subprocess.run([sys.executable, "-c", _DESCRIBE], capture_output=True, text=True, check=True)
-    for name, said in json.loads(done.stdout).items():
-        assert said == describe(get(name))
-        assert " at 0x" not in json.dumps(said)
+    for name, described in json.loads(done.stdout).items():
+        assert described == describe(get(name))
+        assert " at 0x" not in json.dumps(described)
 
 
 def test_a_set_is_described_in_one_order():

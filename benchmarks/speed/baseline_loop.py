@@ -6,6 +6,7 @@ losses are read with ``.item()`` in every step, and Adam walks over the paramete
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -21,91 +22,56 @@ WORKERS = (0, 2, 4)
 Batches = Iterable[tuple[Tensor, Tensor]]
 
 
-class Generator(nn.Module):
-    """Linear layers 100-128-256-512-1024-1024, with a label embedding where it is conditional."""
+class Network(nn.Module):
+    """Layers in sequence, on flat inputs with a label embedding where it is conditional."""
 
-    def __init__(self, conditional: bool) -> None:
+    def __init__(self, *layers: nn.Module, conditional: bool = False) -> None:
         super().__init__()
         self.embedding = nn.Embedding(CLASSES, EMBEDDING) if conditional else None
-
-        def block(wide: int, narrow: int) -> list[nn.Module]:
-            return [nn.Linear(wide, narrow), nn.BatchNorm1d(narrow), nn.LeakyReLU(0.2, inplace=True)]
-
-        self.model = nn.Sequential(
-            *block(LATENT + (EMBEDDING if conditional else 0), 128),
-            *block(128, 256),
-            *block(256, 512),
-            *block(512, 1024),
-            nn.Linear(1024, PIXELS),
-            nn.Tanh(),
-        )
-
-    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
-        if self.embedding is not None:
-            latent = torch.cat((latent, self.embedding(labels)), 1)
-        return self.model(latent).view(-1, 1, 32, 32)
-
-
-class Discriminator(nn.Module):
-    """Linear layers 1024-1024-512-256-1 with a probability out, and a label embedding where it is conditional."""
-
-    def __init__(self, conditional: bool) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(CLASSES, EMBEDDING) if conditional else None
-        self.model = nn.Sequential(
-            nn.Linear(PIXELS + (EMBEDDING if conditional else 0), 1024),
-            nn.LeakyReLU(0.2, inplace=True),
-            nn.Linear(1024, 512),
-            nn.LeakyReLU(0.2, inplace=True),
-            nn.Linear(512, 256),
-            nn.LeakyReLU(0.2, inplace=True),
-            nn.Linear(256, 1),
-            nn.Sigmoid(),
-        )
-
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        images = images.view(images.size(0), -1)
-        if self.embedding is not None:
-            images = torch.cat((images, self.embedding(labels)), 1)
-        return self.model(images)
-
-
-class Unconditional(nn.Module):
-    """Layers in sequence; the labels are ignored."""
-
-    def __init__(self, *layers: nn.Module) -> None:
-        super().__init__()
         self.model = nn.Sequential(*layers)
 
     def forward(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        if self.embedding is not None:
+            inputs = torch.cat((inputs.flatten(1), self.embedding(labels)), 1)
         return self.model(inputs)
+
+
+def mlp_generator(conditional: bool) -> nn.Module:
+    """Linear layers 100-128-256-512-1024-1024."""
+    layers: list[nn.Module] = []
+    widths = (LATENT + (EMBEDDING if conditional else 0), 128, 256, 512, 1024)
+    for inputs, outputs in pairwise(widths):
+        layers += [nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.LeakyReLU(0.2, inplace=True)]
+    layers += [nn.Linear(1024, PIXELS), nn.Tanh(), nn.Unflatten(1, (1, 32, 32))]
+    return Network(*layers, conditional=conditional)
+
+
+def mlp_discriminator(conditional: bool) -> nn.Module:
+    """Linear layers 1024-1024-512-256-1 with a probability out."""
+    layers: list[nn.Module] = [nn.Flatten()]
+    for inputs, outputs in pairwise((PIXELS + (EMBEDDING if conditional else 0), 1024, 512, 256)):
+        layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2, inplace=True)]
+    return Network(*layers, nn.Linear(256, 1), nn.Sigmoid(), conditional=conditional)
 
 
 def conv_generator() -> nn.Module:
     """A linear stem to 512 maps of 4x4, then three transposed convolutions."""
-    stem = (nn.Linear(LATENT, 512 * 4 * 4), nn.BatchNorm1d(512 * 4 * 4), nn.ReLU(inplace=True))
-    return Unconditional(
-        *stem,
-        nn.Unflatten(1, (512, 4, 4)),
-        nn.ConvTranspose2d(512, 256, 4, stride=2, padding=1),
-        nn.BatchNorm2d(256),
-        nn.ReLU(inplace=True),
-        nn.ConvTranspose2d(256, 128, 4, stride=2, padding=1),
-        nn.BatchNorm2d(128),
-        nn.ReLU(inplace=True),
-        nn.ConvTranspose2d(128, 1, 4, stride=2, padding=1),
-        nn.Tanh(),
-    )
+    layers: list[nn.Module] = [nn.Linear(LATENT, 512 * 4 * 4), nn.BatchNorm1d(512 * 4 * 4), nn.ReLU(inplace=True)]
+    layers.append(nn.Unflatten(1, (512, 4, 4)))
+    for inputs, outputs in pairwise((512, 256, 128)):
+        layers.append(nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1))
+        layers += [nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+    return Network(*layers, nn.ConvTranspose2d(128, 1, 4, stride=2, padding=1), nn.Tanh())
 
 
 def conv_discriminator() -> nn.Module:
     """Three strided convolutions and a linear head with a probability out."""
     layers: list[nn.Module] = []
-    for inputs, outputs in ((1, 128), (128, 256), (256, 512)):
+    for inputs, outputs in pairwise((1, 128, 256, 512)):
         layers.append(nn.Conv2d(inputs, outputs, 3, stride=2, padding=1))
         layers += [nn.BatchNorm2d(outputs)] if inputs > 1 else []
         layers.append(nn.LeakyReLU(0.2, inplace=True))
-    return Unconditional(*layers, nn.Flatten(), nn.Linear(512 * 4 * 4, 1), nn.Sigmoid())
+    return Network(*layers, nn.Flatten(), nn.Linear(512 * 4 * 4, 1), nn.Sigmoid())
 
 
 def networks(variant: str) -> tuple[nn.Module, nn.Module]:
@@ -113,24 +79,25 @@ def networks(variant: str) -> tuple[nn.Module, nn.Module]:
     if variant == "dcgan":
         return conv_generator(), conv_discriminator()
     conditional = variant in ("cgan", "lsgan")
-    return Generator(conditional), Discriminator(conditional)
+    return mlp_generator(conditional), mlp_discriminator(conditional)
 
 
 def loader(root: Path, workers: int) -> DataLoader:
     """Batches of real MNIST, each image read, resized and scaled through PIL when it is needed."""
-    transform = transforms.Compose(
-        [transforms.Resize(32), transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))],
-    )
+    transform = transforms.Compose([transforms.Resize(32), transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))])
     images = datasets.MNIST(root, train=True, transform=transform)
     return DataLoader(images, batch_size=BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
 
 
-def in_memory(images: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch of batches from tensors that are ready: images float32 (N, 1, 32, 32), labels int64 (N,)."""
-    order = torch.randperm(len(images), device=images.device)
-    for start in range(0, len(images), BATCH):
-        chosen = order[start : start + BATCH]
-        yield images[chosen], labels[chosen]
+class InMemory:
+    """Epochs of batches from tensors that are ready: images float32 (N, 1, 32, 32), labels int64 (N,)."""
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        self.images, self.labels = images, labels
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for chosen in torch.randperm(len(self.images), device=self.images.device).split(BATCH):
+            yield self.images[chosen], self.labels[chosen]
 
 
 class Training:

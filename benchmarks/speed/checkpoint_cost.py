@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,15 @@ from gan_zoo.bench.suite import read_suite
 from gan_zoo.engine import advance, checkpoint, init
 from gan_zoo.io import atomic_write, check_writable
 
-VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "gan": ("gan", {}),
-    "cgan": ("cgan", {}),
-    "dcgan, width 16": ("dcgan", {"width": 16}),
-    "dcgan, width 128": ("dcgan", {"width": 128}),
+VARIANTS: dict[str, dict[str, Any]] = {
+    "gan": {},
+    "cgan": {},
+    "dcgan, width 16": {"width": 16},
+    "dcgan, width 128": {"width": 128},
 }
+"""A registered name, with a remark, and its options."""
 BATCH = 32
 INTERVAL = 60.0
-
 
 OPTIONS = {
     "--data": ("digits", "data set"),
@@ -44,11 +44,6 @@ OPTIONS = {
     "--threads": (1, "CPU threads, as a run of a suite has"),
     "--out": (Path("results/checkpoint-cost"), "folder to write to"),
 }
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run; returns the exit status."""
-    return run_command(__doc__, "speed.checkpoint_cost", run, OPTIONS, arguments)
 
 
 def run(options: argparse.Namespace) -> str:
@@ -69,8 +64,7 @@ def run(options: argparse.Namespace) -> str:
 
 def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """Train a variant and save it in turn; shares are of the time of training and saving together."""
-    variant, settings = VARIANTS[name]
-    made = registry.get(variant, **settings, batch_size=BATCH)
+    made = registry.get(name.partition(",")[0], **VARIANTS[name], batch_size=BATCH)
     state = init(made, data.load(options.data, side=made.image_side), seed=0)
     advance(state, 5)
     saves, steps = [], []
@@ -100,6 +94,8 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
         "share_of_quick": number * save / (number * save + training),
     }
 
+
+main = partial(run_command, __doc__, "speed.checkpoint_cost", run, OPTIONS)
 
 if __name__ == "__main__":
     sys.exit(main())

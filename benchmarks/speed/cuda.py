@@ -20,8 +20,8 @@ import tarfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from benchmarks.common import ROOT, NotReproduced, digest, run_command
 from gan_zoo.errors import GanZooError
@@ -55,11 +55,6 @@ OPTIONS = {
     "--precision": ("tf32", "of the reference suites: fp32, tf32 or bf16"),
     "--pack": (Path, "a folder that gets the results as one file, without checkpoints"),
 }
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what is left; the exit status is 2 for bad input, 1 if something failed, else 0 (also if time ran out)."""
-    return run_command(__doc__, "speed.cuda", run_all, OPTIONS, arguments)
 
 
 def check(options: argparse.Namespace) -> None:
@@ -101,7 +96,7 @@ def run_all(options: argparse.Namespace) -> str:
     end = time.monotonic() + options.minutes * 60 - GRACE
     check_writable(options.results)
     finished = options.results / "cuda" / "done.json"
-    done = _load(finished)
+    done = json.loads(finished.read_text(encoding="utf-8")) if finished.is_file() else {}
     key = code_key()
     failed = []
     for work in works(options, end):
@@ -113,7 +108,7 @@ def run_all(options: argparse.Namespace) -> str:
         else:
             print(f"cuda: {work.name}: up to {left * work.share:.0f} s", flush=True)
             status = child(("-m", *work.command), left * work.share)
-            if status == 0 and _is_complete(work):
+            if status == 0 and work.name != "speed":  # which resumes by itself, and ends in time with what it has
                 done[work.out.name] = key
                 atomic_write(finished, json.dumps(done, indent=2))
             elif status:
@@ -143,14 +138,6 @@ def works(options: argparse.Namespace, end: float) -> Iterator[Work]:
         yield Work(f"{suite} full", (*bench, "--data-root", data, "--out", str(out)), 1.0, out)
 
 
-def _is_complete(work: Work) -> bool:
-    """Whether nothing was left out: the speed table ends in time with what it has."""
-    if work.name != "speed":
-        return True
-    newest = max(work.out.glob("*.json"), key=lambda path: path.stat().st_mtime, default=None)
-    return newest is not None and not _load(newest).get("left_out")
-
-
 def child(arguments: Sequence[str], limit: float) -> int | None:
     """Run Python in a process group of its own: interrupted after ``limit`` seconds, and killed if it does not end."""
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -176,13 +163,6 @@ def code_key() -> str:
     return f"{torch.cuda.get_device_name()}, torch {torch.__version__}, code {code[:16]}"
 
 
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-
-
 def pack(folder: Path, target: Path) -> None:
     """Everything but checkpoints as one file, since a lent machine may return only a few."""
     from gan_zoo.io import atomic_path
@@ -192,6 +172,8 @@ def pack(folder: Path, target: Path) -> None:
         archive.add(folder, "results", filter=lambda member: None if "checkpoints" in member.name else member)
     print(f"cuda: {packed}")
 
+
+main = partial(run_command, __doc__, "speed.cuda", run_all, OPTIONS)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,12 +1,11 @@
-"""Interleaved rounds: every mode in a process of its own, with timed turns one after another."""
+"""Interleaved timing: every mode in a process of its own, with timed turns one after another, repeated."""
 
-import statistics
 import time
-from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 import psutil
 
 from benchmarks.speed import timed_modes
@@ -15,59 +14,21 @@ from benchmarks.speed.roofline import Cost
 from benchmarks.speed.timed_modes import ENGINE, ModeProcess
 
 CAP = 3
-"""Multiple of the requested rounds that is measured at most if other processes disturb them."""
+"""Multiple of the requested repeats that is measured at most if other processes disturb them."""
 LIMIT = 0.05
-"""Share of all cores' time above which other processes spoil a turn."""
+"""Share of all cores' time above which other processes disturb a repeat."""
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Device (``cpu``, ``cuda``), CPU threads a process, seconds a turn, and rounds requested."""
+    """Device (``cpu``, ``cuda``), CPU threads a process, seconds a turn, and repeats requested."""
 
     device: str
     threads: int
     seconds: float
-    rounds: int
-
-
-@dataclass(frozen=True)
-class Timing:
-    """One mode in one round; ``others`` is the share of the cores' time that other processes used."""
-
-    images_per_second: float
-    ms_per_step: float
-    others: float
-    workers: dict[int, float]
-    """Images per second of the baseline loop by the DataLoader's workers; empty for other modes."""
-
-
-Round = dict[str, Timing]
-
-
-@dataclass
-class Timings:
-    """All rounds of one variant, and facts by mode."""
-
-    variant: str
-    rounds: list[Round]
-    facts: dict[str, Row]
-
-    @property
-    def clean(self) -> list[Round]:
-        """The rounds that no other process disturbed."""
-        return [one for one in self.rounds if all(timing.others <= LIMIT for timing in one.values())]
-
-    @property
-    def counted(self) -> list[Round]:
-        """The rounds that are evaluated: the clean ones, or all of them if there is none."""
-        return self.clean or self.rounds
-
-    @property
-    def noisy(self) -> bool:
-        """Whether more than half of the rounds were disturbed."""
-        return len(self.clean) < len(self.rounds) / 2
+    repeats: int
 
 
 def cpu_seconds() -> tuple[float, float, float]:
@@ -98,10 +59,11 @@ def modes_of(variant: str, device: str) -> list[str]:
     return [*(("tutorial", "in_memory") if variant in VARIANTS else ()), *engine]
 
 
-def interleaved(variant: str, setting: Setting, until: float) -> Timings:
-    """Measure a variant: rounds until enough are clean, up to a cap or the time ``until`` (`time.monotonic`).
+def interleaved(variant: str, setting: Setting, until: float) -> tuple[pd.DataFrame, dict[str, Row]]:
+    """Time a variant: a row a repeat and mode, as of ``timed``, and the facts of each mode.
 
-    At least one round is measured. On a CPU the processes start one after another, on CUDA side by side.
+    It is repeated until enough repeats are undisturbed, up to a cap or the time ``until`` (`time.monotonic`), and at
+    least once. On a CPU the processes start one after another, on CUDA side by side.
 
     Raises:
         GanZooError: a process could not start, or failed.
@@ -115,68 +77,65 @@ def interleaved(variant: str, setting: Setting, until: float) -> Timings:
                 modes[-1].await_start()
         for mode in modes:
             mode.await_start()
-        found = Timings(variant, [], {mode.mode: mode.facts for mode in modes})
+        rows: list[Row] = []
         longest = 0.0
-        while len(found.clean) < setting.rounds and len(found.rounds) < CAP * setting.rounds:
+        for repeat in range(CAP * setting.repeats):
             started = time.monotonic()
-            if found.rounds and started + longest > until:
+            if repeat and started + longest > until:
                 break
-            found.rounds.append({mode.mode: timed(mode, setting.seconds) for mode in modes})
+            turns = [{"repeat": repeat, "mode": mode.mode, **timed(mode, setting.seconds)} for mode in modes]
+            rows += turns
             longest = max(longest, time.monotonic() - started)
-            steps = ", ".join(f"{mode} {timing.ms_per_step:.4g}" for mode, timing in found.rounds[-1].items())
+            steps = ", ".join(f"{turn['mode']} {turn['ms_per_step']:.4g}" for turn in turns)
             print(f"{variant}: ms per step: {steps}", flush=True)
-    return found
+            if len(undisturbed(pd.DataFrame(rows))) >= setting.repeats:
+                break
+    return pd.DataFrame(rows), {mode.mode: mode.facts for mode in modes}
 
 
-def timed(mode: ModeProcess, seconds: float) -> Timing:
-    """A turn; of the baseline loop one for each number of DataLoader workers, of which the fastest counts."""
+def timed(mode: ModeProcess, seconds: float) -> Row:
+    """A turn; of the baseline loop one for each number of DataLoader workers, of which the fastest counts.
+
+    ``others`` is the share of the cores' time that other processes used.
+    """
     before = cpu_seconds()
     turns = {}
     for workers in WORKERS if mode.mode == "tutorial" else (0,):
         turns[workers], facts = mode.call(timed_modes.turn, seconds, workers)
         mode.facts |= facts
     others = others_share(before, cpu_seconds())
-    rates = {workers: turn.images / turn.seconds for workers, turn in turns.items()}
-    best = turns[max(rates, key=rates.__getitem__)]
-    return Timing(
-        images_per_second=best.images / best.seconds,
-        ms_per_step=1e3 * best.seconds / best.steps,
-        others=others,
-        workers=rates if mode.mode == "tutorial" else {},
-    )
+    workers, best = max(turns.items(), key=lambda item: item[1].images / item[1].seconds)
+    rates = {"images_per_second": best.images / best.seconds, "ms_per_step": 1e3 * best.seconds / best.steps}
+    return {**rates, "others": others, "workers": workers}
 
 
-def rows_of(timings: Timings, cost: Cost) -> list[Row]:
-    """A row a mode: medians over rounds; ratios are to ``tutorial`` in the same round."""
+def undisturbed(turns: pd.DataFrame) -> pd.Index:
+    """The repeats in which other processes took little time of every mode."""
+    others = turns.groupby("repeat")["others"].max()
+    return others.index[others <= LIMIT]
+
+
+def rows_of(variant: str, turns: pd.DataFrame, facts: dict[str, Row], cost: Cost) -> list[Row]:
+    """A row a mode: medians over the undisturbed repeats, or over all if there is none.
+
+    Ratios of images per second are to ``tutorial`` in the same repeat, NaN without it. The timings are noisy if more
+    than half of the repeats were disturbed.
+    """
+    clean, total = undisturbed(turns), turns["repeat"].nunique()
+    counted = turns[turns["repeat"].isin(clean)] if len(clean) else turns
+    rates = counted.pivot(index="repeat", columns="mode", values="images_per_second")
     rows = []
-    for mode, facts in timings.facts.items():
-        mine = [one[mode] for one in timings.counted]
-        milliseconds = statistics.median(timing.ms_per_step for timing in mine)
-        row = {
-            "variant": timings.variant,
-            "mode": mode,
-            "precision": ENGINE.get(mode, "fp32"),
-            "images_per_second": statistics.median(timing.images_per_second for timing in mine),
-            "ms_per_step": milliseconds,
-            "rounds": len(mine),
-            "discarded": len(timings.rounds) - len(timings.clean),
-            "noisy": timings.noisy,
-            **facts,
-            **_ratios(timings.counted, mode),
-            "flops_per_step": cost.flops,
-            "flops_per_second": cost.flops / milliseconds * 1e3,
-            "flops_per_byte": cost.flops / cost.bytes_moved(2 if ENGINE.get(mode) == "bf16" else 4),
-        }
+    for mode, known in facts.items():
+        mine = counted[counted["mode"] == mode]
+        medians = mine[["images_per_second", "ms_per_step"]].median().to_dict()
+        ratios = rates[mode] / rates["tutorial"] if "tutorial" in rates else pd.Series(dtype=float)
+        precision = ENGINE.get(mode, "fp32")
+        row = {"variant": variant, "mode": mode, "precision": precision, **medians, "repeats": len(rates)}
+        row |= {"discarded": total - len(clean), "noisy": len(clean) < total / 2, **known}
+        row |= {f"ratio_{name}": value for name, value in ratios.agg(["median", "min", "max"]).items()}
+        row |= {"flops_per_step": cost.flops, "flops_per_second": cost.flops / medians["ms_per_step"] * 1e3}
+        row |= {"flops_per_byte": cost.flops / cost.bytes_moved(2 if precision == "bf16" else 4)}
         if mode == "tutorial":
-            fastest = Counter(max(timing.workers, key=timing.workers.__getitem__) for timing in mine)
-            row["workers"] = fastest.most_common(1)[0][0]
+            row["workers"] = int(mine["workers"].mode()[0])
         rows.append(row)
     return rows
-
-
-def _ratios(rounds: list[Round], mode: str) -> Row:
-    """Median, least and largest ratio of images per second; None without a baseline loop."""
-    if "tutorial" not in rounds[0]:
-        return dict.fromkeys(("ratio_median", "ratio_min", "ratio_max"))
-    ratios = [one[mode].images_per_second / one["tutorial"].images_per_second for one in rounds]
-    return {"ratio_median": statistics.median(ratios), "ratio_min": min(ratios), "ratio_max": max(ratios)}

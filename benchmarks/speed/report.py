@@ -1,6 +1,6 @@
 """Time the engine against the training loop of tutorials, and against the peak of the machine.
 
-Example: python -m benchmarks.speed.report --variants gan,cgan,dcgan,lsgan --rounds 7
+Example: python -m benchmarks.speed.report --variants gan,cgan,dcgan,lsgan --repeats 7
 
 Writes DEVICE.json, DEVICE.md and DEVICE.png to --out, again after every variant.
 """
@@ -10,7 +10,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,38 +23,23 @@ from benchmarks.speed.measure import Setting, interleaved, rows_of
 from gan_zoo import data, registry
 from gan_zoo.bench.records import plain, write_json
 from gan_zoo.device import cores, describe, pick
-from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.errors import GanZooError, check_known
 from gan_zoo.io import atomic_write
 
 CLASSES = 10
 TABLES = {
-    "Speed": (
-        "images_per_second",
-        "ms_per_step",
-        "ratio_median",
-        "ratio_min",
-        "ratio_max",
-        "rounds",
-        "discarded",
-        "noisy",
-    ),
+    "Speed": "images_per_second ms_per_step ratio_median ratio_min ratio_max repeats discarded noisy",
     "Share of the machine's peak": (
-        *(
-            "gflop_per_step",
-            "gflop_per_second",
-            "share_of_peak",
-            "flops_per_byte",
-            "share_of_roofline",
-            "ratio_at_peak",
-        ),
+        "gflop_per_step gflop_per_second share_of_peak flops_per_byte share_of_roofline ratio_at_peak"
     ),
-    "Memory and warm-up": ("peak_memory_mib", "warm_up_seconds", "note"),
+    "Memory and warm-up": "peak_memory_mib warm_up_seconds note",
 }
+"""The columns of each table."""
 READING = """
-Medians over rounds; in a round every mode has a turn, and a round in which other programs took more than 5% of the
+Medians over repeats; in a repeat every mode has a turn, and a repeat in which other programs took more than 5% of the
 cores' time is discarded. `tutorial` is `benchmarks/speed/baseline_loop.py` with the fastest of 0, 2 and 4 workers,
 `in_memory` the same with its data as one tensor, `exact` and `fast` the engine in fp32 and bf16. Ratios are to
-`tutorial` in the same round. `share_of_peak` counts the operations of the engine's step in every mode; `ratio_at_peak`
+`tutorial` in the same repeat. `share_of_peak` counts the operations of the engine's step in every mode; `ratio_at_peak`
 is the ratio of a step that takes its operations at the peak.
 """
 
@@ -75,7 +60,7 @@ def markdown(report: dict[str, Any]) -> str:
         rows["peak_memory_mib"] = rows["peak_memory_bytes"] / 2**20
         rows = rows.astype(dict.fromkeys(("share_of_peak", "share_of_roofline", "ratio_at_peak"), float))
         for title, columns in TABLES.items():
-            parts += [f"## {title}", table(rows[["variant", "mode", *columns]])]
+            parts += [f"## {title}", table(rows[["variant", "mode", *columns.split()]])]
         parts.append(READING.strip())
     if report["peaks"]:
         peaks = pd.DataFrame(report["peaks"]["by_shape"]) / 1e9
@@ -95,8 +80,8 @@ class Speed:
         threads = options.threads or cores()
         torch.set_num_threads(threads)
         self.until = time.monotonic() + 60 * options.minutes if options.minutes else float("inf")
-        seconds = options.seconds_per_round or {"cpu": 2.0, "cuda": 1.0}[self.device.type]
-        self.setting = Setting(str(self.device), threads, seconds, options.rounds)
+        seconds = options.seconds_per_repeat or {"cpu": 2.0, "cuda": 1.0}[self.device.type]
+        self.setting = Setting(str(self.device), threads, seconds, options.repeats)
         slug = re.sub(r"[^a-z0-9]+", "-", describe(self.device).lower()).strip("-")
         self.path = options.out / f"{slug}.json"
         code = digest([*(ROOT / "gan_zoo").rglob("*.py"), *Path(__file__).parent.glob("*.py")])
@@ -147,8 +132,7 @@ class Speed:
         """Add the rows of one variant."""
         made = registry.get(variant)
         cost = roofline.cost(made, (1, made.image_side, made.image_side), CLASSES)
-        found = interleaved(variant, self.setting, until)
-        self.report["rows"] += rows_of(found, cost)
+        self.report["rows"] += rows_of(variant, *interleaved(variant, self.setting, until), cost)
 
     def write(self) -> None:
         """The report as JSON and as Markdown, with the roofline."""
@@ -156,36 +140,31 @@ class Speed:
         write_json(self.path, self.report)
         atomic_write(self.path.with_suffix(".md"), markdown(plain(self.report)))
         if self.report["rows"] and self.report["peaks"]:
-            device = self.report["machine"]["device"]
-            roofline.draw(self.path.with_suffix(".png"), self.report["rows"], self.report["peaks"], device)
+            roofline.draw(self.path.with_suffix(".png"), self.report)
 
 
 OPTIONS = {
     "--variants": ("gan,cgan,dcgan,lsgan", "names by commas"),
     "--device": (str, "cpu, cuda, cuda:1 ...; by default CUDA if there is one"),
     "--threads": (int, "CPU threads of each process; by default all cores"),
-    "--rounds": (7, "rounds without disturbance by other programs"),
-    "--seconds-per-round": (float, "seconds a mode trains in each round; by default 2 on a CPU, 1 on CUDA"),
+    "--repeats": (7, "repeats without disturbance by other programs"),
+    "--seconds-per-repeat": (float, "seconds a mode trains in each repeat; by default 2 on a CPU, 1 on CUDA"),
     "--minutes": (float, "end after this time, with what has been measured by then"),
     "--resume": (bool, "keep what is in the file already, if it is of the same code"),
     "--out": (Path("results/speed"), "folder to write to"),
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run; returns the exit status."""
-    return run_command(__doc__, "speed.report", run, OPTIONS, arguments)
-
-
 def run(options: argparse.Namespace) -> Path:
     """Check the options, and measure. Raises GanZooError."""
     options.variants = [word.strip() for word in options.variants.split(",") if word.strip()]
     for name in options.variants:
-        if name not in registry.names():
-            raise unknown("variant", name, registry.names())
-    require_positive(options, "threads", "rounds", "seconds_per_round", "minutes")
+        check_known("variant", name, registry.names())
+    require_positive(options, "threads", "repeats", "seconds_per_repeat", "minutes")
     return Speed(options).run()
 
+
+main = partial(run_command, __doc__, "speed.report", run, OPTIONS)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,6 +1,6 @@
 """The roofline: what a step computes and moves, what the machine can do at most, and the figure of both."""
 
-import time
+import timeit
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -16,7 +16,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from gan_zoo.data import Dataset, Split
 from gan_zoo.device import prepare, synchronize
 from gan_zoo.engine import advance, init
-from gan_zoo.optimizer import Optimizer
 from gan_zoo.report.figures.style import FAINT, figure, log_axis
 from gan_zoo.variant import Variant
 
@@ -31,7 +30,7 @@ CONVOLUTIONS = (
 )
 """DCGAN's layers at stride 2 and padding 1: name, whether transposed, one sample's shape, the weight's shape."""
 BATCH = 512
-TRIES, SECONDS_A_TRY, SECONDS_A_SHAPE = 12, 0.02, 0.4
+BLOCKS, SECONDS_A_BLOCK, SECONDS_A_SHAPE = 12, 0.02, 0.4
 OPTIMIZER_PASSES = {"Adam": 7, "AdamW": 7, "RMSprop": 5, "SGD": 3}
 """Reads and writes of each parameter in float32: Adam reads p, g, m, v and writes p, m, v."""
 _NORM = nn.modules.batchnorm._BatchNorm
@@ -63,7 +62,7 @@ class Cost:
 
 def cost(variant: Variant, shape: tuple[int, ...], classes: int) -> Cost:
     """What a step (D and G updates) on full batches takes, for samples of ``shape``. Penalties move no bytes here."""
-    generator, discriminator = networks = variant.build(shape, classes)
+    generator, discriminator = variant.build(shape, classes)
     real, fake = variant.batch_size, variant.fake_batch_size or variant.batch_size
     fresh = variant.generator_batch_size or fake
     reused = int(variant.reuses_fakes)
@@ -84,13 +83,18 @@ def cost(variant: Variant, shape: tuple[int, ...], classes: int) -> Cost:
         (generated, fresh, updates[1]),
         (scored, fresh // variant.packing, updates[1]),
     )
-    generator_bytes = _optimizer_bytes(variant.generator_optimizer, networks.generator)
-    discriminator_bytes = _optimizer_bytes(variant.discriminator_optimizer, networks.discriminator)
+    optimizers = (
+        (variant.discriminator_optimizer, discriminator, updates[0]),
+        (variant.generator_optimizer, generator, updates[1]),
+    )
     return Cost(
         flops=flops(variant, shape, classes),
         activations=sum(activations * samples * times for (activations, _), samples, times in passes),
         weights=sum(weights * times for (_, weights), _, times in passes),
-        optimizer=updates[0] * discriminator_bytes + updates[1] * generator_bytes,
+        optimizer=sum(
+            times * OPTIMIZER_PASSES.get(made.name, 0) * 4 * sum(p.numel() for p in network.parameters())
+            for made, network, times in optimizers
+        ),
     )
 
 
@@ -124,10 +128,6 @@ def _moved(network: nn.Module, *inputs: Tensor) -> tuple[float, float]:
     for hook in hooks:
         hook.remove()
     return activations, weights
-
-
-def _optimizer_bytes(optimizer: Optimizer, network: nn.Module) -> int:
-    return OPTIMIZER_PASSES.get(optimizer.name, 0) * 4 * sum(p.numel() for p in network.parameters())
 
 
 def measure_peaks(device: torch.device) -> Peaks:
@@ -173,26 +173,19 @@ def _convolutions(device: torch.device, dtype: torch.dtype) -> Tries:
 
 @torch.no_grad()
 def _fastest(work: Callable[[], Tensor], device: torch.device) -> float:
-    """Seconds of one call, the best of several tries of many calls each."""
-    for _ in range(2):
-        once = _seconds(work, 1, device)
-    calls = max(1, round(SECONDS_A_TRY / once))
-    best = once
-    until = time.perf_counter() + SECONDS_A_SHAPE
-    for _ in range(TRIES):
-        best = min(best, _seconds(work, calls, device) / calls)
-        if time.perf_counter() > until:
-            break
-    return best
+    """Seconds of one call, the least of several blocks of calls."""
 
+    def block(calls: int) -> None:
+        for _ in range(calls):
+            work()
+        synchronize(device)
 
-def _seconds(work: Callable[[], Tensor], calls: int, device: torch.device) -> float:
-    synchronize(device)
-    started = time.perf_counter()
-    for _ in range(calls):
-        work()
-    synchronize(device)
-    return time.perf_counter() - started
+    once = min(timeit.repeat(lambda: block(1), number=1, repeat=2))
+    calls = max(1, round(SECONDS_A_BLOCK / once))
+    blocks = timeit.repeat(
+        lambda: block(calls), number=1, repeat=min(BLOCKS, 1 + int(SECONDS_A_SHAPE / (once * calls)))
+    )
+    return min(once, min(blocks) / calls)
 
 
 def peak_of(mode: str, precision: str, peaks: Peaks) -> float:
@@ -219,13 +212,14 @@ def add_shares(rows: list[dict[str, Any]], peaks: Peaks | None) -> None:
                 row["ratio_at_peak"] = peak / baseline[row["variant"]]
 
 
-def draw(path: Path, rows: list[dict[str, Any]], peaks: Peaks, device: str) -> None:
+def draw(path: Path, report: dict[str, Any]) -> None:
     """A panel a variant: GFLOP/s of each mode against its FLOP a byte, under the peaks and the bandwidth."""
+    rows, peaks = report["rows"], report["peaks"]
     variants = list(dict.fromkeys(row["variant"] for row in rows))
     bandwidth = peaks["copy_bytes_per_second"] / 1e9
     intensity = np.geomspace(0.5, 5 * max(row["flops_per_byte"] for row in rows), 200)
     shape = {"columns": len(variants), "panel": (4.2, 3.6), "sharex": True, "sharey": True}
-    with figure(path, f"Roofline, {device}", "GFLOP/s against FLOP a byte", **shape) as (_, axes):
+    with figure(path, f"Roofline, {report['machine']['device']}", "GFLOP/s against FLOP a byte", **shape) as (_, axes):
         for axis, variant in zip(axes, variants, strict=True):
             for precision in peaks["matrix"]:
                 peak = peak_of("engine", precision, peaks) / 1e9

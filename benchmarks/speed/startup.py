@@ -1,10 +1,11 @@
 """Time the commands that train nothing, and the start of a bench, beside ``import torch`` in the same run.
 
-Example: python -m benchmarks.speed.startup --rounds 5
+Example: python -m benchmarks.speed.startup --repeats 5
 
 Writes startup.md to --out.
 """
 
+import argparse
 import os
 import shutil
 import signal
@@ -14,10 +15,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import commit, grid, machine, require_positive, run_command
+from benchmarks.common import provenance, require_positive, run_command, table
 
 TORCH = "import torch"
 FIRST_STEP = "gan-zoo bench mnist, to the first step of training"
@@ -31,24 +33,13 @@ LIMIT = 120.0
 POLL_SECONDS = 0.02
 
 
-OPTIONS = {
-    "--rounds": (5, "times that each command runs"),
-    "--out": (Path("results/startup"), "folder to write to"),
-}
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run; returns the exit status."""
-    return run_command(__doc__, "speed.startup", run, OPTIONS, arguments)
-
-
-def run(options: Any) -> Path:
+def run(options: argparse.Namespace) -> Path:
     """Time the commands; returns the path of the table."""
-    require_positive(options, "rounds")
+    require_positive(options, "repeats")
     commands = {f"gan-zoo {words}": [*gan_zoo(), *words.split()] for words in COMMANDS}
     commands |= {TORCH: [sys.executable, "-c", TORCH], "python -c pass": [sys.executable, "-c", "pass"]}
     times: dict[str, list[float]] = {name: [] for name in [*commands, FIRST_STEP]}
-    for _ in range(options.rounds):
+    for _ in range(options.repeats):
         for name, words in commands.items():
             times[name] += timed(words)
         times[FIRST_STEP] += first_step()
@@ -57,7 +48,7 @@ def run(options: Any) -> Path:
 
     from gan_zoo.io import atomic_write
 
-    atomic_write(options.out / "startup.md", markdown(times, machine(torch.device("cpu"))))
+    atomic_write(options.out / "startup.md", markdown(times, provenance(torch.device("cpu"), options.command)))
     return options.out / "startup.md"
 
 
@@ -102,18 +93,26 @@ def first_step() -> list[float]:
 
 def markdown(times: Mapping[str, Sequence[float]], facts: Mapping[str, Any]) -> str:
     """A row a command: median, smallest and largest seconds, and the median as a multiple of import torch."""
-    torch_seconds = statistics.median(times[TORCH])
-    rows = []
-    for name, seconds in times.items():
-        if seconds:
-            middle = statistics.median(seconds)
-            span = f"{min(seconds):.2f} to {max(seconds):.2f}"
-            rows.append([f"`{name}`", f"{middle:.2f}", span, f"{middle / torch_seconds:.2f}"])
-    head = ("command", "s, median", "s, range", "/ import torch")
-    about = f"{len(times[TORCH])} interleaved runs. {facts['processor']}, {facts['cores']} cores, torch "
-    about += f"{facts['versions']['torch']}, commit {commit()}."
-    return "\n\n".join(["# Start-up", about, grid(head, rows)]) + "\n"
+    import pandas as pd
 
+    medians = {name: statistics.median(seconds) for name, seconds in times.items() if seconds}
+    columns = {
+        "command": list(medians),
+        "s, median": [f"{median:.2f}" for median in medians.values()],
+        "s, range": [f"{min(times[name]):.2f} to {max(times[name]):.2f}" for name in medians],
+        "/ import torch": [f"{median / medians[TORCH]:.2f}" for median in medians.values()],
+    }
+    machine = facts["machine"]
+    about = f"{len(times[TORCH])} interleaved runs. {machine['processor']}, {machine['cores']} cores, torch "
+    about += f"{machine['versions']['torch']}, commit {facts['commit']}."
+    return "\n\n".join(["# Start-up", about, table(pd.DataFrame(columns))]) + "\n"
+
+
+OPTIONS = {
+    "--repeats": (5, "times that each command runs"),
+    "--out": (Path("results/startup"), "folder to write to"),
+}
+main = partial(run_command, __doc__, "speed.startup", run, OPTIONS)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import closing
+from functools import partial
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
@@ -72,11 +73,11 @@ class EngineMode:
 
 
 class BaselineMode:
-    """The baseline loop over the batches that ``batches(workers)`` makes for each epoch."""
+    """The baseline loop over epochs of the batches of ``batches(workers)``."""
 
     warm_up_seconds = 0.0
 
-    def __init__(self, training: baseline_loop.Training, batches: Callable[[int], Callable[[], Any]]) -> None:
+    def __init__(self, training: baseline_loop.Training, batches: Callable[[int], baseline_loop.Batches]) -> None:
         self.training = training
         self.batches = batches
         on_cuda = training.device.type == "cuda"
@@ -105,7 +106,7 @@ class BaselineMode:
         """Images of one step after another; the workers of the DataLoader end with the generator."""
         batches = self.batches(workers)
         while True:
-            yield from self.training.epoch(batches())
+            yield from self.training.epoch(batches)
 
 
 def make(mode: str, variant: str, device: torch.device) -> EngineMode | BaselineMode:
@@ -122,14 +123,10 @@ def make(mode: str, variant: str, device: torch.device) -> EngineMode | Baseline
     if mode == "in_memory":
         train = data.load("mnist", device=device).train
         images, labels = train.take(torch.arange(len(train), device=device))
-        return BaselineMode(training, lambda _: lambda: baseline_loop.in_memory(images, labels))
+        batches = baseline_loop.InMemory(images, labels)
+        return BaselineMode(training, lambda _: batches)
     data.load("mnist")  # extracts the files that torchvision reads
-
-    def epochs(workers: int) -> Callable[[], Any]:
-        loader = baseline_loop.loader(data.default_root(), workers)
-        return lambda: loader
-
-    return BaselineMode(training, epochs)
+    return BaselineMode(training, partial(baseline_loop.loader, data.default_root()))
 
 
 def process(threads: int) -> Executor:

@@ -8,8 +8,9 @@ Writes coverage.csv, coverage.json and coverage.md to --out. False positives and
 import argparse
 import math
 import sys
-from collections.abc import Callable, Sequence
-from functools import cache
+import warnings
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,7 +40,7 @@ class Distribution(NamedTuple):
 
     draw: Callable[[np.random.Generator, tuple[int, int]], Ends]
     truth: dict[str, float]
-    survivors: dict[str, float]
+    successful: dict[str, float]
 
 
 class Method(NamedTuple):
@@ -86,14 +87,11 @@ def center(known: Any) -> dict[str, float]:
 
 def student(values: np.ndarray) -> Ends:
     """Student's t interval of the mean of each row without NaN: ``gan_zoo.statistics.t_interval`` of many draws."""
-    count = (~np.isnan(values)).sum(axis=1)
-    enough = count >= 2
-    low, high = np.full((2, len(values)), np.nan)
-    kept, count = values[enough], count[enough]
-    mean = np.nanmean(kept, axis=1)
-    error = np.nanstd(kept, axis=1, ddof=1) / np.sqrt(count)
-    low[enough], high[enough] = stats.t.interval(CONFIDENCE, count - 1, loc=mean, scale=error)
-    return low, high
+    with warnings.catch_warnings():
+        # A row with fewer than two values has no interval.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        found = stats.ttest_1samp(values, 0.0, axis=1, nan_policy="omit").confidence_interval(CONFIDENCE)
+    return found.low, found.high
 
 
 def log_t(values: np.ndarray) -> Ends:
@@ -125,11 +123,9 @@ def covered(name: str, known: Distribution, seeds: int) -> list[dict[str, Any]]:
     values, failed = known.draw(np.random.default_rng(0), (max(DRAWS.values()), seeds))
     rows = []
     for title, (target, interval, kind, without_failures) in METHODS.items():
-        truth = (known.survivors if without_failures else known.truth)[target]
-        low, high = interval(np.where(failed & without_failures, np.nan, values)[: DRAWS[kind]])
-        share = float(np.mean((low <= truth) & (truth <= high)))
-        facts = {"distribution": name, "method": title, "target": target, "truth": truth, "seeds": seeds}
-        rows.append(facts | {"coverage": share, "draws": DRAWS[kind]})
+        truth = (known.successful if without_failures else known.truth)[target]
+        ends = interval(np.where(failed & without_failures, np.nan, values)[: DRAWS[kind]])
+        rows.append(_coverage_row((name, title, target), truth, seeds, ends))
     return rows
 
 
@@ -137,15 +133,20 @@ def improvement_covered() -> list[dict[str, Any]]:
     """Coverage of Newcombe's interval of the probability of improvement: one row a number of seeds and shift."""
     rows = []
     rng = np.random.default_rng(0)
+    names = ("normal", "Newcombe, method 5", "probability of improvement")
     for seeds in SEEDS:
         for shift in SHIFTS:
-            truth = float(stats.norm.cdf(shift / math.sqrt(2)))
             shape = (DRAWS["closed"], seeds)
-            low, high = newcombe(rng.normal(shift, size=shape), rng.normal(size=shape))
-            share = float(np.mean((low <= truth) & (truth <= high)))
-            facts = {"distribution": "normal", "method": "Newcombe, method 5", "target": "probability of improvement"}
-            rows.append(facts | {"truth": truth, "seeds": seeds, "coverage": share, "draws": shape[0]})
+            ends = newcombe(rng.normal(shift, size=shape), rng.normal(size=shape))
+            rows.append(_coverage_row(names, float(stats.norm.cdf(shift / math.sqrt(2))), seeds, ends))
     return rows
+
+
+def _coverage_row(names: tuple[str, str, str], truth: float, seeds: int, ends: Ends) -> dict[str, Any]:
+    low, high = ends
+    share = float(np.mean((low <= truth) & (truth <= high)))
+    facts = dict(zip(("distribution", "method", "target"), names, strict=True))
+    return {**facts, "truth": truth, "seeds": seeds, "coverage": share, "draws": len(low)}
 
 
 def newcombe(first: np.ndarray, second: np.ndarray) -> Ends:
@@ -159,11 +160,6 @@ def newcombe(first: np.ndarray, second: np.ndarray) -> Ends:
 OPTIONS = {"--out": (Path("results/trust"), "folder to write to")}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run; returns the exit status."""
-    return run_command(__doc__, "studies.calibration", run, OPTIONS, arguments)
-
-
 def run(options: argparse.Namespace) -> Path:
     """Simulate and write; returns the path of the table."""
     known = populations().items()
@@ -174,6 +170,8 @@ def run(options: argparse.Namespace) -> Path:
     report = f"# Coverage of 95% intervals, by seeds\n\n`{options.command}`\n\n{table(wide.reset_index())}\n"
     return save(options.out, "coverage", facts, frame, report)
 
+
+main = partial(run_command, __doc__, "studies.calibration", run, OPTIONS)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,9 +9,9 @@ differences to measure the power, and writes aa.json and aa.md to --out.
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,12 @@ from scipy import interpolate, stats
 
 from benchmarks.common import run_command, table
 from gan_zoo.bench.records import read_manifest, write_json
-from gan_zoo.bench.tables import FLOOR, default_extractor, tables
+from gan_zoo.bench.results import default_extractor
+from gan_zoo.bench.tables import tables
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
-from gan_zoo.statistics import (
-    ALPHA,
-    CONFIDENCE,
-    MINIMUM_SEEDS,
-    is_failure,
-    shared_alpha,
-)
+from gan_zoo.options import FLOOR
+from gan_zoo.statistics import ALPHA, CONFIDENCE, MINIMUM_SEEDS, is_failure, shared_alpha
 
 SEEDS = (5, 10, 20)
 NAMES, SEEDS_A_NAME, FAMILIES, SUBSETS = 4, 5, 2_000, 200
@@ -88,7 +84,7 @@ def draw(rng: np.random.Generator, values: np.ndarray, families: int, names: int
 
 
 def differences(families: np.ndarray, alpha: float | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The significant contrasts with the first name (families, names - 1), and the names untied with the best.
+    """The significant contrasts with the first name (families, names - 1), and the names that differ from the best.
 
     ``families`` (families, names, seeds) are FIDs, NaN if a seed failed. The tests of ``gan_zoo.statistics`` for
     hundreds of thousands of families; a test compares both. Seeds that all agree are not handled. ``alpha`` is that of
@@ -99,7 +95,7 @@ def differences(families: np.ndarray, alpha: float | None = None) -> tuple[np.nd
     logs = np.log(families)
     successful = (~np.isnan(logs)).sum(axis=2)
     logs[successful < MINIMUM_SEEDS] = np.nan
-    declared = _holm_rejects(_welch(logs[:, 1:], logs[:, :1]).pvalue, alpha)
+    contrasts = _holm_rejects(_welch(logs[:, 1:], logs[:, :1]).pvalue, alpha)
     sound = 2 * successful >= families.shape[2]
     logs[~sound & sound.any(axis=1, keepdims=True)] = np.nan
     known = ~np.isnan(logs).all(axis=2)
@@ -107,11 +103,11 @@ def differences(families: np.ndarray, alpha: float | None = None) -> tuple[np.nd
         mean = np.where(known, np.nansum(logs, axis=2) / (~np.isnan(logs)).sum(axis=2), np.inf)
     best = np.take_along_axis(logs, mean.argmin(axis=1)[:, None, None], axis=1)
     found = _welch(logs, best)
-    untied = np.zeros_like(known)
+    ranking = np.zeros_like(known)
     for groups in range(2, names + 1):
         mine = (known.sum(axis=1) == groups)[:, None] & known
-        untied[mine] = np.sqrt(2) * np.abs(found.statistic[mine]) > _critical(alpha, groups)(1 / found.df[mine])
-    return declared, untied
+        ranking[mine] = np.sqrt(2) * np.abs(found.statistic[mine]) > _critical(alpha, groups)(1 / found.df[mine])
+    return contrasts, ranking
 
 
 def _welch(first: np.ndarray, second: np.ndarray) -> Any:
@@ -157,11 +153,9 @@ def aa(runs: Runs, *, families: int = FAMILIES, subsets: int = SUBSETS) -> dict[
     families is added.
     """
     rng = np.random.default_rng(0)
-    drawn = draw(rng, runs.values, families, NAMES, SEEDS_A_NAME)
-    contrast, untied = (which.any(axis=1) for which in differences(drawn))
-    declared = {"contrasts": contrast, "ranking": untied, "either": contrast | untied}
+    found = shares(draw(rng, runs.values, families, NAMES, SEEDS_A_NAME))
     errors = seed_errors(runs.values, families, subsets, rng)
-    rows = {name: counted(int(declared[name].sum()), families, errors[name]) for name in QUESTIONS}
+    rows = {name: counted(round(found[name] * families), families, errors[name]) for name in QUESTIONS}
     return {
         **rows["either"],
         "seeds": len(runs.values),
@@ -178,40 +172,35 @@ def aa(runs: Runs, *, families: int = FAMILIES, subsets: int = SUBSETS) -> dict[
     }
 
 
-def counted(declared: int, of: int, error: float) -> dict[str, float]:
-    """``declared``, ``of``, and the interval of their share, in [0, 1]."""
-    share = declared / of
+def counted(significant: int, of: int, error: float) -> dict[str, float]:
+    """``significant``, ``of``, and the interval of their share, in [0, 1]."""
+    share = significant / of
     half = float(stats.norm.ppf((1 + CONFIDENCE) / 2)) * np.hypot(error, np.sqrt(share * (1 - share) / of))
-    return {"declared": declared, "of": of, "low": float(max(share - half, 0)), "high": float(min(share + half, 1))}
+    low, high = float(max(share - half, 0)), float(min(share + half, 1))
+    return {"significant": significant, "of": of, "low": low, "high": high}
 
 
 def shares(drawn: np.ndarray, alpha: float | None = None) -> Shares:
     """Share of families with any difference, by question."""
-    contrast, untied = (which.any(axis=1) for which in differences(drawn, alpha))
-    found = (contrast, untied, contrast | untied)
-    return {name: float(np.mean(which)) for name, which in zip(QUESTIONS, found, strict=True)}
+    contrasts, ranking = (which.any(axis=1) for which in differences(drawn, alpha))
+    found = {"contrasts": contrasts, "ranking": ranking, "either": contrasts | ranking}
+    return {name: float(np.mean(which)) for name, which in found.items()}
 
 
 def seed_errors(values: np.ndarray, families: int, subsets: int, rng: np.random.Generator) -> Shares:
     """Standard error of each share from the choice of seeds, by the delete-d jackknife."""
-    kept = max(2 * len(values) // 3, NAMES * SEEDS_A_NAME)
-    found = []
-    for _ in range(subsets):
-        subset = rng.choice(values, kept, replace=False)
-        found.append(shares(draw(rng, subset, families, NAMES, SEEDS_A_NAME)))
-    errors = {}
-    for name in QUESTIONS:
-        each = np.array([one[name] for one in found])
-        noise = np.mean(each * (1 - each)) / families  # of the families drawn in a subset
-        errors[name] = float(np.sqrt(max(each.var(ddof=1) - noise, 0.0) * kept / (len(values) - kept)))
-    return errors
+    size = max(2 * len(values) // 3, NAMES * SEEDS_A_NAME)
+    subsets_of_values = (rng.choice(values, size, replace=False) for _ in range(subsets))
+    found = pd.DataFrame(shares(draw(rng, subset, families, NAMES, SEEDS_A_NAME)) for subset in subsets_of_values)
+    noise = (found * (1 - found)).mean() / families  # of the families drawn in a subset
+    return np.sqrt((found.var() - noise).clip(lower=0) * size / (len(values) - size)).to_dict()
 
 
 def power(runs: Runs, families: int, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
     """One row a number of names, seeds and planted difference: the share of families in which it is significant.
 
     The second name is worse by ``difference`` deviations of the logarithm. ``measured`` is the share of families whose
-    contrast of the second name with the first is significant, ``ranking`` of those whose ranking leaves it untied;
+    contrast of the second name with the first is significant, ``ranking`` of those in which it differs from the best;
     ``normal`` is ``measured`` on simulated lognormal seeds, ``theory`` the noncentral t. A family takes distinct runs,
     so that it has as many names as fit: with 60 seeds, three of 20.
     """
@@ -224,31 +213,31 @@ def power(runs: Runs, families: int, rng: np.random.Generator) -> Iterator[dict[
             drawn[:, 1] *= np.exp(difference * runs.spread)
             normal = rng.normal(size=drawn.shape)
             normal[:, 1] += difference
-            measured, ranking = _found(drawn)
+            measured, ranking = _detected(drawn)
             yield {
                 "names": names,
                 "seeds": seeds,
                 "difference": difference,
                 "measured": measured,
-                "normal": _found(np.exp(normal))[0],
+                "normal": _detected(np.exp(normal))[0],
                 "theory": theory(names, seeds, difference),
                 "ranking": ranking,
                 "of": families,
             }
 
 
-def _found(families: np.ndarray) -> tuple[float, float]:
-    """Shares of families in which the second name is significantly worse than the first, and untied with the best."""
-    declared, untied = differences(families)
+def _detected(families: np.ndarray) -> tuple[float, float]:
+    """Shares of families in which the second name is significantly worse than the first, and than the best."""
+    contrasts, ranking = differences(families)
     with np.errstate(invalid="ignore"):
         first, second = (np.nanmean(np.log(families[:, position]), axis=1) for position in (0, 1))
-    return float(np.mean(declared[:, 0] & (second > first))), float(np.mean(untied[:, 1]))
+    return float(np.mean(contrasts[:, 0] & (second > first))), float(np.mean(ranking[:, 1]))
 
 
 def markdown(found: dict[str, Any]) -> str:
     """Shares of families with a difference, and the power."""
     rows = pd.DataFrame([{"difference": name} | found[name] for name in QUESTIONS])
-    rows["share"] = rows["declared"] / rows["of"]
+    rows["share"] = rows["significant"] / rows["of"]
     about = f"`{found['command']}`. {found['seeds']} seeds of `{found['variant']}`, {found['data']}, "
     about += f"{found['extractor']}; families of {found['names']} names with {found['seeds_a_name']} seeds each."
     parts = ["# False positives among equal variants", about, table(rows)]
@@ -262,11 +251,6 @@ OPTIONS = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run; returns the exit status."""
-    return run_command(__doc__, "studies.false_positives", run, OPTIONS, arguments)
-
-
 def run(options: argparse.Namespace) -> Path:
     """Measure and write; returns the path of the tables."""
     found = {"command": options.command} | aa(recorded(options.folder))
@@ -274,6 +258,8 @@ def run(options: argparse.Namespace) -> Path:
     atomic_write(options.out / "aa.md", markdown(found))
     return options.out / "aa.md"
 
+
+main = partial(run_command, __doc__, "studies.false_positives", run, OPTIONS)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,16 +1,15 @@
 """Bias of FID at finite N, and its limit at infinite N.
 
 Example: python -m benchmarks.studies.fid_bias --data-root DIR
-         python -m benchmarks.studies.fid_bias --checkpoint run.safetensors --data-root DIR
 
-Measures FID at several N, of training images and of a generator (that of the checkpoint, else a `cgan` trained for a
-moment), extrapolates to infinite N (Chong and Forsyth 2020, arXiv 1911.07023), and writes fid_n.csv, .json, .md and
-.png to --out.
+Measures FID at several N, of training images and of a `cgan` trained for a moment, extrapolates to infinite N (Chong
+and Forsyth 2020, arXiv 1911.07023), and writes fid_n.csv, .json, .md and .png to --out.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,46 +34,43 @@ SMOKE = {"data": "digits", "counts": [130, 160, 240], "draws": 3, "steps": 20}
 Found = tuple[dict[str, Any], pd.DataFrame]
 
 
-def bias(data: str, root: Path | None, counts: Sequence[int], draws: int, *, steps: int, saved: Path | None) -> Found:
+def bias(data: str, root: Path | None, counts: Sequence[int], draws: int, steps: int) -> Found:
     """Facts with the limits, and one row a source, draw and N: of training images and of a generator.
 
-    Each draw has other training images or other latents; a conditional generator gets the classes of the test images.
+    Each draw has other training images or other latents; the generator gets the classes of the test images.
     The test images are as many, drawn at random: at the largest N all of them, so that the intervals are over draws
     for this test split.
 
     Raises:
-        GanZooError: missing data or checkpoint, N that the splits or the extractor do not allow, fewer than two draws.
+        GanZooError: missing data, N that the splits or the extractor do not allow, fewer than two draws.
     """
     dataset = data_sets.load(data, side=SIDE, root=root)
     extractor = load_extractor("own", dataset=dataset)
     counts = sorted(counts)
     _check(counts, draws, dataset, extractor)
-    if saved:
-        sampler = api.load(saved, device="cpu")
-    else:
-        variant = registry.get("cgan", latent="100 normal", batch_size=64)
-        sampler = api.train(variant, dataset, {"steps": steps}, seed=0, device="cpu").sampler
+    variant = registry.get("cgan", latent="100 normal", batch_size=64)
+    sampler = api.train(variant, dataset, {"steps": steps}, seed=0, device="cpu").sampler
     test = extractor.encode(dataset.test.images).vectors
     rows = []
     for draw in range(draws):
         order = _order(len(dataset.test), 2 * draw)[: counts[-1]]
         # Slices of one order of the training images: no image is in two draws.
         index = _order(len(dataset.train), 1)[draw * counts[-1] :][: counts[-1]]
-        labels = dataset.test.labels[order] if sampler.conditional else None
-        made = sampler(counts[-1], labels=labels, seed=draw)
-        for source, images in (("real", dataset.train.images[index]), (sampler.variant.name, made)):
+        made = sampler(counts[-1], labels=dataset.test.labels[order], seed=draw)
+        for source, images in (("real", dataset.train.images[index]), (variant.name, made)):
             fake = extractor.encode(images).vectors
             real = test[order]
-            fids = {n: frechet_distance(moments(fake[:n]), moments(real[:n])) for n in counts}
-            rows += [{"source": source, "draw": draw, "n": n, "fid": fid} for n, fid in fids.items()]
+            for count in counts:
+                fid = frechet_distance(moments(fake[:count]), moments(real[:count]))
+                rows.append({"source": source, "draw": draw, "num_samples": count, "fid": fid})
     frame = pd.DataFrame(rows)
     facts = {
         "data": dataset.title,
         "extractor": extractor.name,
         "draws": draws,
         "counts": counts,
-        "generator": sampler.variant.name,
-        "training": saved.name if saved else f"{steps:,} steps",
+        "generator": variant.name,
+        "training": f"{steps:,} steps",
         "limits": {source: _limit(mine) for source, mine in frame.groupby("source", sort=False)},
     }
     return facts, frame
@@ -96,15 +92,15 @@ def _order(total: int, seed: int) -> Tensor:
 
 
 def _limit(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
-    fids = rows.pivot_table("fid", "draw", "n")
+    fids = rows.pivot_table("fid", "draw", "num_samples")
     found = frechet_infinity(list(fids.columns), fids.to_numpy().tolist())
     ends = {"limit": found.limit, "slope": found.slope}
-    return {name: {"mean": one.mean, "low": one.low, "high": one.high} for name, one in ends.items()}
+    return {name: {end: getattr(estimate, end) for end in ("mean", "low", "high")} for name, estimate in ends.items()}
 
 
 def markdown(facts: dict[str, Any], rows: pd.DataFrame) -> str:
     """FID at each N, the mean over draws, with the limit and the slope."""
-    means = rows.pivot_table("fid", "source", "n", sort=False)
+    means = rows.pivot_table("fid", "source", "num_samples", sort=False)
     for name in ("limit", "slope"):
         means[name] = [text.estimate(**facts["limits"][source][name]) for source in means.index]
     about = f"`{facts['command']}`. {facts['data']}, {facts['extractor']}, generator: {facts['generator']}, "
@@ -121,7 +117,7 @@ def draw(path: Path, facts: dict[str, Any], rows: pd.DataFrame) -> None:
         for axis, source in zip(axes, sources, strict=True):
             mine = rows[rows["source"] == source]
             (limit, slope) = facts["limits"][source].values()
-            axis.plot(1 / mine["n"], mine["fid"], "o", markersize=4, alpha=0.6)
+            axis.plot(1 / mine["num_samples"], mine["fid"], "o", markersize=4, alpha=0.6)
             reach = np.array([0.0, 1 / min(facts["counts"])])
             axis.plot(reach, limit["mean"] + slope["mean"] * reach, color=INK, linewidth=1.2)
             ends = [[limit["mean"] - limit["low"]], [limit["high"] - limit["mean"]]]
@@ -132,7 +128,6 @@ def draw(path: Path, facts: dict[str, Any], rows: pd.DataFrame) -> None:
 OPTIONS = {
     "--counts": ([500, 1000, 2000, 5000, 10_000], "each N"),
     "--steps": (1000, "steps that the generator is trained for"),
-    "--checkpoint": (Path, "generator to measure instead of one trained here"),
     "--data": ("mnist", "data set"),
     "--draws": (5, "draws of images, for the spread"),
     "--data-root": (Path, "folder that holds the data set"),
@@ -140,19 +135,15 @@ OPTIONS = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run; returns the exit status."""
-    return run_command(__doc__, "studies.fid_bias", run, OPTIONS, arguments, SMOKE)
-
-
 def run(options: argparse.Namespace) -> Path:
     """Measure and write; returns the path of the table."""
-    training = {"steps": options.steps, "saved": options.checkpoint}
-    facts, rows = bias(options.data, options.data_root, options.counts, options.draws, **training)
+    facts, rows = bias(options.data, options.data_root, options.counts, options.draws, options.steps)
     facts = {"command": options.command} | facts
     draw(options.out / "fid_n.png", facts, rows)
     return save(options.out, "fid_n", facts, rows, markdown(facts, rows))
 
+
+main = partial(run_command, __doc__, "studies.fid_bias", run, OPTIONS, smoke=SMOKE)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -13,8 +13,9 @@ respect to an image is the derivative of the loss with respect to the score time
 import argparse
 import copy
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -70,23 +71,15 @@ CLOSED_FORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 """|dl/ds| of one fake's loss: sigmoid(-s); 2 (1 - p)^2 p with p = sigmoid(s); 2 |s - 1|."""
 
 
-def crossing() -> float:
-    """The margin above which |dl/ds| of least squares on the raw score exceeds that of cross-entropy: 0.67."""
-
-    def excess(margin: float) -> float:
-        return float(CLOSED_FORMS["lsgan_linear"](np.array(margin + 0.5)) - CLOSED_FORMS["cgan"](np.array(margin)))
-
-    return float(brentq(excess, 0.5, 2.0))
-
-
-_CROSSING = crossing()
+CROSSING = float(brentq(lambda margin: 2 * (margin - 0.5) - expit(-margin), 0.5, 2.0))
+"""The margin above which |dl/ds| of least squares on the raw score exceeds that of cross-entropy: 0.67."""
 REGIONS: dict[str, Callable[[pd.DataFrame], "pd.Series[bool]"]] = {
     "all": lambda fakes: fakes["margin"] == fakes["margin"],
     "for fake": lambda fakes: fakes["margin"] <= 0,
     "for real": lambda fakes: fakes["margin"] > 0,
     "surely fake": lambda fakes: fakes["certain"] <= 1 - CERTAIN,
     "surely real": lambda fakes: fakes["certain"] >= CERTAIN,
-    "past the crossing": lambda fakes: fakes["margin"] > _CROSSING,
+    "past the crossing": lambda fakes: fakes["margin"] > CROSSING,
     "far": lambda fakes: fakes["far"],
     "far, for real": lambda fakes: fakes["far"] & (fakes["margin"] > 0),
     "far, surely real": lambda fakes: fakes["far"] & (fakes["certain"] >= CERTAIN),
@@ -222,7 +215,6 @@ def binned(fakes: pd.DataFrame) -> pd.DataFrame:
         shared = dict(zip(STATE, state, strict=True)) | {"low": EDGES[place], "high": EDGES[place + 1]}
         shared |= {"fakes": len(mine)} | {name: mine[name].mean() for name in ("margin", "distance", "far")}
         for loss in VARIANTS:
-            gradient = mine[f"gradient_{loss}"].mean()
             derivative = mine[f"derivative_{loss}"]
             gradient = mine[f"gradient_{loss}"].mean()
             facts = {"loss": loss, "derivative": derivative.abs().mean(), "gradient": gradient}
@@ -309,11 +301,6 @@ OPTIONS = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run; returns the exit status."""
-    return run_command(__doc__, "studies.loss_gradients", run, OPTIONS, arguments, SMOKE)
-
-
 def run(options: argparse.Namespace) -> Path:
     """Measure, and write everything to ``options.out``. Returns the path of the report.
 
@@ -330,7 +317,13 @@ def run(options: argparse.Namespace) -> Path:
     except Diverged as error:
         raise GanZooError(f"training diverged: {error}") from None
     frames = {"gradients": binned(measured_fakes), "fakes": by_region(measured_fakes)}
-    settings = {"images": options.images, "seeds": options.seeds, "n": options.num_samples, "batch": BATCH, "far": FAR}
+    settings = {
+        "images": options.images,
+        "seeds": options.seeds,
+        "num_samples": options.num_samples,
+        "batch": BATCH,
+        "far": FAR,
+    }
     facts = {"data": dataset.title, "fingerprint": dataset.fingerprint, "extractor": neighbors.extractor.name}
     facts |= {**settings, "latent": LATENT, "distance_far": neighbors.far}
     write_json(options.out / "manifest.json", provenance(device, options.command) | facts)
@@ -341,6 +334,8 @@ def run(options: argparse.Namespace) -> Path:
     atomic_write(options.out / "least_squares.md", markdown(**frames, about=f"{about}. `{options.command}`"))
     return options.out / "least_squares.md"
 
+
+main = partial(run_command, __doc__, "studies.loss_gradients", run, OPTIONS, smoke=SMOKE)
 
 if __name__ == "__main__":
     sys.exit(main())

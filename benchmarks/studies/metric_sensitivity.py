@@ -7,11 +7,14 @@ Applies faults to real test images and writes sensitivity.csv, .json, .md and .p
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 import torch
@@ -57,16 +60,6 @@ class Source:
         return self.held_out.images[index], labels[index]
 
 
-@dataclass(frozen=True)
-class Fault:
-    """One way to disturb a sample; ``unit`` is that of its strengths."""
-
-    name: str
-    unit: str
-    strengths: tuple[float, ...]
-    make: Callable[[Source, float, torch.Generator], Sample]
-
-
 def _blurred(source: Source, sigma: float, random: torch.Generator) -> Sample:
     images, labels = source.draw(random)
     size = 2 * int(3 * sigma + 0.5) + 1
@@ -109,6 +102,15 @@ def _repeated(source: Source, times: float, random: torch.Generator) -> Sample:
     return images[index], labels[index]
 
 
+class Fault(NamedTuple):
+    """One way to disturb a sample; ``unit`` is that of its strengths."""
+
+    name: str
+    unit: str
+    strengths: tuple[float, ...]
+    make: Callable[[Source, float, torch.Generator], Sample]
+
+
 NONE = Fault("none", "", (0.0,), lambda source, _strength, random: source.draw(random))
 FAULTS = (
     Fault("blur", "pixels (standard deviation)", (0.4, 0.7, 1.5), _blurred),
@@ -133,28 +135,21 @@ def sensitivity(data: str, root: Path | None, num_samples: int, draws: int) -> t
     if num_samples < extractor.minimum_n:
         raise GanZooError(f"--num-samples is {num_samples}; {extractor.name} needs at least {extractor.minimum_n}")
     order = torch.randperm(len(dataset.test), generator=torch.Generator().manual_seed(0))
-    kept, rest = order[:num_samples], order[num_samples:]
+    references, rest = order[:num_samples], order[num_samples:]
     held_out = Split(dataset.test.images[rest], dataset.test.labels[rest])
     source = Source(held_out, dataset.train, dataset.classes, num_samples)
     training = extractor.encode(dataset.train.images).vectors
-    reference = Reference(extractor.encode(dataset.test.images[kept]), training)
+    reference = Reference(extractor.encode(dataset.test.images[references]), training)
     rows = []
     cases = [(fault, strength) for fault in (NONE, *FAULTS) for strength in fault.strengths]
-    for fault, strength in cases:
-        for draw in range(draws):
-            # The same images for every fault, as far as the fault keeps them.
-            images, labels = fault.make(source, strength, torch.Generator().manual_seed(draw + 1))
-            facts = {"fault": fault.name, "unit": fault.unit, "strength": float(strength), "draw": draw}
-            values = measure(extractor.encode(images), reference, labels=labels)
-            rows += [{**facts, "metric": name, "value": value} for name, value in values.items()]
-    facts = {
-        "data": dataset.title,
-        "extractor": extractor.name,
-        "n": num_samples,
-        "draws": draws,
-        "held": len(held_out),
-    }
-    return facts, pd.DataFrame(rows)
+    for (fault, strength), draw in product(cases, range(draws)):
+        # The same images for every fault, as far as the fault keeps them.
+        images, labels = fault.make(source, strength, torch.Generator().manual_seed(draw + 1))
+        facts = {"fault": fault.name, "unit": fault.unit, "strength": float(strength), "draw": draw}
+        values = measure(extractor.encode(images), reference, labels=labels)
+        rows += [{**facts, "metric": name, "value": value} for name, value in values.items()]
+    facts = {"data": dataset.title, "extractor": extractor.name, "num_samples": num_samples, "draws": draws}
+    return facts | {"held_out": len(held_out)}, pd.DataFrame(rows)
 
 
 def verdicts(rows: pd.DataFrame) -> pd.DataFrame:
@@ -168,14 +163,15 @@ def verdicts(rows: pd.DataFrame) -> pd.DataFrame:
     keys = ["fault", "unit", "strength", "metric"]
     for key, mine in rows.groupby(keys, sort=False):
         name = str(key[-1])
-        spread = prediction_interval(floor[name], log=METRICS[name].log)
-        mean = estimate(list(mine["value"]), log=METRICS[name].log)
-        change = _change(name, mean.mean, estimate(floor[name], log=METRICS[name].log).mean, spread)
-        verdict = "not seen" if abs(change) <= 1 + 1e-9 else "worse" if change > 0 else "better"
-        facts = {"mean": mean.mean, "low": mean.low, "high": mean.high}
-        facts |= {"spread_low": spread[0], "spread_high": spread[1], "change": change, "verdict": verdict}
-        found.append(dict(zip(keys, key, strict=True)) | facts)
-    return pd.DataFrame(found)
+        log = METRICS[name].log
+        low, high = prediction_interval(floor[name], log=log)
+        mean = estimate(list(mine["value"]), log=log)
+        change = _change(name, mean.mean, estimate(floor[name], log=log).mean, (low, high))
+        facts = {"mean": mean.mean, "low": mean.low, "high": mean.high, "spread_low": low, "spread_high": high}
+        found.append(dict(zip(keys, key, strict=True)) | facts | {"change": change})
+    frame = pd.DataFrame(found)
+    names = np.where(frame["change"] > 0, "worse", "better")
+    return frame.assign(verdict=np.where(frame["change"].abs() <= 1 + 1e-9, "not seen", names))
 
 
 def _change(name: str, mean: float, middle: float, spread: tuple[float, float]) -> float:
@@ -202,8 +198,8 @@ def markdown(facts: dict[str, Any], rows: pd.DataFrame) -> str:
     """The mean of each metric under each fault, and whether it is outside the spread without a fault."""
     found = verdicts(rows)
     found["marked"] = found["mean"].map(text.number) + found["verdict"].map(MARKS)
-    about = f"`{facts['command']}`. {facts['data']}, {facts['extractor']}, num_samples {facts['n']:,}, means over "
-    about += f"{facts['draws']} draws. ● worse, ▲ better than 95% of draws without a fault."
+    about = f"`{facts['command']}`. {facts['data']}, {facts['extractor']}, num_samples {facts['num_samples']:,}, means "
+    about += f"over {facts['draws']} draws. ● worse, ▲ better than 95% of draws without a fault."
     return "\n\n".join(["# Metrics under known faults", about, table(_wide(found, "marked").reset_index())]) + "\n"
 
 
@@ -213,7 +209,7 @@ def draw(path: Path, facts: dict[str, Any], rows: pd.DataFrame) -> None:
     change, means = _wide(found, "change"), _wide(found, "mean")
     labels = [f"{fault} {strength:g}" for fault, strength, _ in change.index]
     size = (1.05 * change.shape[1] + 2.2, 0.34 * len(change) + 0.9)
-    facts_line = f"{facts['data']} · {facts['extractor']} · N = {facts['n']:,} · {facts['draws']} draws"
+    facts_line = f"{facts['data']} · {facts['extractor']} · N = {facts['num_samples']:,} · {facts['draws']} draws"
     with figure(path, "Metrics under a known fault", facts_line, panel=size) as (_, (axis,)):
         sns.heatmap(
             change.clip(-10, 10).to_numpy(),
@@ -237,11 +233,6 @@ OPTIONS = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run; returns the exit status."""
-    return run_command(__doc__, "studies.metric_sensitivity", run, OPTIONS, arguments, SMOKE)
-
-
 def run(options: argparse.Namespace) -> Path:
     """Measure and write; returns the path of the table."""
     facts, rows = sensitivity(options.data, options.data_root, options.num_samples, options.draws)
@@ -249,6 +240,8 @@ def run(options: argparse.Namespace) -> Path:
     draw(options.out / "sensitivity.png", facts, rows)
     return save(options.out, "sensitivity", facts, rows, markdown(facts, rows))
 
+
+main = partial(run_command, __doc__, "studies.metric_sensitivity", run, OPTIONS, smoke=SMOKE)
 
 if __name__ == "__main__":
     sys.exit(main())

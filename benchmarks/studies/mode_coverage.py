@@ -9,6 +9,7 @@ toy.png in --out compare the losses over all three.
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -19,9 +20,10 @@ from benchmarks.common import run_command, table
 from gan_zoo import text
 from gan_zoo.api import run_suite
 from gan_zoo.bench.executors.processes import begin_early
-from gan_zoo.bench.tables import FLOOR, Results
+from gan_zoo.bench.results import Results
 from gan_zoo.cli.console import BenchListener
 from gan_zoo.io import atomic_write
+from gan_zoo.options import FLOOR
 from gan_zoo.report.figures.style import INK, Look, figure
 
 SUITES = ("ring8", "grid25", "mixture1d")
@@ -31,36 +33,13 @@ METRICS = ("modes_found", "high_quality", "jsd")
 DENSITY = "density"
 
 
-def trained(out: Path, preset: str, jobs: int | None) -> dict[str, Results]:
-    """The results of each suite; finished runs are not run again."""
-    begin_early()
-    results = {}
-    for name in SUITES:
-        with BenchListener(Console()) as listener:
-            outcome = run_suite(name, out / name, preset=preset, jobs=jobs, device="cpu", listener=listener)
-        for error in outcome.errors:
-            print(f"a run failed: {error}", file=sys.stderr)
-        results[name] = outcome.results
-    return results
-
-
-def write(out: Path, results: dict[str, Results]) -> Path:
-    """Write toy.csv, toy.md and toy.png, and return the path of the tables."""
-    rows = compared(results)
-    atomic_write(out / "toy.csv", rows.to_csv(index=False, lineterminator="\n"))
-    atomic_write(out / "toy.md", markdown(rows, results))
-    draw(out / "toy.png", rows, results)
-    return out / "toy.md"
-
-
 def compared(results: dict[str, Results]) -> pd.DataFrame:
     """One row a variant, set and metric, the floor as ``real``: mean, low, high, seeds, failures."""
-    rows = []
-    for name, result in results.items():
-        for (variant, metric), line in result.lines(DENSITY).items():
-            kept = {key: line[key] for key in ("mean", "low", "high", "seeds", "failures", "unfinished", "num_samples")}
-            rows.append({"data": name, "variant": variant, "metric": metric, **kept})
-    return pd.DataFrame(rows)
+    values = ["mean", "low", "high", "seeds", "failures", "unfinished", "num_samples"]
+    summaries = [
+        result.summary[result.summary["extractor"] == DENSITY].assign(data=name) for name, result in results.items()
+    ]
+    return pd.concat(summaries)[["data", "variant", "metric", *values]]
 
 
 def markdown(rows: pd.DataFrame, results: dict[str, Results]) -> str:
@@ -116,15 +95,25 @@ OPTIONS = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run; returns the exit status."""
-    return run_command(__doc__, "studies.mode_coverage", run, OPTIONS, arguments)
-
-
 def run(options: argparse.Namespace) -> Path:
-    """Train and write; returns the path of the tables."""
-    return write(options.out, trained(options.out, options.preset, options.jobs))
+    """Train what is not finished, and write; returns the path of the tables."""
+    begin_early()
+    settings = {"preset": options.preset, "jobs": options.jobs, "device": "cpu"}
+    results = {}
+    for name in SUITES:
+        with BenchListener(Console()) as listener:
+            outcome = run_suite(name, options.out / name, listener=listener, **settings)
+        for error in outcome.errors:
+            print(f"a run failed: {error}", file=sys.stderr)
+        results[name] = outcome.results
+    rows = compared(results)
+    atomic_write(options.out / "toy.csv", rows.to_csv(index=False, lineterminator="\n"))
+    atomic_write(options.out / "toy.md", markdown(rows, results))
+    draw(options.out / "toy.png", rows, results)
+    return options.out / "toy.md"
 
+
+main = partial(run_command, __doc__, "studies.mode_coverage", run, OPTIONS)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -17,10 +17,12 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
 from benchmarks.common import NotReproduced, run_command
@@ -30,10 +32,11 @@ from gan_zoo.bench.executors.processes import begin_early
 from gan_zoo.bench.plan import Plan, make_plan
 from gan_zoo.bench.protocol import TITLES, Protocol, differences, fingerprint_of, protocols, settings_digest
 from gan_zoo.bench.records import RunRecord, read_manifest, read_runs, write_json
+from gan_zoo.bench.results import default_extractor, ranked_by
 from gan_zoo.bench.run import begin_row
 from gan_zoo.bench.runner import manifest_of, run_plan
 from gan_zoo.bench.suite import SHIPPED, Suite, read_suite
-from gan_zoo.bench.tables import default_extractor, ranked_by, tables, write_tables
+from gan_zoo.bench.tables import tables, write_tables
 from gan_zoo.cli.console import BenchListener
 from gan_zoo.engine import Budget
 from gan_zoo.errors import GanZooError
@@ -86,17 +89,17 @@ def made_from(folder: Path, suite: Suite) -> tuple[str, Expectation]:
         raise GanZooError(f"{str(folder)!r} has no run of {text.listed(missing)}")
     for part in manifest["evaluate_at"]:
         values = {name: _values(mine, part, extractor, metric) for name, mine in trained.items()}
-        few = [name for name, (kept, _) in values.items() if len(kept) < MINIMUM_SEEDS]
+        few = [name for name, (successful, _) in values.items() if len(successful) < MINIMUM_SEEDS]
         if part == 1 and few:
             raise GanZooError(f"{str(folder)!r} has fewer than {MINIMUM_SEEDS} successful seeds of {few[0]}")
         if part == 1 or not (few or any(failures for _, failures in values.values())):
             break
     confidence = 1 - (1 - FAMILY) / len(FOUNDING)
     variants = {}
-    for name, (kept, failures) in values.items():
-        low, high = prediction_interval(kept, log=METRICS[metric].log, confidence=confidence)
-        mean = math.exp(sum(map(math.log, kept)) / len(kept))
-        variants[name] = {"low": low, "high": high, "mean": mean, "failures": failures, "values": kept}
+    for name, (successful, failures) in values.items():
+        low, high = prediction_interval(successful, log=METRICS[metric].log, confidence=confidence)
+        mean = math.exp(sum(map(math.log, successful)) / len(successful))
+        variants[name] = {"low": low, "high": high, "mean": mean, "failures": failures, "values": successful}
     everything = [record for mine in trained.values() for record in mine]
     return str(manifest["preset"]), Expectation(
         part=float(part),
@@ -129,12 +132,8 @@ def _values(records: Sequence[RunRecord], part: float, extractor: str, metric: s
     return values, len(records) - len(values)
 
 
-def write(path: Path, suite: str, preset: str, made: Expectation) -> None:
-    """Write the ranges of a preset into a file that keeps those of others."""
-    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    protocol = vars(made.protocol) | {"versions": dict(made.protocol.versions)}
-    known.setdefault(suite, {})[preset] = vars(made) | {"protocol": protocol}
-    write_json(path, known)
+RANGES = TypeAdapter(dict[str, dict[str, Expectation]])
+"""The content of the file of ranges, by suite and preset."""
 
 
 def read(path: Path, suite: str, preset: str) -> Expectation:
@@ -144,18 +143,26 @@ def read(path: Path, suite: str, preset: str) -> Expectation:
         GanZooError: the file is missing or damaged, or has no ranges of the preset.
     """
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        if preset not in known.get(suite, {}):
-            names = ", ".join(f"{suite} {preset}" for suite, presets in known.items() for preset in presets)
-            raise GanZooError(f"{path} has no ranges of {suite} {preset}, only of: {names}; write them with --update")
-        facts = known[suite][preset]
-        protocol = {key: tuple(value) if isinstance(value, list) else value for key, value in facts["protocol"].items()}
-        protocol["versions"] = tuple(sorted(protocol["versions"].items()))
-        return Expectation(**facts | {"seeds": tuple(facts["seeds"]), "protocol": Protocol(**protocol)})
+        known = RANGES.validate_json(path.read_bytes())
     except OSError as error:
         raise GanZooError(f"cannot read {path} ({error.strerror}); write it with --update FOLDER") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise GanZooError(f"{path} is damaged ({error}); restore it or write it with --update FOLDER") from None
+    except ValidationError as error:
+        why = error.errors()[0]
+        key = ".".join(map(str, why["loc"]))
+        raise GanZooError(
+            f"{path} is damaged ({key}: {why['msg']}); restore it or write it with --update FOLDER"
+        ) from None
+    if preset not in known.get(suite, {}):
+        names = ", ".join(f"{suite} {preset}" for suite, presets in known.items() for preset in presets)
+        raise GanZooError(f"{path} has no ranges of {suite} {preset}, only of: {names}; write them with --update")
+    return known[suite][preset]
+
+
+def write(path: Path, suite: str, preset: str, made: Expectation) -> None:
+    """Write the ranges of a preset into a file that keeps those of others."""
+    known = json.loads(path.read_bytes()) if path.is_file() else {}
+    known.setdefault(suite, {})[preset] = TypeAdapter(Expectation).dump_python(made, mode="json")
+    write_json(path, known)
 
 
 def planned(options: argparse.Namespace, expected: Expectation) -> Plan:
@@ -170,16 +177,17 @@ def planned(options: argparse.Namespace, expected: Expectation) -> Plan:
         raise GanZooError(f"--seed {seed} is one of the recorded seeds; name another one")
     if seed is None:
         seed = next(number for number in range(len(expected.seeds) + 1) if number not in expected.seeds)
-    options_of_run = RunOptions(
-        suite=cut(suite, options.preset, expected.part),
-        preset=options.preset,
-        variants=FOUNDING,
-        seeds=(seed,),
-        data_root=options.data_root,
-        device=options.device,
-        jobs=options.jobs,
+    plan = make_plan(
+        RunOptions(
+            suite=cut(suite, options.preset, expected.part),
+            preset=options.preset,
+            variants=FOUNDING,
+            seeds=(seed,),
+            data_root=options.data_root,
+            device=options.device,
+            jobs=options.jobs,
+        )
     )
-    plan = make_plan(options_of_run)
     _check(expected, plan)
     return plan
 
@@ -217,14 +225,11 @@ def _check(expected: Expectation, plan: Plan) -> None:
 def checked(expected: Expectation, runs: pd.DataFrame) -> pd.DataFrame:
     """One row a variant: its value in a run of one seed, its range, its status, and whether it is in the range."""
     column = f"final_{expected.metric}_{expected.protocol.extractor[0]}"
-    rows = []
-    for name, run in runs.set_index("variant").loc[list(expected.variants)].iterrows():
-        low, high = (expected.variants[name][end] for end in ("low", "high"))
-        value = float(run.get(column, math.nan))
-        reproduced = run["status"] == "ok" and low <= value <= high
-        facts = {"variant": name, expected.metric: value, "low": low, "high": high, "status": run["status"]}
-        rows.append(facts | {"reproduced": reproduced})
-    return pd.DataFrame(rows)
+    ranges = pd.DataFrame.from_dict(expected.variants, orient="index")[["low", "high"]]
+    found = runs.set_index("variant").reindex(ranges.index, columns=[column, "status"]).join(ranges)
+    found["reproduced"] = found["status"].eq("ok") & found[column].between(found["low"], found["high"])
+    found = found.rename_axis("variant").reset_index().rename(columns={column: expected.metric})
+    return found[["variant", expected.metric, "low", "high", "status", "reproduced"]]
 
 
 def verify(options: argparse.Namespace) -> str:
@@ -269,14 +274,12 @@ def same(first: Path, second: Path) -> str:
         left, right = (_comparable(frames, name, shared) for frames in both)
         if left.shape != right.shape or list(left) != list(right):
             raise NotReproduced(f"{name}: {left.shape} rows and columns against {right.shape}")
-        equal = (left == right) | (left.isna() & right.isna())
-        if not equal.all(axis=None):
-            column = equal.columns[~equal.all()][0]
-            row = left.index[~equal[column]][0]
-            where = ", ".join(f"{key} {left.loc[row, key]}" for key in _KEYS if key in left)
-            raise NotReproduced(
-                f"{name}, {where}: {column} is {left.loc[row, column]!r} and {right.loc[row, column]!r}"
-            )
+        different = left.compare(right, result_names=("first", "second"))
+        if len(different):
+            column = different.columns[0][0]
+            pair = different[column].dropna(how="all").iloc[0]
+            where = ", ".join(f"{key} {left.loc[pair.name, key]}" for key in _KEYS if key in left)
+            raise NotReproduced(f"{name}, {where}: {column} is {pair['first']!r} and {pair['second']!r}")
         counts.append(f"{len(left):,} rows of {name}")
     return f"{len(shared)} runs, identical except for {', '.join(TIMINGS)}: {', '.join(counts)}"
 
@@ -303,11 +306,6 @@ OPTIONS = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run; returns the exit status."""
-    return run_command(__doc__, "studies.reproduce", run, OPTIONS, arguments)
-
-
 def run(options: argparse.Namespace) -> str:
     """Verify, or update, or compare."""
     if options.same:
@@ -318,6 +316,8 @@ def run(options: argparse.Namespace) -> str:
         return f"{options.expected}: {options.suite.stem} {preset} at {Budget.of(made.budget)}"
     return verify(options)
 
+
+main = partial(run_command, __doc__, "studies.reproduce", run, OPTIONS)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""What is notified of the progress of runs, and the file through which a worker process shows it."""
+"""Listeners to the progress of runs, and the file through which a worker process reports it."""
 
 import contextlib
 import json
@@ -36,7 +36,7 @@ class Listener:
         """A run's metrics are computed and its samples written, which takes seconds."""
 
     def tick(self) -> None:
-        """Called a few times a second while worker processes train, also while none of them shows any progress."""
+        """Called a few times a second while worker processes train, also while none of them makes progress."""
 
     def end(self, run: "RunSpec", row: "Row") -> None:
         """A run has ended with this row of its records."""
@@ -52,6 +52,10 @@ class WarningListener(Listener):
         warnings.warn(text, stacklevel=2)
 
 
+_START: dict[str, Any] = {"training": None, "evaluating": False, "notices": []}
+"""The progress of a run that has begun."""
+
+
 def _progress_path(folder: Path, run: "RunSpec") -> Path:
     """A temporary file of a run: the next command deletes one that a kill left."""
     return folder / RECORDS / f".{run.name}.part"
@@ -62,20 +66,18 @@ class ProgressFile(Listener):
 
     def __init__(self, folder: Path, run: "RunSpec") -> None:
         self.path = _progress_path(folder, run)
-        self.notices: list[str] = []
-        self.state: dict[str, Any] = {"training": None, "evaluating": False}
+        self.state = dict(_START)
 
     def _write(self, **state: Any) -> None:
         self.state |= state
-        # What is trained matters more than what is shown of it.
+        # Training matters more than its display.
         with contextlib.suppress(OSError):
             following = self.path.with_suffix(".part.next")
-            following.write_text(json.dumps({**self.state, "notices": self.notices}), encoding="utf-8")
+            following.write_text(json.dumps(self.state), encoding="utf-8")
             following.replace(self.path)
 
     def notice(self, text: str) -> None:
-        self.notices.append(text)
-        self._write()
+        self._write(notices=[*self.state["notices"], text])
 
     def begin(self, run: "RunSpec") -> None:
         self._write()
@@ -92,28 +94,23 @@ class ProgressReader:
 
     def __init__(self, folder: Path, run: "RunSpec") -> None:
         self.path, self.run = _progress_path(folder, run), run
-        self.text = ""
-        self.num_notices = 0
-        self.training: list[Any] | None = None
+        self.state: dict[str, Any] = {}
 
     def follow(self, listener: Listener) -> bool:
         """Notify a listener of the progress since the last call; whether the run has begun."""
-        try:
-            text = self.path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return bool(self.text)
-        if text != self.text:
-            state = json.loads(text)
-            if not self.text:
+        with contextlib.suppress(FileNotFoundError):
+            state = json.loads(self.path.read_text(encoding="utf-8"))
+            before = self.state or _START
+            if not self.state:
                 listener.begin(self.run)
-            for notice in state["notices"][self.num_notices :]:
+            for notice in state["notices"][len(before["notices"]) :]:
                 listener.notice(notice)
-            if state["training"] != self.training:
+            if state["training"] != before["training"]:
                 listener.block(self.run, *state["training"])
-            if state["evaluating"]:
+            if state["evaluating"] and state != before:
                 listener.evaluate(self.run)
-            self.text, self.num_notices, self.training = text, len(state["notices"]), state["training"]
-        return True
+            self.state = state
+        return bool(self.state)
 
     def remove(self) -> None:
         """Delete the file."""

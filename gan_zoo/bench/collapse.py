@@ -17,7 +17,7 @@ NOTHING_COVERED = 0.001
 SATURATED = 0.98
 """Mean D(real) - D(fake) over the last tenth of training from which the discriminator has won, as probabilities."""
 _LAST = 0.9
-_JUDGED_FROM = 4  # classes in the reference; with fewer, a quarter of them is none
+_MIN_CLASSES = 4  # classes in the reference; with fewer, a quarter of them is none
 
 Row = dict[str, Any]
 
@@ -44,7 +44,7 @@ def collapse(metrics: Sequence[Row], history: Sequence[Row], *, probability: boo
         values = row["values"]
         nothing = values.get("recall") is not None and values["recall"] < NOTHING_COVERED
         real = row.get("real_modes", 0)
-        if "modes" in values and real >= _JUDGED_FROM:
+        if "modes" in values and real >= _MIN_CLASSES:
             found = f"modes {values['modes']:.0f} of {real:.0f}"
             if values["modes"] <= real * FEW_MODES:
                 return found

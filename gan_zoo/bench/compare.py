@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from gan_zoo.bench.matching import Folder, Pair, full_name, notes_on, pairs_of, read_folders
-from gan_zoo.bench.protocol import UNKNOWN, Protocol
+from gan_zoo.bench.protocol import Protocol
 from gan_zoo.bench.records import damages
 from gan_zoo.bench.results import rank
 from gan_zoo.bench.summary import EFFECTS, scale_of
@@ -21,7 +21,19 @@ REGRESSION = "regression"
 SAME = "the same runs"
 FAILED = "failures"
 _VERDICTS = {"worse": REGRESSION, "better": "improved"}
-_RANKING = ["rank", "name", "variant", "folder", "mean", "low", "high", "seeds", "failures", "unfinished", "tied"]
+_RANKING = [
+    "rank",
+    "name",
+    "variant",
+    "folder",
+    "mean",
+    "low",
+    "high",
+    "seeds",
+    "failures",
+    "unfinished",
+    "not_different",
+]
 _TESTS = ["ratio", "low", "high", "p", "p_adjusted", *EFFECTS]
 _COUNTS = ["seeds_earlier", "seeds_later", "failures_earlier", "failures_later"]
 _CONTRASTS = ["variant", "earlier", "later", *_TESTS, *_COUNTS, "p_failures", "verdict", "because"]
@@ -34,8 +46,8 @@ class Comparison:
     Attributes:
         metric: the primary metric.
         protocol: how all values were measured, as recorded in the first folder.
-        ranking: a row per variant and folder, in the order of `gan_zoo.bench.results.rank`; ``tied`` marks those that
-            are not significantly different from the best.
+        ranking: a row per variant and folder, in the order of `gan_zoo.bench.results.rank`; ``not_different`` marks
+            those that are not significantly different from the best.
         contrasts: a row for each variant of a folder that an earlier one has too, later against earlier: ``ratio`` (of
             geometric means, or the difference of means), its interval, p-values and a verdict; ``because`` names what
             the verdict rests on, the metric or the failures. Seeds and failures are those that were compared.
@@ -72,7 +84,10 @@ def compare(paths: Sequence[Path], allow: Sequence[str] = ()) -> Comparison:
     found = {
         full_name(variant, folder.label): folder.sample(variant) for folder in folders for variant in folder.variants
     }
-    alpha = _alpha(len(found), pairs)
+    # Welch's tests of the metric and Fisher's of the failures share what `shared_alpha` leaves to comparisons
+    # (Bonferroni); without a failure Fisher's have nothing to test.
+    failed = any(pair.before.failures or pair.after.failures for pair in pairs if not pair.same)
+    alpha = shared_alpha(len(found)) / (2 if failed else 1)
     return Comparison(
         metric=folders[0].results.metric,
         protocol=folders[0].protocol,
@@ -101,21 +116,11 @@ def _ranking(folders: Sequence[Folder]) -> pd.DataFrame:
             "folder": entry.folder,
             "failures": entry.failures.count,
             "unfinished": entry.unfinished,
-            "tied": entry.similar,
+            "not_different": entry.similar,
         }
         for entry in rank({folder.label: folder.results for folder in folders})
     ]
     return pd.DataFrame(rows, columns=_RANKING).astype({"rank": "Int64"})
-
-
-def _alpha(variants: int, pairs: Sequence[Pair]) -> float:
-    """The error rate of each family of tests: Welch's of the metric, and Fisher's of the failures.
-
-    Both share the part that `shared_alpha` leaves to comparisons (Bonferroni). If no run failed, Fisher's tests have
-    nothing to test, and Welch's have the whole.
-    """
-    both = any(pair.before.failures or pair.after.failures for pair in pairs if not pair.same)
-    return shared_alpha(variants) / (2 if both else 1)
 
 
 def _contrasts(found: dict[str, Sample], pairs: Sequence[Pair], metric: Metric, alpha: float) -> pd.DataFrame:
@@ -129,7 +134,7 @@ def _contrasts(found: dict[str, Sample], pairs: Sequence[Pair], metric: Metric, 
     found = found | {pair.names[0]: pair.after for pair in tested}
     made = contrasts(found, [pair.names for pair in tested], **scale_of(metric.name), alpha=alpha)
     failures = holm([_more_failures(pair.before, pair.after) for pair in tested])
-    outcomes = dict(zip((pair.names for pair in tested), zip(made, failures, strict=True), strict=True))
+    outcomes = zip(made, failures, strict=True)
     rows = []
     for pair in pairs:
         later = pair.later.sample(pair.variant) if pair.same else pair.after
@@ -141,9 +146,10 @@ def _contrasts(found: dict[str, Sample], pairs: Sequence[Pair], metric: Metric, 
             "seeds_later": len(later.values),
             "failures_earlier": pair.before.failures,
             "failures_later": later.failures,
+            "verdict": SAME,
+            "because": "",
         }
-        found_here = {"verdict": SAME, "because": ""} if pair.same else _verdict(pair, *outcomes[pair.names], alpha)
-        rows.append(row | found_here)
+        rows.append(row if pair.same else row | _verdict(pair, *next(outcomes), alpha))
     return pd.DataFrame(rows, columns=_CONTRASTS)
 
 
@@ -175,14 +181,12 @@ def _machine_notes(folders: Sequence[Folder]) -> Iterator[str]:
     first = folders[0]
     for other in folders[1:]:
         for title, key in (("device", "device"), ("NUMERICS_VERSION", "numerics")):
-            one, another = (_recorded(folder, key) for folder in (first, other))
-            if one != another:
-                yield f"{title}: {one} in {first.label} and {another} in {other.label}"
+            if first.recorded(key) != other.recorded(key):
+                yield f"{title}: {first.recorded(key)} in {first.label} and {other.recorded(key)} in {other.label}"
 
 
 def _progress_notes(folder: Folder) -> Iterator[str]:
-    """What is damaged, unfinished or not started."""
-    yield from (record.damage for record in folder.records if record.damage)
+    """What is unfinished or not started."""
     unfinished = folder.results.runs.loc[folder.results.runs["status"] == "unfinished", "variant"]
     if len(unfinished):
         listed = ", ".join(f"{variant} ({count})" for variant, count in unfinished.value_counts(sort=False).items())
@@ -190,11 +194,3 @@ def _progress_notes(folder: Folder) -> Iterator[str]:
     planned = len(folder.results.manifest["runs"])
     if planned > len(folder.records):
         yield f"{planned - len(folder.records)} of {planned} runs of {folder.label} have not started"
-
-
-def _recorded(folder: Folder, key: str) -> str:
-    """A part of the identity that all runs of a folder share, as text."""
-    found = next(
-        (record.begin["identity"][key] for record in folder.records if key in record.begin.get("identity", {})), None
-    )
-    return UNKNOWN if found is None else str(found)[:12]

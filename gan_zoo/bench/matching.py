@@ -7,18 +7,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gan_zoo.bench.protocol import TITLES, UNKNOWN, Protocol, differences, less_prose, protocols
+from gan_zoo.bench.protocol import DIGITS, TITLES, UNKNOWN, Protocol, differences, less_prose, protocols
 from gan_zoo.bench.records import RunRecord, read_manifest, read_runs
 from gan_zoo.bench.results import Results, default_extractor
-from gan_zoo.bench.summary import FLOOR, samples
+from gan_zoo.bench.summary import samples
 from gan_zoo.bench.tables import read_records
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import differences as nested_differences
+from gan_zoo.options import FLOOR
 from gan_zoo.statistics import Sample
 
 MAY_DIFFER = ("precision", "versions", "budget")
 """What may differ if the user allows it: a check against an earlier run has other versions."""
-_SHOWN = 4  # settings that differ, in a note
+_MAX_SETTINGS = 4  # that differ, in a note
 _WIDTH = 60  # characters of a setting's value, in a note
 
 
@@ -49,13 +50,15 @@ class Folder:
         column = f"final_{self.results.metric.name}_{self.results.extractor}"
         return samples(runs, column).get(variant, Sample(()))
 
-    def records_of(self, variant: str) -> dict[str, RunRecord]:
-        """A variant's runs by name."""
-        return {record.name: record for record in self.records if record.begin["variant"] == variant}
-
     def identity(self, variant: str) -> Mapping[str, Any]:
         """The recorded identity of a variant's first run; empty if there is none."""
-        return next((record.begin.get("identity") or {} for record in self.records_of(variant).values()), {})
+        mine = (record.begin for record in self.records if record.begin["variant"] == variant)
+        return next((begin.get("identity") or {} for begin in mine), {})
+
+    def recorded(self, key: str) -> str:
+        """A part of the identity that all runs share, as text."""
+        identities = (record.begin.get("identity") or {} for record in self.records)
+        return str(next((identity[key] for identity in identities if key in identity), UNKNOWN))[:DIGITS]
 
 
 @dataclass(frozen=True)
@@ -72,30 +75,26 @@ class Pair:
         return full_name(self.variant, self.later.label), full_name(self.variant, self.earlier.label)
 
     @cached_property
-    def _common(self) -> list[tuple[RunRecord, RunRecord]]:
-        """The runs of equal names: the name has a digest of everything that should decide the numbers."""
-        earlier, later = (folder.records_of(self.variant) for folder in (self.earlier, self.later))
-        return [(earlier[name], later[name]) for name in earlier.keys() & later.keys()]
+    def seeds(self) -> dict[str, list[int]]:
+        """The seeds that both folders have, by kind, without those of a run that was resumed in between.
 
-    @cached_property
-    def shared(self) -> list[int]:
-        """The seeds of the same runs: equal name, status and values."""
-        return sorted(later.begin["seed"] for earlier, later in self._common if _outcome(earlier) == _outcome(later))
-
-    @property
-    def rerun(self) -> list[int]:
-        """The seeds of finished runs of equal names with other values: another machine."""
-        ended = ((earlier, later) for earlier, later in self._common if earlier.end and later.end)
-        return sorted(later.begin["seed"] for earlier, later in ended if _outcome(earlier) != _outcome(later))
-
-    @property
-    def distinct(self) -> list[int]:
-        """The seeds that both folders have in runs of different names."""
-        seeds = [
-            {record.begin["seed"] for record in folder.records_of(self.variant).values()}
+        ``same``: runs of equal name, status and values; ``rerun``: finished runs of equal names with other values, as
+        of another machine; ``different``: other names, which have a digest of everything that decides the numbers.
+        """
+        earlier, later = (
+            {record.begin["seed"]: record for record in folder.records if record.begin["variant"] == self.variant}
             for folder in (self.earlier, self.later)
-        ]
-        return sorted(seeds[0] & seeds[1] - {record.begin["seed"] for record, _ in self._common})
+        )
+        found: dict[str, list[int]] = {"same": [], "rerun": [], "different": []}
+        for seed in sorted(earlier.keys() & later.keys()):
+            one, other = earlier[seed], later[seed]
+            if one.name != other.name:
+                found["different"].append(seed)
+            elif _outcome(one) == _outcome(other):
+                found["same"].append(seed)
+            elif one.end and other.end:
+                found["rerun"].append(seed)
+        return found
 
     @cached_property
     def before(self) -> Sample:
@@ -104,17 +103,17 @@ class Pair:
 
     @cached_property
     def after(self) -> Sample:
-        """The later runs, without the shared ones."""
-        return self.later.sample(self.variant, self.shared)
+        """The later runs, without those that are the same."""
+        return self.later.sample(self.variant, self.seeds["same"])
 
     @property
     def same(self) -> bool:
-        """Whether the later folder has no ended run that is not shared."""
-        return bool(self.shared) and not (self.after.values or self.after.failures)
+        """Whether all ended runs of the later folder are the same as earlier ones."""
+        return bool(self.seeds["same"]) and not (self.after.values or self.after.failures)
 
     @property
     def lost(self) -> bool:
-        """Whether no later run is successful, shared ones included, but an earlier one is."""
+        """Whether an earlier run is successful, and no later one."""
         later = self.later.sample(self.variant)
         return bool(self.before.values and later.failures and not later.values)
 
@@ -163,8 +162,9 @@ def _labels(paths: Sequence[Path]) -> list[str]:
     if len(paths) < 2:
         raise GanZooError("one results folder cannot be compared; name two or more, the earlier run first")
     whole = [Path(path).resolve() for path in paths]
-    if again := [path for place, path in enumerate(whole) if path in whole[:place]]:
-        raise GanZooError(f"results folder {str(paths[whole.index(again[0])])!r} is named twice; name each once")
+    for path, full in zip(paths, whole, strict=True):
+        if whole.count(full) > 1:
+            raise GanZooError(f"results folder {str(path)!r} is named twice; name each once")
     count = 1
     while len({path.parts[-count:] for path in whole}) < len(whole):
         count += 1
@@ -181,10 +181,9 @@ def _read_folder(path: Path, label: str) -> Folder:
     if not found:
         raise GanZooError(f"results folder {str(path)!r}: nothing was measured yet; run its bench again to resume it")
     if len(found) > 1:
-        unequal = "; ".join(
-            f"{TITLES[field]}: {one} and {other}" for field, (one, other) in differences(*found[:2]).items()
-        )
-        raise GanZooError(f"results folder {str(path)!r}: its rows have several protocols ({unequal}); separate them")
+        unequal = [f"{TITLES[field]}: {' and '.join(both)}" for field, both in differences(*found[:2]).items()]
+        listed = "; ".join(unequal)
+        raise GanZooError(f"results folder {str(path)!r}: its rows have several protocols ({listed}); separate them")
     return Folder(label, read_records(path), records, found[0])
 
 
@@ -202,13 +201,14 @@ def pairs_of(folders: Sequence[Folder]) -> tuple[list[Pair], list[Pair]]:
 def notes_on(pair: Pair) -> Iterator[str]:
     """Which runs of a variant two folders share, and in which settings it differs."""
     both = f"in {pair.earlier.label} and {pair.later.label}"
-    shared = "not tested" if pair.same else f"left out of {pair.later.label} in the test"
-    for seeds, what in (
-        (pair.shared, f"the same runs, {shared}"),
-        (pair.rerun, "same settings, other values (another machine?), tested as independent runs"),
-        (pair.distinct, "different runs, tested as independent"),
-    ):
-        if seeds:
+    left_out = "not tested" if pair.same else f"left out of {pair.later.label} in the test"
+    kinds = {
+        "same": f"the same runs, {left_out}",
+        "rerun": "same settings, other values (another machine?), tested as independent runs",
+        "different": "different runs, tested as independent",
+    }
+    for kind, what in kinds.items():
+        if seeds := pair.seeds[kind]:
             word = "seed" if len(seeds) == 1 else "seeds"
             yield f"{pair.variant}: {word} {', '.join(map(str, seeds))} {both}: {what}"
     identities = [folder.identity(pair.variant) for folder in (pair.earlier, pair.later)]
@@ -218,8 +218,8 @@ def notes_on(pair: Pair) -> Iterator[str]:
         yield f"{pair.variant} differs in code: {'; '.join(found)} {both}"
     settings = [less_prose(identity.get("variant") or {}) for identity in identities]
     if all(settings) and (changed := _changed(*settings)):
-        more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
-        yield f"{pair.variant} differs in settings: {'; '.join(changed[:_SHOWN])}{more} {both}"
+        more = f" and {len(changed) - _MAX_SETTINGS} more" if len(changed) > _MAX_SETTINGS else ""
+        yield f"{pair.variant} differs in settings: {'; '.join(changed[:_MAX_SETTINGS])}{more} {both}"
 
 
 def _changed(first: Any, second: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""Records of all runs of a results folder in one compressed table, for results that are kept in git.
+"""Records of all runs of a results folder in one compressed table, for results in git.
 
 ``records.csv.xz`` has one line for each row of the records: the columns ``run`` and ``row``, one for each key, and one
 for each recorded value (``values/fid``). Values of history have 5 significant digits, all others every digit.
@@ -53,22 +53,21 @@ def read(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _flat(row: dict[str, Any]) -> dict[str, str]:
-    """A row as cells of a table; values of history are rounded."""
-    cells = {key: _text(value) for key, value in row.items() if key != "values"}
+    """A row as strings by column; values of history are rounded."""
+    flat = {key: _text(value) for key, value in row.items() if key != "values"}
     for key, value in row.get("values", {}).items():
         is_rounded = row["row"] == "history" and isinstance(value, float)
-        cells[_VALUES + key] = f"{value:.{_DIGITS}g}" if is_rounded else _text(value)
-    return cells
+        flat[_VALUES + key] = f"{value:.{_DIGITS}g}" if is_rounded else _text(value)
+    return flat
 
 
 def _nested(line: dict[str, str]) -> dict[str, Any]:
-    """The row of a line: empty cells are absent keys."""
+    """The row of a line, without the keys whose columns are empty."""
     row: dict[str, Any] = {}
     for key, text in line.items():
-        if text and key.startswith(_VALUES):
-            row.setdefault("values", {})[key.removeprefix(_VALUES)] = _value(text)
-        elif text:
-            row[key] = _value(text)
+        if text:
+            table = row.setdefault("values", {}) if key.startswith(_VALUES) else row
+            table[key.removeprefix(_VALUES)] = _value(text)
     return row
 
 

@@ -1,6 +1,6 @@
 """From a suite to its runs, each with the identity of all that decides its numbers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from gan_zoo.bench.suite import Preset, Suite, read_suite
 from gan_zoo.data import Dataset
 from gan_zoo.device import cores, default_threads, pick, prepare, unused_gpu
 from gan_zoo.engine import Budget, check
-from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.errors import GanZooError, check_known, unknown
 from gan_zoo.metrics.evaluator import Evaluator, Measuring
 from gan_zoo.metrics.extractors import EXTRACTORS, NAMES, OWN, load_extractor, resolve
 from gan_zoo.metrics.features import Extractor, ExtractorUnavailable
@@ -35,12 +35,7 @@ NUM_POINTS = 100_000
 
 @dataclass(frozen=True)
 class Plan:
-    """A suite made concrete: data, variants, seeds, measures and device.
-
-    Attributes:
-        overrides: overrides of the preset by variant, in words.
-        evaluate_at: the evaluations as fractions of the budget, in increasing order; the last is 1.
-    """
+    """A suite made concrete: data, variants, seeds, measures and device."""
 
     options: RunOptions
     suite: Suite
@@ -49,15 +44,33 @@ class Plan:
     device: torch.device
     precision: str
     threads: int
-    jobs: int
     variants: tuple[Variant, ...]
-    overrides: Mapping[str, tuple[str, ...]]
-    seeds: tuple[int, ...]
     budget: Budget
-    evaluate_at: tuple[float, ...]
     data: Mapping[int, Dataset]
-    extractors: tuple[Extractor, ...]
+    extractors: tuple[Extractor, ...] = ()
     notices: tuple[str, ...] = ()
+
+    @property
+    def jobs(self) -> int:
+        """Runs side by side; by default as many as a CPU has cores for their threads, and one on CUDA."""
+        return self.options.jobs or (max(1, cores() // self.threads) if self.device.type == "cpu" else 1)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds that each variant is trained with."""
+        return tuple(self.options.seeds or self.preset.seed_list)
+
+    @property
+    def evaluate_at(self) -> tuple[float, ...]:
+        """The evaluations as fractions of the budget, in increasing order; the last is 1."""
+        return self.preset.evaluation_points(len(self.measured.train))
+
+    @cached_property
+    def overrides(self) -> dict[str, tuple[str, ...]]:
+        """The overrides of the preset by variant, in words."""
+        given = (self.suite, self.preset, self.precision)
+        names = [variant.display_name for variant in self.variants]
+        return {name: tuple(suite_variants.list_overrides(name, *given)) for name in names}
 
     @property
     def measured(self) -> Dataset:
@@ -153,74 +166,48 @@ class RunSpec:
 def make_plan(options: RunOptions) -> Plan:
     """Resolve options: load plugins, data and extractors, make the variants, and set this process up for its device.
 
-    By default a CPU trains as many runs side by side as it has cores, each with one thread, and CUDA one after another.
-    A single run has all threads. An extractor that is not available, or needs more images than the preset measures, is
-    left out with a notice.
+    An extractor that is not available, or needs more images than the preset measures, is left out with a notice.
 
     Raises:
-        GanZooError: an unknown preset, variant, option, data set or extractor, data that is not available, or no
-            extractor left.
+        GanZooError: an unknown name or option, data that is not available, or no extractor left.
     """
-    suite, device = read_suite(options.suite), pick(options.device)
+    suite = read_suite(options.suite)
+    device = pick(options.device)
     for plugin in options.plugins:
         registry.load_plugin(Path(plugin))
-    preset_name = _preset_name(options.preset, suite, device)
+    preset_name = suite.default_preset(device.type) if options.preset == "auto" else options.preset
     preset = suite.preset(preset_name)
     threads = options.threads or (default_threads() if options.single else 1)
     if device.type == "cpu":
         torch.set_num_threads(threads)
     precision = options.precision or preset.precision
     prepare(device.type, precision)
-    chosen = options.variants or preset.variants or suite.variants
-    _check_names(suite, preset_name, preset, chosen)
-    variants = tuple(suite_variants.make_variant(name, suite, preset) for name in chosen)
-    data = _load_data(options, suite, device, variants)
-    measured = data[EVALUATION_SIDE]
+    variants = _make_variants(options, suite, preset_name, preset)
+    sides = {EVALUATION_SIDE, *(variant.image_side for variant in variants)}
+    given: dict[str, Any] = {"channels": suite.channels, "root": options.data_root, "download": options.download}
+    data = {side: data_sets.load(suite.data, side=side, device=device, **given) for side in sorted(sides)}
     # A plugin's code might end this process; in a run's own process that costs the run alone.
     if options.single and "plugins" not in registry.code_identity(variants[0].name, **variants[0].options):
         check(variants[0], data[variants[0].image_side])
-    num_samples = _num_samples(options, preset, measured)
-    notices = [text for text in [unused_gpu()] if text and options.device is None]
-    extractors, more = _extractors(options, preset.extractors or suite.extractors, num_samples, measured, device)
-    notices += more
-    if num_samples < preset.num_samples and not options.single:
-        size = f"the size of the test split of {measured.name}"
-        notices.append(f"num_samples reduced from {preset.num_samples} to {num_samples}, {size}")
-    return Plan(
+    plan = Plan(
         options=replace(options, suite=suite),
         suite=suite,
         preset_name=preset_name,
-        preset=preset.model_copy(update={"num_samples": num_samples}),
+        preset=preset.model_copy(update={"num_samples": _num_samples(options, preset, data[EVALUATION_SIDE])}),
         device=device,
         precision=precision,
         threads=threads,
-        jobs=options.jobs or (max(1, cores() // threads) if device.type == "cpu" else 1),
         variants=variants,
-        overrides={name: tuple(suite_variants.list_overrides(name, suite, preset, precision)) for name in chosen},
-        seeds=tuple(options.seeds or preset.seed_list),
         budget=Budget.of(preset.budget),
-        evaluate_at=preset.evaluation_points(len(measured.train)),
         data=data,
-        extractors=extractors,
-        notices=tuple(notices),
     )
-
-
-def _preset_name(name: str, suite: Suite, device: torch.device) -> str:
-    if name != "auto":
-        return name
-    if device.type != "cuda":
-        return "quick"
-    return "standard" if "standard" in suite.presets else "full"
-
-
-def _load_data(
-    options: RunOptions, suite: Suite, device: torch.device, variants: Sequence[Variant]
-) -> dict[int, Dataset]:
-    """The data set at the side of the evaluation and of each variant, by side."""
-    sides = sorted({EVALUATION_SIDE, *(variant.image_side for variant in variants)})
-    given: dict[str, Any] = {"channels": suite.channels, "root": options.data_root, "download": options.download}
-    return {side: data_sets.load(suite.data, side=side, device=device, **given) for side in sides}
+    extractors, notices = _extractors(plan)
+    if (gpu := unused_gpu()) and options.device is None:
+        notices = [gpu, *notices]
+    if plan.preset.num_samples < preset.num_samples and not options.single:
+        size = f"the size of the test split of {plan.measured.name}"
+        notices.append(f"num_samples reduced from {preset.num_samples} to {plan.preset.num_samples}, {size}")
+    return replace(plan, extractors=extractors, notices=tuple(notices))
 
 
 def _num_samples(options: RunOptions, preset: Preset, measured: Dataset) -> int:
@@ -230,56 +217,61 @@ def _num_samples(options: RunOptions, preset: Preset, measured: Dataset) -> int:
     return min(preset.num_samples, len(measured.test), len(measured.train))
 
 
-def _check_names(suite: Suite, preset_name: str, preset: Preset, chosen: Sequence[str]) -> None:
-    """Check the names and options in a suite's file, so that an error names the file and the key.
-
-    No variant is chosen twice.
-    """
+def _make_variants(options: RunOptions, suite: Suite, preset_name: str, preset: Preset) -> tuple[Variant, ...]:
+    """The variants, after a check of all names and options in the suite's file."""
+    chosen = options.variants or preset.variants or suite.variants
     if repeated := sorted({name for name in chosen if list(chosen).count(name) > 1}):
         raise GanZooError(f"variants are named twice: {', '.join(repeated)}; name each once")
-    known = {"data set": data_sets.names(), "extractor": [*NAMES, DENSITY]}
-    named = [("data set", "data", [suite.data])]
-    for prefix, table in (("", suite), (f"presets.{preset_name}.", preset)):
-        named.append(("extractor", f"{prefix}extractors", list(table.extractors or [])))
-    for kind, key, names in named:
-        for name in names:
-            if name not in known[kind] and not (kind == "data set" and data_sets.is_known(name)):
-                raise GanZooError(f"{suite.file}: key {key!r}: {unknown(kind, name, known[kind])}")
+    with suite.at("data"):
+        if not data_sets.is_known(suite.data):
+            raise unknown("data set", suite.data, data_sets.names())
+    extractors = {"extractors": suite.extractors, f"presets.{preset_name}.extractors": preset.extractors or []}
+    for key, names in extractors.items():
+        with suite.at(key):
+            for name in names:
+                check_known("extractor", name, [*NAMES, DENSITY])
     suite_variants.check(suite, preset_name, preset)
+    return tuple(suite_variants.make_variant(name, suite, preset) for name in chosen)
 
 
-def _extractors(
-    options: RunOptions, names: Sequence[str], n: int, dataset: Dataset, device: torch.device
-) -> tuple[tuple[Extractor, ...], list[str]]:
+def _extractors(plan: Plan) -> tuple[tuple[Extractor, ...], list[str]]:
+    """The extractors of a plan, and a notice for each that is left out."""
+    options, dataset, num_samples = plan.options, plan.measured, plan.preset.num_samples
+    names = plan.preset.extractors or plan.suite.extractors
+    weights = options.inception_weights
     extractors: list[Extractor] = []
     notices: list[str] = []
     if not options.evaluate:
         return (), notices
-    weights = options.inception_weights
     if weights is not None and "inception" not in names:
         names = [*names, "inception"]
     if dataset.density is not None:
-        return (_density(names, n, dataset),), notices
-    for name in resolve(names, dataset, n=n, inception_weights=weights):
+        return (_density(names, num_samples, dataset),), notices
+    for name in resolve(names, dataset, n=num_samples, inception_weights=weights):
         try:
-            extractor = load_extractor(name, device=device, inception_weights=weights, dataset=dataset)
+            extractor = load_extractor(name, device=plan.device, inception_weights=weights, dataset=dataset)
         except ExtractorUnavailable as error:
             notices.append(str(error))
             continue
-        if n < extractor.minimum_n:
-            least = extractor.minimum_n
-            notices.append(f"{extractor.name} is left out: it needs num_samples of at least {least}, not {n}")
+        if num_samples < extractor.minimum_n:
+            least = f"it needs num_samples of at least {extractor.minimum_n}, not {num_samples}"
+            notices.append(f"{extractor.name} is left out: {least}")
             continue
         extractors.append(extractor)
         notices += [extractor.note] if extractor.note else []
-    if dataset.extractor not in EXTRACTORS:
-        notices += _left_out(extractors, dataset)
-    elif not extractors:
+    measured = {name for extractor in extractors for name in extractor.metrics}
+    missing = [name for name in names_for("classifier") if name not in measured]
+    if dataset.extractor in EXTRACTORS and not extractors:
         raise GanZooError(f"no extractor is left to measure with: {'; '.join(notices)}")
+    if dataset.extractor not in EXTRACTORS and missing:
+        labelled = "add 'trained' to the suite's extractors"
+        remedy = labelled if dataset.classes > 1 else "sort the images into one sub-folder a class"
+        after = f"{remedy} to have them" if extractors else "training continues without any measure"
+        notices.append(f"{', '.join(missing)} are left out, as no extractor that is here gives them: {after}")
     return tuple(extractors), notices
 
 
-def _density(names: Sequence[str], n: int, dataset: Dataset) -> Extractor:
+def _density(names: Sequence[str], num_samples: int, dataset: Dataset) -> Extractor:
     """What measures points. Raises GanZooError for any extractor of images, and for too few points."""
     assert dataset.density is not None
     density = density_extractor(dataset.density)
@@ -287,18 +279,9 @@ def _density(names: Sequence[str], n: int, dataset: Dataset) -> Extractor:
         raise GanZooError(
             f"{dataset.name} is a set of points, which {others[0]!r} cannot see: use extractor {DENSITY!r}"
         )
-    if n < density.minimum_n:
+    if num_samples < density.minimum_n:
         raise GanZooError(
-            f"num_samples is {n}; modes are looked for among {density.minimum_n} points: set it to that or more"
+            f"num_samples is {num_samples}; modes are looked for among {density.minimum_n} points: set it to that or "
+            "more"
         )
     return density
-
-
-def _left_out(extractors: Sequence[Extractor], dataset: Dataset) -> Iterable[str]:
-    """Which measures no extractor gives, and how to get them, if no other notice says it."""
-    measured = {name for extractor in extractors for name in extractor.metrics}
-    if missing := [name for name in names_for("classifier") if name not in measured]:
-        labelled = "add 'trained' to the suite's extractors"
-        remedy = labelled if dataset.classes > 1 else "sort the images into one sub-folder a class"
-        after = f"{remedy} to have them" if extractors else "training continues without any measure"
-        yield f"{', '.join(missing)} are left out, as no extractor that is here gives them: {after}"

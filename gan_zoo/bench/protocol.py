@@ -17,6 +17,7 @@ from gan_zoo.options import EXACT
 
 UNKNOWN = "not recorded"
 DIGITS = 12
+"""Hex digits of a digest."""
 TITLES: Mapping[str, str] = {
     "data": "data",
     "split": "reference split",
@@ -27,10 +28,9 @@ TITLES: Mapping[str, str] = {
     "versions": "versions",
 }
 """The title of every field of a protocol."""
-_SHOWN = 12  # hex digits of a digest in text
 PROSE = frozenset({"title", "paper", "deviations"})
 """Descriptive keys of a described variant, which change no number."""
-_AROUND = ("python", "gan_zoo")  # versions of a manifest that are not in a run's identity
+_AROUND = ("python", "gan_zoo")  # versions that do not decide the numbers
 
 
 @dataclass(frozen=True)
@@ -58,36 +58,24 @@ class Protocol:
     @cached_property
     def digest(self) -> str:
         """The fingerprint: the first 12 hex digits of SHA-256 over all fields."""
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
-
-    def words(self) -> dict[str, str]:
-        """Every field as text, by its title."""
-        return {title: _as_text(getattr(self, field)) for field, title in TITLES.items()}
+        return _digest(dataclasses.asdict(self))
 
 
 def fingerprint_of(begin: Row, metric: Row, manifest: Mapping[str, Any]) -> Protocol:
-    """The protocol of a row of metrics, with the begin row of its run and the manifest of its folder.
-
-    What is not in the run's identity is taken from the manifest.
-    """
-    identity, data, name = begin.get("identity") or {}, manifest.get("data") or {}, str(metric.get("extractor", ""))
-    of_extractor = (manifest.get("extractors") or {}).get(name) or {}
-    extractor = (identity.get("extractors") or {}).get(name) or of_extractor.get("digest")
-    versions = identity.get("versions") or manifest.get("versions") or {}
-    counts = (metric.get("num_samples"), identity.get("n"), manifest.get("num_samples"))
-    num_samples = next((count for count in counts if count is not None), None)
+    """The protocol of a row of metrics, with the begin row of its run and the manifest of its folder."""
+    data = manifest["data"]
+    name = metric.get("extractor", UNKNOWN)
+    digest = manifest.get("extractors", {}).get(name, {}).get("digest", UNKNOWN)
+    num_samples = metric.get("num_samples", manifest.get("num_samples"))
+    versions = manifest.get("versions", {}).items()
     return Protocol(
-        data=(
-            str(begin.get("data") or data.get("name") or UNKNOWN),
-            str(identity.get("measured_data") or data.get("fingerprint") or UNKNOWN),
-        ),
-        split=str(metric.get("reference") or UNKNOWN),
-        side=_side(data.get("shape") or ()),
-        extractor=(name or UNKNOWN, str(extractor or UNKNOWN)),
+        data=(begin.get("data", data.get("name", UNKNOWN)), data.get("fingerprint", UNKNOWN)),
+        split=metric.get("reference", UNKNOWN),
+        side=_side(data.get("shape", ())),
+        extractor=(name, digest),
         num_samples=None if num_samples is None else int(num_samples),
-        precision=str(begin.get("precision") or identity.get("precision") or manifest.get("precision") or EXACT),
-        versions=tuple(sorted((key, str(version)) for key, version in versions.items() if key not in _AROUND)),
+        precision=begin.get("precision", manifest.get("precision", EXACT)),
+        versions=tuple(sorted((package, str(version)) for package, version in versions if package not in _AROUND)),
     )
 
 
@@ -105,8 +93,11 @@ def settings_digest(described: Mapping[str, Any]) -> str:
 
     Equal for a variant in memory and for one read from a record.
     """
-    text = json.dumps(plain(less_prose(described)), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
+    return _digest(plain(less_prose(described)))
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:DIGITS]
 
 
 def less_prose(value: Any) -> Any:
@@ -127,16 +118,11 @@ def differences(first: Protocol, second: Protocol) -> dict[str, tuple[str, str]]
         if one == other:
             continue
         if field == "versions":
-            one, other = _only_in(one, other), _only_in(other, one)
+            both = dict(one), dict(other)
+            unequal = sorted({package for package, _ in {*one} ^ {*other}})
+            one, other = (tuple((package, each.get(package, UNKNOWN)) for package in unequal) for each in both)
         found[field] = (_as_text(one), _as_text(other))
     return found
-
-
-def _only_in(versions: tuple[tuple[str, str], ...], others: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """The versions that differ from those of the others, with ``not recorded`` for a package that is missing."""
-    mine, theirs = dict(versions), dict(others)
-    packages = sorted(package for package in mine | theirs if mine.get(package) != theirs.get(package))
-    return tuple((package, mine.get(package, UNKNOWN)) for package in packages)
 
 
 def _side(shape: Any) -> str:
@@ -159,5 +145,5 @@ def _as_text(value: Any) -> str:
         case str():
             return value
         case (str(name), str(digest)):
-            return f"{name} ({digest if digest == UNKNOWN else digest[:_SHOWN]})"
+            return f"{name} ({digest if digest == UNKNOWN else digest[:DIGITS]})"
     return ", ".join(f"{package} {version}" for package, version in value)

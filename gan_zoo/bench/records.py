@@ -17,9 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_zoo.bench.packed import PACKED
-from gan_zoo.bench.packed import read as packed_rows
-from gan_zoo.bench.packed import write as write_packed
+from gan_zoo.bench import packed
 from gan_zoo.bench.schedule import RESULTS, select
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write, writing
@@ -28,19 +26,20 @@ from gan_zoo.metrics.registry import add_records
 if TYPE_CHECKING:
     from gan_zoo.bench.plan import Plan, RunSpec
 
+Row = dict[str, Any]
 MANIFEST = "manifest.json"
 RECORDS = "records"
 """The folder of the records, a file a run."""
+CHECKPOINTS = "checkpoints"
 SCHEMA = 2
 """Version of the keys of manifests and rows."""
 _RENAMED = {"cell": "run", "cells": "runs", "departures": "overrides", "n": "num_samples"}
 """Keys of schema 1, which has no number, and those that replace them."""
-CHECKPOINTS = "checkpoints"
-
-Row = dict[str, Any]
+_FORMER = "cells/"
+"""The folder of the records in schema 1."""
 _REQUIRED = ("variant", "seed", "data", "preset")
 """Keys of the row that a run begins with."""
-_CHECKSUM = re.compile(r',"crc":"([0-9a-f]{8})"\}$')
+_CHECKSUM = re.compile(rb',"crc":"([0-9a-f]{8})"\}$')
 
 
 @dataclass
@@ -76,20 +75,21 @@ class RunRecord:
         an incomplete interval, which the resumed run completes.
         """
         row = current(row)
+        kinds = {"history": self.history, "metrics": self.metrics, "samples": self.samples, "points": self.points}
         match row["row"]:
             case "begin":
                 self.begin = row
                 self.end = None
-                for rows in (self.history, self.metrics, self.samples, self.points):
+                for rows in kinds.values():
                     rows.clear()
             case "resume":
-                for rows in (self.history, self.metrics, self.samples, self.points):
-                    rows[:] = [each for each in rows if each["step"] <= row["step"] and not each.get("partial")]
                 self.end = None
+                for rows in kinds.values():
+                    rows[:] = [each for each in rows if each["step"] <= row["step"] and not each.get("partial")]
             case "end":
                 self.end = row
-            case "history" | "metrics" | "samples" | "points" as kind:
-                getattr(self, kind).append(row)
+            case kind if kind in kinds:
+                kinds[kind].append(row)
 
 
 def records_path(folder: Path, name: str) -> Path:
@@ -133,8 +133,21 @@ def plain(value: Any) -> Any:
 
 
 def current(content: Mapping[str, Any]) -> dict[str, Any]:
-    """A manifest or a row of any schema with the keys of the current one."""
-    return {_RENAMED.get(key, key): value for key, value in content.items()}
+    """A manifest or a row of any schema with the keys and paths of the current one."""
+    found = {_RENAMED.get(key, key): value for key, value in content.items()}
+    if str(found.get("file", "")).startswith(_FORMER):
+        found["file"] = found["file"].replace(_FORMER, f"{RECORDS}/", 1)
+    return found
+
+
+def check_layout(folder: Path) -> None:
+    """Refuse a results folder of schema 1 whose records lie where they are not looked for.
+
+    Raises:
+        GanZooError: its records have not been moved.
+    """
+    if not (folder / RECORDS).is_dir() and any((folder / _FORMER).glob("*.jsonl")):
+        raise GanZooError(f"{str(folder)!r} is of an earlier version: rename its folder cells to {RECORDS}")
 
 
 def append(path: Path, row: Row) -> None:
@@ -151,7 +164,8 @@ def append(path: Path, row: Row) -> None:
         if row["row"] == "end":
             file.seek(0)
             row = {**row, "digest": hashlib.sha256(file.read()).hexdigest()}
-        file.write(_line(row))
+        text = json.dumps(plain(row), allow_nan=False, separators=(",", ":"))
+        file.write(f'{text[:-1]},"crc":"{zlib.crc32(text.encode()):08x}"}}\n'.encode())
         file.flush()
         if row["row"] != "history":
             os.fsync(file.fileno())
@@ -165,11 +179,6 @@ def flush(path: Path) -> None:
     """
     with writing(path), path.open("rb") as file:
         os.fsync(file.fileno())
-
-
-def _line(row: Row) -> bytes:
-    text = json.dumps(plain(row), allow_nan=False, separators=(",", ":"))
-    return f'{text[:-1]},"crc":"{zlib.crc32(text.encode()):08x}"}}\n'.encode()
 
 
 def _remove_torn_line(file: Any) -> None:
@@ -186,43 +195,39 @@ def read_run(path: Path) -> RunRecord:
     """Read a run's file.
 
     A last line without an end was cut by a kill and is ignored. Any other line that cannot be read is damage, and is
-    named by ``RunRecord.damage``, unless a ``begin`` row after it starts the run over. In files without checksums,
-    which earlier versions wrote, a torn line may also stand before a ``resume`` row.
+    named by ``RunRecord.damage``, unless a ``begin`` row after it starts the run over. Files without any checksum are
+    those of earlier versions.
     """
     run = RunRecord(path.stem)
     content = path.read_bytes()
     lines = content.split(b"\n")[:-1]
-    checked = any(_CHECKSUM.search(line.decode(errors="replace")) for line in lines)
-    bad = 0
-    size = 0
+    is_checked = any(map(_CHECKSUM.search, lines))
+    damaged_line = size = 0
     for number, line in enumerate(lines, start=1):
-        row = _parse(line, checked=checked)
-        kind = row.get("row")
-        if kind is None:
-            bad = bad or number
-        elif kind == "begin" or (kind == "resume" and not checked and bad == number - 1):
-            bad = 0
-        if kind == "end" and "digest" in row and row["digest"] != hashlib.sha256(content[:size]).hexdigest():
-            bad = bad or number
-        if kind is not None:
+        row = _parse(line, is_checked=is_checked)
+        if row.get("row") == "begin":
+            damaged_line = 0
+        is_intact = bool(row)
+        if "digest" in row:
+            is_intact = row["digest"] == hashlib.sha256(content[:size]).hexdigest()
+        if not is_intact:
+            damaged_line = damaged_line or number
+        if row:
             run.add({key: value for key, value in row.items() if key not in ("crc", "digest")})
         size += len(line) + 1
-    if bad:
-        run.damage = f"{path} is damaged in line {bad}"
+    if damaged_line:
+        run.damage = f"{path} is damaged in line {damaged_line}"
     return run
 
 
-def _parse(line: bytes, *, checked: bool) -> Row:
-    """The row of a line; empty if it is none, or its checksum does not match; ``checked``: it must have one."""
-    text = line.decode(errors="replace")
-    found = _CHECKSUM.search(text)
-    if found is None and checked:
-        return {}
-    if found is not None and int(found[1], 16) != zlib.crc32(f"{text[: found.start()]}}}".encode()):
+def _parse(line: bytes, *, is_checked: bool) -> Row:
+    """The row of a line; empty if it is none, or lacks a checksum that matches."""
+    found = _CHECKSUM.search(line)
+    if is_checked and (found is None or int(found[1], 16) != zlib.crc32(line[: found.start()] + b"}")):
         return {}
     try:
-        row = json.loads(text)
-    except json.JSONDecodeError:
+        row = json.loads(line)
+    except ValueError:
         return {}
     return row if isinstance(row, dict) and isinstance(row.get("row"), str) else {}
 
@@ -240,8 +245,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a results folder.
 
     Raises:
-        GanZooError: the folder is not there, holds no manifest, a damaged one, or one without runs or data.
+        GanZooError: the folder is not there, is of an earlier layout, or holds no manifest, a damaged one, or one
+            without runs or data.
     """
+    check_layout(Path(folder))
     path = Path(folder) / MANIFEST
     if not Path(folder).is_dir():
         raise GanZooError(
@@ -249,17 +256,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         )
     if not path.is_file():
         raise GanZooError(f"{str(folder)!r} is not a results folder: it has no {MANIFEST}")
+    fix = "run the bench again with the same --out to write it again"
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise GanZooError(
-            f"{path} is damaged ({error}); run the bench again with the same --out to write it again"
-        ) from None
+    except ValueError as error:
+        raise GanZooError(f"{path} is damaged ({error}); {fix}") from None
     manifest = current(manifest) if isinstance(manifest, dict) else {}
     if not isinstance(manifest.get("runs"), list):
-        raise GanZooError(f"{path} names no runs; run the bench again with the same --out to write it again")
+        raise GanZooError(f"{path} names no runs; {fix}")
     if not isinstance(manifest.get("data"), dict):
-        raise GanZooError(f"{path} does not name its data; run the bench again with the same --out to write it again")
+        raise GanZooError(f"{path} does not name its data; {fix}")
     add_records(manifest.get("metrics", {}))
     return manifest
 
@@ -271,13 +277,18 @@ def read_runs(folder: Path) -> list[RunRecord]:
         GanZooError: no results folder, or a run whose first row is incomplete.
     """
     manifest = read_manifest(folder)
-    packed = read_packed(Path(folder))
+    packed_runs = read_packed(Path(folder))
     runs = []
     for name in manifest["runs"]:
         path = records_path(Path(folder), name)
-        run = read_run(path) if path.is_file() else packed.get(name)
-        if run is not None:
-            runs.append(select(_checked(run, path), manifest))
+        run = read_run(path) if path.is_file() else packed_runs.get(name)
+        if run is None:
+            continue
+        # A file may hold no whole row yet.
+        if missing := [key for key in _REQUIRED if run.begin and run.begin.get(key) is None]:
+            fix = "delete it, and run the bench again with the same --out to write it again"
+            raise GanZooError(f"{path} does not name its {missing[0]}; {fix}")
+        runs.append(select(run, manifest))
     return runs
 
 
@@ -288,8 +299,8 @@ def read_packed(folder: Path) -> dict[str, RunRecord]:
         DamagedFileError: the file cannot be read.
     """
     runs: dict[str, RunRecord] = {}
-    if (folder / PACKED).is_file():
-        for name, row in packed_rows(folder / PACKED):
+    if (folder / packed.PACKED).is_file():
+        for name, row in packed.read(folder / packed.PACKED):
             runs.setdefault(name, RunRecord(name)).add(row)
     return runs
 
@@ -305,7 +316,7 @@ def pack(folder: Path) -> None:
     """
     paths = [records_path(folder, name) for name in read_manifest(folder)["runs"]]
     runs = [read_run(path) for path in paths if path.is_file()]
-    write_packed(folder / PACKED, [(run.name, run.rows()) for run in runs])
+    packed.write(folder / packed.PACKED, [(run.name, run.rows()) for run in runs])
     with writing(folder):
         for run in runs:
             records_path(folder, run.name).unlink()
@@ -325,10 +336,16 @@ def unpack(folder: Path) -> None:
         if not path.is_file():
             with writing(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
+            # A kill leaves no part of a run, which would count as the whole.
+            part = path.with_name(f".{path.name}.part")
+            with writing(part):
+                part.unlink(missing_ok=True)
             for row in run.rows():
-                append(path, row)
+                append(part, row)
+            with writing(path):
+                part.replace(path)
     with writing(folder):
-        (folder / PACKED).unlink(missing_ok=True)
+        (folder / packed.PACKED).unlink(missing_ok=True)
 
 
 def damages(folder: Path) -> list[str]:
@@ -339,11 +356,3 @@ def damages(folder: Path) -> list[str]:
     """
     fix = "the run counts as unfinished; the same `gan-zoo bench` or `train` command trains it again"
     return [f"{run.damage}: {fix}" for run in read_runs(folder) if run.damage]
-
-
-def _checked(run: RunRecord, path: Path) -> RunRecord:
-    """The run, whose file may hold no whole row yet."""
-    if missing := [key for key in _REQUIRED if run.begin and run.begin.get(key) is None]:
-        fix = "delete it, and run the bench again with the same --out to write it again"
-        raise GanZooError(f"{path} does not name its {missing[0]}; {fix}")
-    return run

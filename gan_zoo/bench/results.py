@@ -8,16 +8,10 @@ from typing import Any, Literal
 import pandas as pd
 
 from gan_zoo import text
-from gan_zoo.bench.summary import FLOOR, samples, scale_of
+from gan_zoo.bench.summary import samples, scale_of
 from gan_zoo.metrics.registry import METRICS, Metric
-from gan_zoo.statistics import (
-    Estimate,
-    Proportion,
-    Sample,
-    failure_rate,
-    not_different_from_best,
-    shared_alpha,
-)
+from gan_zoo.options import FLOOR
+from gan_zoo.statistics import Estimate, Proportion, Sample, failure_rate, not_different_from_best, shared_alpha
 
 SIMILAR = "="
 """Follows the rank of a variant that is not significantly different from the best."""
@@ -114,7 +108,6 @@ class Entry:
     rank: int | None
     variant: str
     folder: str
-    title: str
     value: Estimate
     successful: int
     failures: Proportion
@@ -182,7 +175,6 @@ def _entry(results: Results, variant: str, folder: str, similar: bool) -> Entry:
         rank=None,
         variant=variant,
         folder=folder,
-        title=runs["title"].iloc[0],
         value=value,
         successful=len(successful),
         failures=failure_rate(int(line["failures"]), int(line["runs"])),

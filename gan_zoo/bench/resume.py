@@ -9,9 +9,9 @@ from gan_zoo.bench.identity import decisive
 from gan_zoo.bench.plan import Plan, RunSpec
 from gan_zoo.bench.records import (
     CHECKPOINTS,
-    MANIFEST,
     RECORDS,
     RunRecord,
+    check_layout,
     checkpoint_path,
     damages,
     read_manifest,
@@ -37,15 +37,15 @@ def check_folder(plan: Plan, folder: Path) -> list[str]:
         One line for each thing a reader must know: what is trained again and why, what is damaged, what was deleted.
 
     Raises:
-        GanZooError: the folder contains other data, other settings or a larger budget, each named.
+        GanZooError: the folder contains other data, other settings or a larger budget, each named, or records of an
+            earlier layout.
     """
-    if not (folder / MANIFEST).is_file():
-        return []
+    check_layout(folder)
     try:
         manifest = read_manifest(folder)
     except GanZooError:
         return []
-    found = _records(folder, [*manifest["runs"], *(run.name for run in plan.runs())])
+    found = _trained(folder, [*manifest["runs"], *(run.name for run in plan.runs())])
     refused = list(_other_folder(plan, manifest)) if found else []
     affected = set(found) if refused else set()
     again: dict[str, list[str]] = {}
@@ -66,7 +66,7 @@ def check_folder(plan: Plan, folder: Path) -> list[str]:
     return notices + damages(folder) + (_delete(folder, {name: found[name] for name in affected}) if affected else [])
 
 
-def _records(folder: Path, names: Iterable[str]) -> dict[str, RunRecord]:
+def _trained(folder: Path, names: Iterable[str]) -> dict[str, RunRecord]:
     """The runs of these names that were trained, if only in part, as they are on disk."""
     paths = [records_path(folder, name) for name in dict.fromkeys(names)]
     found = {path.stem: read_run(path) for path in paths if path.is_file()}
@@ -80,25 +80,26 @@ def _records(folder: Path, names: Iterable[str]) -> dict[str, RunRecord]:
 
 def _other_folder(plan: Plan, manifest: Mapping[str, Any]) -> Iterator[str]:
     """In what a folder is of another comparison."""
-    single = {"variants": [variant.display_name for variant in plan.variants], "seeds": list(plan.seeds)}
-    mine = {"data": plan.measured.name, "single": plan.options.single}
-    theirs = {"data": manifest["data"].get("name"), "single": bool(manifest.get("single"))}
+    is_single = bool(manifest.get("single"))
+    if is_single != plan.options.single:
+        yield "a single training run, not a comparison" if is_single else "a comparison, not a single training run"
+    mine: dict[str, Any] = {"data": plan.measured.name}
+    theirs: dict[str, Any] = {"data": manifest["data"].get("name")}
     if plan.options.single:
-        mine |= single
-        theirs |= {key: manifest.get(key) for key in single}
-    else:
-        mine["suite"], theirs["suite"] = plan.suite.title, manifest.get("title")
+        mine |= {"variants": [variant.display_name for variant in plan.variants], "seeds": list(plan.seeds)}
+        theirs |= {key: manifest.get(key) for key in ("variants", "seeds")}
+    elif not is_single:
+        mine["suite"] = plan.suite.title
+        theirs["suite"] = manifest.get("title")
     for key, one, other in differences(theirs, mine):
-        if key == "single":
-            yield "a single training run, not a comparison" if one else "a comparison, not a single training run"
-        elif key == "suite" and theirs["single"] != mine["single"]:
-            continue
-        else:
-            yield f"{key} {short(one)}, not {short(other)}"
+        yield f"{key} {_short(one)}, not {_short(other)}"
 
 
 def _compare(plan: Plan, run: RunSpec, name: str, record: RunRecord) -> tuple[list[str], list[str]]:
-    """How the records of the same variant and seed differ: in settings, or a larger budget; and in the rest."""
+    """How the records of the same variant and seed differ: in settings, or a larger budget; and in code and machine.
+
+    With other code, a variant's settings follow from it.
+    """
     begin = record.begin
     if run.variant is None or (begin.get("variant"), begin.get("seed")) != (run.variant_name, run.seed):
         return [], []
@@ -108,51 +109,42 @@ def _compare(plan: Plan, run: RunSpec, name: str, record: RunRecord) -> tuple[li
     if "numerics" not in identity:
         return [], ["its records are of an earlier version of gan-zoo"]
     found = list(differences(decisive(identity), decisive(run.identity)))
-    return _sorted_out(found)
-
-
-def _sorted_out(found: list[tuple[str, Any, Any]]) -> tuple[list[str], list[str]]:
-    """The differences of two identities in words: those of settings, and those of code and machine.
-
-    With other code, a variant's settings follow from it.
-    """
     keys = {key for key, _, _ in found}
-    code = any(key.startswith(("code", "numerics")) for key in keys)
+    has_other_code = any(key.startswith(("code", "numerics")) for key in keys)
+    has_other_variant = any(key.startswith("variant.") for key in keys)
     settings: list[str] = []
     machine: list[str] = []
     for key, one, other in found:
-        implied = (
-            (key.startswith("hyperparameters") and any(k.startswith("variant.") for k in keys))
+        is_implied = (
+            (key.startswith("hyperparameters") and has_other_variant)
             or (key == "data.fingerprint" and keys & {"data.name", "data.shape", "data.revision"})
-            or (code and key.startswith(("variant.", "hyperparameters.")))
+            or (has_other_code and key.startswith(("variant.", "hyperparameters.")))
         )
-        if not implied:
-            is_machine = key.startswith(_MACHINE)
-            name = key.removeprefix("variant.").removeprefix("hyperparameters.")
-            line = f"{_NAMES.get(key, name)} {short(one)}, not {short(other)}"
-            (machine if is_machine else settings).append(line)
+        if not is_implied:
+            title = _NAMES.get(key, key.removeprefix("variant.").removeprefix("hyperparameters."))
+            line = f"{title} {_short(one)}, not {_short(other)}"
+            (machine if key.startswith(_MACHINE) else settings).append(line)
     return settings, machine
 
 
 def _larger(plan: Plan, run: RunSpec, record: RunRecord) -> Iterator[str]:
     """Whether the run was trained beyond the plan's budget."""
+    schedule = plan.schedule
     rows = [*record.history[-1:], *record.metrics[-1:], *([record.end] if record.end else [])]
-    beyond = [row for row in rows if plan.schedule.beyond(row, record.begin)]
-    if beyond:
-        spent, unit = max(map(plan.schedule.spent, beyond)), plan.schedule.unit
-        yield f"{run.title} trained for {spent:,.10g} {unit}, not {plan.schedule.amount:,.10g}"
+    if beyond := [schedule.spent(row) for row in rows if schedule.beyond(row, record.begin)]:
+        yield f"{run.title} trained for {max(beyond):,.10g} {schedule.unit}, not {schedule.amount:,.10g}"
 
 
-def short(value: Any) -> str:
+def _short(value: Any) -> str:
     """A value as text of at most 40 characters, and three dots."""
     text = "none" if value is None else str(value)
     return text if len(text) <= _LONG else f"{text[:_LONG]}..."
 
 
 def _delete(folder: Path, records: Mapping[str, RunRecord]) -> list[str]:
-    """Delete records, samples and checkpoints of runs; one line that names them."""
-    for name in records:
-        with writing(folder):
+    """Delete the records, samples and checkpoints of runs, and name the runs in one line."""
+    with writing(folder):
+        for name in records:
             records_path(folder, name).unlink(missing_ok=True)
             shutil.rmtree(folder / RECORDS / name, ignore_errors=True)
             for path in (folder / CHECKPOINTS).glob(f"{name}.*"):

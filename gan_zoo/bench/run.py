@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.collapse import collapse
-from gan_zoo.bench.interrupts import Stop
+from gan_zoo.bench.executors.processes import Stop
 from gan_zoo.bench.plan import Plan, RunSpec
 from gan_zoo.bench.records import (
     RECORDS,
@@ -49,10 +50,7 @@ def execute_run(
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     listener.begin(run)
-    if run.variant is None:
-        end = _measure_real(plan, run, evaluator, path)
-    else:
-        end = _train(plan, run, evaluator, folder, listener, stop or Stop())
+    end = _Execution(plan, run, evaluator, folder, path, listener, stop or Stop()).execute()
     # From the records, as the seconds of training: what an earlier session did counts, what is done again does not.
     end["evaluation_seconds"] = sum(row.get("evaluation_seconds", 0.0) for row in read_run(path).metrics)
     append(path, end)
@@ -60,204 +58,190 @@ def execute_run(
     return end
 
 
-def _measure_real(plan: Plan, run: RunSpec, evaluator: Measuring, path: Path) -> Row:
-    append(path, begin_row(plan, run, None))
-    at = {"step": 0, "images": 0, "seconds": 0.0, "fraction": 1.0}
-    try:
-        for row in _metrics_rows(plan, at, evaluator, lambda: evaluator.floor(run.seed)):
-            append(path, row)
-    except StorageError:
-        raise
-    except Exception as error:
-        return _failed(plan, run, None, error)
-    return _end(plan, None, "ok", "")
-
-
-def _train(plan: Plan, run: RunSpec, evaluator: Measuring, folder: Path, listener: Listener, stop: Stop) -> Row:
-    path = records_path(folder, run.name)
+@dataclass
+class _Execution:
+    plan: Plan
+    run: RunSpec
+    evaluator: Measuring
+    folder: Path
+    path: Path
+    listener: Listener
+    stop: Stop
     state: State | None = None
-    try:
-        state, fractions = _start(plan, run, folder, listener)
-        on_chunk = _on_chunk(plan, run, folder, listener, stop)
-        for fraction in train_to(state, plan.budget, fractions, on_block=_on_block(path), on_chunk=on_chunk):
-            listener.evaluate(run)
-            _milestone(plan, run, state, fraction, evaluator, folder)
-        _append_pending(path, state)
-        why = _collapse(plan, run, read_run(path))
-        return _end(plan, state, "collapsed" if why else "ok", why)
-    except (StorageError, Interrupted):
-        raise
-    except BaseException as error:
-        # A second Ctrl-C; anything else is the variant's own, also while a stop is requested.
-        if stop.requested and isinstance(error, KeyboardInterrupt):
+    saved: float = 0.0
+    """When the last checkpoint between evaluations was written, or training began."""
+
+    def execute(self) -> Row:
+        """Train or measure, and return the last row, which is not written yet."""
+        try:
+            if self.run.variant is None:
+                self._measure_real()
+            else:
+                self._train()
+            why = self._collapse()
+            return self._end("collapsed" if why else "ok", why)
+        except (StorageError, Interrupted):
             raise
-        _ensure_begun(plan, run, folder)
-        if state is not None and not is_fatal(error, plan.device):
-            _append_pending(path, state)
-        return _failed(plan, run, state, error)
+        except BaseException as error:
+            # A second Ctrl-C; anything else is the variant's own, also while a stop is requested.
+            if self.stop.requested and isinstance(error, KeyboardInterrupt):
+                raise
+            return self._failed(error)
 
+    def _measure_real(self) -> None:
+        append(self.path, begin_row(self.plan, self.run, None))
+        at = {"step": 0, "images": 0, "seconds": 0.0, "fraction": 1.0}
+        for row in self._metrics_rows(at, lambda: self.evaluator.floor(self.run.seed)):
+            append(self.path, row)
 
-def _failed(plan: Plan, run: RunSpec, state: State | None, error: BaseException) -> Row:
-    """The last row of a run that raised; ``fatal`` where no other run can be run in this process."""
-    try:
-        status, message = failure(error, run.variant)
-    except BaseException:
-        status, message = "error", one_line(error)
-    end = _end(plan, state, status, message)
-    return end | {"fatal": True} if is_fatal(error, plan.device) else end
+    def _train(self) -> None:
+        self.state, fractions = self._start()
+        self.saved = time.monotonic()
 
+        def on_block(state: State, _values: Any) -> None:
+            append(self.path, {"row": "history", **state.history.rows[-1]})
 
-def _start(plan: Plan, run: RunSpec, folder: Path, listener: Listener) -> tuple[State, Sequence[float]]:
-    """The state to train from, and the evaluations that are left of it."""
-    path = records_path(folder, run.name)
-    record = read_run(path) if path.is_file() else RunRecord(run.name)
-    if record.begin and not record.damage:
-        state = restored(plan, run, folder, listener)
-        if state is not None:
-            append(path, {"row": "resume", "step": state.rounds})
-            return state, _left(plan, run, state, read_run(path), listener)
-        if record.end is not None:
-            listener.notice(f"{run.title}: it has no checkpoint to resume from, and is trained again from the start")
-    state = _init(plan, run)
-    _begin(plan, run, folder, state)
-    return state, plan.evaluate_at
+        for fraction in train_to(self.state, self.plan.budget, fractions, on_block=on_block, on_chunk=self._on_chunk):
+            self.listener.evaluate(self.run)
+            self._evaluate(self.state, fraction)
+        self._append_pending(self.state)
 
+    def _start(self) -> tuple[State, Sequence[float]]:
+        """The state to train from, and the evaluations that are left of it."""
+        record = read_run(self.path) if self.path.is_file() else RunRecord(self.run.name)
+        if record.begin and not record.damage:
+            state = self._restored()
+            if state is not None:
+                append(self.path, {"row": "resume", "step": state.iterations})
+                return state, self._left(state, read_run(self.path))
+            if record.end is not None:
+                self._notice("it has no checkpoint to resume from, and is trained again from the start")
+        state = self._initial()
+        _begin(self.plan, self.run, self.folder, state)
+        return state, self.plan.evaluate_at
 
-def _begin(plan: Plan, run: RunSpec, folder: Path, state: State | None) -> None:
-    """Begin the records, without the checkpoints of records that they replace: nothing may resume from those."""
-    saved = checkpoint_path(folder, run.name)
-    for file in (saved, checkpoint.previous(saved)):
-        with writing(file):
-            file.unlink(missing_ok=True)
-    append(records_path(folder, run.name), begin_row(plan, run, state))
+    def _notice(self, text: str) -> None:
+        self.listener.notice(f"{self.run.title}: {text}")
 
+    def _initial(self) -> State:
+        variant, plan = self.run.variant, self.plan
+        assert variant is not None
+        data = plan.data[variant.image_side]
+        return start(variant, data, self.run.seed, precision=plan.precision, graphs=plan.options.graphs)
 
-def _init(plan: Plan, run: RunSpec) -> State:
-    assert run.variant is not None
-    data = plan.data[run.variant.image_side]
-    return start(run.variant, data, run.seed, precision=plan.precision, graphs=plan.options.graphs)
+    def _restored(self) -> State | None:
+        """The state of the last checkpoint, or of the one before it if the last is damaged; None without either."""
+        path = checkpoint_path(self.folder, self.run.name)
+        for saved in (path, checkpoint.previous(path)):
+            if saved.is_file():
+                try:
+                    return checkpoint.restore(self._initial(), checkpoint.load(saved))
+                except GanZooError as error:
+                    self._notice(f"{error}; it resumes from an earlier state")
+        return None
 
+    def _left(self, state: State, record: RunRecord) -> list[float]:
+        """The evaluations that are not on record: those ahead, and one at this very step."""
+        plan = self.plan
+        evaluated = plan.evaluated(record)
+        here = {"row": "metrics", **self._at(state, 1.0)}
+        due = plan.schedule.evaluations(RunRecord(self.run.name, record.begin, metrics=[here]))
+        ahead = [fraction for fraction in plan.evaluate_at if plan.budget.steps_left(state, fraction) > 0]
+        passed = [fraction for fraction in plan.evaluate_at if fraction not in ahead and fraction not in evaluated]
+        if missed := [fraction for fraction in passed if fraction not in due]:
+            amounts = ", ".join(f"{plan.schedule.amount * fraction:,.10g}" for fraction in missed)
+            self._notice(f"trained beyond {amounts} {plan.schedule.unit} already, so not evaluated there")
+        return [
+            fraction for fraction in plan.evaluate_at if fraction in ahead or (fraction in passed and fraction in due)
+        ]
 
-def restored(plan: Plan, run: RunSpec, folder: Path, listener: Listener) -> State | None:
-    """The state of the last checkpoint, or of the one before it if the last is damaged; None without either."""
-    path = checkpoint_path(folder, run.name)
-    for saved in (path, checkpoint.previous(path)):
-        if saved.is_file():
-            try:
-                return checkpoint.restore(_init(plan, run), checkpoint.load(saved))
-            except GanZooError as error:
-                listener.notice(f"{run.title}: {error}; it resumes from an earlier state")
-    return None
+    def _append_pending(self, state: State) -> None:
+        """Append the row of history of an interval that the budget or a failure cut; an extended run replaces it."""
+        if (row := pending_row(state)) is not None:
+            append(self.path, {"row": "history", **row, "partial": True})
 
-
-def _left(plan: Plan, run: RunSpec, state: State, record: RunRecord, listener: Listener) -> list[float]:
-    """The evaluations that are not on record: those ahead, and one at this very step."""
-    here = {"row": "metrics", "step": state.rounds, **_counts(state), "fraction": 1.0}
-    here["budget"] = _budget(plan)
-    evaluated = plan.evaluated(record)
-    due = plan.schedule.evaluations(RunRecord(run.name, record.begin, metrics=[here]))
-    passed = [f for f in plan.evaluate_at if plan.budget.steps_left(state, f) == 0 and f not in evaluated]
-    if missed := [f for f in passed if f not in due]:
-        amounts = ", ".join(f"{plan.schedule.amount * fraction:,.10g}" for fraction in missed)
-        listener.notice(f"{run.title}: trained beyond {amounts} {plan.schedule.unit} already, so not evaluated there")
-    return [f for f in plan.evaluate_at if plan.budget.steps_left(state, f) > 0 or (f in passed and f in due)]
-
-
-def _on_block(path: Path) -> Callable[[State, Any], None]:
-    def on_block(state: State, _values: Any) -> None:
-        append(path, {"row": "history", **state.history.rows[-1]})
-
-    return on_block
-
-
-def _append_pending(path: Path, state: State) -> None:
-    """Append the row of history of an interval that the budget or a failure cut; an extended run replaces it."""
-    if (row := pending_row(state)) is not None:
-        append(path, {"row": "history", **row, "partial": True})
-
-
-def _on_chunk(plan: Plan, run: RunSpec, folder: Path, listener: Listener, stop: Stop) -> Callable[[State], None]:
-    """What is done a few times a second between two steps: progress, a checkpoint when it is due, and a stop."""
-    saved = time.monotonic()
-
-    def on_chunk(state: State) -> None:
-        nonlocal saved
+    def _on_chunk(self, state: State) -> None:
+        """What is done a few times a second between two steps: progress, a checkpoint when it is due, and a stop."""
+        plan, run = self.plan, self.run
         for text in take_notices(state):
-            listener.notice(f"{run.title}: {text}")
+            self._notice(text)
         row = pending_row(state) or state.history.rows[-1]
         rate = state.images / state.seconds if state.seconds else 0.0
-        listener.block(run, plan.budget.spent(state) / plan.budget.amount, rate, row["values"])
-        if stop.requested or time.monotonic() - saved >= plan.options.checkpoint_every:
-            _save(run, folder, state)
-            saved = time.monotonic()
-        if stop.requested:
-            raise stop.interrupted(f"{run.title}: stopped at step {state.rounds:,}")
+        self.listener.block(run, plan.budget.spent(state) / plan.budget.amount, rate, row["values"])
+        if self.stop.requested or time.monotonic() - self.saved >= plan.options.checkpoint_every:
+            self._save(state)
+            self.saved = time.monotonic()
+        if self.stop.requested:
+            raise self.stop.interrupted(f"{run.title}: stopped at step {state.iterations:,}")
 
-    return on_chunk
+    def _at(self, state: State, fraction: float) -> Row:
+        return {"step": state.iterations, **_counts(state), "fraction": fraction, "budget": self.plan.schedule.budget}
 
+    def _evaluate(self, state: State, fraction: float) -> None:
+        """Measure, draw samples, and only then save the state: what a checkpoint has passed is on record.
 
-def _budget(plan: Plan) -> dict[str, float]:
-    return {plan.schedule.unit: plan.schedule.amount}
+        The row that makes the evaluation count (``Plan.evaluated``) is appended last: a kill before it has it repeated.
+        """
+        sampler, at, seed = Sampler.of(state), self._at(state, fraction), self.run.seed
+        measured: list[Row] = []
+        if self.plan.extractors:
+            measured = self._metrics_rows(
+                at, lambda: self.evaluator.measure(sampler, seed, discriminator=discriminator_estimate(state))
+            )
+        samples = self.folder / RECORDS / self.run.name
+        for artifact in self.evaluator.artifacts(sampler, samples, state.iterations, last=fraction == 1):
+            file = artifact["file"].relative_to(self.folder).as_posix()
+            append(self.path, {"row": artifact["row"], **at, **artifact, "file": file})
+        for row in measured:
+            append(self.path, row)
+        self._save(state)
 
+    def _save(self, state: State) -> None:
+        flush(self.path)
+        checkpoint.save(state, checkpoint_path(self.folder, self.run.name), keep_previous=True)
 
-def _counts(state: State) -> Row:
-    return {name: getattr(state, name) for name in _COUNTS}
+    def _metrics_rows(self, at: Row, measure: Callable[[], list[Row]]) -> list[Row]:
+        """The rows of an evaluation, with the seconds that it took, divided among them."""
+        before = self.evaluator.seconds
+        rows = measure()
+        took = (self.evaluator.seconds - before) / max(1, len(rows))
+        shared = {"row": "metrics", **at, "evaluation_seconds": took}
+        digests = self.plan.measurement_digests
+        return [{**shared, **row, "measurement": digests.get(row["extractor"])} for row in rows]
 
+    def _collapse(self) -> str:
+        """Why the run counts as collapsed; empty if it does not."""
+        variant = self.run.variant
+        # Of points the modes are a measure, and a seed that misses them belongs in its mean.
+        if self.plan.measured.kind != "images" or variant is None:
+            return ""
+        record = read_run(self.path)
+        evaluated = self.plan.evaluated(record).get(1.0, [])
+        return collapse(evaluated, record.history, probability=variant.objective.probability)
 
-def _milestone(plan: Plan, run: RunSpec, state: State, fraction: float, evaluator: Measuring, folder: Path) -> None:
-    """Measure, draw samples, and only then save the state: what a checkpoint has passed is on record.
+    def _failed(self, error: BaseException) -> Row:
+        """The last row of a run that raised; ``fatal`` where no other run can be run in this process."""
+        fatal = is_fatal(error, self.plan.device)
+        _ensure_begun(self.plan, self.run, self.folder)
+        if self.state is not None and not fatal:
+            self._append_pending(self.state)
+        try:
+            status, message = failure(error, self.run.variant)
+        except BaseException:
+            status, message = "error", one_line(error)
+        end = self._end(status, message)
+        return end | {"fatal": True} if fatal else end
 
-    The row that makes the evaluation count (``Plan.evaluated``) is appended last: a kill before it has it repeated.
-    """
-    sampler, path = Sampler.of(state), records_path(folder, run.name)
-    at = {"step": state.rounds, **_counts(state), "fraction": fraction, "budget": _budget(plan)}
-    measured: list[Row] = []
-    if plan.extractors:
-        measured = _metrics_rows(
-            plan,
-            at,
-            evaluator,
-            lambda: evaluator.measure(sampler, run.seed, discriminator=discriminator_estimate(state)),
-        )
-    for artifact in evaluator.artifacts(sampler, folder / RECORDS / run.name, state.rounds, last=fraction == 1):
-        file = artifact["file"].relative_to(folder).as_posix()
-        append(path, {"row": artifact["row"], **at, **artifact, "file": file})
-    for row in measured:
-        append(path, row)
-    _save(run, folder, state)
-
-
-def _save(run: RunSpec, folder: Path, state: State) -> None:
-    flush(records_path(folder, run.name))
-    checkpoint.save(state, checkpoint_path(folder, run.name), keep_previous=True)
-
-
-def _metrics_rows(plan: Plan, at: Row, evaluator: Measuring, measure: Callable[[], list[Row]]) -> list[Row]:
-    """The rows of an evaluation, with the seconds that it took, divided among them."""
-    before = evaluator.seconds
-    rows = measure()
-    took = (evaluator.seconds - before) / max(1, len(rows))
-    shared = {"row": "metrics", **at, "evaluation_seconds": took}
-    return [{**shared, **row, "measurement": plan.measurement_digests.get(row["extractor"])} for row in rows]
-
-
-def _collapse(plan: Plan, run: RunSpec, record: RunRecord) -> str:
-    """Why the run counts as collapsed; empty if it does not.
-
-    Of points the modes are a measure, and a seed that misses them belongs in its mean.
-    """
-    if plan.measured.kind != "images" or run.variant is None:
-        return ""
-    evaluated = plan.evaluated(record).get(1.0, [])
-    return collapse(evaluated, record.history, probability=run.variant.objective.probability)
-
-
-def _ensure_begun(plan: Plan, run: RunSpec, folder: Path) -> None:
-    """Append the row that records begin with, if there is none, so that the tables have the run."""
-    path = records_path(folder, run.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.is_file() or not read_run(path).begin:
-        _begin(plan, run, folder, None)
+    def _end(self, status: str, message: str) -> Row:
+        state = self.state
+        counts = _counts(state) if state else dict.fromkeys(_COUNTS, 0) | {"seconds": 0.0}
+        return _end_row(status, message, counts, state.iterations if state else 0) | {
+            "budget": self.plan.schedule.budget,
+            "execution": state.execution if state else "",
+            "images_per_second": state.images / state.seconds if state and state.seconds else None,
+            "warmup_seconds": state.warmup_seconds if state else 0.0,
+            "peak_memory_bytes": state.peak_memory if state else None,
+        }
 
 
 def record_death(plan: Plan, run: RunSpec, folder: Path, status: str, message: str) -> Row:
@@ -271,13 +255,27 @@ def record_death(plan: Plan, run: RunSpec, folder: Path, status: str, message: s
     if record.end is not None and is_finished(plan, folder, run):
         return record.end
     last = max([*record.history, *record.metrics], key=lambda row: int(row["step"]), default={})
-    counts = {name: last.get(name, 0) for name in _COUNTS}
-    end = _end_row(status, message, counts, last.get("step", 0)) | {
-        "images_per_second": None,
-        "peak_memory_bytes": None,
-    }
+    end = _end_row(status, message, {name: last.get(name, 0) for name in _COUNTS}, last.get("step", 0))
+    end |= {"images_per_second": None, "peak_memory_bytes": None}
     append(path, end)
     return end
+
+
+def _begin(plan: Plan, run: RunSpec, folder: Path, state: State | None) -> None:
+    """Begin the records, without the checkpoints of records that they replace: nothing may resume from those."""
+    saved = checkpoint_path(folder, run.name)
+    for file in (saved, checkpoint.previous(saved)):
+        with writing(file):
+            file.unlink(missing_ok=True)
+    append(records_path(folder, run.name), begin_row(plan, run, state))
+
+
+def _ensure_begun(plan: Plan, run: RunSpec, folder: Path) -> None:
+    """Append the row that records begin with, if there is none, so that the tables have the run."""
+    path = records_path(folder, run.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.is_file() or not read_run(path).begin:
+        _begin(plan, run, folder, None)
 
 
 def begin_row(plan: Plan, run: RunSpec, state: State | None) -> Row:
@@ -312,19 +310,12 @@ def begin_row(plan: Plan, run: RunSpec, state: State | None) -> Row:
     }
 
 
+def _counts(state: State) -> Row:
+    return {name: getattr(state, name) for name in _COUNTS}
+
+
 def _end_row(status: str, message: str, counts: Row, steps: int) -> Row:
     return {"row": "end", "status": status, "message": message, "ended": now(), **counts, "steps": steps}
-
-
-def _end(plan: Plan, state: State | None, status: str, message: str) -> Row:
-    counts = _counts(state) if state else dict.fromkeys(_COUNTS, 0) | {"seconds": 0.0}
-    row = _end_row(status, message, counts, state.rounds if state else 0)
-    row["budget"] = _budget(plan)
-    row["execution"] = state.execution if state else ""
-    row["images_per_second"] = state.images / state.seconds if state and state.seconds else None
-    row["warmup_seconds"] = state.warmup_seconds if state else 0.0
-    row["peak_memory_bytes"] = state.peak_memory if state else None
-    return row
 
 
 def discriminator_estimate(state: State) -> DiscriminatorEstimate | None:

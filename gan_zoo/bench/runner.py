@@ -1,20 +1,20 @@
-"""Running a plan: the runs that are missing, into a folder that survives a kill."""
+"""Running a plan: the runs that are missing, into a folder whose content a kill does not damage."""
 
 import contextlib
 import importlib.metadata
+import os
 import shlex
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 from gan_zoo.bench import suite_variants
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.executors.local import execute
-from gan_zoo.bench.interrupts import stop_on_signals
-from gan_zoo.bench.live_report import LiveReport
-from gan_zoo.bench.memory import PeakMemory
+from gan_zoo.bench.executors.processes import PeakMemory, SingleProcess, stop_on_signals
 from gan_zoo.bench.plan import Plan
 from gan_zoo.bench.records import MANIFEST, SCHEMA, is_finished, now, read_manifest, unpack, write_json
 from gan_zoo.bench.resume import check_folder
@@ -26,6 +26,9 @@ from gan_zoo.metrics.registry import records_of
 
 _PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy", "scikit-learn")
 """Packages whose versions a manifest names."""
+_REPORT_AFTER = 15.0
+"""Seconds of a command before which it writes no report: a shorter one writes its report soon enough."""
+_REPORT_NICENESS = 10
 
 
 def run_plan(
@@ -54,7 +57,7 @@ def run_plan(
     listener = listener or Listener()
     folder = Path(folder)
     lock = lock_folder(folder)
-    live = None if write_report is None else LiveReport(folder, write_report)
+    live = LiveReport(folder, write_report)
     try:
         remove_temporary(folder)
         unpack(folder)
@@ -62,37 +65,74 @@ def run_plan(
             listener.notice(notice)
         return _run(plan, folder, listener, live)
     finally:
-        if live is not None:
-            live.close()
+        live.close()
         listener.close()
         lock.release()
+
+
+class LiveReport:
+    """Has the report of a results folder written again by a process at low priority, while a suite is running.
+
+    What goes wrong there is left to the final report.
+
+    Args:
+        folder: the results folder.
+        write: a function of a module that writes the report of a folder; without one, nothing is written.
+    """
+
+    def __init__(self, folder: Path, write: Callable[[Path], object] | None) -> None:
+        self.folder, self.write = folder, write
+        self.began = time.monotonic()
+        self.process: SingleProcess | None = None
+        self.pending: list[Future[object]] = []
+
+    def update(self) -> None:
+        """Write the report after a run; runs that end while a report is written are in the next one."""
+        if self.write is None or time.monotonic() - self.began < _REPORT_AFTER:
+            return
+        self.process = self.process or SingleProcess(os.nice, _REPORT_NICENESS)
+        self.pending = [future for future in self.pending if not future.done()]
+        if len(self.pending) < 2:
+            self.pending.append(self.process.submit(self.write, self.folder))
+
+    def close(self) -> None:
+        """End the process, and delete what it had begun to write."""
+        if self.process is not None:
+            self.process.kill()
+            self.process = None
+            remove_temporary(self.folder)
 
 
 class _ManifestFile:
     """The manifest of a folder, its seconds and peak memory being those of all sessions.
 
-    ``is_current`` tells whether the one on disk names the same runs and evaluations.
+    ``is_current``: the one on disk names the same runs and evaluations.
     """
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         runs = plan.runs()
-        self.path, self.clock, self.memory = folder / MANIFEST, time.perf_counter(), PeakMemory()
+        self.path = folder / MANIFEST
+        self.clock = time.perf_counter()
+        self.memory = PeakMemory()
+        self.before: dict[str, Any] = {}
+        with contextlib.suppress(GanZooError):
+            self.before = read_manifest(folder)
         # The runs of real images are the same for every variant and budget: they do not make it the same manifest.
-        self.before = _before(folder, {run.name for run in runs if run.variant is not None})
+        if not {run.name for run in runs if run.variant is not None} & set(self.before.get("runs", ())):
+            self.before = {}
         started = self.before.get("started", now())
         self.content = manifest_of(plan) | {"started": started, "runs": [run.name for run in runs]}
         compared = ("runs", "budget", "evaluate_at")
         self.is_current = all(self.before.get(key) == self.content[key] for key in compared)
 
     def save(self, *, finished: bool = False) -> None:
-        """Write it, with the seconds and memory until now."""
         seconds = (self.before.get("wall_seconds") or 0.0) + time.perf_counter() - self.clock
         peak = max(self.memory.bytes or 0, self.before.get("peak_memory_bytes") or 0) or None
         measured = {"wall_seconds": seconds, "peak_memory_bytes": peak, "finished": finished}
         write_json(self.path, self.content | measured)
 
 
-def _run(plan: Plan, folder: Path, listener: Listener, live: LiveReport | None) -> list[str]:
+def _run(plan: Plan, folder: Path, listener: Listener, live: LiveReport) -> list[str]:
     # Seed by seed, the real images after the variants: training begins at once, and an interrupted suite has runs that
     # can be compared.
     todo = [run for run in plan.runs() if not is_finished(plan, folder, run)]
@@ -112,8 +152,7 @@ def _run(plan: Plan, folder: Path, listener: Listener, live: LiveReport | None) 
         ):
             for run, end in running:
                 manifest.save()
-                if live is not None:
-                    live.update()
+                live.update()
                 if end["status"] not in RESULTS:
                     failed.append(f"{run.title}: {end['message']}")
     except BaseException as error:
@@ -125,15 +164,6 @@ def _run(plan: Plan, folder: Path, listener: Listener, live: LiveReport | None) 
         raise
     manifest.save(finished=True)
     return failed
-
-
-def _before(folder: Path, names: set[str]) -> dict[str, Any]:
-    """The manifest that an earlier session of this run left: one with runs in common; else an empty one."""
-    try:
-        manifest = read_manifest(folder)
-    except GanZooError:
-        return {}
-    return manifest if names & set(manifest["runs"]) else {}
 
 
 def default_folder(plan: Plan) -> Path:
@@ -150,26 +180,30 @@ def default_folder(plan: Plan) -> Path:
 
 def manifest_of(plan: Plan) -> dict[str, Any]:
     """What was run and how, in words: all but the times and the runs' names."""
+    names = [variant.display_name for variant in plan.variants]
+    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    # Empty where the command line is another program's.
+    command = shlex.join(["gan-zoo", *sys.argv[1:]]) if Path(sys.argv[0]).stem == "gan-zoo" else ""
     return {
         "schema": SCHEMA,
         "title": plan.suite.title,
         "suite": plan.suite.model_dump(),
         "preset": plan.preset_name,
         "data": _data_facts(plan),
-        "variants": [variant.display_name for variant in plan.variants],
-        "contrasts": suite_variants.contrasts(plan.suite, [variant.display_name for variant in plan.variants]),
+        "variants": names,
+        "contrasts": suite_variants.contrasts(plan.suite, names),
         "seeds": list(plan.seeds),
         "budget": plan.preset.budget,
         "evaluate_at": list(plan.evaluate_at),
         "num_samples": plan.preset.num_samples,
         "ranked_by": plan.ranked_by,
         "extractors": {
-            e.name: {
-                "digest": e.digest,
-                "accuracy": e.accuracy,
-                "measurement": plan.measurement_digests[e.name],
+            extractor.name: {
+                "digest": extractor.digest,
+                "accuracy": extractor.accuracy,
+                "measurement": plan.measurement_digests[extractor.name],
             }
-            for e in plan.extractors
+            for extractor in plan.extractors
         },
         "measurements": plan.measurements,
         "metrics": records_of(name for extractor in plan.extractors for name in extractor.metrics),
@@ -177,12 +211,12 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
         "overrides": {name: list(lines) for name, lines in plan.overrides.items()},
         "notices": list(plan.notices),
         "device": describe(plan.device),
-        "command": _command(),
+        "command": command,
         "device_kind": plan.device.type,
         "precision": plan.precision,
         "threads": plan.threads,
         "jobs": plan.jobs,
-        "versions": _versions(),
+        "versions": {"python": sys.version.split()[0]} | versions,
         "git_commit": git_commit(),
     }
 
@@ -203,12 +237,3 @@ def _data_facts(plan: Plan) -> dict[str, Any]:
         "kind": data.kind,
         "density": data.density.facts if data.density else None,
     }
-
-
-def _versions() -> dict[str, str]:
-    return {"python": sys.version.split()[0]} | {name: importlib.metadata.version(name) for name in _PACKAGES}
-
-
-def _command() -> str:
-    """The command line that this process was started with; empty where it is another program's."""
-    return shlex.join(["gan-zoo", *sys.argv[1:]]) if Path(sys.argv[0]).stem == "gan-zoo" else ""

@@ -34,6 +34,11 @@ class Schedule:
             unit, amount = "images", amount * epoch
         return cls(unit, float(amount), tuple(fractions))
 
+    @property
+    def budget(self) -> dict[str, float]:
+        """The budget as rows of records have it, e.g. ``{"images": 256000.0}``."""
+        return {self.unit: self.amount}
+
     def spent(self, row: Mapping[str, Any]) -> float:
         """The part of the budget used at a row of records, in its unit."""
         return float(row.get("step", row.get("steps", 0)) if self.unit == "steps" else row.get(self.unit, 0))

@@ -1,15 +1,15 @@
 """Suite files: what is compared, as TOML, checked key by key."""
 
+import contextlib
 import tomllib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 
-from gan_zoo.budget import UNITS
-from gan_zoo.errors import GanZooError, unknown, validation_lines
-from gan_zoo.options import EXACT, PRECISIONS
+from gan_zoo.errors import GanZooError, check_known, unknown, validation_lines
+from gan_zoo.options import EXACT, PRECISIONS, UNITS
 
 SHIPPED = Path(__file__).parents[1] / "suites"
 """The folder of the suites that are part of this package."""
@@ -20,11 +20,13 @@ _Share = Annotated[float, Field(gt=0, le=1)]
 _Backbone = str | dict[str, Any]
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
+    """A table of a suite file: any key that is not a field is an error, and no value is converted."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Preset(_Table):
+class Preset(Table):
     """How much of a suite is run.
 
     In a suite file, ``extends = "quick"`` takes over all settings of another preset that the table does not set itself.
@@ -118,7 +120,7 @@ class Preset(_Table):
         return (*points, 1.0)
 
 
-class VariantOverride(_Table):
+class VariantOverride(Table):
     """A variant that a suite makes of a registered one, under a name of its own in tables.
 
     Attributes:
@@ -132,7 +134,7 @@ class VariantOverride(_Table):
     title: str = ""
 
 
-class Suite(_Table):
+class Suite(Table):
     """A comparison: a data set, the variants, what measures them, and presets of it.
 
     Attributes:
@@ -179,6 +181,12 @@ class Suite(_Table):
         """The file that it was read from."""
         return self._file
 
+    def default_preset(self, device: str) -> str:
+        """The name of the preset for a type of device: quick on a CPU, else standard, or full without one."""
+        if device == "cpu":
+            return "quick"
+        return "standard" if "standard" in self.presets else "full"
+
     def preset(self, name: str) -> Preset:
         """The preset of that name.
 
@@ -188,6 +196,14 @@ class Suite(_Table):
         if name not in self.presets:
             raise GanZooError(f"{self.file}: {unknown('preset', name, [*self.presets, 'auto'])}")
         return self.presets[name]
+
+    @contextlib.contextmanager
+    def at(self, key: str) -> Iterator[None]:
+        """Name the file and this key in an error of the block."""
+        try:
+            yield
+        except GanZooError as error:
+            raise GanZooError(f"{self.file}: key {key!r}: {error}") from None
 
 
 def find_suite(suite: Path | str) -> Path:
@@ -217,16 +233,21 @@ def read_suite(suite: Path | str | Suite) -> Suite:
     if isinstance(suite, Suite):
         return suite
     path = find_suite(suite)
+
+    def known_keys(location: Sequence[Any]) -> list[str]:
+        inner = VariantOverride if location[0] == "named" else Preset
+        return list((Suite if len(location) == 1 else inner).model_fields)
+
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise GanZooError(f"suite {str(path)!r} cannot be read: {error}") from None
+    _extend_presets(table, path)
     try:
-        read = Suite.model_validate(_extended(table, path))
+        read = Suite.model_validate(table)
     except ValidationError as errors:
-        raise GanZooError(
-            "\n".join(f"{path}: {line}" for line in validation_lines(errors, _known_keys, {"n": "num_samples"}))
-        ) from None
+        lines = validation_lines(errors, known_keys, {"n": "num_samples"})
+        raise GanZooError("\n".join(f"{path}: {line}" for line in lines)) from None
     read._file = str(path)
     return read
 
@@ -237,8 +258,10 @@ def check_names(suite: Suite, preset_name: str, preset: Preset | None, registere
     Raises:
         GanZooError: an unknown name, with its file and key, or a variant that is compared with itself.
     """
+    known = [*registered, *suite.named]
     for name, override in suite.named.items():
-        _check(suite, f"named.{name}.variant", [override.variant], registered)
+        with suite.at(f"named.{name}.variant"):
+            check_known("variant", override.variant, registered)
     given: dict[str, Iterable[str]] = {
         "variants": suite.variants,
         "baseline": [suite.baseline] if suite.baseline else [],
@@ -249,41 +272,27 @@ def check_names(suite: Suite, preset_name: str, preset: Preset | None, registere
         named = {"variants": preset.variants or [], "notes": preset.notes, "options": preset.options}
         given |= {f"presets.{preset_name}.{key}": names for key, names in named.items()}
     for key, names in given.items():
-        _check(suite, key, names, [*registered, *suite.named])
-    if same := [first for first, second in suite.contrasts if first == second]:
-        raise GanZooError(f"{suite.file}: key 'contrasts': {same[0]!r} is compared with itself; name two variants")
+        with suite.at(key):
+            for name in names:
+                check_known("variant", name, known)
+    for first, second in suite.contrasts:
+        if first == second:
+            raise GanZooError(f"{suite.file}: key 'contrasts': {first!r} is compared with itself; name two variants")
 
 
-def _check(suite: Suite, key: str, names: Iterable[str], known: Collection[str]) -> None:
-    for name in names:
-        if name not in known:
-            raise GanZooError(f"{suite.file}: key {key!r}: {unknown('variant', name, known)}")
-
-
-def _extended(table: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The table with each preset that extends another one completed from it.
+def _extend_presets(table: dict[str, Any], path: Path) -> None:
+    """Complete each preset that extends another one from it.
 
     Raises:
         GanZooError: a preset extends one that does not exist, or that extends another one itself.
     """
-    presets = table.get("presets")
-    if not isinstance(presets, dict):
-        return table
-    made = {}
-    for name, preset in presets.items():
-        made[name] = preset
-        if isinstance(preset, dict) and "extends" in preset:
-            parent = preset["extends"]
-            known = [each for each, other in presets.items() if isinstance(other, dict) and "extends" not in other]
-            if parent not in known:
-                error = unknown("preset", str(parent), known)
-                raise GanZooError(f"{path}: key 'presets.{name}.extends': {error}")
-            made[name] = {**presets[parent], **preset}
-            del made[name]["extends"]
-    return {**table, "presets": made}
-
-
-def _known_keys(location: Sequence[Any]) -> list[str]:
-    """The keys of the table that a location of a suite file lies in."""
-    table = {1: Suite, 3: VariantOverride if location[0] == "named" else Preset}.get(len(location), Preset)
-    return list(table.model_fields)
+    if not isinstance(table.get("presets"), dict):
+        return
+    tables = {name: preset for name, preset in table["presets"].items() if isinstance(preset, dict)}
+    complete = {name: preset for name, preset in tables.items() if "extends" not in preset}
+    for name, preset in tables.items():
+        if name not in complete:
+            parent = str(preset.pop("extends"))
+            if parent not in complete:
+                raise GanZooError(f"{path}: key 'presets.{name}.extends': {unknown('preset', parent, complete)}")
+            table["presets"][name] = {**complete[parent], **preset}

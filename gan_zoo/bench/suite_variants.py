@@ -74,27 +74,19 @@ def check(suite: Suite, preset_name: str, preset: Preset) -> None:
         GanZooError: an unknown name, an override under a registered name, or options that do not fit.
     """
     for name in suite.named:
-        try:
+        with suite.at(f"named.{name}"):
             registry.check_name(name)
-        except GanZooError as error:
-            raise GanZooError(f"{suite.file}: key 'named.{name}': {error}") from None
-        if name in registry.names():
-            raise GanZooError(f"{suite.file}: key 'named.{name}': a variant of that name is registered; choose another")
+            if name in registry.names():
+                raise GanZooError("a variant of that name is registered; choose another")
     check_names(suite, preset_name, preset, registry.names())
-    for name, override in suite.named.items():
-        _try(suite, f"named.{name}.options", name, override.options)
-    for key, options in (("options", suite.options), (f"presets.{preset_name}.options", preset.options)):
-        for name in options:
-            _try(suite, f"{key}.{name}", name, _own(name, suite), options[name])
-    for name in preset.variants or suite.variants:
-        _try(suite, "shared", name, *_layers(name, suite, preset))
-
-
-def _try(suite: Suite, key: str, name: str, *layers: Mapping[str, Any]) -> None:
-    try:
-        _made(name, suite, combined(name, suite, *layers))
-    except GanZooError as error:
-        raise GanZooError(f"{suite.file}: key {key!r}: {error}") from None
+    made: list[tuple[str, str, list[Mapping[str, Any]]]] = []
+    made += [(f"named.{name}.options", name, [override.options]) for name, override in suite.named.items()]
+    for key, table in (("options", suite.options), (f"presets.{preset_name}.options", preset.options)):
+        made += [(f"{key}.{name}", name, [own_options(name, suite), options]) for name, options in table.items()]
+    made += [("shared", name, _layers(name, suite, preset)) for name in preset.variants or suite.variants]
+    for key, name, layers in made:
+        with suite.at(key):
+            _made(name, suite, combined(name, suite, *layers))
 
 
 def base_name(name: str, suite: Suite) -> str:
@@ -102,18 +94,15 @@ def base_name(name: str, suite: Suite) -> str:
     return suite.named[name].variant if name in suite.named else name
 
 
-def _own(name: str, suite: Suite) -> dict[str, Any]:
+def own_options(name: str, suite: Suite) -> dict[str, Any]:
+    """The options under which the suite names a variant."""
     return dict(suite.named[name].options) if name in suite.named else {}
 
 
-def _layers(name: str, suite: Suite, preset: Preset) -> list[dict[str, Any]]:
+def _layers(name: str, suite: Suite, preset: Preset) -> list[Mapping[str, Any]]:
     """The options of a variant in rising precedence: shared, its own, the suite's for it, the preset's for it."""
-    return [
-        _shared(suite, preset),
-        _own(name, suite),
-        suite.options.get(name, {}),
-        preset.options.get(name, {}),
-    ]
+    beside = [suite.options.get(name, {}), preset.options.get(name, {})]
+    return [shared_options(suite, preset), own_options(name, suite), *beside]
 
 
 def combined(name: str, suite: Suite, *layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,12 +110,13 @@ def combined(name: str, suite: Suite, *layers: Mapping[str, Any]) -> dict[str, A
     return overrides.combined(registry.hyperparameters(base_name(name, suite)), *layers)
 
 
-def _shared(suite: Suite, preset: Preset) -> dict[str, Any]:
+def shared_options(suite: Suite, preset: Preset) -> dict[str, Any]:
+    """The options of all variants of the suite under a preset."""
     given = {"backbone": preset.backbone or suite.backbone, "batch_size": preset.batch_size}
     return {key: value for key, value in given.items() if value is not None} | suite.shared | preset.shared
 
 
-def _made(name: str, suite: Suite, options: dict[str, Any]) -> Variant:
+def _made(name: str, suite: Suite, options: Mapping[str, Any]) -> Variant:
     variant = registry.get(base_name(name, suite), **options)
     if name not in suite.named:
         return variant

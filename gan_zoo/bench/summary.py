@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from gan_zoo.metrics.registry import METRICS
+from gan_zoo.options import FLOOR
 from gan_zoo.statistics import MINIMUM_SEEDS, Sample, contrasts, estimate, failure_rate, is_failure
 
-FLOOR = "real"  # the variant of the floor: training images measured against the reference
 STAMP = ["data", "preset", "precision", "overrides"]
 EFFECTS = ["effect", "effect_low", "effect_high", "improvement", "improvement_low", "improvement_high", "detectable"]
 _ESTIMATE = ["mean", "low", "high", "seeds", "failures", "unfinished", "method", "median"]
@@ -82,28 +82,24 @@ def summary_rows(
     for variant in runs["variant"].unique():
         mine = runs[runs["variant"] == variant]
         measured = metrics[metrics["variant"] == variant]
-        pairs = set(zip(measured["extractor"], measured["metric"], strict=True)) | {(extractor, metric)}
-        for pair in sorted(pairs, key=lambda pair: (pair[0] != extractor, pair[0], metric_order(pair[1]))):
-            n = measured.loc[(measured["extractor"] == pair[0]) & (measured["metric"] == pair[1]), "num_samples"]
-            row = _summary_row(mine, pair[1], pair[0], classes)
-            yield row | {"num_samples": n.iloc[-1] if len(n) else None}
+        keys = zip(measured["extractor"], measured["metric"], strict=True)
+        counts = {(extractor, metric): None} | dict(zip(keys, measured["num_samples"], strict=True))
+        for pair in table_order(counts, extractor):
+            yield _summary_row(mine, pair[1], pair[0], classes) | {"num_samples": counts[pair]}
 
 
 def _summary_row(runs: pd.DataFrame, metric: str, extractor: str, classes: int | None) -> dict[str, Any]:
     successful = runs[runs["status"] == "ok"]
-    values = {
-        moment: [float(value) for value in successful.get(f"{moment}_{metric}_{extractor}", pd.Series(dtype=float))]
-        for moment in ("final", "best")
-    }
-    bounds = METRICS[metric].limits(classes)
-    log = METRICS[metric].log
-    final = estimate(values["final"], log=log, bounds=bounds)
-    best = estimate(values["best"], log=log, bounds=bounds)
+    final_values, best_values = (
+        successful.get(f"{moment}_{metric}_{extractor}", pd.Series(dtype=float)) for moment in ("final", "best")
+    )
+    settings: dict[str, Any] = {"log": METRICS[metric].log, "bounds": METRICS[metric].limits(classes)}
+    best = estimate(best_values.tolist(), **settings)
     ended = runs["status"] != "unfinished"
     failures = failure_rate(int(runs["status"].map(is_failure).sum()), int(ended.sum()))
     return {
         **{key: runs[key].iloc[0] for key in ("variant", *STAMP)},
-        **vars(final),
+        **vars(estimate(final_values.tolist(), **settings)),
         "metric": metric,
         "extractor": extractor,
         "failures": failures.count,
@@ -112,13 +108,15 @@ def _summary_row(runs: pd.DataFrame, metric: str, extractor: str, classes: int |
         "failure_rate": failures.share,
         "failure_low": failures.low,
         "failure_high": failures.high,
-        "median": pd.Series(values["final"], dtype=float).median(),
+        "median": final_values.median(),
         "best_mean": best.mean,
         "best_low": best.low,
         "best_high": best.high,
     }
 
 
-def metric_order(metric: str) -> int:
-    """A metric's place in the registry; unknown ones come last."""
-    return list(METRICS).index(metric) if metric in METRICS else len(METRICS)
+def table_order(pairs: Iterable[tuple[str, str]], default: str) -> list[tuple[str, str]]:
+    """Pairs of extractor and metric: the default extractor first, metrics as in the registry, unknown ones last."""
+    order = list(METRICS)
+    places = {pair: order.index(pair[1]) if pair[1] in METRICS else len(order) for pair in pairs}
+    return sorted(places, key=lambda pair: (pair[0] != default, pair[0], places[pair]))

@@ -12,34 +12,21 @@ import pandas as pd
 from gan_zoo.bench.protocol import fingerprint_of
 from gan_zoo.bench.records import RunRecord, read_manifest, read_runs
 from gan_zoo.bench.results import Results, default_extractor, ranked_by
-from gan_zoo.bench.summary import CONTRASTS, FLOOR, STAMP, SUMMARY, contrast_rows, metric_order, summary_rows
+from gan_zoo.bench.summary import CONTRASTS, STAMP, SUMMARY, contrast_rows, summary_rows, table_order
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.options import EXACT
 
-__all__ = [
-    "FLOOR",
-    "TABLES",
-    "Results",
-    "default_extractor",
-    "ranked_by",
-    "read_records",
-    "read_results",
-    "tables",
-    "write_tables",
-]
 TABLES = ("runs", "history", "metrics", "summary", "contrasts")
 
 _TIME = ["step", "images", "seconds", "discriminator_steps", "generator_steps"]
-_HISTORY = ["variant", "seed", *_TIME]
 _MEASURED = ["weights", "reference", "fraction", "selection", "fingerprint"]
 _METRICS = ["variant", "seed", *_TIME, "metric", "extractor", "num_samples", "value", *_MEASURED, *STAMP]
 _PARAMETERS = ["generator_parameters", "discriminator_parameters", "parameters"]
 _SPEED = ["seconds", "warmup_seconds", "evaluation_seconds", "images_per_second", "execution"]
 _ENDED = ["best_step", "steps", "images", "discriminator_steps", "generator_steps", *_SPEED]
 _VARIANT = ["title", "paper", "conditioning", "objective", "score_kind", "latent", "batch_size", "deviations"]
-_RUN_AHEAD = ["variant", "seed", "status"]
 _RUN_BEHIND = [*_ENDED, *_PARAMETERS, "peak_memory_bytes", "message", *_VARIANT, "run", *STAMP]
 _TEXT = {
     *(set(_VARIANT) - {"batch_size"}),
@@ -63,13 +50,22 @@ def tables(folder: Path) -> dict[str, pd.DataFrame]:
     """
     manifest = read_manifest(folder)
     records = [record for record in read_runs(folder) if record.begin]
-    metrics = _frame((row for record in records for row in _metric_rows(record, manifest)), _METRICS)
     default = default_extractor(manifest)
     metric = ranked_by(manifest)
-    runs = _runs(records, metrics, default, metric)
+    history = (
+        _stamp(record) | {key: row.get(key) for key in _TIME} | row["values"]
+        for record in records
+        for row in record.history
+    )
+    metrics = _frame((row for record in records for row in _metric_rows(record, manifest)), _METRICS)
+    run_rows = [_run_row(record, metrics, default, metric) for record in records]
+    pairs = table_order(zip(metrics["extractor"], metrics["metric"], strict=True), default)
+    values = [f"{moment}_{metric}_{extractor}" for extractor, metric in pairs for moment in ("best", "final")]
+    names = {key for row in run_rows for key in row}
+    runs = _frame(run_rows, ["variant", "seed", "status", *[name for name in values if name in names], *_RUN_BEHIND])
     return {
         "runs": runs,
-        "history": _frame((row for record in records for row in _history_rows(record)), [*_HISTORY, ..., *STAMP]),
+        "history": _frame(history, ["variant", "seed", *_TIME, ..., *STAMP]),
         "metrics": metrics,
         "summary": _frame(summary_rows(runs, metrics, default, metric, manifest["data"].get("classes")), SUMMARY),
         "contrasts": _frame(contrast_rows(runs, metrics, manifest, metric), CONTRASTS),
@@ -126,11 +122,6 @@ def _stamp(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _history_rows(record: RunRecord) -> Iterable[dict[str, Any]]:
-    for row in record.history:
-        yield _stamp(record) | {key: row.get(key) for key in _HISTORY[2:]} | row["values"]
-
-
 def _metric_rows(record: RunRecord, manifest: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     # Of an evaluation that was repeated after a resume, the later row counts.
     for row in {(row["step"], row["extractor"]): row for row in record.metrics}.values():
@@ -142,19 +133,16 @@ def _metric_rows(record: RunRecord, manifest: Mapping[str, Any]) -> Iterable[dic
             yield _stamp(record) | facts | measured
 
 
-def _runs(records: list[RunRecord], metrics: pd.DataFrame, default: str, metric: str) -> pd.DataFrame:
-    rows = [_run_row(record, metrics, default, metric) for record in records]
-    names = {key for row in rows for key in row if key.startswith(("best_", "final_"))} - {"best_step"}
-    return _frame(rows, [*_RUN_AHEAD, *sorted(names, key=lambda key: _column_order(key, default)), *_RUN_BEHIND])
-
-
 def _run_row(record: RunRecord, metrics: pd.DataFrame, default: str, metric: str) -> dict[str, Any]:
     stamp = _stamp(record)
     end = record.end or {}
     if not end and record.history:
         end = {**record.history[-1], "steps": record.history[-1]["step"]}
     mine = metrics[(metrics["variant"] == stamp["variant"]) & (metrics["seed"] == stamp["seed"])]
-    best_step = _best_step(mine[(mine["extractor"] == default) & (mine["metric"] == metric)], metric)
+    # The best on the draw of samples that is not reported; None without such a draw.
+    selected = mine[(mine["extractor"] == default) & (mine["metric"] == metric)].dropna(subset=["selection"])
+    selected = selected.sort_values("selection", kind="stable", ascending=METRICS[metric].better == "lower")
+    best_step = int(selected["step"].iloc[0]) if len(selected) else None
     values = {
         f"{moment}_{row.metric}_{row.extractor}": row.value
         for moment, chosen in (("best", mine["step"] == best_step), ("final", mine["fraction"] >= 1))
@@ -175,27 +163,12 @@ def _run_row(record: RunRecord, metrics: pd.DataFrame, default: str, metric: str
     }
 
 
-def _best_step(evaluations: pd.DataFrame, metric: str) -> int | None:
-    """The step with the best value on the draw of samples that is not reported; None without such a draw."""
-    selected = evaluations.dropna(subset=["selection"])
-    rising = METRICS[metric].better == "lower"
-    ordered = selected.sort_values("selection", kind="stable", ascending=rising)
-    return int(ordered["step"].iloc[0]) if len(ordered) else None
-
-
-def _column_order(key: str, default: str) -> tuple[bool, str, int, bool]:
-    moment, rest = key.split("_", 1)
-    metric = next((name for name in sorted(METRICS, key=len, reverse=True) if rest.startswith(f"{name}_")), rest)
-    extractor = rest.removeprefix(f"{metric}_")
-    return extractor != default, extractor, metric_order(metric), moment == "final"
-
-
 def _frame(rows: Iterable[dict[str, Any]], columns: list[Any]) -> pd.DataFrame:
     """A frame with these columns in this order; ``...`` is replaced by all others that the rows have."""
-    rows = list(rows)
-    others = [key for key in dict.fromkeys(key for row in rows for key in row) if key not in columns]
+    frame = pd.DataFrame(list(rows))
+    others = [key for key in frame.columns if key not in columns]
     names = [name for column in columns for name in (others if column is ... else [column])]
-    return _typed(pd.DataFrame(rows, columns=names))
+    return _typed(frame.reindex(columns=names))
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:

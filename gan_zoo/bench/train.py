@@ -77,8 +77,12 @@ def resumed_options(folder: Path, budget: Budget | None, options: RunOptions) ->
     variant = registry.get(name, **stored.presets[PRESET].options.get(name, {}))
     budget = budget or Budget.of(manifest["budget"])
     suite = single_suite(variant, stored.data, budget, seed=manifest["seeds"][0], channels=stored.channels)
-    settings = {"precision": manifest["precision"], "threads": manifest["threads"]}
-    return replace(single_options(suite, options), evaluate=bool(manifest["extractors"]), **settings)
+    return replace(
+        single_options(suite, options),
+        evaluate=bool(manifest["extractors"]),
+        precision=manifest["precision"],
+        threads=manifest["threads"],
+    )
 
 
 def resumed_state(path: Path, budget: Budget, options: RunOptions) -> State:
@@ -88,20 +92,16 @@ def resumed_state(path: Path, budget: Budget, options: RunOptions) -> State:
         GanZooError: no checkpoint, data that is not available or has changed, or a budget that is used up already.
     """
     saved = checkpoint.load(path)
-    facts, variant = saved.facts, saved.variant
+    facts, side = saved.facts, saved.variant.image_side
     data = facts["data"] if data_sets.is_known(facts["data"]) else facts["requested"]
     channels = facts["shape"][0] if len(facts["shape"]) == 3 else None
-    dataset = data_sets.load(
-        data,
-        side=variant.image_side,
-        channels=channels,
-        root=options.data_root,
-        device=pick(options.device),
-    )
-    fresh = start(variant, dataset, facts["seed"], precision=facts["precision"], graphs=options.graphs)
+    dataset = data_sets.load(data, side=side, channels=channels, root=options.data_root, device=pick(options.device))
+    fresh = start(saved.variant, dataset, facts["seed"], precision=facts["precision"], graphs=options.graphs)
     state = checkpoint.restore(fresh, saved)
     if budget.spent(state) > 0 and not budget.steps_left(state, 1.0):
-        raise GanZooError(f"{path} has {state.rounds:,} steps, which the budget of {budget} does not exceed; raise it")
+        raise GanZooError(
+            f"{path} has {state.iterations:,} steps, which the budget of {budget} does not exceed; raise it"
+        )
     return state
 
 
@@ -128,12 +128,12 @@ def trained_run(plan: Plan, folder: Path) -> Run:
         GanZooError: the run has finished, and its checkpoint is missing or damaged.
     """
     run = next(run for run in plan.runs() if run.variant is not None)
-    record = read_run(records_path(folder, run.name))
     assert run.variant is not None
+    record = read_run(records_path(folder, run.name))
     state = init(run.variant, plan.data[run.variant.image_side], run.seed, precision=plan.precision)
-    path, finished = checkpoint_path(folder, run.name), record.status in ("ok", "collapsed")
-    if finished and not path.is_file():
-        raise GanZooError(f"checkpoint {path} of the finished run is missing; delete {str(folder)!r} to train it again")
+    path = checkpoint_path(folder, run.name)
     if path.is_file():
         checkpoint.restore(state, checkpoint.load(path))
+    elif record.status in ("ok", "collapsed"):
+        raise GanZooError(f"checkpoint {path} of the finished run is missing; delete {str(folder)!r} to train it again")
     return Run(state, record.status, str((record.end or {}).get("message", "")))

@@ -5,26 +5,20 @@ torch and what needs it are imported inside the command that uses them: `--help`
 
 import io
 import json
-import shutil
 import signal
 import sys
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from gan_zoo import __version__
-from gan_zoo.cli.bench import bench, report
-from gan_zoo.cli.compare import EPILOG as COMPARE_EPILOG
+from gan_zoo.cli import index, inspect
+from gan_zoo.cli.bench import bench, report, search
 from gan_zoo.cli.compare import compare
-from gan_zoo.cli.options import DataRoot, Inception, Plugin
-from gan_zoo.cli.search import search
+from gan_zoo.cli.options import DataRoot, Inception, Plugin, VariantName
 from gan_zoo.cli.train import sample, train
 from gan_zoo.errors import GanZooError, Interrupted
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _INTERRUPTED = 130
 """Exit status of a command that Ctrl-C ended, as in shells."""
@@ -39,33 +33,6 @@ app = typer.Typer(
 )
 
 
-def _print_version(requested: bool) -> None:
-    if requested:
-        print(f"gan-zoo {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _global_options(
-    _version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
-    ] = False,
-) -> None:
-    pass
-
-
-@cache
-def _console() -> "Console":
-    from rich.console import Console
-
-    return Console()
-
-
-def _width() -> int:
-    """Characters in a line of the terminal, 80 without one."""
-    return shutil.get_terminal_size().columns
-
-
 def main() -> None:
     """Run the command line; an error that the user can fix is one line, and exit status 2."""
     for stream in (sys.stdout, sys.stderr):
@@ -73,7 +40,7 @@ def main() -> None:
             # Not every console can show what is printed: an arrow becomes a question mark there.
             stream.reconfigure(errors="replace")
     try:
-        app(prog_name="gan-zoo", obj=_console)
+        app(prog_name="gan-zoo")
     except Interrupted as stop:
         _fail(str(stop), stop.status)
     except GanZooError as error:
@@ -96,6 +63,21 @@ def _fail(message: str, status: int) -> None:
     raise SystemExit(status)
 
 
+def _print_version(requested: bool) -> None:
+    if requested:
+        print(f"gan-zoo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global_options(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
 @app.command("list", epilog="Example: gan-zoo list --filter 'wgan*' --long")
 def list_variants(
     pattern: Annotated[
@@ -106,27 +88,23 @@ def list_variants(
     plugin: Plugin = None,
 ) -> None:
     """List the variants: title, loss, networks, labels, year."""
-    from gan_zoo.cli import index, inspect
-
     found = inspect.matching(index.records(plugin), pattern)
-    print(json.dumps(found, indent=2, default=str) if as_json else inspect.listed(found, _width(), long=long))
+    print(json.dumps(found, indent=2, default=str) if as_json else inspect.variants_table(found, long=long))
 
 
 @app.command("show", epilog="Example: gan-zoo show lsgan")
-def show_variant(
-    name: Annotated[str, typer.Argument(help="A variant; `gan-zoo list` names them.")], plugin: Plugin = None
-) -> None:
+def show_variant(name: VariantName, plugin: Plugin = None) -> None:
     """Show a variant: settings, networks, deviations from the paper."""
-    from gan_zoo.cli import index, inspect
-
-    print(inspect.shown(index.record(name, plugin), _width()))
+    print(inspect.variant_text(index.record(name, plugin)))
 
 
 app.command(epilog="Example: gan-zoo train cgan --epochs 2 --set batch_size=32 --set ema=0.99")(train)
 app.command(epilog="Example: gan-zoo bench mnist --preset quick --out results/mine")(bench)
 app.command(epilog="Example: gan-zoo search mnist --trials 8 --variants gan,cgan")(search)
 app.command(epilog="Example: gan-zoo report results/mnist-quick")(report)
-app.command(epilog=COMPARE_EPILOG)(compare)
+app.command(epilog="Example: gan-zoo compare results/mnist-quick runs/mine --allow versions --fail-on-regression")(
+    compare
+)
 app.command(epilog="Example: gan-zoo sample runs/cgan-mnist-seed0 --class 7 --n 25")(sample)
 
 
@@ -148,16 +126,12 @@ def new(
 
 
 @app.command(epilog="Example: gan-zoo check my_gan --plugin my_gan.py")
-def check(
-    name: Annotated[str, typer.Argument(help="A variant; `gan-zoo list` names them.")], plugin: Plugin = None
-) -> None:
+def check(name: VariantName, plugin: Plugin = None) -> None:
     """Run the contract tests over one variant."""
-    from gan_zoo.cli import index
-
     index.check_variants([name], plugin)
     from gan_zoo.cli import scaffold
 
-    scaffold.check_variant(name, _console())
+    scaffold.check_variant(name)
 
 
 @app.command(epilog="Example: gan-zoo data mnist --data-root ~/data")
@@ -169,16 +143,14 @@ def data(
     data_root: DataRoot = None,
 ) -> None:
     """List the data sets, or fetch and check those named."""
-    from gan_zoo.cli import index, inspect
-
     if not names:
-        print(inspect.data_sets(index.read()["data"], _width()))
+        print(inspect.data_table(index.read()["data"]))
         return
     for name in names:
         index.check_data(name)
     from gan_zoo.cli import environment
 
-    environment.print_named(names, data_root, _console())
+    environment.print_data(names, data_root)
 
 
 @app.command(epilog="Example: gan-zoo doctor")
@@ -186,4 +158,4 @@ def doctor(data_root: DataRoot = None, inception_weights: Inception = None) -> N
     """Print the device, versions, data sets, extractors and plugins."""
     from gan_zoo.cli import environment
 
-    environment.print_doctor(data_root, inception_weights, _console())
+    environment.print_doctor(data_root, inception_weights)

@@ -1,4 +1,4 @@
-"""The commands of a suite: `bench` and `report`. What is slow to import is imported in the command."""
+"""The commands of a suite: `bench`, `search` and `report`. What is slow to import is imported in the command."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +8,12 @@ import typer
 
 from gan_zoo.cli import index
 from gan_zoo.cli.options import with_run_options
+from gan_zoo.errors import GanZooError
 from gan_zoo.options import RunOptions
 
 
 @with_run_options
 def bench(
-    context: typer.Context,
     options: RunOptions,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to; by default runs/SUITE-DATA-PRESET.", show_default=False)
@@ -29,25 +29,71 @@ def bench(
     SIGTERM.
     """
     index.check_suite(options)
+    start_worker_early(options)
+    run_and_print(options, out)
+
+
+@with_run_options
+def search(
+    options: RunOptions,
+    trials: Annotated[int, typer.Option(help="Random trials of each variant.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write to; by default runs/SUITE-DATA-PRESET-search.", show_default=False),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the trials' settings and of their training.")] = 0,
+) -> None:
+    """Tune every variant with the same number of random trials.
+
+    The best settings of each are written as a suite for `bench`.
+
+    The same command again resumes what was interrupted; with more trials it adds them.
+    """
+    index.check_suite(options)
+    start_worker_early(options)
+    from gan_zoo.cli.console import BenchListener, print_line, print_table
+    from gan_zoo.search import search_suite
+
+    options = replace(options, isolate=True)
+    with BenchListener() as listener:
+        found = search_suite(out=out, trials=trials, seed=seed, listener=listener, say=print_line, **vars(options))
+    written = found.written
+    print_table(written.table)
+    for name, value in (("report", written.report), ("winners", written.winners), ("next", written.command)):
+        print_line(f"{name}: {value}")
+    if found.errors:
+        raise GanZooError("\n".join(f"a trial failed: {line}" for line in found.errors))
+
+
+def report(folder: Annotated[Path, typer.Argument(help="A folder that `bench` or `train` wrote.")]) -> None:
+    """Write tables, plots and report again from the records."""
+    from gan_zoo.cli import results
+    from gan_zoo.report.context import write_report
+
+    results.print_report(folder, write_report(folder))
+
+
+def start_worker_early(options: RunOptions) -> None:
+    """Let the process that starts workers import torch, which takes seconds, while this one does."""
     from gan_zoo.bench.executors import processes
 
     processes.begin_early(options.device)
-    from gan_zoo import api
-    from gan_zoo.cli import console
 
-    with console.BenchListener(context.obj()) as listener:
+
+def run_and_print(options: RunOptions, out: Path | None) -> None:
+    """Run what options ask for into a folder, each run in a process of its own, and print the result.
+
+    Raises:
+        GanZooError: as ``api.run_options``, and if a run ended in an error or timeout.
+    """
+    from gan_zoo import api
+    from gan_zoo.cli.console import BenchListener
+
+    with BenchListener() as listener:
         outcome = api.run_options(replace(options, isolate=True), out, listener=listener)
     # pandas and scipy, which it needs, are imported while nothing waits for them.
-    from gan_zoo.cli import ranking
+    from gan_zoo.cli import results
 
-    ranking.print_outcome(outcome, context.obj())
-
-
-def report(
-    context: typer.Context, folder: Annotated[Path, typer.Argument(help="A folder that `bench` or `train` wrote.")]
-) -> None:
-    """Write tables, plots and report again from the records."""
-    from gan_zoo.cli import ranking
-    from gan_zoo.report.context import write_report
-
-    ranking.print_report(folder, write_report(folder), context.obj())
+    results.print_report(outcome.folder, outcome.report)
+    if outcome.errors:
+        raise GanZooError("\n".join(f"a run failed: {line}" for line in outcome.errors))

@@ -1,18 +1,24 @@
 """The command that compares results folders; slow imports are inside functions, because help must print at once."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from gan_zoo.cli.options import split
 
 if TYPE_CHECKING:
     from gan_zoo.bench.compare import Comparison
 
-EPILOG = "Example: gan-zoo compare results/mnist-quick runs/mine --allow versions --fail-on-regression"
 Columns = dict[str, list[str]]
 _TEXT = ("variant (folder)", "variant", "verdict", "later", "earlier", "seeds", "failed")
+_METHOD = (
+    "Welch's test on the final values of the successful seeds (on their logarithms for a ratio), and Fisher's "
+    "exact test for more failures than before, each adjusted by Holm's method over the rows of this table; "
+    "{level}. Both tests and the ranking share an error rate of 5%. The interval is not adjusted. "
+    "Detectable: minimum detectable ratio or difference (80% power)."
+)
 
 
 def compare(
@@ -41,17 +47,15 @@ def compare(
 
     Folders that differ in data, split, image size, extractor or num_samples are refused, with the differences.
     """
-    from rich.console import Console
-
     from gan_zoo.bench import compare as comparing
 
-    names = [name.strip() for name in (allow or "").split(",") if name.strip()]
-    found = comparing.compare(folders, names)
+    found = comparing.compare(folders, split(allow or ""))
     if out is not None:
         _write(found, out)
-    _print(found, Console())
-    if fail_on_regression and (found.regressions or found.missing):
-        for how, names in (("worse than before", found.regressions), ("missing", [*found.missing])):
+    _print(found)
+    failures = {"worse than before": found.regressions, "missing": list(found.missing)}
+    if fail_on_regression and any(failures.values()):
+        for how, names in failures.items():
             if names:
                 print(f"regression: {how}: {', '.join(names)}", file=sys.stderr)
         raise typer.Exit(1)
@@ -66,77 +70,63 @@ def _facts(found: "Comparison") -> str:
     return f"{', '.join(measured)}: final {metric.title}, {metric.better} is better"
 
 
-def _ranking(found: "Comparison") -> Columns:
-    """The ranking as text, column by column."""
+def _ranking(found: "Comparison") -> tuple[Columns, str]:
+    """The ranking as text, column by column, and the meaning of its mark, empty if no variant has it."""
     from gan_zoo import text
     from gan_zoo.bench.results import SIMILAR
 
-    heads = ("rank", "variant (folder)", f"{found.metric.title} [95%]", "seeds", "failed")
-    rows = []
-    for row in found.ranking.to_dict("records"):
-        mark = SIMILAR if row["tied"] and row["rank"] != 1 else ""
-        counts = (text.count(row["seeds"]), text.count(row["failures"]))
-        value = text.estimate(row["mean"], row["low"], row["high"])
-        rows.append((f"{text.count(row['rank'])}{mark}", row["name"], value, *counts))
-    return _columns(heads, rows)
+    rows = found.ranking.to_dict("records")
+    marks = [SIMILAR if row["not_different"] and row["rank"] != 1 else "" for row in rows]
+    columns = {
+        "rank": [f"{text.count(row['rank'])}{mark}" for row, mark in zip(rows, marks, strict=True)],
+        "variant (folder)": [row["name"] for row in rows],
+        f"{found.metric.title} [95%]": [text.estimate(row["mean"], row["low"], row["high"]) for row in rows],
+        "seeds": [text.count(row["seeds"]) for row in rows],
+        "failed": [text.count(row["failures"]) for row in rows],
+    }
+    return columns, f"{SIMILAR} not significantly different from the best" if any(marks) else ""
 
 
-def _contrasts(found: "Comparison") -> Columns:
-    """Later against earlier as text, column by column."""
+def _contrasts(found: "Comparison") -> tuple[Columns, str]:
+    """Later against earlier as text, column by column, and the significance level of the p-values."""
     from gan_zoo import text
     from gan_zoo.bench.compare import FAILED
 
+    rows = found.contrasts.to_dict("records")
     measure = "ratio" if found.metric.log else "difference"
-    heads = ("variant", "verdict", f"{measure} [95%]", "p (Holm)", "later", "earlier", "seeds", "failed", "detectable")
-    rows = []
-    for row in found.contrasts.to_dict("records"):
-        verdict = f"{row['verdict']} ({row['because']})" if row["because"] else row["verdict"]
-        p = text.probability(row["p_failures" if row["because"] == FAILED else "p_adjusted"])
-        ratio = text.estimate(row["ratio"], row["low"], row["high"])
-        counts = [f"{row[f'{fact}_later']} and {row[f'{fact}_earlier']}" for fact in ("seeds", "failures")]
-        detectable = text.number(row["detectable"])
-        rows.append((row["variant"], verdict, ratio, p, row["later"], row["earlier"], *counts, detectable))
-    return _columns(heads, rows)
-
-
-def _columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Columns:
-    return {head: [row[place] for row in rows] for place, head in enumerate(heads)}
-
-
-def _mark(found: "Comparison") -> str:
-    """The meaning of the mark in the ranking; empty if no variant has it."""
-    from gan_zoo.bench.results import SIMILAR
-
-    marked = found.ranking["tied"] & (found.ranking["rank"] != 1)
-    return f"{SIMILAR} not significantly different from the best" if marked.any() else ""
-
-
-def _level(found: "Comparison") -> str:
-    """The significance level of the p-values."""
-    from gan_zoo.bench.compare import FAILED
-
+    p_values = [row["p_failures" if row["because"] == FAILED else "p_adjusted"] for row in rows]
+    columns = {
+        "variant": [row["variant"] for row in rows],
+        "verdict": [f"{row['verdict']} ({row['because']})" if row["because"] else row["verdict"] for row in rows],
+        f"{measure} [95%]": [text.estimate(row["ratio"], row["low"], row["high"]) for row in rows],
+        "p (Holm)": [text.probability(p) for p in p_values],
+        "later": [row["later"] for row in rows],
+        "earlier": [row["earlier"] for row in rows],
+        "seeds": [f"{row['seeds_later']} and {row['seeds_earlier']}" for row in rows],
+        "failed": [f"{row['failures_later']} and {row['failures_earlier']}" for row in rows],
+        "detectable": [text.number(row["detectable"]) for row in rows],
+    }
     level = f"significant: p (Holm) at most {100 * found.alpha:.3g}%"
-    if FAILED in found.contrasts["because"].to_numpy():
+    if any(row["because"] == FAILED for row in rows):
         level += "; (failures): Fisher's test, or no successful seed left"
-    return level
+    return columns, level
 
 
-def _print(found: "Comparison", console: Any) -> None:
-    from gan_zoo.cli.table import fitted
+def _print(found: "Comparison") -> None:
+    from gan_zoo.cli.console import print_line, print_table
 
-    def output(line: str) -> None:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-    output(_facts(found))
-    console.print(fitted(_ranking(found), console.width))
-    if mark := _mark(found):
-        output(mark)
+    print_line(_facts(found))
+    ranking, mark = _ranking(found)
+    print_table(ranking)
+    if mark:
+        print_line(mark)
     if len(found.contrasts):
-        output("Later against earlier:")
-        console.print(fitted(_contrasts(found), console.width))
-        output(_level(found))
+        contrasts, level = _contrasts(found)
+        print_line("Later against earlier:")
+        print_table(contrasts)
+        print_line(level)
     for note in found.notes:
-        output(f"note: {note}")
+        print_line(f"note: {note}")
 
 
 def _write(found: "Comparison", out: Path) -> None:
@@ -149,17 +139,13 @@ def _write(found: "Comparison", out: Path) -> None:
 
     for name, frame in (("compare", found.ranking), ("contrasts", found.contrasts)):
         atomic_write(out / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
-    parts = ["# Comparison of results", f"{_facts(found)}.", table(_ranking(found))]
-    if mark := _mark(found):
+    ranking, mark = _ranking(found)
+    parts = ["# Comparison of results", f"{_facts(found)}.", table(ranking)]
+    if mark:
         parts.append(f"{mark}.")
     if len(found.contrasts):
-        method = (
-            "Welch's test on the final values of the successful seeds (on their logarithms for a ratio), and Fisher's "
-            "exact test for more failures than before, each adjusted by Holm's method over the rows of this table; "
-            f"{_level(found)}. Both tests and the ranking share an error rate of 5%. The interval is not adjusted. "
-            "Detectable: minimum detectable ratio or difference (80% power)."
-        )
-        parts += ["## Later against earlier", table(_contrasts(found)), method]
+        contrasts, level = _contrasts(found)
+        parts += ["## Later against earlier", table(contrasts), _METHOD.format(level=level)]
     if found.notes:
         parts += ["## Notes", "\n".join(f"- {note}" for note in found.notes)]
     atomic_write(out / "compare.md", "\n\n".join(parts) + "\n")

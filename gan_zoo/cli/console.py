@@ -1,12 +1,15 @@
-"""Progress of training: bars on a terminal, and a plain line every 10 seconds without one."""
+"""The terminal: lines, tables that fit its width, and the progress of training."""
 
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rich import box, get_console
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
 
 from gan_zoo import text
 from gan_zoo.bench import suite_variants
@@ -18,21 +21,53 @@ from gan_zoo.metrics.registry import METRICS
 
 _LOG_EVERY = 10.0
 """Seconds between two lines without a terminal."""
+_GAP = 2
+"""Spaces between columns, and at the edges of a table."""
+
+
+def print_line(line: str, console: Console | None = None) -> None:
+    """Print a line as it is: without markup, colors and line breaks."""
+    (console or get_console()).print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def print_note(line: str, console: Console | None = None) -> None:
+    """Print something that a reader must know."""
+    (console or get_console()).print(f"[bold yellow]note:[/] {escape(line)}", highlight=False, soft_wrap=True)
+
+
+def print_table(columns: Mapping[str, list[str]]) -> None:
+    """Print a compact table of the columns that fit the terminal; the last ones are left out if they do not.
+
+    Text is aligned to the left, numbers to the right.
+    """
+    console = get_console()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    left = console.width
+    for head, values in columns.items():
+        left -= max(map(cell_len, [head, *values])) + _GAP
+        if left < 0:
+            break
+        # A dash, or nothing, is a missing number.
+        numbers = all(value[:1].isdigit() or not value[:1].isalnum() for value in values)
+        table.add_column(escape(head), justify="right" if numbers else "left", no_wrap=True)
+    for row in zip(*list(columns.values())[: len(table.columns)], strict=True):
+        table.add_row(*map(escape, row))
+    console.print(table)
 
 
 class BenchListener(Listener):
     """Shows the progress of a suite: a bar over all runs, and one for each run in training."""
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or get_console()
         self.bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=16),
             TextColumn("{task.percentage:>3.0f}%"),
             TextColumn("{task.fields[facts]}"),
-            console=console,
+            console=self.console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=not self.console.is_terminal,
         )
         self.all = self.bars.add_task("all runs", total=None, facts="", visible=False)
         self.training: dict[str, TaskID] = {}
@@ -46,7 +81,7 @@ class BenchListener(Listener):
 
     def notice(self, text: str) -> None:
         """Print something that a reader must know."""
-        self.console.print(f"[bold yellow]note:[/] {escape(text)}", highlight=False, soft_wrap=True)
+        print_note(text, self.console)
 
     def plan(self, plan: Plan, folder: Path, todo: Sequence[RunSpec]) -> None:
         """Print what is run, and show the bar over all runs."""
@@ -56,30 +91,26 @@ class BenchListener(Listener):
         self.evaluated: set[str] = set()
         self.seconds: dict[str, float] = {}
         self.started = self.logged = time.monotonic()
-        runs = plan.runs()
         machine = f"{describe(plan.device)}, {plan.precision}"
         if plan.options.single:
-            variant = plan.variants[0]
-            self._print(f"{variant.title} on {plan.measured.title}, {plan.budget}, seed {plan.seeds[0]}, {machine}")
+            title = plan.variants[0].title
+            self._print(f"{title} on {plan.measured.title}, {plan.budget}, seed {plan.seeds[0]}, {machine}")
         else:
-            names, seeds = (
-                ", ".join(variant.display_name for variant in plan.variants),
-                text.plural(len(plan.seeds), "seed"),
-            )
+            names = [variant.display_name for variant in plan.variants]
             real = f" + {len(plan.seeds)} of real images" if plan.extractors else ""
             self._print(f"{plan.suite.title} (preset {plan.preset_name})")
-            self._print(f"variants: {names}")
-            self._print(f"runs: {seeds} each{real}; {plan.budget} a run, {plan.jobs} at a time")
-            if settings := suite_variants.preset_settings(
-                plan.preset, [variant.display_name for variant in plan.variants]
-            ):
+            self._print(f"variants: {', '.join(names)}")
+            each = f"{text.plural(len(plan.seeds), 'seed')} each{real}"
+            self._print(f"runs: {each}; {plan.budget} a run, {plan.jobs} at a time")
+            if settings := suite_variants.preset_settings(plan.preset, names):
                 self.console.print(f"preset settings: {settings}", highlight=False, markup=False)
             self._print(f"machine: {machine}")
             self._print(f"report: {folder / 'report.html'} (written again after every run)")
+        finished = len(plan.runs()) - len(todo)
         if not todo:
             self._print("already finished: nothing is trained")
-        elif len(todo) < len(runs):
-            self._print(f"{len(runs) - len(todo)} of {len(runs)} runs are finished already")
+        elif finished:
+            self._print(f"{finished} of {finished + len(todo)} runs are finished already")
         self.bars.update(self.all, visible=bool(todo) and not plan.options.single)
 
     def estimate(self, variant_name: str, seconds: float) -> None:
@@ -102,7 +133,7 @@ class BenchListener(Listener):
         if self.suite.options.single and (left := self._left()):
             facts += f"  {text.duration(left)} left"
         self.bars.update(self.training[run.name], completed=share, facts=facts)
-        self._show()
+        self._move_bar_over_all()
 
     def evaluate(self, run: RunSpec) -> None:
         """Show that a run is evaluated."""
@@ -114,11 +145,12 @@ class BenchListener(Listener):
         if self.console.is_terminal or time.monotonic() - self.logged < _LOG_EVERY:
             return
         self.logged = time.monotonic()
-        running = [self._progress(run) for run in self.todo if run.name in self.training]
+        running = [
+            f"{run.title} {self.shares[run.name]:.0%}{' (evaluating)' if run.name in self.evaluated else ''}"
+            for run in self.todo
+            if run.name in self.training
+        ]
         self._print("; ".join(filter(None, [", ".join(running), self._facts()])))
-
-    def _progress(self, run: RunSpec) -> str:
-        return f"{run.title} {self.shares[run.name]:.0%}{' (evaluating)' if run.name in self.evaluated else ''}"
 
     def end(self, run: RunSpec, row: Row) -> None:
         """Remove a run's bar, and print a line for it."""
@@ -127,7 +159,7 @@ class BenchListener(Listener):
         # A process may be killed before it reports that its run begins.
         if (bar := self.training.pop(run.name, None)) is not None:
             self.bars.remove_task(bar)
-        self._show()
+        self._move_bar_over_all()
         parts = [row["status"], *self._result(run)]
         parts += [] if run.variant is None else [f"{text.duration(row['seconds'])} of training"]
         why = f" ({row['message']})" if row["message"] else ""
@@ -143,31 +175,32 @@ class BenchListener(Listener):
         values = [row["values"].get(metric) for row in rows if row["extractor"] == first]
         return [f"{METRICS[metric].title} {text.number(value)}" for value in values]
 
-    def _show(self) -> None:
-        """Move the bar over all runs, in which a run counts by the time that it takes."""
-        left = sum(self._length(run) * (1 - self.shares.get(run.name, 0.0)) for run in self.todo)
-        total = sum(map(self._length, self.todo))
-        self.bars.update(self.all, total=total, completed=total - left, facts=self._facts())
+    def _move_bar_over_all(self) -> None:
+        """In it, a run counts by the time that it takes."""
+        total, done = self._lengths()
+        self.bars.update(self.all, total=total, completed=done, facts=self._facts())
 
     def _facts(self) -> str:
         facts = f"{len(self.ended)} of {len(self.todo)} runs ended, {text.duration(time.monotonic() - self.started)}"
         left = self._left()
         return f"{facts}, about {text.duration(left)} left" if left else facts
 
-    def _length(self, run: RunSpec) -> float:
-        """Relative length of a run: its seconds of training if they are known, else as the mean of the others."""
-        if run.variant is None:
-            return 0.0
+    def _lengths(self) -> tuple[float, float]:
+        """Length of all runs and of what is trained of them, in seconds, or in runs while no seconds are known.
+
+        A run counts by its seconds of training if they are known, else by the mean of the others.
+        """
         known = self.seconds.values()
-        return self.seconds.get(run.variant_name, sum(known) / len(known) if known else 1.0)
+        mean = sum(known) / len(known) if known else 1.0
+        lengths = {run.name: self.seconds.get(run.variant_name, mean) for run in self.todo if run.variant is not None}
+        return sum(lengths.values()), sum(length * self.shares.get(name, 0.0) for name, length in lengths.items())
 
     def _left(self) -> float:
         """Seconds that are left: by the progress so far, or before there is enough by the estimate; 0 if unknown."""
-        total = sum(map(self._length, self.todo))
-        done = sum(self._length(run) * self.shares.get(run.name, 0.0) for run in self.todo)
+        total, done = self._lengths()
         if total and done / total > 0.05:
             return (time.monotonic() - self.started) * (total - done) / done
         return (total - done) / self.suite.jobs if self.seconds else 0.0
 
     def _print(self, line: str) -> None:
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        print_line(line, self.console)

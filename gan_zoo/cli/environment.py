@@ -4,32 +4,39 @@ import importlib.metadata
 from pathlib import Path
 
 import torch
-from rich import box
-from rich.console import Console
+from rich import box, get_console
 from rich.markup import escape
 from rich.table import Table
 
 from gan_zoo import data, registry
-from gan_zoo.cli.table import fitted
+from gan_zoo.cli.console import print_line, print_table
 from gan_zoo.device import describe, pick, unused_gpu
 from gan_zoo.errors import GanZooError
 
 
-def print_named(names: list[str], root: Path | None, console: Console) -> None:
+def print_data(names: list[str], root: Path | None) -> None:
     """Data sets, fetched and checked, with their sizes and fingerprints."""
-    rows, notes = [], []
+    rows = []
+    notes = []
     for name in names:
         loaded = data.load(name, root=root if data.needs_root(name) else None)
-        sizes = f"{len(loaded.train):,}", f"{len(loaded.test):,}", f"{loaded.classes:,}"
-        rows.append((name, *sizes, loaded.extractor or "-", loaded.fingerprint[:12]))
+        rows.append(
+            {
+                "data set": name,
+                "train": f"{len(loaded.train):,}",
+                "test": f"{len(loaded.test):,}",
+                "classes": f"{loaded.classes:,}",
+                "extractor": loaded.extractor or "-",
+                "fingerprint": loaded.fingerprint[:12],
+            }
+        )
         notes += [f"{name}: {loaded.note}"] if loaded.note else []
-    heads = ("data set", "train", "test", "classes", "extractor", "fingerprint")
-    console.print(fitted(dict(zip(heads, map(list, zip(*rows, strict=True)), strict=True)), console.width))
+    print_table({head: [row[head] for row in rows] for head in rows[0]})
     for note in notes:
-        console.print(note, highlight=False, markup=False, soft_wrap=True)
+        print_line(note)
 
 
-def print_doctor(root: Path | None, inception_weights: Path | None, console: Console) -> None:
+def print_doctor(root: Path | None, inception_weights: Path | None) -> None:
     """Device, versions, data sets, extractors and plugins."""
     table = Table("what", "here", title="gan-zoo doctor", box=box.SIMPLE_HEAD)
     table.columns[1].overflow = "fold"
@@ -41,7 +48,7 @@ def print_doctor(root: Path | None, inception_weights: Path | None, console: Con
     for name in data.names():
         table.add_row(f"data: {name}", _state_of_data(name, root))
     table.add_row("data: folder:PATH", "images of your own")
-    # The measures are slow to import, and `gan-zoo data` needs none.
+    # The metrics are slow to import, and `gan-zoo data` needs none.
     from gan_zoo.metrics.extractors import EXTRACTORS
 
     for name in EXTRACTORS:
@@ -49,15 +56,14 @@ def print_doctor(root: Path | None, inception_weights: Path | None, console: Con
     table.add_row("variants", ", ".join(registry.names()))
     plugins = [point.value for point in importlib.metadata.entry_points(group=registry.ENTRY_POINTS)]
     table.add_row("plugins installed", ", ".join(plugins) or "none")
-    console.print(table)
+    get_console().print(table)
 
 
 def _state_of_data(name: str, root: Path | None) -> str:
+    root = root if data.needs_root(name) else None
     try:
         # At its native side nothing has to be resized.
-        loaded = data.load(
-            name, side=data.native_side(name), root=root if data.needs_root(name) else None, download=False
-        )
+        loaded = data.load(name, side=data.native_side(name), root=root, download=False)
     except data.DataMissing:
         return f"not here; `gan-zoo data {name}` downloads it"
     except GanZooError as error:

@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
-from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -21,16 +20,17 @@ from gan_zoo import overrides, registry
 from gan_zoo.cli.index import FILE, Record
 from gan_zoo.errors import PLUGIN_FAILURES, GanZooError, one_line
 from gan_zoo.io import atomic_write
+from gan_zoo.metrics.registry import METRICS
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.variant import GROUPS, Networks, Variant
 
-_OWN_KEYS = (
+OWN_KEYS = (
     *("title", "paper", "networks", "objective", "penalties", "latent", "conditioning", "batch_size", "image_side"),
     *("generator_optimizer", "discriminator_optimizer", "deviations", "group", "name", "options", "label"),
 )
 """Fields of a variant that a record has by name; of the others it has those that differ from the default."""
 README = FILE.parents[2] / "README.md"
-BEGIN, END = "<!-- variants:begin -->", "<!-- variants:end -->"
+METRICS_PAGE = README.parent / "docs" / "metrics.md"
 
 
 def record(name: str) -> Record:
@@ -40,7 +40,12 @@ def record(name: str) -> Record:
         GanZooError: the variant or its networks cannot be made.
     """
     variant = registry.get(name)
-    networks = build(variant)._asdict()
+    networks = _build(variant)._asdict()
+    changed = {
+        field.name: getattr(variant, field.name)
+        for field in fields(variant)
+        if field.name not in OWN_KEYS and getattr(variant, field.name) != field.default
+    }
     arxiv = re.search(r"\b(\d\d)\d\d\.\d{4,5}\b", variant.paper)
     year = f"20{arxiv[1]}" if arxiv else next(iter(re.findall(r"\b(?:19|20)\d\d\b", variant.paper)), "")
     return {
@@ -62,28 +67,18 @@ def record(name: str) -> Record:
         "parameters": {key: sum(p.numel() for p in network.parameters()) for key, network in networks.items()},
         "networks": {key: list(_merged(_layers(network))) for key, network in networks.items()},
         "hyperparameters": registry.hyperparameters(name),
-        "settings": dict(_changed(variant)),
+        "settings": {name: _words(value) for name, value in changed.items()},
         "deviations": list(variant.deviations),
     }
 
 
 def ordered(records: Iterable[Record]) -> list[Record]:
     """Records by group, and within a group by year, paper and name."""
-
-    def place(record: Record) -> tuple[Any, ...]:
-        group = record["group"]
-        known = GROUPS.index(group) if group in GROUPS else len(GROUPS)
-        return known, group, record["year"], record["paper"], record["name"]
-
-    return sorted(records, key=place)
-
-
-def _changed(variant: Variant) -> Iterator[tuple[str, str]]:
-    """The settings that differ from the default, by the field's name."""
-    for field in fields(variant):
-        value = getattr(variant, field.name)
-        if field.name not in _OWN_KEYS and value != field.default:
-            yield field.name, _words(value)
+    places = {group: place for place, group in enumerate(GROUPS)}
+    keys = ("group", "year", "paper", "name")
+    return sorted(
+        records, key=lambda record: (places.get(record["group"], len(places)), *(record[key] for key in keys))
+    )
 
 
 def _words(value: Any) -> str:
@@ -97,21 +92,16 @@ def _words(value: Any) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
-def build(variant: Variant) -> Networks:
-    """Networks for grey images and ten classes.
-
-    Raises:
-        GanZooError: they cannot be made.
-    """
+def _build(variant: Variant) -> Networks:
+    """Networks for grey images and ten classes, or a GanZooError."""
     try:
         return variant.build((1, variant.image_side, variant.image_side), 10)
     except GanZooError:
         raise
     except PLUGIN_FAILURES as error:
-        file = ", ".join(str(path) for path in registry.sources(variant.name))
-        raise GanZooError(
-            f"the networks of variant {variant.name!r} ({file}) cannot be made: {one_line(error)}"
-        ) from error
+        files = ", ".join(map(str, registry.sources(variant.name)))
+        message = f"the networks of variant {variant.name!r} ({files}) cannot be made: {one_line(error)}"
+        raise GanZooError(message) from error
 
 
 def _layers(network: nn.Module) -> Iterator[nn.Module]:
@@ -170,20 +160,32 @@ def readme_table(records: Sequence[Record]) -> str:
     return "\n".join(lines)
 
 
-def with_table(readme: str, table: str) -> str:
-    """A README with the table between its markers; without markers, unchanged."""
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    return f"{before}{begin}\n{table}\n{end}{after}" if begin and end else readme
+def metrics_table() -> str:
+    """The table of the metrics in Markdown."""
+    lines = ["| metric | range | meaning | limitations | source |", "|---|---|---|---|---|"]
+    for metric in METRICS.values():
+        name = f"{metric.title} {metric.arrow} (`{metric.name}`)"
+        lines.append(f"| {name} | {metric.range} | {metric.meaning} | {metric.limitations} | {metric.source} |")
+    return "\n".join(lines)
 
 
-def main(readme: Path = README) -> None:
-    """Write the index, and the README's table if this is a checkout."""
+def with_table(page: str, name: str, table: str) -> str:
+    """A page in Markdown with the table between the markers of this name."""
+    begin, end = (f"<!-- {name}:{place} -->" for place in ("begin", "end"))
+    before, rest = page.split(begin)
+    return f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
+
+
+def write() -> None:
+    """Write the index, and the tables of README and of the page of metrics."""
     content = index()
     atomic_write(FILE, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    if readme.is_file():
-        atomic_write(readme, with_table(readme.read_text(encoding="utf-8"), readme_table(content["variants"])))
+    for page, name, table in (
+        (README, "variants", readme_table(content["variants"])),
+        (METRICS_PAGE, "metrics", metrics_table()),
+    ):
+        atomic_write(page, with_table(page.read_text(encoding="utf-8"), name, table))
 
 
 if __name__ == "__main__":
-    main()
+    write()

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from gan_zoo.errors import GanZooError, check_known, unknown
-from gan_zoo.options import PRECISIONS, RunOptions
+from gan_zoo.options import RunOptions
 
 _PACKAGE = Path(__file__).parents[1]
 FILE = _PACKAGE / "variants" / "index.json"
-PATH = ":PATH"
-"""How the name of a data set ends that takes a path, e.g. ``folder:PATH``."""
 
 Record = dict[str, Any]
 Plugins = Sequence[Path | str] | None
@@ -30,11 +28,7 @@ def read() -> dict[str, Any]:
 
 
 def records(plugins: Plugins) -> list[Record]:
-    """A record a variant, in the order of the README.
-
-    Raises:
-        GanZooError: a plugin that cannot be loaded, or a variant of one that cannot be made.
-    """
+    """A record a variant, in the order of the README, or a GanZooError of a plugin or of a variant of it."""
     found: list[Record] = read()["variants"]
     if added := names(plugins) - {each["name"] for each in found}:
         from gan_zoo.cli import facts
@@ -44,11 +38,7 @@ def records(plugins: Plugins) -> list[Record]:
 
 
 def record(name: str, plugins: Plugins) -> Record:
-    """The record of one variant.
-
-    Raises:
-        GanZooError: no variant of that name, or a plugin that cannot be loaded.
-    """
+    """The record of one variant, or a GanZooError of its name or of a plugin."""
     check_variants([name], plugins)
     for found in read()["variants"]:
         if found["name"] == name:
@@ -59,12 +49,8 @@ def record(name: str, plugins: Plugins) -> Record:
 
 
 def names(plugins: Plugins) -> set[str]:
-    """The names of all variants; plugins, and packages that register variants, are loaded if there are any.
-
-    Raises:
-        GanZooError: a plugin that cannot be loaded.
-    """
-    if not plugins and not _installed():
+    """The names of all variants; plugins, and packages that register variants, are loaded if there are any."""
+    if not plugins and not _has_installed_plugins():
         return _own_names()
     from gan_zoo import registry
 
@@ -73,9 +59,9 @@ def names(plugins: Plugins) -> set[str]:
     return {*registry.names()}
 
 
-def _installed() -> bool:
+def _has_installed_plugins() -> bool:
     """Whether an installed package registers variants, and perhaps data sets."""
-    # Slow to import, and help needs none of it.
+    # Slow to import, and help does not need it.
     from importlib.metadata import entry_points
 
     return bool(entry_points(group="gan_zoo.variants"))
@@ -83,60 +69,42 @@ def _installed() -> bool:
 
 @cache
 def _own_names() -> set[str]:
-    """The variants of this package: those of the index, and those whose source is newer."""
+    """The variants of this package, from their sources, which may be newer than the index."""
     sources = (file.read_text(encoding="utf-8") for file in FILE.parent.glob("*.py"))
-    added = (name for source in sources for name in re.findall(r'^@register\("([\w.-]+)"', source, re.MULTILINE))
-    return {*added, *(each["name"] for each in read()["variants"])}
+    return {name for source in sources for name in re.findall(r'^@register\("([\w.-]+)"', source, re.MULTILINE)}
 
 
 def check_variants(given: Iterable[str], plugins: Plugins, more: Iterable[str] = ()) -> None:
-    """Check names of variants; ``more`` are names of a suite.
-
-    Raises:
-        GanZooError: an unknown name, or a plugin that cannot be loaded.
-    """
+    """Raise GanZooError if a name is neither of a variant nor in ``more``, or a plugin cannot be loaded."""
     known = names(plugins) | {*more}
     for name in given:
         check_known("variant", name, known)
 
 
-def check_options(variant: str, options: Mapping[str, Any]) -> None:
-    """Check the names of a variant's options, if the index has the variant.
+def check_run(variant: str, settings: Mapping[str, Any], data: str, options: RunOptions) -> None:
+    """Check the names in a single training run; with plugins, not those that they may add.
 
     Raises:
-        GanZooError: an unknown name.
+        GanZooError: an unknown variant, option of a variant in the index, or data set.
     """
+    check_variants([variant], options.plugins)
     for own in (each["hyperparameters"] for each in read()["variants"] if each["name"] == variant):
-        for option in options:
-            check_known(f"option of variant {variant!r}:", option.partition(".")[0], [*own, *read()["options"]])
-
-
-def check_data(name: str) -> None:
-    """Check the name of a data set.
-
-    Raises:
-        GanZooError: an unknown name.
-    """
-    prefix, colon, _ = name.partition(":")
-    if name in read()["data"] or (colon and prefix + PATH in read()["data"]):
-        return
-    # The sources may be newer than the index. What plugins add is known to the registry alone.
-    sources = (file.read_text(encoding="utf-8") for file in (_PACKAGE / "data").glob("*.py"))
-    if not any(f'"{name}"' in source for source in sources) and not _installed():
-        raise unknown("data set", name, read()["data"])
+        for setting in settings:
+            check_known(f"option of variant {variant!r}:", setting.partition(".")[0], [*own, *read()["options"]])
+    if not options.plugins:
+        check_data(data)
 
 
 def check_suite(options: RunOptions) -> None:
     """Check a suite, and the names that are given beside it and in it; with plugins, those that they cannot add.
 
     Raises:
-        GanZooError: no such suite, preset, precision, variant or data set, or a suite that cannot be read.
+        GanZooError: no such suite, preset, variant or data set, or a suite that cannot be read.
     """
     from gan_zoo.bench.suite import check_names, read_suite
 
     suite = read_suite(options.suite)
     preset = None if options.preset == "auto" else suite.preset(options.preset)
-    check_precision(options.precision)
     if options.plugins:
         return
     check_names(suite, options.preset, preset, names(None))
@@ -147,11 +115,13 @@ def check_suite(options: RunOptions) -> None:
         raise GanZooError(f"{suite.file}: key 'data': {error}") from None
 
 
-def check_precision(name: str | None) -> None:
-    """Check the name of a precision; None is the default.
-
-    Raises:
-        GanZooError: an unknown name.
-    """
-    if name is not None:
-        check_known("precision", name, PRECISIONS)
+def check_data(name: str) -> None:
+    """Raise GanZooError if a data set is unknown."""
+    known = read()["data"]
+    kind, colon, _ = name.partition(":")
+    if name in known or (colon and f"{kind}:PATH" in known):
+        return
+    # The sources may be newer than the index. What plugins add is known to the registry alone.
+    sources = (file.read_text(encoding="utf-8") for file in (_PACKAGE / "data").glob("*.py"))
+    if not any(f'"{name}"' in source for source in sources) and not _has_installed_plugins():
+        raise unknown("data set", name, known)

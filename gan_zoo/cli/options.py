@@ -13,16 +13,15 @@ import typer
 from gan_zoo.errors import GanZooError
 from gan_zoo.options import RunOptions
 
-_FIELDS = {option.name: option for option in fields(RunOptions)}
+_HELP = {option.name: option.metadata["help"] for option in fields(RunOptions)}
 _TYPES: dict[str, Any] = {"suite": str, "variants": str | None, "seeds": str | None, "plugins": list[Path] | None}
 """Types on the command line that are not the field's own."""
 
-Plugin = Annotated[
-    list[Path] | None, typer.Option("--plugin", help=_FIELDS["plugins"].metadata["help"], show_default=False)
-]
-DataRoot = Annotated[Path | None, typer.Option(help=_FIELDS["data_root"].metadata["help"], show_default=False)]
-Device = Annotated[str | None, typer.Option(help=_FIELDS["device"].metadata["help"], show_default=False)]
-Inception = Annotated[Path | None, typer.Option(help=_FIELDS["inception_weights"].metadata["help"], show_default=False)]
+VariantName = Annotated[str, typer.Argument(help="A variant; `gan-zoo list` names them.")]
+Plugin = Annotated[list[Path] | None, typer.Option("--plugin", help=_HELP["plugins"], show_default=False)]
+DataRoot = Annotated[Path | None, typer.Option(help=_HELP["data_root"], show_default=False)]
+Device = Annotated[str | None, typer.Option(help=_HELP["device"], show_default=False)]
+Inception = Annotated[Path | None, typer.Option(help=_HELP["inception_weights"], show_default=False)]
 
 
 def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -48,34 +47,29 @@ def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def _parameter(option: "Field[Any]") -> inspect.Parameter:
     """The field as typer reads it."""
-    name, default, minimum = option.name, option.default, option.metadata["minimum"]
-    settings: dict[str, Any] = {"help": option.metadata["help"]}
-    kind = _TYPES.get(name, option.type)
+    name, default, metadata = option.name, option.default, option.metadata
+    flag = name.replace("_", "-")
     if name == "suite":
-        argument = Annotated[str, typer.Argument(metavar="SUITE", **settings)]
-        return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=argument)
-    if name == "plugins":
-        default, names = None, ["--plugin"]
+        default = inspect.Parameter.empty
+        info = typer.Argument(metavar="SUITE", help=metadata["help"])
+    elif name == "plugins":
+        default = None
+        info = typer.Option("--plugin", help=metadata["help"], show_default=False)
     elif isinstance(default, bool):
-        flag = name.replace("_", "-")
-        names = [f"--{flag}/--no-{flag}" if default else f"--{flag}"]
+        info = typer.Option(f"--{flag}/--no-{flag}" if default else f"--{flag}", help=metadata["help"])
     else:
-        names = []
-    if minimum is not None:
-        settings["min"] = minimum
-    if default is None:
-        settings["show_default"] = False
-    annotation = Annotated[kind, typer.Option(*names, **settings)]  # type: ignore[valid-type]
+        info = typer.Option(help=metadata["help"], min=metadata["minimum"], show_default=default is not None)
+    annotation = Annotated[_TYPES.get(name, option.type), info]  # type: ignore[valid-type]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
 
 
 def _value(name: str, value: Any) -> Any:
-    """The value of a field from that of its option: names and numbers with commas between become a list."""
+    """The value of a field from that of its option."""
     if name == "plugins":
         return tuple(value or ())
     if name not in ("variants", "seeds") or value is None:
         return value
-    found = [part.strip() for part in value.split(",") if part.strip()]
+    found = split(value)
     if name == "variants":
         if not found:
             raise GanZooError(f"--variants {value!r} names none; name them with commas between, e.g. gan,dcgan")
@@ -84,6 +78,11 @@ def _value(name: str, value: Any) -> Any:
     if not found or len(numbers) != len(found) or len(set(numbers)) != len(numbers):
         raise GanZooError(f"--seeds {value!r} must be different whole numbers with commas between, e.g. 0,1,2")
     return numbers
+
+
+def split(names: str) -> list[str]:
+    """Names with commas between as a list."""
+    return [name.strip() for name in names.split(",") if name.strip()]
 
 
 def settings(texts: list[str] | None) -> dict[str, Any]:

@@ -2,15 +2,11 @@
 
 import keyword
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gan_zoo.cli import index
 from gan_zoo.errors import PLUGIN_FAILURES, GanZooError, one_line
 from gan_zoo.io import atomic_write
 from gan_zoo.options import FLOOR
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 TEMPLATE = '''"""{title}: what it is, and its paper."""
 
@@ -64,12 +60,7 @@ _USED = ("networks", "objective", "nn", "softplus", "normal", "Objective", "Resu
 
 
 def write_variant(name: str, path: Path) -> Path:
-    """Write the file.
-
-    Raises:
-        GanZooError: a name that is no Python identifier or is taken, or a file that is there already.
-        StorageError: the file cannot be written.
-    """
+    """Write the file, or raise GanZooError for a name that does not fit or is taken, or a file that exists."""
     if not name.isidentifier() or keyword.iskeyword(name) or not name.isascii() or name in _USED:
         raise GanZooError(f"{name!r} cannot name a variant: use letters, digits and underscores, e.g. my_gan")
     if name in {*index.names(None), FLOOR}:
@@ -80,13 +71,10 @@ def write_variant(name: str, path: Path) -> Path:
     return path
 
 
-def check_variant(name: str, console: "Console") -> None:
-    """Run the checks that every variant passes over one.
-
-    Raises:
-        GanZooError: a check fails.
-    """
+def check_variant(name: str) -> None:
+    """Run the checks that every variant passes over one, or raise GanZooError with those that fail."""
     from gan_zoo import registry, validation
+    from gan_zoo.cli.console import print_line
 
     variant = registry.get(name)
     failures = []
@@ -97,8 +85,8 @@ def check_variant(name: str, console: "Console") -> None:
             expected = isinstance(error, (validation.Broken, GanZooError))
             why = " ".join(str(error).split()) if expected else one_line(error)
             failures.append(f"{check_name}: {why}")
-            console.print(f"FAILED  {check_name}", highlight=False)
+            print_line(f"FAILED  {check_name}")
         else:
-            console.print(f"    ok  {check_name}", highlight=False)
+            print_line(f"    ok  {check_name}")
     if failures:
         raise GanZooError("\n".join(f"variant {name!r} breaks the contract: {line}" for line in failures))

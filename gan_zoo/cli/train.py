@@ -1,45 +1,50 @@
 """The commands of one variant by itself: `train` and `sample`. What is slow to import is imported in the command."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gan_zoo.budget import Budget
 from gan_zoo.cli import index
-from gan_zoo.cli.options import Device, Plugin, settings, with_run_options
+from gan_zoo.cli.bench import run_and_print, start_worker_early
+from gan_zoo.cli.options import Device, Plugin, VariantName, settings, with_run_options
 from gan_zoo.errors import GanZooError
-from gan_zoo.options import RunOptions
+from gan_zoo.options import Budget, RunOptions
+
+_Out = Annotated[
+    Path | None, typer.Option(help="Folder to write to; by default runs/NAME-DATA-seedSEED.", show_default=False)
+]
+_Data = Annotated[
+    str, typer.Option(help="A data set, as `gan-zoo data` names them, or folder:PATH for images of your own.")
+]
+_Channels = Annotated[
+    int | None, typer.Option(help="1 (grey) or 3 (color); by default the data set's own.", show_default=False)
+]
+_Epochs = Annotated[
+    float | None, typer.Option(help="Budget in epochs [by default 200, as in the articles].", show_default=False)
+]
+_Images = Annotated[float | None, typer.Option(help="Budget in real images.", show_default=False)]
+_Steps = Annotated[float | None, typer.Option(help="Budget in steps.", show_default=False)]
+_Seconds = Annotated[float | None, typer.Option(help="Budget in seconds of training.", show_default=False)]
+_Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="An option of the variant, e.g. --set lr=1e-4. May be given again.", show_default=False),
+]
 
 
 @with_run_options
 def train(
-    context: typer.Context,
-    name: Annotated[str, typer.Argument(help="A variant; `gan-zoo list` names them.")],
+    name: VariantName,
     options: RunOptions,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder to write to; by default runs/NAME-DATA-seedSEED.", show_default=False)
-    ] = None,
-    data: Annotated[
-        str, typer.Option(help="A data set, as `gan-zoo data` names them, or folder:PATH for images of your own.")
-    ] = "mnist",
-    channels: Annotated[
-        int | None, typer.Option(help="1 (grey) or 3 (color); by default the data set's own.", show_default=False)
-    ] = None,
-    epochs: Annotated[
-        float | None, typer.Option(help="Budget in epochs [by default 200, as in the articles].", show_default=False)
-    ] = None,
-    images: Annotated[float | None, typer.Option(help="Budget in real images.", show_default=False)] = None,
-    steps: Annotated[float | None, typer.Option(help="Budget in steps.", show_default=False)] = None,
-    seconds: Annotated[float | None, typer.Option(help="Budget in seconds of training.", show_default=False)] = None,
+    out: _Out = None,
+    data: _Data = "mnist",
+    channels: _Channels = None,
+    epochs: _Epochs = None,
+    images: _Images = None,
+    steps: _Steps = None,
+    seconds: _Seconds = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="An option of the variant, e.g. --set lr=1e-4. May be given again.", show_default=False
-        ),
-    ] = None,
+    setting: _Settings = None,
 ) -> None:
     """Train one variant with one seed into a results folder.
 
@@ -56,30 +61,17 @@ def train(
     units = {"epochs": epochs, "images": images, "steps": steps, "seconds": seconds}
     budget = Budget.of({unit: amount for unit, amount in units.items() if amount is not None} or {"epochs": 200.0})
     hyperparameters = settings(setting)
-    index.check_precision(options.precision)
-    index.check_variants([name], options.plugins)
-    index.check_options(name, hyperparameters)
-    if not options.plugins:
-        index.check_data(data)
-    from gan_zoo.bench.executors import processes
-
-    # torch takes seconds to import.
-    processes.begin_early(options.device)
-    from gan_zoo import api, registry
-    from gan_zoo.bench import train as single
-    from gan_zoo.cli.console import BenchListener
-    from gan_zoo.cli.ranking import print_outcome
+    index.check_run(name, hyperparameters, data, options)
+    start_worker_early(options)
+    from gan_zoo import registry
+    from gan_zoo.bench.train import single_options, single_suite
 
     variant = registry.get(name, **hyperparameters)
-    suite = single.single_suite(variant, data, budget, seed=seed, channels=channels)
-    options = replace(single.single_options(suite, options), isolate=True)
-    with BenchListener(context.obj()) as listener:
-        outcome = api.run_options(options, out, listener=listener)
-    print_outcome(outcome, context.obj())
+    suite = single_suite(variant, data, budget, seed=seed, channels=channels)
+    run_and_print(single_options(suite, options), out)
 
 
 def sample(
-    context: typer.Context,
     checkpoint: Annotated[Path, typer.Argument(help="A folder that `train` wrote, or a file of a checkpoints folder.")],
     label: Annotated[
         int | None, typer.Option("--class", help="The class to ask a conditional generator for.", show_default=False)
@@ -92,6 +84,7 @@ def sample(
 ) -> None:
     """Draw images from a trained generator."""
     from gan_zoo import api, registry
+    from gan_zoo.cli.console import print_line
     from gan_zoo.io import check_writable
     from gan_zoo.metrics.evaluator import save_samples
 
@@ -106,5 +99,4 @@ def sample(
     written = save_samples(samples, out)
     kind = "points" if samples.dim() == 2 else "images"
     of_class = "" if label is None else f" of class {label}"
-    line = f"wrote {num_samples} {kind}{of_class} by {sampler.variant.name} to {written}"
-    context.obj().print(line, highlight=False, soft_wrap=True)
+    print_line(f"wrote {num_samples} {kind}{of_class} by {sampler.variant.name} to {written}")

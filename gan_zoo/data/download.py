@@ -7,7 +7,7 @@ import shutil
 import struct
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -90,14 +90,16 @@ def unpacked_root(source: TorchvisionSet, request: Request) -> Path:
     root = default_root() if source.is_packaged else request.root or default_root()
     if _has_files(source, root):
         return root
-    target = root if _is_writable((root / source.files[0]).parent, root) else default_root()
+    folder = (root / source.files[0]).parent
+    existing = [path for path in (folder, *folder.parents) if path.is_relative_to(root) and path.exists()]
+    # The mode counts too: a superuser passes every access check.
+    is_writable = all(os.access(path, os.W_OK) and path.stat().st_mode & 0o222 for path in existing)
+    target = root if is_writable else default_root()
     with writing(target):
         target.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(target / ".gan-zoo.lock").acquire()
-    with lock:
-        if not _has_files(source, target):
-            with _staging_folder(target, source.files) as staging:
-                _unpack(source, (target, root), staging, request.download)
+        with FileLock(target / ".gan-zoo.lock"):
+            if not _has_files(source, target):
+                _unpack(source, (target, root), target, request.download)
     return target
 
 
@@ -108,82 +110,59 @@ def _has_files(source: TorchvisionSet, root: Path) -> bool:
         GanZooError: a file that is not packaged differs from its gzip archive beside it.
     """
     for file in (root / path for path in source.files):
-        archive = (PACKAGED if source.is_packaged else file.parent) / f"{file.name}.gz"
         if not file.is_file():
             return False
-        if archive.is_file() and not _is_intact(file, archive):
+        archive = (PACKAGED if source.is_packaged else file.parent) / f"{file.name}.gz"
+        if not archive.is_file():
+            continue
+        content = file.read_bytes()
+        # A gzip archive ends with the CRC-32 and the size of its content (RFC 1952).
+        if archive.read_bytes()[-8:] != struct.pack("<II", zlib.crc32(content), len(content)):
             if source.is_packaged:
                 return False
             raise damaged(file)
     return True
 
 
-def _is_intact(file: Path, archive: Path) -> bool:
-    """Whether a file is what its gzip archive holds, by the CRC-32 and size at the archive's end (RFC 1952)."""
-    content = file.read_bytes()
-    return archive.read_bytes()[-8:] == struct.pack("<II", zlib.crc32(content), len(content))
-
-
-def _unpack(source: TorchvisionSet, roots: tuple[Path, ...], staging: Path, download: bool) -> None:
-    """Let torchvision unpack into ``staging`` the archives that are below the roots, and those that it downloads."""
+def _unpack(source: TorchvisionSet, roots: tuple[Path, ...], target: Path, download: bool) -> None:
+    """Let torchvision unpack below ``target`` the archives that are below the roots, and those that it downloads."""
     from torchvision.datasets.utils import check_md5
 
     digests = source.digests()
-    for path in source.archives:
-        name = Path(path).name
-        candidates = [PACKAGED / name] if source.is_packaged else [root / path for root in roots]
-        archive = next((candidate for candidate in candidates if candidate.is_file()), None)
-        if archive is None:
-            if not download:
-                raise _missing(source.title, "and downloads are off")
-            continue
-        if not check_md5(archive, digests[name]):
-            raise damaged(archive, digests[name])
-        (staging / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(archive, staging / path)
-    with _network(source.title):
-        for arguments in source.splits:
-            source.torchvision_class()(staging, download=True, **arguments)
-
-
-@contextlib.contextmanager
-def _staging_folder(target: Path, files: Iterable[str]) -> Iterator[Path]:
-    """A folder to make files in, which are moved to the same paths below ``target`` at the end.
-
-    Raises:
-        StorageError: an ``OSError`` of the block.
-    """
-    with writing(target), tempfile.TemporaryDirectory(dir=target, prefix=".gan-zoo-") as folder:
+    with tempfile.TemporaryDirectory(dir=target, prefix=".gan-zoo-") as folder:
         staging = Path(folder)
-        yield staging
-        for path in files:
+        for path in source.archives:
+            name = Path(path).name
+            candidates = [PACKAGED / name] if source.is_packaged else [root / path for root in roots]
+            archive = next((candidate for candidate in candidates if candidate.is_file()), None)
+            if archive is None:
+                if not download:
+                    raise _missing(source, "and downloads are off")
+                continue
+            if not check_md5(archive, digests[name]):
+                raise damaged(archive, digests[name])
+            (staging / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(archive, staging / path)
+        try:
+            # torchvision prints progress bars.
+            with (
+                network_timeout(),
+                contextlib.redirect_stderr(io.StringIO()),
+                contextlib.redirect_stdout(io.StringIO()),
+            ):
+                for arguments in source.splits:
+                    source.torchvision_class()(staging, download=True, **arguments)
+        except (OSError, HTTPException, RuntimeError) as error:
+            if full := full_disk(error):
+                raise full from None
+            raise _missing(source, "and could not be downloaded") from error
+        for path in source.files:
             (target / path).parent.mkdir(parents=True, exist_ok=True)
             (staging / path).replace(target / path)
 
 
-@contextlib.contextmanager
-def _network(title: str) -> Iterator[None]:
-    """Downloads without progress bars, with a bounded wait. Raises DataMissing if they fail, OSError on a full disk."""
-    try:
-        with network_timeout(), contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
-            yield
-    except (OSError, HTTPException, RuntimeError) as error:
-        if full := full_disk(error):
-            raise full from None
-        raise _missing(title, "and could not be downloaded") from error
-
-
-def _is_writable(folder: Path, root: Path) -> bool:
-    """Whether ``folder`` and those above it up to ``root``, as far as they exist, can be written to.
-
-    The mode counts too: a superuser passes every access check.
-    """
-    folders = [path for path in (folder, *folder.parents) if path.is_relative_to(root) and path.exists()]
-    return all(os.access(path, os.W_OK) and path.stat().st_mode & 0o222 for path in folders)
-
-
-def _missing(title: str, why: str) -> DataMissing:
-    return DataMissing(f"{title} is not here {why}: name the folder of its files with {DATA_ENV} or --data-root")
+def _missing(source: TorchvisionSet, why: str) -> DataMissing:
+    return DataMissing(f"{source.title} is not here {why}: name the folder of its files with {DATA_ENV} or --data-root")
 
 
 def damaged(path: Path, md5: str = "") -> GanZooError:

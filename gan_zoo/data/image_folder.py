@@ -7,10 +7,8 @@ import re
 import sys
 import unicodedata
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -34,23 +32,6 @@ _BATCH = 256
 _SIXTEEN_BITS = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
-@dataclass(frozen=True)
-class ImageFiles:
-    """The image files of a folder.
-
-    Attributes:
-        classes: names of the sub-folders, sorted; empty if none has images.
-        files: paths relative to the folder, class by class.
-        labels: int64 (N,), the classes of the files; zeros if there are no classes.
-        outside: number of images beside the sub-folders, which belong to no class.
-    """
-
-    classes: tuple[str, ...]
-    files: tuple[str, ...]
-    labels: Tensor
-    outside: int
-
-
 @dataset("folder:", files=False)
 def folder(path: str, request: Request) -> Dataset:
     """Images of any size and kind that Pillow reads, RGB or grey, cropped to squares and resized once.
@@ -67,15 +48,17 @@ def folder(path: str, request: Request) -> Dataset:
     if not root.is_dir():
         problem = "is a file, not a folder" if root.exists() else "does not exist"
         raise GanZooError(f"data set 'folder:{path}': {str(root)!r} {problem}; name a folder of images")
-    found = _find_images(root)
-    images, readable = read_images(root, found.files, request.side, request.channels)
+    classes, outside = _find_images(root)
+    files = [file for members in classes.values() for file in members]
+    images, readable = read_images(root, files, request.side, request.channels)
     if not len(readable):
-        problem = f"none of its {len(found.files)} image files can be read" if found.files else "it holds no images"
+        problem = f"none of its {len(files)} image files can be read" if files else "it holds no images"
         raise GanZooError(f"folder {str(root)!r} cannot be a data set: {problem}; put PNG or JPEG files into it")
-    present = found.labels[readable].unique()
-    labels = torch.searchsorted(present, found.labels[readable])
+    numbers = torch.tensor([number for number, members in enumerate(classes.values()) for _ in members])
+    present, labels = numbers[readable].unique(return_inverse=True)
+    found = [name for number, name in enumerate(classes) if number in present]
+    class_names = [_printable(name) for name in found if name]
     train, test = _split(labels)
-    classes = tuple(_printable(found.classes[label]) for label in present) if found.classes else ()
     name = root.resolve().name
     return image_dataset(
         request,
@@ -83,37 +66,31 @@ def folder(path: str, request: Request) -> Dataset:
         title=_printable(name) or "folder",
         train=Split(images[train], labels[train]),
         test=Split(images[test], labels[test]),
-        class_names=classes,
-        extractor="trained" if len(classes) > 1 else "",
-        note=_note(found, readable, present),
+        class_names=class_names,
+        extractor="trained" if len(class_names) > 1 else "",
+        note=_note(files, readable, [name for name in classes if name not in found], outside),
     )
 
 
-def image_suffixes() -> set[str]:
-    """Suffixes of the files that Pillow can open, in lower case with their dot."""
-    return {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+def _find_images(root: Path) -> tuple[dict[str, list[str]], int]:
+    """The image files of each sub-folder, a class, and the number of those beside the sub-folders, in no class.
 
+    If no sub-folder has images, all files are of the class "". The order follows from the names alone.
+    """
+    suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
 
-def _find_images(root: Path) -> ImageFiles:
-    """All files of a folder with the suffix of an image, in an order that follows from their names alone."""
-    suffixes = image_suffixes()
-    entries = sorted(entry for entry in root.iterdir() if not entry.name.startswith("."))
-    found = {entry.name: list(_images_below(entry, root, suffixes)) for entry in entries if entry.is_dir()}
-    outside = [entry.name for entry in entries if entry.is_file() and entry.suffix.lower() in suffixes]
-    if not any(found.values()):
-        return ImageFiles((), tuple(outside), torch.zeros(len(outside), dtype=torch.int64), 0)
-    files = [name for names in found.values() for name in names]
-    counts = torch.tensor([len(names) for names in found.values()])
-    return ImageFiles(tuple(found), tuple(files), torch.arange(len(found)).repeat_interleave(counts), len(outside))
+    def images(parent: Path, names: Iterable[str]) -> list[str]:
+        visible = sorted(name for name in names if not name.startswith("."))
+        return [str((parent / name).relative_to(root)) for name in visible if Path(name).suffix.lower() in suffixes]
 
-
-def _images_below(folder: Path, root: Path, suffixes: set[str]) -> Iterator[str]:
-    """Paths relative to ``root`` of the image files in a folder and the folders below it."""
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
-                yield str((Path(parent) / name).relative_to(root))
+    classes: dict[str, list[str]] = {}
+    for folder in sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
+        classes[folder.name] = []
+        for parent, folders, files in os.walk(folder):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            classes[folder.name] += images(Path(parent), files)
+    outside = images(root, (entry.name for entry in root.iterdir() if entry.is_file()))
+    return (classes, len(outside)) if any(classes.values()) else ({"": outside}, 0)
 
 
 def _split(labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -127,18 +104,17 @@ def _split(labels: Tensor) -> tuple[Tensor, Tensor]:
     return (~is_test).nonzero().squeeze(1), is_test.nonzero().squeeze(1)
 
 
-def _note(found: ImageFiles, readable: Tensor, present: Tensor) -> str:
+def _note(files: list[str], readable: Tensor, empty: list[str], outside: int) -> str:
     """What is left out, and why; empty if nothing is."""
     indices = set(readable.tolist())
-    broken = [name for index, name in enumerate(found.files) if index not in indices]
-    empty = [name for label, name in enumerate(found.classes) if label not in present]
+    broken = [name for index, name in enumerate(files) if index not in indices]
     parts = []
     if broken:
         parts.append(f"unreadable files: {_listed(broken)}")
     if empty:
         parts.append(f"classes without readable images: {_listed(empty)}")
-    if found.outside:
-        parts.append(f"images outside the class folders: {found.outside}")
+    if outside:
+        parts.append(f"images outside the class folders: {outside}")
     return f"left out: {'; '.join(parts)}" if parts else ""
 
 
@@ -178,10 +154,8 @@ def read_images(root: Path, names: Sequence[str], side: int, channels: int | Non
     cached = read_cached(path, key)
     if cached is not None:
         return cached["images"], cached["places"]
-    unreachable: list[str] = []
-    decoded = _decode(root, names, side, unreachable)
-    images, readable = _collect(decoded, len(names), side, channels)
-    if not unreachable:  # A file that cannot be opened now may be readable later.
+    images, readable, is_complete = _decode(root, names, side, channels)
+    if is_complete:
         write_cached(path, key, {"images": images, "places": readable})
     return images, readable
 
@@ -195,25 +169,14 @@ def _size_and_time(path: Path) -> tuple[int, int]:
     return stat.st_size, stat.st_mtime_ns
 
 
-def _collect(decoded: Iterator[Tensor | None], total: int, side: int, channels: int | None) -> tuple[Tensor, Tensor]:
-    """Images (K, C, side, side) and indices (K,) of those that are not None."""
-    images = torch.empty(total, channels or 3, side, side, dtype=torch.uint8)
+def _decode(root: Path, names: Sequence[str], side: int, channels: int | None) -> tuple[Tensor, Tensor, bool]:
+    """As ``read_images``, with a progress bar on a terminal, and whether each file could be opened: it may be later."""
+    from rich.console import Console
+    from rich.progress import track
+
+    images = torch.empty(len(names), channels or 3, side, side, dtype=torch.uint8)
     readable: list[int] = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's, about images that it reads nevertheless
-        for index, pixels in enumerate(_progress(decoded, total)):
-            if pixels is not None:
-                images[len(readable)] = pixels if channels != 1 else match_channels(pixels.unsqueeze(0), 1)[0]
-                readable.append(index)
-    images = images[: len(readable)]
-    if channels is None and torch.equal(images[:, 0], images[:, 1]) and torch.equal(images[:, 0], images[:, 2]):
-        images = images[:, :1]
-    return images.contiguous(), torch.tensor(readable, dtype=torch.int64)
-
-
-def _decode(root: Path, names: Sequence[str], side: int, unreachable: list[str]) -> Iterator[Tensor | None]:
-    """The result of ``read_image`` for each file, in their order; names that cannot be opened go to ``unreachable``."""
-    remaining = iter(names)
+    unreachable: list[str] = []
 
     def attempt(name: str) -> Tensor | None:
         try:
@@ -222,9 +185,19 @@ def _decode(root: Path, names: Sequence[str], side: int, unreachable: list[str])
             unreachable.append(name)
             return None
 
-    with ThreadPoolExecutor(_THREADS) as pool:
-        while batch := list(islice(remaining, _BATCH)):
-            yield from pool.map(attempt, batch)
+    console = Console(stderr=True)
+    starts = range(0, len(names), _BATCH)
+    with ThreadPoolExecutor(_THREADS) as pool, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, about images that it reads nevertheless
+        for start in track(starts, "reading images", console=console, transient=True, disable=not sys.stderr.isatty()):
+            for index, pixels in enumerate(pool.map(attempt, names[start : start + _BATCH]), start):
+                if pixels is not None:
+                    images[len(readable)] = match_channels(pixels.unsqueeze(0), channels or 3)[0]
+                    readable.append(index)
+    images = images[: len(readable)]
+    if channels is None and torch.equal(images[:, 0], images[:, 1]) and torch.equal(images[:, 0], images[:, 2]):
+        images = images[:, :1]
+    return images.contiguous(), torch.tensor(readable, dtype=torch.int64), not unreachable
 
 
 def read_image(path: Path, side: int) -> Tensor | None:
@@ -262,13 +235,3 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         transparent = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", transparent.size, "white"), transparent).convert("RGB")
     return image.convert("RGB")
-
-
-def _progress(decoded: Iterator[Tensor | None], total: int) -> Iterator[Tensor | None]:
-    """The same, with a progress bar on stderr if that is a terminal."""
-    if not sys.stderr.isatty():
-        return decoded
-    from rich.console import Console
-    from rich.progress import track
-
-    return iter(track(decoded, "reading images", total, console=Console(stderr=True), transient=True))

@@ -36,9 +36,12 @@ class Request:
     download: bool = True
 
 
+Loader = Callable[..., Dataset]
+
+
 @dataclass(frozen=True)
 class _Registered:
-    loader: Callable[..., Dataset]
+    loader: Loader
     needs_root: bool
     native_side: int
     revision: int
@@ -46,8 +49,6 @@ class _Registered:
 
 _DATASETS: dict[str, _Registered] = {}
 """By the name of a data set, or by a prefix with its colon."""
-
-Loader = Callable[..., Dataset]
 
 
 def dataset(name: str, *, files: bool = True, side: int = 28, revision: int = 1) -> Callable[[Loader], Loader]:
@@ -84,9 +85,8 @@ def descriptions() -> dict[str, str]:
     """The first paragraph of each loader's docstring, by the names of the data sets, then by ``prefix:PATH``."""
     found = {}
     for key in sorted(_DATASETS, key=lambda key: (key.endswith(":"), key)):
-        name = f"{key}PATH" if key.endswith(":") else key
         paragraph, _, _ = (inspect.getdoc(_DATASETS[key].loader) or "").partition("\n\n")
-        found[name] = " ".join(paragraph.split())
+        found[f"{key}PATH" if key.endswith(":") else key] = " ".join(paragraph.split())
     return found
 
 

@@ -47,7 +47,7 @@ class Split:
         device = torch.device(device)
         if device.type == "cuda" and self.images.device.type == "cpu" and self.images.dtype == torch.uint8:
             free, _ = torch.cuda.mem_get_info(device)
-            if is_streamed(self.images.nbytes, free):
+            if self.images.nbytes > STREAMED_SHARE * free:
                 return StreamedSplit(self.images.pin_memory(), self.labels.to(device))
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
@@ -69,11 +69,6 @@ class StreamedSplit(Split):
         """The split on ``device``, streamed or not; itself if it is on that device."""
         here = torch.device(device) == self.labels.device
         return self if here else Split(self.images, self.labels.cpu()).to(device)
-
-
-def is_streamed(images: int, free: int) -> bool:
-    """Whether ``images`` bytes stay on the host if ``free`` bytes of the device's memory are free."""
-    return images > STREAMED_SHARE * free
 
 
 @dataclass(frozen=True)

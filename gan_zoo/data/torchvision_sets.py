@@ -148,13 +148,6 @@ SETS = {
 }
 
 
-def _native_split(source: TorchvisionSet, root: Path, split: int) -> Split:
-    images, labels = source.read(source, root, split)
-    if not 0 < len(images) == len(labels) or labels.min() < 0 or labels.max() >= len(source.classes):
-        raise damaged((root / source.files[0]).parent)
-    return Split(images, labels)
-
-
 def native_splits(source: TorchvisionSet, request: Request) -> tuple[Split, Split]:
     """The training and the test split at their native size, from files that are unpacked first if necessary.
 
@@ -164,7 +157,13 @@ def native_splits(source: TorchvisionSet, request: Request) -> tuple[Split, Spli
         StorageError: the files cannot be unpacked.
     """
     root = unpacked_root(source, request)
-    return _native_split(source, root, 0), _native_split(source, root, 1)
+    splits = []
+    for split in (0, 1):
+        images, labels = source.read(source, root, split)
+        if not 0 < len(images) == len(labels) or labels.min() < 0 or labels.max() >= len(source.classes):
+            raise damaged((root / source.files[0]).parent)
+        splits.append(Split(images, labels))
+    return splits[0], splits[1]
 
 
 def _register(name: str, source: TorchvisionSet) -> None:

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from gan_zoo.engine.state import State
-from gan_zoo.variant import Variant
 
 
 class Fakes(NamedTuple):
@@ -30,7 +29,14 @@ Draw = Callable[[State], Batch]
 
 def draw(state: State) -> Batch:
     """The next batch of real samples, and the inputs of its fakes."""
-    return batch_at(state, _next_index(state))
+    if state.variant.sampling == "replacement":
+        return batch_at(state, draw_index(state))
+    if not next_size(state):
+        begin_epoch(state)
+    size = next_size(state)
+    index = state.order[state.cursor : state.cursor + size]
+    state.cursor += size
+    return batch_at(state, index)
 
 
 def batch_at(state: State, index: Tensor) -> Batch:
@@ -40,7 +46,7 @@ def batch_at(state: State, index: Tensor) -> Batch:
     if size is not None:
         return Batch(real.to(state.dtype), labels, draw_fakes(state, size))
     latent = state.variant.latent.draw(len(real), random=state.random["latent"], dtype=state.dtype)
-    return Batch(real.to(state.dtype), labels, Fakes(latent, _if_conditioned(state.variant, labels)))
+    return Batch(real.to(state.dtype), labels, Fakes(latent, None if state.variant.conditioning == "none" else labels))
 
 
 def draw_fakes(state: State, size: int) -> Fakes:
@@ -53,27 +59,14 @@ def draw_fakes(state: State, size: int) -> Fakes:
     return Fakes(latent, state.data.labels[index])
 
 
-def _if_conditioned(variant: Variant, labels: Tensor) -> Tensor | None:
-    return None if variant.conditioning == "none" else labels
-
-
-def _next_index(state: State) -> Tensor:
-    """Indices of the next batch."""
-    if state.variant.sampling == "replacement":
-        return draw_index(state)
-    size = next_size(state)
-    if not size:
-        begin_epoch(state)
-        size = next_size(state)
-    index = state.order[state.cursor : state.cursor + size]
-    state.cursor += size
-    return index
+def full_size(state: State) -> int:
+    """Size of a full batch: whole packs."""
+    return state.variant.batch_size - state.variant.batch_size % state.variant.packing
 
 
 def draw_index(state: State) -> Tensor:
     """Indices of a batch drawn with replacement."""
-    size = state.variant.batch_size - state.variant.batch_size % state.variant.packing
-    return torch.randint(len(state.data), (size,), generator=state.random["order"], device=state.device)
+    return torch.randint(len(state.data), (full_size(state),), generator=state.random["order"], device=state.device)
 
 
 def next_size(state: State, ahead: int = 0) -> int:
@@ -83,10 +76,7 @@ def next_size(state: State, ahead: int = 0) -> int:
     """
     packing = state.variant.packing
     left = len(state.data) - state.cursor - ahead
-    if left < 2 * packing:
-        return 0
-    size = min(state.variant.batch_size, left)
-    return size - size % packing
+    return 0 if left < 2 * packing else min(full_size(state), left - left % packing)
 
 
 def begin_epoch(state: State) -> None:

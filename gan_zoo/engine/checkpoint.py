@@ -1,7 +1,7 @@
 """Checkpoints: the whole state in one safetensors file with a digest; no pickle, so that a file cannot run code."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,14 @@ from gan_zoo.tensors import load_tensors, save_tensors
 from gan_zoo.variant import Variant
 
 FORMAT = "gan-zoo checkpoint 2"
-_COUNTS = ("cursor", "images", "discriminator_steps", "generator_steps", "rounds", "seconds")
+_COUNTS = {name: name for name in ("cursor", "images", "discriminator_steps", "generator_steps", "seconds")}
+_COUNTS["rounds"] = "iterations"
+"""Attributes of a state by their key in a file."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The content of a checkpoint file: tensors by name, and facts."""
+    """The content of a file: tensors by name, and facts."""
 
     path: Path
     facts: dict[str, Any]
@@ -49,13 +51,11 @@ class Checkpoint:
         device = pick(device) if device is None or isinstance(device, str) else device
         variant = self.variant
         generator = variant.build(tuple(self.facts["shape"]), self.facts["classes"]).generator
-        weights = "ema" if variant.ema else "raw"
-        part = "ema" if variant.ema else "generator"
         try:
-            generator.load_state_dict(_under(self.tensors, part))
+            generator.load_state_dict(_under(self.tensors, "ema" if variant.ema else "generator"))
         except RuntimeError as error:
             raise _mismatch(self, error) from None
-        return Sampler(variant, generator.to(device).eval(), self.facts["classes"], weights)
+        return Sampler(variant, generator.to(device).eval(), self.facts["classes"], "ema" if variant.ema else "raw")
 
 
 def _mismatch(checkpoint: Checkpoint, error: Exception) -> GanZooError:
@@ -74,7 +74,7 @@ def save(state: State, path: Path, *, keep_previous: bool = False) -> None:
     Args:
         state: the state.
         path: the file; its folder is created.
-        keep_previous: whether to keep the file that is replaced as ``previous(path)``.
+        keep_previous: keep the file that is replaced as ``previous(path)``.
 
     Raises:
         GanZooError: the variant was not made by the registry, or not from plain options.
@@ -82,15 +82,22 @@ def save(state: State, path: Path, *, keep_previous: bool = False) -> None:
     """
     if not state.variant.name:
         raise GanZooError(f"variant {state.variant.title!r} has no name: register it before saving a checkpoint")
-    tensors: dict[str, Tensor] = {}
-    facts = _facts(state, tensors)
-    for name, module in _modules(state).items():
-        tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
-    tensors |= {f"objective.{name}": value for name, value in state.objective.items()}
-    tensors |= {f"random.{purpose}": generator.get_state() for purpose, generator in state.random.items()}
-    tensors |= {"random.default": state.default_random, "order": state.order}
-    if state.history.pending:
-        tensors["history.pending"] = torch.cat(state.history.pending)
+    tensors = _tensors(state)
+    facts = {
+        "format": FORMAT,
+        **_run_of(state),
+        "requested": state.data_requested,
+        "shape": list(state.data.shape),
+        "classes": state.classes,
+        "counts": {key: getattr(state, name) for key, name in _COUNTS.items()},
+        "warmup_seconds": state.warmup_seconds,
+        "history": state.history.rows,
+        "recorded": list(state.history.names),
+        "optimizers": {
+            player: _flatten(optimizer.state_dict(), f"optimizers.{player}", tensors)
+            for player, optimizer in state.optimizers._asdict().items()
+        },
+    }
     # Cloned, because safetensors refuses tensors that share memory (tied weights).
     copies = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     # Written to a third file first, so that a full disk leaves both.
@@ -103,23 +110,17 @@ def save(state: State, path: Path, *, keep_previous: bool = False) -> None:
             draft.replace(path)
 
 
-def _facts(state: State, tensors: dict[str, Tensor]) -> dict[str, Any]:
-    """The facts of a checkpoint; the tensors of the optimizers are added to ``tensors``."""
-    return {
-        "format": FORMAT,
-        **_run_of(state),
-        "requested": state.data_requested,
-        "shape": list(state.data.shape),
-        "classes": state.classes,
-        "counts": {name: getattr(state, name) for name in _COUNTS},
-        "warmup_seconds": state.warmup_seconds,
-        "history": state.history.rows,
-        "recorded": list(state.history.names),
-        "optimizers": {
-            player: _flatten(optimizer.state_dict(), f"optimizers.{player}", tensors)
-            for player, optimizer in state.optimizers._asdict().items()
-        },
-    }
+def _tensors(state: State) -> dict[str, Tensor]:
+    """The tensors of a state by name, without those of the optimizers."""
+    tensors: dict[str, Tensor] = {}
+    for name, module in state.modules.items():
+        tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
+    tensors |= {f"objective.{name}": value for name, value in state.objective.items()}
+    tensors |= {f"random.{purpose}": generator.get_state() for purpose, generator in state.random.items()}
+    tensors |= {"random.default": state.default_random, "order": state.order}
+    if state.history.pending:
+        tensors["history.pending"] = torch.cat(state.history.pending)
+    return tensors
 
 
 def _run_of(state: State) -> dict[str, Any]:
@@ -171,10 +172,10 @@ def restore(state: State, checkpoint: Checkpoint) -> State:
         found = (f"{key} {facts.get(key)!r}, not {value!r}" for key, value in other.items())
         raise GanZooError(f"{checkpoint.path} is of {', '.join(found)}")
     try:
-        for name, module in _modules(state).items():
+        for name, module in state.modules.items():
             module.load_state_dict(_under(tensors, name))
         for player, structure in facts["optimizers"].items():
-            _load_optimizer(getattr(state.optimizers, player), _unflatten(structure, tensors.__getitem__))
+            _load_optimizer(getattr(state.optimizers, player), _unflatten(structure, tensors))
         for purpose, generator in state.random.items():
             generator.set_state(tensors[f"random.{purpose}"])
         state.default_random = tensors["random.default"]
@@ -183,8 +184,8 @@ def restore(state: State, checkpoint: Checkpoint) -> State:
             value.copy_(tensors[f"objective.{name}"])
     except (RuntimeError, ValueError, KeyError) as error:
         raise _mismatch(checkpoint, error) from None
-    for name in _COUNTS:
-        setattr(state, name, facts["counts"][name])
+    for key, name in _COUNTS.items():
+        setattr(state, name, facts["counts"][key])
     state.warmup_seconds += facts.get("warmup_seconds", 0.0)
     state.history.rows = list(facts["history"])
     state.history.names = tuple(facts["recorded"])
@@ -225,11 +226,6 @@ def plain_options(variant: Variant) -> Any:
         ) from None
 
 
-def _modules(state: State) -> dict[str, torch.nn.Module]:
-    modules = dict(state.networks._asdict())
-    return modules if state.ema is None else {**modules, "ema": state.ema}
-
-
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(f"{prefix}."): value for name, value in tensors.items() if name.startswith(f"{prefix}.")}
 
@@ -246,9 +242,11 @@ def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
     return value
 
 
-def _unflatten(value: Any, tensor: Callable[[str], Tensor]) -> Any:
-    if isinstance(value, dict):
-        if "tensor" in value:
-            return tensor(value["tensor"])
-        return {key: _unflatten(inner, tensor) for key, inner in value["pairs"]}
-    return [_unflatten(inner, tensor) for inner in value] if isinstance(value, list) else value
+def _unflatten(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    if isinstance(value, list):
+        return [_unflatten(inner, tensors) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    if "tensor" in value:
+        return tensors[value["tensor"]]
+    return {key: _unflatten(inner, tensors) for key, inner in value["pairs"]}

@@ -20,9 +20,9 @@ from torch import Tensor
 
 from gan_zoo.data import StreamedSplit
 from gan_zoo.device import is_fatal, reason, synchronize
-from gan_zoo.engine.batches import Batch, Draw, batch_at, begin_epoch, draw, draw_index, next_size
+from gan_zoo.engine.batches import Batch, Draw, batch_at, begin_epoch, draw, draw_index, full_size, next_size
 from gan_zoo.engine.snapshot import ROWS, Snapshot, mismatch
-from gan_zoo.engine.state import State, set_progress
+from gan_zoo.engine.state import State, default_generator, set_progress
 from gan_zoo.engine.step import count, run_iteration, train_iteration
 
 WARM_UP = 3
@@ -43,7 +43,6 @@ class Recorded(Protocol):
 
 
 Record = Callable[[Callable[[], None], State], Recorded]
-
 
 _BROKEN: list[torch.cuda.CUDAGraph] = []
 """Graphs whose capture failed: before torch 2.12 the allocator still uses them."""
@@ -90,8 +89,7 @@ def _replace_generators(state: State) -> None:
     for purpose, generator in state.random.items():
         state.random[purpose] = _fresh_copy(generator)
     if state.device.type == "cuda":
-        index = torch.cuda.current_device() if state.device.index is None else state.device.index
-        default = torch.cuda.default_generators[index]
+        default = default_generator(state.device)
         default.graphsafe_set_state(_fresh_copy(default).graphsafe_get_state())
 
 
@@ -171,10 +169,12 @@ class Graphs:
         elif any(_counts_on_the_host(optimizer) for optimizer in state.optimizers):
             self._refuse(state, "an optimizer counts its steps on the host")
 
-    def _refuse(self, state: State, reason: str) -> None:
+    def _refuse(self, state: State, reason: str, *, notice: bool = False) -> None:
         self.refused = True
         self.recorded.clear()
         state.execution = f"eager: {reason}"
+        if notice:
+            state.notices.append(f"{reason}; training is eager")
 
     def _replay(self, state: State, limit: int) -> int:
         """Replay a graph of the next iterations, recorded if needed; returns their number, 0 without a graph."""
@@ -189,8 +189,7 @@ class Graphs:
         self._start_replay(state)
         self.recorded[sizes, times].replay()
         self.rows += times
-        for _ in range(times):
-            count(state, sum(sizes))
+        count(state, times * sum(sizes), times)
         if state.variant.sampling == "epoch":
             state.cursor += times * sum(sizes)
         return times
@@ -203,7 +202,7 @@ class Graphs:
         """The batches of the next iteration; none if it needs the order of another epoch."""
         steps = state.variant.discriminator_steps
         if state.variant.sampling == "replacement":
-            return (state.variant.batch_size - state.variant.batch_size % state.variant.packing,) * steps
+            return (full_size(state),) * steps
         if not next_size(state):
             begin_epoch(state)
         sizes: list[int] = []
@@ -235,21 +234,20 @@ class Graphs:
             _replace_generators(state)
             if before is not None:
                 before.restore(state)
-            self._fall_back(state, f"a CUDA graph cannot be recorded: {_first_cause(error)}")
+            self._refuse(state, f"a CUDA graph cannot be recorded: {_first_cause(error)}", notice=True)
             state.warmup_seconds += time.perf_counter() - started
             return 0
         began = time.perf_counter()
-        single = self._single_iterations(state, before, times)
+        eager = self._run_eagerly(state, before, times)
         trained = time.perf_counter() - began
-        if why := mismatch(replayed, single, lambda: self._single_iterations(state, before, times)):
-            self._fall_back(state, f"a replayed CUDA graph differs from eager steps: {why}")
+        if why := mismatch(replayed, eager, lambda: self._run_eagerly(state, before, times)):
+            self._refuse(state, f"a replayed CUDA graph differs from eager steps: {why}", notice=True)
         else:
             self.recorded[sizes, times] = graph
             state.execution = "CUDA graphs"
-        single.restore(state)
-        state.history.pending.append(single.tensors[ROWS])
-        for _ in range(times):
-            count(state, sum(sizes))
+        eager.restore(state)
+        state.history.pending.append(eager.tensors[ROWS])
+        count(state, times * sum(sizes), times)
         state.warmup_seconds += time.perf_counter() - started - trained
         return times
 
@@ -263,7 +261,7 @@ class Graphs:
         synchronize(state.device)
         return snapshot
 
-    def _single_iterations(self, state: State, before: Snapshot, times: int) -> Snapshot:
+    def _run_eagerly(self, state: State, before: Snapshot, times: int) -> Snapshot:
         """The state after the same iterations, run eagerly."""
         before.restore(state)
         set_progress(state)
@@ -271,10 +269,6 @@ class Graphs:
         snapshot = Snapshot.of(state, torch.cat(rows))
         synchronize(state.device)
         return snapshot
-
-    def _fall_back(self, state: State, reason: str) -> None:
-        self._refuse(state, reason)
-        state.notices.append(f"{reason}; training is eager")
 
     def _iterations(self, state: State, sizes: Sizes, times: int) -> None:
         """The iterations that a graph records."""

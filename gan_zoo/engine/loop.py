@@ -1,24 +1,24 @@
-"""The training loop: from a state to a budget; evaluations are not on the clock."""
+"""The training loop: the first state, and from a state to a budget; evaluations are not on the clock."""
 
 import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gan_zoo.budget import Budget
+from gan_zoo.data import Dataset
 from gan_zoo.device import peak_memory, prepare, reason, reset_peak_memory, synchronize
-from gan_zoo.engine import checkpoint
-from gan_zoo.engine.batches import Draw, draw
+from gan_zoo.engine import batches, checkpoint
+from gan_zoo.engine.batches import Draw
 from gan_zoo.engine.cuda_graphs import Graphs
 from gan_zoo.engine.sampler import NotFinite, Sampler
-from gan_zoo.engine.state import State, default_random
+from gan_zoo.engine.state import State, default_random, init
 from gan_zoo.engine.step import flush, pending_row, run_iteration
+from gan_zoo.options import EXACT, Budget
 from gan_zoo.variant import Variant
 
 if TYPE_CHECKING:
@@ -30,18 +30,69 @@ _CHUNK_SECONDS = 0.2
 """Seconds between two calls of ``on_chunk``, unless one iteration takes longer."""
 _CLOCK = 1e-6
 """Least seconds of training, against division by zero."""
-_FROM_DATA = draw
+_WARM_UP = 10
+"""Iterations by which ``start`` warms up; the fastest is its time, as the first load libraries and choose kernels."""
+MARGIN = 1.05
+"""Least ratio of speeds at which contiguous convolutions are chosen over channels last."""
+
+OnBlock = Callable[[State, Mapping[str, float]], None]
+OnChunk = Callable[[State], None]
 
 
 class Diverged(Exception):
     """A recorded value is no longer finite."""
 
 
-OnBlock = Callable[[State, Mapping[str, float]], None]
-OnChunk = Callable[[State], None]
+def start(variant: Variant, data: Dataset, seed: int, *, precision: str = EXACT, graphs: bool = True) -> State:
+    """The state of ``init``.
+
+    On CUDA a few iterations of another state first load the libraries and let cuDNN choose its kernels, so that
+    ``seconds`` counts training alone; they are in ``warmup_seconds``. In float32 without TF32 they also choose the
+    memory layout of convolutions, which changes rounding alone.
+
+    Raises:
+        GanZooError: as ``init``.
+    """
+    channels_last = True
+    seconds = 0.0
+    if data.train.labels.device.type == "cuda":
+        began = time.perf_counter()
+        channels_last = _channels_last_is_faster(variant, data, seed, precision)
+        seconds = time.perf_counter() - began
+    state = init(variant, data, seed, precision=precision, channels_last=channels_last)
+    state.graphs = graphs
+    state.warmup_seconds = seconds
+    return state
 
 
-def advance(state: State, iterations: int, *, draw: Draw = draw) -> State:
+def _channels_last_is_faster(variant: Variant, data: Dataset, seed: int, precision: str) -> bool:
+    """Whether iterations are faster channels last; the other layout is tried only where it can be faster."""
+    state = init(variant, data, seed, precision=precision)
+    seconds = _iteration_seconds(state)
+    convolves = any(weight.dim() == 4 for network in state.networks for weight in network.parameters())
+    del state  # A second state beside it would take more memory than training does.
+    if precision != EXACT or not convolves:
+        return True
+    other = init(variant, data, seed, precision=precision, channels_last=False)
+    return seconds <= MARGIN * _iteration_seconds(other)
+
+
+def _iteration_seconds(state: State) -> float:
+    """Seconds of an iteration on a full batch. The smaller last batch is run too, for cuDNN to choose its kernels."""
+    samples = len(state.data)
+    seconds = []
+    with default_random(state):
+        for cursor in [0] * _WARM_UP + [samples - samples % state.variant.batch_size]:
+            state.cursor = cursor
+            synchronize(state.device)
+            began = time.perf_counter()
+            run_iteration(state, batches.draw)
+            synchronize(state.device)
+            seconds.append(time.perf_counter() - began)
+    return min(seconds[:_WARM_UP])
+
+
+def advance(state: State, iterations: int, *, draw: Draw | None = None) -> State:
     """Train for ``iterations`` iterations in place, on CUDA as CUDA graphs.
 
     There is no host synchronization, except when a graph is recorded; recorded values stay on the device until
@@ -50,13 +101,13 @@ def advance(state: State, iterations: int, *, draw: Draw = draw) -> State:
     # A setting of the whole process, which another state or a sampler may have changed meanwhile.
     prepare(state.device.type, state.precision, small=len(state.data.shape) == 1)
     with default_random(state):
-        if draw is _FROM_DATA and state.graphs and state.device.type == "cuda":
+        if draw is None and state.graphs and state.device.type == "cuda":
             if state.recorded is None:
                 state.recorded = Graphs(state, torch.cuda.Stream(state.device))
             state.recorded.advance(state, iterations)
         else:
             for _ in range(iterations):
-                run_iteration(state, draw)
+                run_iteration(state, draw or batches.draw)
     return state
 
 
@@ -67,7 +118,7 @@ def train_to(
     *,
     on_block: OnBlock | None = None,
     on_chunk: OnChunk | None = None,
-    draw: Draw = draw,
+    draw: Draw | None = None,
 ) -> Iterator[float]:
     """Train in place, and yield each fraction of the budget when it is reached; the clock is stopped meanwhile.
 
@@ -80,43 +131,34 @@ def train_to(
     """
     pace = 1
     for fraction in fractions:
-        with _measured_memory(state):
+        reset_peak_memory(state.device)
+        try:
             while (left := budget.steps_left(state, fraction)) > 0:
-                iterations = min(left, pace, HISTORY_INTERVAL - state.rounds % HISTORY_INTERVAL)
-                took = _timed_advance(state, iterations, draw)
-                pace = max(1, min(2 * iterations, int(iterations * _CHUNK_SECONDS / took)))
-                if state.rounds % HISTORY_INTERVAL == 0:
+                iterations = min(left, pace, HISTORY_INTERVAL - state.iterations % HISTORY_INTERVAL)
+                seconds = _timed_advance(state, iterations, draw)
+                pace = max(1, min(2 * iterations, int(iterations * _CHUNK_SECONDS / seconds)))
+                if state.iterations % HISTORY_INTERVAL == 0:
                     _end_interval(state, on_block)
                 if on_chunk is not None:
                     on_chunk(state)
             if (row := pending_row(state)) is not None:
                 _check_finite(state, row["values"], state.history.pending)
+        finally:
+            peak = peak_memory(state.device)
+            state.peak_memory = None if peak is None else max(peak, state.peak_memory or 0)
         yield fraction
 
 
-@contextmanager
-def _measured_memory(state: State) -> Iterator[None]:
-    """Measure the peak memory of training, without evaluations."""
-    reset_peak_memory(state.device)
-    try:
-        yield
-    finally:
-        peak = peak_memory(state.device)
-        if peak is not None:
-            state.peak_memory = max(peak, state.peak_memory or 0)
-
-
 def _end_interval(state: State, on_block: OnBlock | None) -> None:
-    """Make the row of history of the steps since the last one; raises Diverged if a value is not finite."""
-    steps_of_row = list(state.history.pending)
+    iterations = list(state.history.pending)
     values = flush(state)
     assert values is not None
     if on_block is not None:
         on_block(state, values)
-    _check_finite(state, values, steps_of_row)
+    _check_finite(state, values, iterations)
 
 
-def _timed_advance(state: State, iterations: int, draw: Draw) -> float:
+def _timed_advance(state: State, iterations: int, draw: Draw | None) -> float:
     """Train on the state's clock, and return the seconds that it took, warm-up excluded."""
     started = time.perf_counter()
     warmed_up = state.warmup_seconds
@@ -125,9 +167,9 @@ def _timed_advance(state: State, iterations: int, draw: Draw) -> float:
         synchronize(state.device)
     finally:
         warming_up = state.warmup_seconds - warmed_up
-        took = max(time.perf_counter() - started - warming_up, _CLOCK)
-        state.seconds += took
-    return took
+        seconds = max(time.perf_counter() - started - warming_up, _CLOCK)
+        state.seconds += seconds
+    return seconds
 
 
 def _check_finite(state: State, values: Mapping[str, float], iterations: Sequence[torch.Tensor]) -> None:
@@ -136,13 +178,14 @@ def _check_finite(state: State, values: Mapping[str, float], iterations: Sequenc
         every = torch.cat(list(iterations))
         # Each finite, their mean may still overflow: then the row's last step is named.
         found = [*(~every.isfinite()).nonzero().tolist(), [len(every) - 1, list(values).index(bad[0])]]
-        step, place = found[0]
-        raise Diverged(f"{list(values)[place]} was no longer finite at step {state.rounds - len(every) + step + 1}")
+        step, column = found[0]
+        name = list(values)[column]
+        raise Diverged(f"{name} was no longer finite at step {state.iterations - len(every) + step + 1}")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A training run: its last state, its status (``ok``, ``diverged`` or ``out_of_memory``) and the reason."""
+    """The last state of a run, its status (``ok``, ``diverged`` or ``out_of_memory``) and the reason."""
 
     state: State
     status: str
@@ -155,7 +198,7 @@ class Run:
 
     @property
     def sampler(self) -> Sampler:
-        """Makes images: ``run.sampler(20)``; from the moving average where the variant keeps one."""
+        """Makes images: ``run.sampler(20)``; from the moving average where there is one."""
         return Sampler.of(self.state)
 
     @property
@@ -206,8 +249,8 @@ def _warn_of_notices(state: State) -> None:
 
 def take_notices(state: State) -> list[str]:
     """Remove and return the notices of a state."""
-    taken = list(state.notices)
-    state.notices.clear()
+    taken = state.notices
+    state.notices = []
     return taken
 
 
@@ -215,11 +258,10 @@ def failure(error: BaseException, variant: Variant | None = None) -> tuple[str, 
     """Status and message of a failure that is a result, of a run of ``variant``; any other error is raised again."""
     if isinstance(error, (Diverged, NotFinite)):
         return "diverged", str(error)
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error):
-        return "out_of_memory", reason(error) if variant is None else _out_of_memory(error, variant.batch_size)
-    raise error
-
-
-def _out_of_memory(error: BaseException, batch: int) -> str:
-    lower = f"--set batch_size={max(1, batch // 2)} or in a suite's preset with batch_size = {max(1, batch // 2)}"
-    return f"batch of {batch}: {reason(error)}; lower it, e.g. with {lower}"
+    if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "can't allocate memory" not in str(error):
+        raise error
+    if variant is None:
+        return "out_of_memory", reason(error)
+    size = max(1, variant.batch_size // 2)
+    lower = f"lower it, e.g. with --set batch_size={size} or in a suite's preset with batch_size = {size}"
+    return "out_of_memory", f"batch of {variant.batch_size}: {reason(error)}; {lower}"

@@ -1,25 +1,36 @@
 """Samples of a trained generator."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from gan_zoo.data import to_uint8
 from gan_zoo.device import prepare, seeded
+from gan_zoo.engine.state import State
 from gan_zoo.errors import GanZooError
 from gan_zoo.variant import Variant
-
-if TYPE_CHECKING:
-    from gan_zoo.engine.state import State
 
 _BATCH = 500
 
 
 class NotFinite(GanZooError):
     """The output of a generator is not finite: it has diverged."""
+
+
+@contextmanager
+def mode(network: nn.Module, *, training: bool) -> Iterator[None]:
+    """A network in training or evaluation mode within the context, and in its former mode after it."""
+    before = network.training
+    if before != training:
+        network.train(training)
+    try:
+        yield
+    finally:
+        if before != training:
+            network.train(before)
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,7 @@ class Sampler:
     weights: str = "raw"
 
     @classmethod
-    def of(cls, state: "State") -> "Sampler":
+    def of(cls, state: State) -> "Sampler":
         """The sampler of a state: of the moving average if there is one, else of the generator."""
         if state.ema is not None:
             return cls(state.variant, state.ema, state.classes, "ema")
@@ -60,32 +71,26 @@ class Sampler:
         prepare(first.device.type)
         random = seeded(seed, "samples")
         latent = self.variant.latent.draw(n, random=random).to(first)
-        labels = self._labels(n, labels, random)
-        training = self.generator.training
-        self.generator.eval()
-        try:
-            chunks = [self._chunk(latent, labels, start) for start in range(0, n, _BATCH)]
-        finally:
-            self.generator.train(training)
-        return torch.cat(chunks)
+        inputs: tuple[Tensor, ...] = (latent,)
+        if self.conditional:
+            inputs = (latent, self._labels(n, labels, random).to(first.device))
+        elif labels is not None:
+            raise GanZooError(f"variant {self.variant.name!r} is not conditional: it takes no labels")
+        with mode(self.generator, training=False):
+            chunks = zip(*(each.split(_BATCH) for each in inputs), strict=True)
+            return torch.cat([self._chunk(*chunk) for chunk in chunks])
 
-    def _chunk(self, latent: Tensor, labels: Tensor | None, start: int) -> Tensor:
-        part = slice(start, start + _BATCH)
-        samples = self.generator(latent[part]) if labels is None else self.generator(latent[part], labels[part])
+    def _chunk(self, *inputs: Tensor) -> Tensor:
+        samples = self.generator(*inputs)
         if not samples.isfinite().all():
             raise NotFinite(
                 f"the generator of {self.variant.name!r} returns values that are not finite: it has diverged"
             )
         return samples.float() if samples.dim() == 2 else to_uint8(samples)
 
-    def _labels(self, n: int, labels: Tensor | Sequence[int] | None, random: torch.Generator) -> Tensor | None:
-        device = next(self.generator.parameters()).device
-        if not self.conditional:
-            if labels is not None:
-                raise GanZooError(f"variant {self.variant.name!r} is not conditional: it takes no labels")
-            return None
+    def _labels(self, n: int, labels: Tensor | Sequence[int] | None, random: torch.Generator) -> Tensor:
         classes = torch.randint(self.classes, (n,), generator=random) if labels is None else torch.as_tensor(labels)
         whole = not classes.is_floating_point() and classes.shape == (n,)
         if not whole or classes.min() < 0 or classes.max() >= self.classes:
             raise GanZooError(f"labels must be {n} classes from 0 to {self.classes - 1}, one an image")
-        return classes.to(device)
+        return classes

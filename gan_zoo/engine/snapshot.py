@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_zoo.engine.state import State
+from gan_zoo.engine.state import State, default_generator
 
 ROWS = "recorded values"
 SPREAD = 10.0
@@ -40,7 +40,7 @@ class Snapshot:
         return cls(
             tensors={name: value.detach().clone() for name, value in live.items()},
             random={purpose: generator.get_state() for purpose, generator in _generators(state).items()},
-            numbers=[_numbers(kept) for kept in _kept_by_optimizers(state)],
+            numbers=[_numbers(settings) for settings in _of_optimizers(state)],
             cursor=state.cursor,
         )
 
@@ -51,8 +51,8 @@ class Snapshot:
             value.copy_(self.tensors[name])
         for purpose, generator in _generators(state).items():
             generator.set_state(self.random[purpose])
-        for kept, numbers in zip(_kept_by_optimizers(state), self.numbers, strict=True):
-            kept.update(numbers)
+        for settings, numbers in zip(_of_optimizers(state), self.numbers, strict=True):
+            settings.update(numbers)
         state.cursor = self.cursor
 
     def differences(self, other: "Snapshot") -> dict[str, float]:
@@ -67,27 +67,24 @@ class Snapshot:
         return {name: difference for name, difference in found.items() if difference}
 
 
-def mismatch(replayed: Snapshot, single: Snapshot, repeat: Callable[[], Snapshot]) -> str:
+def mismatch(replayed: Snapshot, eager: Snapshot, repeat: Callable[[], Snapshot]) -> str:
     """The largest difference of a replayed graph from eager steps as text; empty if they agree.
 
-    They must agree to the bit if eager steps are deterministic. If ``repeat`` differs from ``single`` (atomic adds have
+    They must agree to the bit if eager steps are deterministic. If ``repeat`` differs from ``eager`` (atomic adds have
     no fixed order, and Adam amplifies rounding of zero gradients), a tensor may differ by ``SPREAD`` times that and by
     ``ROUNDING``. Random states and counts must always agree.
     """
-    found = replayed.differences(single)
-    if not found:
-        return ""
-    spread = repeat().differences(single)
-    if spread:
-        found = {name: value for name, value in found.items() if value > _allowed(name, single, spread)}
+    found = replayed.differences(eager)
+    if found and (spread := repeat().differences(eager)):
+        found = {name: value for name, value in found.items() if value > _allowed(name, eager, spread)}
     if not found:
         return ""
     name = max(found, key=lambda name: found[name])
     return f"{name} by {found[name]:.2g}" if math.isfinite(found[name]) else name
 
 
-def _allowed(name: str, single: Snapshot, spread: Mapping[str, float]) -> float:
-    value = single.tensors.get(name)
+def _allowed(name: str, eager: Snapshot, spread: Mapping[str, float]) -> float:
+    value = eager.tensors.get(name)
     if value is None or not value.is_floating_point():
         return 0.0
     return SPREAD * spread.get(name, 0.0) + ROUNDING * value.abs().max().item()
@@ -103,27 +100,23 @@ def _largest_difference(first: Tensor, second: Tensor) -> float:
 
 def _tensors(state: State) -> dict[str, Tensor]:
     """The tensors by name, not copied."""
-    modules = {**state.networks._asdict(), **({} if state.ema is None else {"ema": state.ema})}
     found: dict[str, Tensor] = {}
-    for name, module in modules.items():
+    for name, module in state.modules.items():
         found |= {f"{name}.{key}": value for key, value in [*module.named_parameters(), *module.named_buffers()]}
     for player, optimizer in state.optimizers._asdict().items():
-        for index, kept in enumerate([*optimizer.state.values(), *optimizer.param_groups]):
-            found |= {f"{player}_optimizer.{index}.{key}": v for key, v in kept.items() if isinstance(v, Tensor)}
+        for index, settings in enumerate([*optimizer.state.values(), *optimizer.param_groups]):
+            found |= {f"{player}_optimizer.{index}.{key}": v for key, v in settings.items() if isinstance(v, Tensor)}
     return found | {f"state/{name}": value for name, value in state.objective.items()}
 
 
 def _generators(state: State) -> dict[str, torch.Generator]:
-    if state.device.type != "cuda":
-        return {**state.random, "default": torch.default_generator}
-    index = torch.cuda.current_device() if state.device.index is None else state.device.index
-    return {**state.random, "default": torch.cuda.default_generators[index]}
+    return {**state.random, "default": default_generator(state.device)}
 
 
-def _kept_by_optimizers(state: State) -> list[dict[str, Any]]:
+def _of_optimizers(state: State) -> list[dict[str, Any]]:
     """The state of each parameter and the settings of each group."""
-    return [kept for optimizer in state.optimizers for kept in [*optimizer.state.values(), *optimizer.param_groups]]
+    return [each for optimizer in state.optimizers for each in [*optimizer.state.values(), *optimizer.param_groups]]
 
 
-def _numbers(kept: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in kept.items() if key != "params" and not isinstance(value, Tensor)}
+def _numbers(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key != "params" and not isinstance(value, Tensor)}

@@ -22,7 +22,7 @@ _PROGRESS = ("images", "discriminator_steps", "generator_steps")
 
 
 class Optimizers(NamedTuple):
-    """One optimizer a player."""
+    """One a player."""
 
     generator: torch.optim.Optimizer
     discriminator: torch.optim.Optimizer
@@ -49,7 +49,7 @@ class State:
         default_random: state of torch's default generator (for dropout).
         order, cursor: the permutation of the epoch and the position in it.
         images: real images seen by the discriminator.
-        rounds: iterations.
+        iterations: one update cycle each, of ``discriminator_steps`` and ``generator_steps``.
         seconds, warmup_seconds: of training; of what is done once (loading libraries, choosing kernels, recording).
         graphs, recorded, execution: whether CUDA graphs may be used, the graphs, and how iterations are run.
         peak_memory: most memory in bytes during training.
@@ -78,7 +78,7 @@ class State:
     images: int = 0
     discriminator_steps: int = 0
     generator_steps: int = 0
-    rounds: int = 0
+    iterations: int = 0
     seconds: float = 0.0
     history: History = field(default_factory=History)
     graphs: bool = True
@@ -93,6 +93,12 @@ class State:
     def device(self) -> torch.device:
         """The device of training."""
         return self.data.labels.device
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """The networks by name, the moving average included."""
+        modules = self.networks._asdict()
+        return modules if self.ema is None else {**modules, "ema": self.ema}
 
 
 def init(
@@ -207,26 +213,25 @@ def _channels_last(network: nn.Module) -> None:
             _, channels, height, width = weight.shape
             # With one channel the layouts differ in their strides alone.
             strides = (channels * height * width, 1, channels * width, channels)
-            weight.data = torch.empty_strided(weight.shape, strides, dtype=weight.dtype, device=weight.device).copy_(
-                weight.data
-            )
+            laid_out = torch.empty_strided(weight.shape, strides, dtype=weight.dtype, device=weight.device)
+            weight.data = laid_out.copy_(weight.data)
+
+
+def default_generator(device: torch.device) -> torch.Generator:
+    """torch's default generator on a device."""
+    if device.type != "cuda":
+        return torch.default_generator
+    return torch.cuda.default_generators[torch.cuda.current_device() if device.index is None else device.index]
 
 
 @contextmanager
 def default_random(state: State) -> Iterator[None]:
     """Use the state's default generator as torch's within the context."""
-    on_cuda = state.device.type == "cuda"
-    before = torch.cuda.get_rng_state(state.device) if on_cuda else torch.get_rng_state()
-    _set_default(state.device, state.default_random)
+    generator = default_generator(state.device)
+    before = generator.get_state()
+    generator.set_state(state.default_random)
     try:
         yield
     finally:
-        state.default_random = torch.cuda.get_rng_state(state.device) if on_cuda else torch.get_rng_state()
-        _set_default(state.device, before)
-
-
-def _set_default(device: torch.device, value: Tensor) -> None:
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(value, device)
-    else:
-        torch.set_rng_state(value)
+        state.default_random = generator.get_state()
+        generator.set_state(before)

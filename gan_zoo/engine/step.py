@@ -3,7 +3,7 @@
 There is no host synchronization, so that everything except `count` can be recorded as a CUDA graph.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from gan_zoo.engine.batches import Batch, Draw, Fakes, draw_fakes
+from gan_zoo.engine.sampler import mode
 from gan_zoo.engine.state import State, set_progress
 from gan_zoo.errors import GanZooError
-from gan_zoo.losses import DiscriminatorFunction, DiscriminatorOutput, Loss, Result, Step
+from gan_zoo.losses import DiscriminatorFunction, DiscriminatorOutput, Loss, Step
 
 
 def run_iteration(state: State, draw: Draw) -> None:
@@ -48,15 +49,17 @@ def train_iteration(state: State, draw: Draw) -> tuple[Tensor, int]:
             fake = _generate(state, fakes, graph=True)
         recorded |= _generator_step(state, _make_step(state, "generator", batch, fakes, fake))
         _count_progress(state, generator_steps=1)
-    return _recorded_values(state, recorded), images
+    recorded |= {f"state/{name}": value for name, value in state.objective.items()}
+    state.history.names = tuple(recorded)
+    return torch.stack([value.detach() for value in recorded.values()])[None], images
 
 
-def count(state: State, images: int) -> None:
-    """Count an iteration on so many real images."""
+def count(state: State, images: int, iterations: int = 1) -> None:
+    """Count iterations on so many real images in all."""
     state.images += images
-    state.discriminator_steps += state.variant.discriminator_steps
-    state.generator_steps += state.variant.generator_steps
-    state.rounds += 1
+    state.discriminator_steps += iterations * state.variant.discriminator_steps
+    state.generator_steps += iterations * state.variant.generator_steps
+    state.iterations += iterations
 
 
 def _discriminator_step(state: State, step: Step) -> dict[str, Tensor]:
@@ -85,9 +88,10 @@ def _optimizer_step(state: State, player: str, losses: list[Loss], step: Step) -
     terms: dict[str, Tensor] = {}
     logs: dict[str, Tensor] = {}
     new_state: dict[str, Tensor] = {}
-    with _one_cast(state):
+    # The outermost autocast caches its casts, so that weights are cast once for all losses.
+    with _autocast(state, enabled=False):
         for loss in losses:
-            result: Result = loss(step, state.objective)
+            result = loss(step, state.objective)
             if repeated := [name for name in result.terms if f"{player}_loss/{name}" in terms]:
                 raise GanZooError(f"two terms of the {player}'s loss are named {repeated[0]!r}; give each its own name")
             terms |= {f"{player}_loss/{name}": value for name, value in result.terms.items()}
@@ -112,7 +116,6 @@ def _optimizer_step(state: State, player: str, losses: list[Loss], step: Step) -
 
 
 def _trained(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
-    """The parameters of an optimizer."""
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
@@ -134,7 +137,7 @@ def _progress(state: State, player: str) -> dict[str, Tensor]:
 def _make_step(state: State, player: str, batch: Batch, fakes: Fakes, fake: Tensor) -> Step:
     packing = state.variant.packing
     return Step(
-        discriminator=_discriminator(state),
+        discriminator=_discriminator_function(state),
         real=_pack(batch.real, packing),
         fake=_pack(fake, packing),
         labels=batch.labels if packing == 1 else None,
@@ -146,18 +149,18 @@ def _make_step(state: State, player: str, batch: Batch, fakes: Fakes, fake: Tens
     )
 
 
-def _discriminator(state: State) -> DiscriminatorFunction:
+def _discriminator_function(state: State) -> DiscriminatorFunction:
     """The discriminator in the state's precision, with labels where it takes them."""
     network = state.networks.discriminator
     conditional = state.variant.discriminator_is_conditional
 
     def discriminator(samples: Tensor, labels: Tensor | None) -> DiscriminatorOutput:
-        with _cast(state):
+        with _autocast(state):
             output = network(samples, labels) if conditional else network(samples)
-        if not isinstance(output, DiscriminatorOutput):
-            output = DiscriminatorOutput(output)
-        extra = {name: value.to(state.dtype) for name, value in output.extra.items()}
-        return DiscriminatorOutput(output.score.to(state.dtype), extra)
+        score, extra = output if isinstance(output, DiscriminatorOutput) else DiscriminatorOutput(output)
+        return DiscriminatorOutput(
+            score.to(state.dtype), {name: value.to(state.dtype) for name, value in extra.items()}
+        )
 
     return discriminator
 
@@ -169,41 +172,25 @@ def _pack(samples: Tensor, packing: int) -> Tensor:
 
 def _generate(state: State, fakes: Fakes, *, graph: bool) -> Tensor:
     generator = state.networks.generator
-    with _mode(generator, training=graph or not state.variant.fakes_in_eval):
-        with torch.set_grad_enabled(graph), _cast(state):
-            samples = generator(fakes.latent) if fakes.labels is None else generator(fakes.latent, fakes.labels)
+    inputs = (fakes.latent,) if fakes.labels is None else fakes
+    with mode(generator, training=graph or not state.variant.fakes_in_eval):
+        with torch.set_grad_enabled(graph), _autocast(state):
+            samples = generator(*inputs)
         return samples.to(state.dtype)
 
 
-@contextmanager
-def _mode(generator: nn.Module, *, training: bool) -> Iterator[None]:
-    """The generator in training or evaluation mode within the context, and in training mode after it."""
-    if generator.training != training:
-        generator.train(training)
-    try:
-        yield
-    finally:
-        if not generator.training:
-            generator.train()
-
-
-def _cast(state: State) -> AbstractContextManager[Any]:
+def _autocast(state: State, *, enabled: bool = True) -> AbstractContextManager[Any]:
     """The autocast of the state's precision; TF32 is a setting of the whole process."""
     if state.precision != "bf16":
         return nullcontext()
-    return torch.autocast(state.device.type, dtype=torch.bfloat16)
-
-
-def _one_cast(state: State) -> AbstractContextManager[Any]:
-    """Cast weights once within the context: the outermost autocast caches them."""
-    return nullcontext() if state.precision != "bf16" else torch.autocast(state.device.type, enabled=False)
+    return torch.autocast(state.device.type, dtype=torch.bfloat16, enabled=enabled)
 
 
 @contextmanager
 def _frozen(network: nn.Module, but: Iterable[nn.Parameter]) -> Iterator[None]:
     """Compute no gradients of a network's parameters within the context, except those of ``but``."""
-    kept = {id(parameter) for parameter in but}
-    frozen = [p for p in network.parameters() if p.requires_grad and id(p) not in kept]
+    trained = {id(parameter) for parameter in but}
+    frozen = [p for p in network.parameters() if p.requires_grad and id(p) not in trained]
     for parameter in frozen:
         parameter.requires_grad_(False)
     try:
@@ -216,18 +203,13 @@ def _frozen(network: nn.Module, but: Iterable[nn.Parameter]) -> Iterator[None]:
 @torch.no_grad()
 def _average(average: nn.Module, network: nn.Module, decay: float | Tensor) -> None:
     averages: list[Tensor] = list(average.parameters())
+    parameters: list[Tensor] = list(network.parameters())
     if isinstance(decay, Tensor):
-        torch._foreach_lerp_(averages, list(network.parameters()), [1 - decay] * len(averages))
+        torch._foreach_lerp_(averages, parameters, [1 - decay] * len(averages))
     else:
-        torch._foreach_lerp_(averages, list(network.parameters()), 1 - decay)
-    for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):
-        kept.copy_(buffer)
-
-
-def _recorded_values(state: State, values: Mapping[str, Tensor]) -> Tensor:
-    values = {**values, **{f"state/{name}": value for name, value in state.objective.items()}}
-    state.history.names = tuple(values)
-    return torch.stack([value.detach() for value in values.values()])[None]
+        torch._foreach_lerp_(averages, parameters, 1 - decay)
+    for averaged, buffer in zip(average.buffers(), network.buffers(), strict=True):
+        averaged.copy_(buffer)
 
 
 def flush(state: State) -> dict[str, float] | None:
@@ -237,8 +219,7 @@ def flush(state: State) -> dict[str, float] | None:
         return None
     state.history.pending.clear()
     state.history.rows.append(row)
-    values: dict[str, float] = row["values"]
-    return values
+    return dict(row["values"])
 
 
 def pending_row(state: State) -> dict[str, Any] | None:
@@ -247,7 +228,7 @@ def pending_row(state: State) -> dict[str, Any] | None:
         return None
     means = torch.cat(state.history.pending).mean(dim=0).tolist()
     return {
-        "step": state.rounds,
+        "step": state.iterations,
         "images": state.images,
         "seconds": state.seconds,
         "discriminator_steps": state.discriminator_steps,

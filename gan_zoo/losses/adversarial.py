@@ -1,5 +1,7 @@
 """Adversarial losses: cross-entropy, least squares, Wasserstein, hinge, and relativistic pairs."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss, relu, softplus
@@ -40,13 +42,7 @@ def minimax() -> Objective:
     def generator(step: Step, _state: ObjectiveState) -> Result:
         return Result({"adversarial": -softplus(step.on_fake.score).mean()})
 
-    return Objective(
-        title="minimax cross-entropy",
-        discriminator=discriminator_bce,
-        generator=generator,
-        probability=True,
-        estimates_ratio=True,
-    )
+    return replace(cross_entropy(), title="minimax cross-entropy", generator=generator)
 
 
 def discriminator_bce(step: Step, _state: ObjectiveState) -> Result:
@@ -124,7 +120,7 @@ def _square(values: Tensor, target: float) -> Tensor:
 def wasserstein() -> Objective:
     """The dual of the Wasserstein-1 distance (Arjovsky et al. 2017, arXiv 1701.07875, eq. 2 and algorithm 1).
 
-    The critic f minimizes E[f(G(z))] - E[f(x)] and must be held Lipschitz by clipping or a penalty; G minimizes
+    The critic f minimizes E[f(G(z))] - E[f(x)] and must be Lipschitz, by clipping or a penalty; G minimizes
     -E[f(G(z))].
     """
 

@@ -40,7 +40,7 @@ def boundary_equilibrium(*, diversity: float, gain: float) -> Objective:
     """Boundary equilibrium GAN (Berthelot et al. 2017, arXiv 1703.10717, section 3.4 and 3.5.1).
 
     With the energy L(x), D minimizes E[L(x)] - k E[L(G(z))] and G minimizes E[L(G(z))]; after G's step
-    k moves by gain x (diversity x E[L(x)] - E[L(G(z))]), kept in [0, 1]. Logs the convergence measure
+    k moves by gain x (diversity x E[L(x)] - E[L(G(z))]), clipped to [0, 1]. Logs the convergence measure
     E[L(x)] + |diversity x E[L(x)] - E[L(G(z))]|, with E[L(x)] from D's last step.
     """
 

@@ -28,10 +28,7 @@ MODE_PERCENT = 1
     order=2,
 )
 def inception_score(compared: Comparison) -> float:
-    """exp of the mean KL divergence of p(y|x) from p(y), between 1 and K; one split, in float64.
-
-    Salimans et al. 2016, arXiv 1606.03498, section 4. The usual ten splits bias it by their smaller N.
-    """
+    """Section 4 of the paper, on one split in float64: the usual ten splits bias it by their smaller N."""
     # It takes seconds to import.
     from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
 
@@ -53,9 +50,9 @@ def inception_score(compared: Comparison) -> float:
     needs=("logits",),
     extractors=("classifier",),
     order=8,
+    in_ranking=False,
 )
 def modes(compared: Comparison) -> float:
-    """Number of classes with at least 1% of the images; after Srivastava et al. 2017, arXiv 1705.07761."""
     counts = _histogram(compared.fake)
     # In whole numbers: 0.01 * 700 is a little more than 7.
     return float((counts * 100 >= MODE_PERCENT * len(compared.fake)).sum())
@@ -73,9 +70,10 @@ def modes(compared: Comparison) -> float:
     needs=("logits",),
     extractors=("stacked",),
     order=9,
+    in_ranking=False,
 )
 def modes_hit(compared: Comparison) -> float:
-    """Number of classes with at least one image: Srivastava et al. 2017, arXiv 1705.07761 (N = 26,000, K = 1,000)."""
+    """The paper uses N = 26,000 and K = 1,000."""
     return float((_histogram(compared.fake) > 0).sum())
 
 
@@ -91,9 +89,10 @@ def modes_hit(compared: Comparison) -> float:
     needs=("logits",),
     extractors=("classifier", "stacked"),
     order=10,
+    in_ranking=False,
 )
 def class_kl(compared: Comparison) -> float:
-    """KL(p || q) in nats of the fakes' class histogram p from the real one q, sum of p log(p / q).
+    """KL(p || q), the sum of p log(p / q), of the fakes' class histogram p from the real one q.
 
     A class with fakes but no real image would make it infinite: half an image is added to each such class of q, which
     is then normalized again. Equal histograms give exactly 0.
@@ -121,11 +120,7 @@ def class_kl(compared: Comparison) -> float:
     order=11,
 )
 def label_accuracy(compared: Comparison) -> float:
-    """Share of images whose predicted class is the requested one: GAN-test, Shmelkov et al. arXiv 1807.09499.
-
-    Raises:
-        GanZooError: another number of labels than of images.
-    """
+    """Raises GanZooError if there is another number of labels than of images."""
     predicted = compared.fake.predicted
     labels = compared.labels
     if labels is None or predicted.shape != labels.shape:
@@ -135,4 +130,4 @@ def label_accuracy(compared: Comparison) -> float:
 
 def _histogram(features: Features) -> Tensor:
     """Images predicted in each class, int64 (K,)."""
-    return torch.bincount(features.predicted, minlength=features.classes)
+    return torch.bincount(features.predicted, minlength=features.require_logits().shape[1])

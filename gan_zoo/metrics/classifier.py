@@ -12,7 +12,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from gan_zoo.data import match_channels, resize
-from gan_zoo.errors import GanZooError
+from gan_zoo.errors import DamagedFileError, GanZooError
 from gan_zoo.metrics.features import Extractor
 from gan_zoo.metrics.registry import names_for
 
@@ -90,7 +90,7 @@ class StackedExtractor(ClassifierExtractor):
 
 
 def load_stacked(device: torch.device) -> StackedExtractor:
-    """The extractor of stacked MNIST around ``mnist-cnn``. Raises GanZooError if a file is missing or damaged."""
+    """The extractor of stacked MNIST. Raises GanZooError if a file of ``mnist-cnn`` is missing or damaged."""
     digits = load_classifier("mnist-cnn", device)
     return StackedExtractor(
         name="stacked-mnist-cnn",
@@ -109,19 +109,21 @@ def load_classifier(name: str, device: torch.device, folder: Path = WEIGHTS) -> 
     for path in (weights, card):
         if not path.is_file():
             raise GanZooError(f"extractor file {path} is missing: {remedy}")
-    extractor = build_classifier(name, weights.read_bytes(), json.loads(card.read_text(encoding="utf-8")), device)
-    if extractor is None:
-        raise GanZooError(f"extractor file {weights} is damaged (its SHA-256 is not the card's): {remedy}")
-    return extractor
+    try:
+        return build_classifier(name, weights.read_bytes(), json.loads(card.read_text(encoding="utf-8")), device)
+    except DamagedFileError as error:
+        raise GanZooError(f"extractor file {weights} is damaged ({error}): {remedy}") from error
 
 
-def build_classifier(
-    name: str, weights: bytes, card: Mapping[str, Any], device: torch.device
-) -> ClassifierExtractor | None:
-    """The classifier in the content of a safetensors file, in evaluation mode; None if its SHA-256 is another."""
+def build_classifier(name: str, weights: bytes, card: Mapping[str, Any], device: torch.device) -> ClassifierExtractor:
+    """The classifier in the content of a safetensors file, in evaluation mode.
+
+    Raises:
+        DamagedFileError: the SHA-256 of the content is not the card's.
+    """
     digest = hashlib.sha256(weights).hexdigest()
     if digest != card["sha256"]:
-        return None
+        raise DamagedFileError("its SHA-256 is not the card's")
     architecture = card["architecture"]
     with torch.device("meta"):  # Initial values would be drawn from the caller's random generator.
         network = Classifier(

@@ -5,9 +5,8 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,7 +20,7 @@ from torch.nn import functional
 from gan_zoo import METRICS_VERSION
 from gan_zoo.data import Dataset, Split, resize
 from gan_zoo.device import default_threads
-from gan_zoo.errors import StorageError
+from gan_zoo.errors import DamagedFileError, StorageError
 from gan_zoo.io import atomic_write, cache_root
 from gan_zoo.metrics.classifier import MINIMUM_N, SIDE, Classifier, ClassifierExtractor, build_classifier
 from gan_zoo.metrics.features import ExtractorUnavailable
@@ -176,17 +175,31 @@ def load_trained(dataset: Dataset, device: torch.device) -> ClassifierExtractor:
     name = f"{dataset.name}-cnn"
     _check(name, dataset)
     options = options_for(len(dataset.train), dataset.train.shape[0])
-    stem = cache_root() / "extractors" / _key(dataset, options)
-    with _locked(stem.with_suffix(".lock")):
-        extractor = _stored(stem, name, device)
-        if extractor is None:
+    # All that decides the weights, versions and threads apart.
+    facts = {
+        "data": dataset.fingerprint,
+        "shape": dataset.train.shape,
+        "recipe": asdict(options),
+        "metrics": METRICS_VERSION,
+    }
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    weights, card, lock = (
+        cache_root() / "extractors" / f"{digest}.{suffix}" for suffix in ("safetensors", "json", "lock")
+    )
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(FileLock(lock))
+        try:
+            content = json.loads(card.read_text(encoding="utf-8"))
+            extractor = build_classifier(name, weights.read_bytes(), content, device)
+        except (OSError, ValueError, KeyError, TypeError, DamagedFileError):
             trained = _train(name, dataset, options)
             # The card comes last: weights without one are not used.
             with contextlib.suppress(StorageError):
-                atomic_write(stem.with_suffix(".safetensors"), trained.weights)
-                atomic_write(stem.with_suffix(".json"), json.dumps(trained.card, indent=2) + "\n")
+                atomic_write(weights, trained.weights)
+                atomic_write(card, json.dumps(trained.card, indent=2) + "\n")
             extractor = build_classifier(name, trained.weights, trained.card, device)
-    assert extractor is not None
     return replace(extractor, note=_note(extractor, dataset))
 
 
@@ -203,36 +216,6 @@ def _check(name: str, dataset: Dataset) -> None:
             f"{name} is left out: its metrics need at least {MINIMUM_N} images in each split, and {dataset.title} has "
             f"{fewest} in the smaller one; add images"
         )
-
-
-def _key(dataset: Dataset, options: TrainingOptions) -> str:
-    """A name for the files: SHA-256 (hex) of all that decides the weights, versions and threads apart."""
-    facts = {
-        "data": dataset.fingerprint,
-        "shape": dataset.train.shape,
-        "recipe": asdict(options),
-        "metrics": METRICS_VERSION,
-    }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Wait for the lock of other processes; without a lock if its folder cannot be written to."""
-    with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(FileLock(path))
-        yield
-
-
-def _stored(stem: Path, name: str, device: torch.device) -> ClassifierExtractor | None:
-    """The classifier in a pair of files, if both exist and are undamaged."""
-    try:
-        card = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
-        return build_classifier(name, stem.with_suffix(".safetensors").read_bytes(), card, device)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _train(name: str, dataset: Dataset, options: TrainingOptions) -> Trained:

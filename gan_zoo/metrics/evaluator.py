@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gan_zoo.data import Split, resize
 from gan_zoo.device import derive, seeded, synchronize
-from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.errors import GanZooError, check_known
 from gan_zoo.io import atomic_path
 from gan_zoo.metrics import reference as references
 from gan_zoo.metrics.classification import modes
@@ -37,7 +37,7 @@ class Sampler(Protocol):
     """A function that draws samples: uint8 images (n, C, H, W), or float32 points (n, D).
 
     Attributes:
-        classes: number of classes that a conditional generator can be asked for.
+        classes: number of classes of a conditional generator.
         weights: ``raw``, or ``ema`` for a moving average of the generator.
     """
 
@@ -146,20 +146,14 @@ class Evaluator(Measuring):
         for extractor in self.extractors:
             real = self._references[extractor.name]
             names = [name for name in extractor.metrics if labels is not None or "labels" not in METRICS[name].needs]
-            row: dict[str, Any] = {
-                "extractor": extractor.name,
-                "num_samples": self.n,
-                "weights": weights,
-                "reference": "test",
-            }
             values = measure(extractor.encode(images), real, labels=labels, names=names)
+            chosen = {}
+            if selection is not None:
+                chosen = measure(extractor.encode(selection), real, names=[PRIMARY["images"]])
+            row = {"extractor": extractor.name, "num_samples": self.n, "weights": weights, "reference": "test"}
             if "modes" in values:
                 row["real_modes"] = int(modes(Comparison(real.features, real)))
-            row["values"] = values
-            row["selection"] = {}
-            if selection is not None:
-                row["selection"] = measure(extractor.encode(selection), real, names=[PRIMARY["images"]])
-            rows.append(row)
+            rows.append({**row, "values": values, "selection": chosen})
         return rows
 
     def artifacts(self, sampler: Sampler, folder: Path, step: int, *, last: bool) -> Iterator[dict[str, Any]]:
@@ -167,14 +161,14 @@ class Evaluator(Measuring):
         for kind, images, columns in self._sheets(sampler, last):
             file = folder / f"{kind}-{step:06d}.png"
             with atomic_path(file) as part:
-                Image.fromarray(tile(images, columns)).save(part)
+                _tile(images, columns).save(part)
             size = {"rows": len(images) // columns, "height": images.shape[2], "width": images.shape[3]}
             yield {"row": "samples", "kind": kind, "file": file, "columns": columns, **size}
 
     def _sheets(self, sampler: Sampler, last: bool) -> Iterator[tuple[str, Tensor, int]]:
-        """A grid of 20 images from the same latents at every evaluation; two more sheets before it at the last one.
+        """A grid of images from the same latents at every evaluation.
 
-        These are a row of images for each class (at most ten), and rows of an image with its nearest training images.
+        At the last one also a row of images for each class, and rows of an image with its nearest training images.
         """
         count = COLUMNS * ROWS
         grid = sampler(count, labels=torch.arange(count) % sampler.classes if sampler.conditional else None)
@@ -190,13 +184,8 @@ class Evaluator(Measuring):
     def neighbors(self, images: Tensor, k: int) -> Tensor | None:
         """The k nearest training images of each image, by the first extractor that encodes the training images.
 
-        Args:
-            images: uint8 (n, C, H, W), of any side.
-            k: number of neighbors.
-
-        Returns:
-            uint8 (n, k, C, S, S), nearest first, at the side of the reference; None without such an extractor, or with
-            fewer than k training images.
+        Images are uint8 (n, C, H, W) of any side, the neighbors uint8 (n, k, C, S, S), nearest first, at the side of
+        the reference; None without such an extractor, or with fewer than k training images.
         """
         extractor = next((extractor for extractor in self.extractors if references.needs_training(extractor)), None)
         if extractor is None or len(self.train) < k:
@@ -228,12 +217,12 @@ def _choose(total: int, n: int, seed: int, purpose: str) -> Tensor:
     return torch.randperm(total, generator=seeded(seed, purpose))[:n]
 
 
-def tile(images: Tensor, columns: int) -> Any:
-    """Images uint8 (n, C, H, W) as one array (rows x H, columns x W) or (..., 3), without a border."""
-    n, channels, height, width = images.shape
-    grid = images.cpu().reshape(n // columns, columns, channels, height, width).permute(0, 3, 1, 4, 2)
-    array = grid.reshape(n // columns * height, columns * width, channels).numpy()
-    return array[:, :, 0] if channels == 1 else array
+def _tile(images: Tensor, columns: int) -> Image.Image:
+    """Images uint8 (n, C, H, W) as one, row by row without a border; the last row is filled with black."""
+    empty = images.new_zeros(-len(images) % columns, *images.shape[1:])
+    rows = torch.cat([images, empty]).cpu().unflatten(0, (-1, columns))
+    array = rows.permute(0, 3, 1, 4, 2).flatten(0, 1).flatten(1, 2).numpy()
+    return Image.fromarray(array.squeeze(2) if array.shape[2] == 1 else array)
 
 
 def save_samples(samples: Tensor, path: Path) -> Path:
@@ -242,9 +231,8 @@ def save_samples(samples: Tensor, path: Path) -> Path:
         path = path.with_suffix(".csv")
         np.savetxt(path, samples.cpu().numpy(), delimiter=",", fmt="%.7g")
         return path
-    columns = min(len(samples), COLUMNS if len(samples) <= COLUMNS * 4 else CLASS_COLUMNS)
-    empty = samples.new_zeros(-len(samples) % columns, *samples.shape[1:])
-    Image.fromarray(tile(torch.cat([samples, empty]), columns)).save(path, format="PNG")
+    columns = min(len(samples), COLUMNS if len(samples) <= COLUMNS * ROWS else CLASS_COLUMNS)
+    _tile(samples, columns).save(path, format="PNG")
     return path
 
 
@@ -266,26 +254,19 @@ def measure(
     """
     compared = Comparison(fake, real if isinstance(real, Reference) else Reference(real), labels)
     _check(fake, compared.real.features)
-    available = {
-        "logits": fake.logits is not None,
-        "labels": labels is not None,
-        "training": compared.real.training is not None,
-    }
-    known = [name for name, metric in METRICS.items() if metric.kind == "images" and metric.module]
-    wanted = names
-    if wanted is None:
-        wanted = [name for name in known if all(available[need] for need in METRICS[name].needs)]
+    given = {"logits": fake.logits, "labels": labels, "training": compared.real.training}
+    known = {name: metric for name, metric in METRICS.items() if metric.kind == "images" and metric.module}
+    missing = {name: [need for need in metric.needs if given.get(need) is None] for name, metric in known.items()}
+    wanted = [name for name in known if not missing[name]] if names is None else names
     for name in wanted:
-        if name not in known:
-            raise unknown("metric", name, known)
-        if missing := [need for need in METRICS[name].needs if not available[need]]:
-            needs = " and ".join(missing)
+        check_known("metric", name, known)
+        if missing[name]:
+            needs = " and ".join(missing[name])
             raise GanZooError(f"metric {name!r} of extractor {fake.extractor!r} needs {needs}: leave it out")
-    return {name: METRICS[name].compute(compared) for name in known if name in wanted}
+    return {name: metric.compute(compared) for name, metric in known.items() if name in wanted}
 
 
 def _check(fake: Features, real: Features) -> None:
-    """Refuse features that cannot be compared, before any metric is computed from them."""
     if fake.extractor != real.extractor:
         raise GanZooError(
             f"fake features are of extractor {fake.extractor!r}, real ones of {real.extractor!r}; use one for both"

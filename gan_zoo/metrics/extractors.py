@@ -1,9 +1,7 @@
 """Extractors by name: the shipped classifiers, Inception, and a classifier trained on the data set itself."""
 
-import contextlib
 import hashlib
-import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -14,8 +12,8 @@ from filelock import FileLock
 from torch import Tensor
 
 from gan_zoo.data import Dataset, match_channels, resize
-from gan_zoo.errors import GanZooError, StorageError, unknown
-from gan_zoo.io import full_disk
+from gan_zoo.errors import GanZooError, StorageError, check_known
+from gan_zoo.io import full_disk, network_timeout
 from gan_zoo.metrics.classifier import SIDE, load_classifier, load_stacked
 from gan_zoo.metrics.classifier_training import load_trained
 from gan_zoo.metrics.features import Extractor, ExtractorUnavailable, Features
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 FILE_NAME = "weights-inception-2015-12-05-6726825d.pth"
 INCEPTION_MINIMUM_N = 2048
-_TIMEOUT_SECONDS = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +86,7 @@ def _download() -> Path:
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")), _network_timeout():
+        with FileLock(path.with_suffix(".lock")), network_timeout():
             if not path.is_file():
                 torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), hash_prefix=SHA256, progress=False)
     except (OSError, HTTPException, RuntimeError) as error:
@@ -106,32 +103,8 @@ def _in_hub() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints" / FILE_NAME
 
 
-@contextlib.contextmanager
-def _network_timeout() -> Iterator[None]:
-    """Do not wait for a silent server beyond the timeout."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_TIMEOUT_SECONDS)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-Loader = Callable[[torch.device, Path | None], Extractor]
-
-
-def _classifier(name: str) -> Loader:
-    return lambda device, inception_weights: load_classifier(name, device)
-
-
-EXTRACTORS: dict[str, Loader] = {
-    "mnist-cnn": _classifier("mnist-cnn"),
-    "fashion-cnn": _classifier("fashion-cnn"),
-    "digits-cnn": _classifier("digits-cnn"),
-    "stacked-mnist-cnn": lambda device, inception_weights: load_stacked(device),
-    "inception": load_inception,
-}
-"""The extractors that do not depend on the data set, by name."""
+EXTRACTORS = ("mnist-cnn", "fashion-cnn", "digits-cnn", "stacked-mnist-cnn", "inception")
+"""The names of extractors that do not depend on the data set."""
 
 TRAINED = "trained"
 """The name for a classifier that is trained on the data set's own labels."""
@@ -170,7 +143,7 @@ def load_extractor(
     """The extractor ``name``, its weights verified by SHA-256, in evaluation mode on ``device``.
 
     Args:
-        name: a key of `EXTRACTORS`; "trained" or "own", for which ``dataset`` is needed.
+        name: one of `NAMES`; "trained" and "own" need ``dataset``.
         device: of the network and its features.
         inception_weights: file for "inception", in place of the one in torch's hub cache.
         dataset: both splits of the evaluated data set; a classifier is trained on it if it needs one (minutes, once).
@@ -179,14 +152,16 @@ def load_extractor(
         GanZooError: unknown name, a missing or damaged weights file, no data set where one is needed.
         ExtractorUnavailable: its weights cannot be obtained here.
     """
+    check_known("extractor", name, NAMES)
     device = torch.device(device)
-    if name not in NAMES:
-        raise unknown("extractor", name, NAMES)
+    if name == OWN and dataset is not None:
+        (name,) = resolve([name], dataset, inception_weights=inception_weights)
+    if name == "inception":
+        return load_inception(device, inception_weights)
+    if name == "stacked-mnist-cnn":
+        return load_stacked(device)
     if name in EXTRACTORS:
-        return EXTRACTORS[name](device, inception_weights)
+        return load_classifier(name, device)
     if dataset is None:
         raise GanZooError(f"extractor {name!r} depends on the data: give load_extractor the data set as dataset=")
-    if name == OWN:
-        (name,) = resolve([name], dataset, inception_weights=inception_weights)
-        return load_extractor(name, device=device, inception_weights=inception_weights, dataset=dataset)
     return load_trained(dataset, device)

@@ -33,11 +33,6 @@ class Features:
         """Predicted class of each image, int64 (N,). Raises GanZooError if there are no logits."""
         return self.require_logits().argmax(dim=1)
 
-    @property
-    def classes(self) -> int:
-        """Number of classes K. Raises GanZooError if there are no logits."""
-        return self.require_logits().shape[1]
-
     def require_logits(self) -> Tensor:
         """The logits (N, K). Raises GanZooError if there are none."""
         if self.logits is None:
@@ -69,7 +64,7 @@ class Extractor:
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Feature vectors (B, D) and logits (B, K) of uint8 images (B, C, H, W)."""
-        raise GanZooError(f"extractor {self.name!r} has no features of images")
+        raise NotImplementedError
 
     @torch.no_grad()
     def encode(self, images: Tensor, batch: int = 500) -> Features:
@@ -94,7 +89,7 @@ class ExtractorUnavailable(GanZooError):
 
 @contextlib.contextmanager
 def full_float32(device: torch.device) -> Iterator[None]:
-    """Disable TF32 on CUDA, so that the precision of training does not change the features."""
+    """Disable TF32 on CUDA: the precision of training must not change the features."""
     if device.type != "cuda":
         yield
         return

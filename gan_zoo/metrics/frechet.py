@@ -12,7 +12,7 @@ from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.features import as_matrix, require_same_shape
 from gan_zoo.metrics.reference import Comparison, Reference
 from gan_zoo.metrics.registry import register
-from gan_zoo.statistics import CONFIDENCE, Estimate, t_interval
+from gan_zoo.statistics import Estimate, t_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +51,7 @@ def frechet_distance(fake: Tensor | Moments, real: Tensor | Moments) -> float:
     C1 C2 has the eigenvalues of the symmetric R^T C1 R with R R^T = C2, which are faster to compute and always real.
 
     Args:
-        fake: feature vectors (N, D), or their moments.
-        real: feature vectors (N, D), or their moments.
+        fake, real: feature vectors (N, D) each, or their moments.
 
     Raises:
         GanZooError: unequal N or D, fewer than 2 rows, or a value that is not finite.
@@ -83,7 +82,6 @@ def _reference_moments(real: Reference) -> Moments:
     order=1,
 )
 def fid(compared: Comparison) -> float:
-    """The Frechet distance to the reference."""
     return frechet_distance(compared.fake.vectors, compared.real.statistic(_reference_moments))
 
 
@@ -95,9 +93,7 @@ class Extrapolation:
     slope: Estimate
 
 
-def frechet_infinity(
-    counts: Sequence[int], values: Sequence[Sequence[float]], *, confidence: float = CONFIDENCE
-) -> Extrapolation:
+def frechet_infinity(counts: Sequence[int], values: Sequence[Sequence[float]]) -> Extrapolation:
     """The Frechet distance at infinite N, from its values at several N; a line in 1/N is fitted to each draw.
 
     Chong and Forsyth 2020, arXiv 1911.07023: to leading order the expected distance is linear in 1/N, and
@@ -106,20 +102,13 @@ def frechet_infinity(
 
     Args:
         counts: N of each column, at least two different ones.
-        values: a row of distances for each independent draw of images.
-        confidence: of the intervals.
+        values: a row of finite distances for each independent draw of images.
 
     Raises:
-        GanZooError: a table of another shape, fewer than two different counts, counts below 1, or a value that is not
-            finite.
+        GanZooError: fewer than two different counts.
     """
-    table = np.asarray(values, dtype=np.float64)
+    if len(set(counts)) < 2:
+        raise GanZooError(f"counts are {list(counts)}; a line in 1/N needs two or more different N")
     sizes = np.asarray(counts, dtype=np.float64)
-    if table.ndim != 2 or sizes.ndim != 1 or table.shape[1] != len(sizes) or len(table) == 0:
-        raise GanZooError(f"distances have shape {table.shape}; give a row a draw and a column for each N of {counts}")
-    if len(set(counts)) < 2 or min(counts) < 1:
-        raise GanZooError(f"counts are {list(counts)}; a line in 1/N needs two or more different N from 1 on")
-    if not np.isfinite(table).all():
-        raise GanZooError("distances must be finite; leave out draws in which one is not")
-    slopes, limits = np.polynomial.polynomial.polyfit(1 / sizes, table.T, 1)[::-1]
-    return Extrapolation(t_interval(limits, confidence=confidence), t_interval(slopes, confidence=confidence))
+    limits, slopes = np.polynomial.polynomial.polyfit(1 / sizes, np.asarray(values, dtype=np.float64).T, 1)
+    return Extrapolation(t_interval(limits), t_interval(slopes))

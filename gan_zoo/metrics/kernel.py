@@ -18,8 +18,7 @@ def kernel_distance(fake: Tensor, real: Tensor, *, real_sum: Tensor | None = Non
     N images at once have the same expectation and less variance, and need no random state.
 
     Args:
-        fake: feature vectors (N, D).
-        real: feature vectors (N, D).
+        fake, real: feature vectors (N, D) each.
         real_sum: ``kernel_sum(real)``, if one reference serves many calls.
 
     Raises:
@@ -49,7 +48,7 @@ def kernel_sum(vectors: Tensor) -> Tensor:
 
 
 def _kernel(one: Tensor, two: Tensor) -> Tensor:
-    """(x.y / D + 1)^3 of each row of one set and each of the other."""
+    """(x.y / D + 1)^3 of all pairs of rows."""
     return (one @ two.T).div_(one.shape[1]).add_(1).pow_(3)
 
 
@@ -70,6 +69,5 @@ def _reference_sum(real: Reference) -> Tensor:
     order=3,
 )
 def kid(compared: Comparison) -> float:
-    """The kernel distance to the reference."""
     real_sum = compared.real.statistic(_reference_sum)
     return kernel_distance(compared.fake.vectors, compared.real.features.vectors, real_sum=real_sum)

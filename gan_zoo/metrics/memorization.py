@@ -46,10 +46,12 @@ def nearest(vectors: Tensor, training: Tensor, *, k: int = 1) -> Nearest:
             f"{tuple(queries.shape)} need at least {k} rows of {queries.shape[1]} dimensions"
         )
     require_finite(training, "training features")
+    queries = normalize(queries)
+    directions = normalize(training.float())
     with full_float32(queries.device):
-        index = _search(normalize(queries).float(), normalize(training.float()), k)
+        index = torch.cat([_search(block, directions, k) for block in queries.float().split(_ROWS)])
     found = normalize(training[index].double(), dim=2)
-    distances = (found - normalize(queries).unsqueeze(1)).norm(dim=2)
+    distances = (found - queries.unsqueeze(1)).norm(dim=2)
     distances, order = distances.sort(dim=1, stable=True)
     return Nearest(distances, index.gather(1, order))
 
@@ -62,8 +64,7 @@ def memorization(fake: Tensor, real: Tensor) -> float:
     average, copies of training images 1.
 
     Args:
-        fake: distances (N,) of generated images to their nearest training images.
-        real: the same (M,) of real images that were not trained on.
+        fake, real: distances (N,) and (M,) of generated and of unseen real images to their nearest training images.
 
     Raises:
         GanZooError: no distances, another shape, or a value that is not finite.
@@ -75,11 +76,7 @@ def memorization(fake: Tensor, real: Tensor) -> float:
 
 
 def _search(rows: Tensor, training: Tensor, k: int) -> Tensor:
-    """Indices (N, k) of the training directions that make the largest products with each direction."""
-    return torch.cat([_search_block(block, training, k) for block in rows.split(_ROWS)])
-
-
-def _search_block(rows: Tensor, training: Tensor, k: int) -> Tensor:
+    """Indices (B, k) of the training directions that make the largest products with each direction."""
     best = rows.new_full((len(rows), k), -torch.inf)
     index = torch.zeros(len(rows), k, dtype=torch.int64, device=rows.device)
     for start in range(0, len(training), _COLUMNS):
@@ -109,9 +106,9 @@ def _test_distances(real: Reference) -> Tensor:
     needs=("training",),
     extractors=("classifier", "stacked"),
     order=12,
+    in_ranking=False,
 )
 def memorization_metric(compared: Comparison) -> float:
-    """Memorization of the training images, against the images of the reference."""
     assert compared.real.training is not None
     distances = nearest(compared.fake.vectors, compared.real.training).distances[:, 0]
     return memorization(distances, compared.real.statistic(_test_distances))

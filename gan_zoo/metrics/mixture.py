@@ -60,11 +60,9 @@ class Points:
     order=13,
 )
 def jsd(compared: Points) -> float:
-    """Jensen-Shannon divergence in nats, at most ln 2, of the histogram to the exact bin probabilities.
+    """For points of the true density somewhat above (occupied bins - 1) / (8 N) if many bins contain a point or two.
 
-    For points of the true density it is about (occupied bins - 1) / (8 N), not 0, and somewhat more if many bins
-    contain a point or two.
-    Source: Lin 1991, "Divergence measures based on the Shannon entropy"; by `scipy.spatial.distance.jensenshannon`.
+    Lin 1991, "Divergence measures based on the Shannon entropy".
     """
     # scipy.spatial takes a second to import, which runs on images do not need.
     from scipy.spatial.distance import jensenshannon
@@ -87,11 +85,7 @@ def jsd(compared: Points) -> float:
     order=14,
 )
 def modes_found(compared: Points) -> float:
-    """Modes that are the nearest one of at least one high-quality point among the first 2,500.
-
-    Source: Srivastava et al. 2017, arXiv 1705.07761, section 4; Lin et al. 2018, arXiv 1712.04086, section 4.1, for
-    2,500 points and the rule of three deviations.
-    """
+    """Section 4 of Srivastava et al.; the 2,500 points and three deviations are from section 4.1 of Lin et al."""
     nearest, good = _nearest(compared.points[:COUNTED], compared.mixture)
     return float(len(np.unique(nearest[good])))
 
@@ -110,10 +104,6 @@ def modes_found(compared: Points) -> float:
     order=15,
 )
 def high_quality(compared: Points) -> float:
-    """Share of points within three standard deviations of the nearest mode; 0.9973 of a true 1-D, 0.9889 of 2-D.
-
-    Source: as of ``modes_found``.
-    """
     return float(_nearest(compared.points, compared.mixture)[1].mean())
 
 
@@ -175,7 +165,7 @@ class PointEvaluator(Measuring):
         self._last: Points | None = None
 
     def floor(self, seed: int) -> list[dict[str, Any]]:
-        """One row for ``n`` points of the density itself."""
+        """One row, for ``n`` points of the density itself."""
         with self.timed():
             points, _ = self.mixture.sample(self.n, np.random.default_rng(derive(seed, "floor")))
             return [self._row(_values(self._compared(points)), weights="none", selection={})]

@@ -8,7 +8,6 @@ to about 1e-15, so that distances that are equal in exact arithmetic (duplicates
 ball) may differ: within `_TIE` they count as equal.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -20,6 +19,7 @@ from gan_zoo.metrics.reference import Comparison, Reference
 from gan_zoo.metrics.registry import register
 
 PRECISION_K, COVERAGE_K = 3, 5
+"""The neighbors that set the radii for precision and recall, and for density and coverage."""
 
 # Rows of the distance matrix in memory at once: 40 MB at N = 10,000, and as much again in masks and copies.
 _BLOCK = 500
@@ -45,30 +45,20 @@ class Overlap(NamedTuple):
     coverage: float
 
 
-def overlap(
-    fake: Tensor,
-    real: Tensor,
-    *,
-    precision_k: int = PRECISION_K,
-    coverage_k: int = COVERAGE_K,
-    radii: Tensor | None = None,
-) -> Overlap:
+def overlap(fake: Tensor, real: Tensor, *, radii: Tensor | None = None) -> Overlap:
     """Precision, recall, density and coverage in one pass over the distances.
 
     Args:
-        fake: feature vectors (N, D), normalized here.
-        real: feature vectors (N, D), normalized here.
-        precision_k: the neighbor that sets the radii for precision and recall.
-        coverage_k: the neighbor that sets the radii for density and coverage.
-        radii: `neighbor_radii(real, k=(precision_k, coverage_k))`, if one reference serves many calls.
+        fake, real: feature vectors (N, D) each, normalized here.
+        radii: `neighbor_radii(real)`, if one reference serves many calls.
 
     Raises:
         GanZooError: unequal N or D, no more rows than the larger k, or a value that is not finite.
     """
-    fake, real = as_pair(fake, real, minimum=max(precision_k, coverage_k) + 1)
+    fake, real = as_pair(fake, real, minimum=COVERAGE_K + 1)
     if radii is None:
-        radii = neighbor_radii(real, k=(precision_k, coverage_k))
-    fake_edges = neighbor_radii(fake, k=(precision_k,))[:, 0].square() + _TIE
+        radii = neighbor_radii(real)
+    fake_edges = neighbor_radii(fake)[:, 0].square() + _TIE
     real_edges = radii.square() + radii.new_tensor([_TIE, -_TIE])
     fake, real = normalize(fake), normalize(real)
     precise = torch.zeros(len(fake), dtype=torch.bool, device=fake.device)
@@ -81,22 +71,23 @@ def overlap(
         inside_count += inside.sum()
         covered += inside.any(dim=1).sum()
     n = len(fake)
-    density = int(inside_count) / (coverage_k * n)
+    density = int(inside_count) / (COVERAGE_K * n)
     return Overlap(int(precise.sum()) / n, int(recalled) / n, density, int(covered) / n)
 
 
-def neighbor_radii(vectors: Tensor, *, k: Sequence[int] = (PRECISION_K, COVERAGE_K)) -> Tensor:
-    """Distances of each normalized vector (N, D) to its k-th nearest neighbors in the same set: float64 (N, len(k)).
+def neighbor_radii(vectors: Tensor) -> Tensor:
+    """Distances, float64 (N, 2), of each normalized vector (N, D) to its third and its fifth nearest neighbor.
 
     The vector itself is not counted as its neighbor; its duplicates are.
 
     Raises:
-        GanZooError: wrong shape, no more rows than the largest k, or a value that is not finite.
+        GanZooError: wrong shape, fewer than six rows, or a value that is not finite.
     """
-    directions = normalize(as_matrix(vectors, "features", minimum=max(k) + 1))
+    directions = normalize(as_matrix(vectors, "features", minimum=COVERAGE_K + 1))
     blocks = (_squared_distances(block, directions) for block in directions.split(_BLOCK))
     # The nearest of all is the vector itself, at index 0.
-    nearest = torch.cat([squared.topk(max(k) + 1, largest=False).values[:, list(k)] for squared in blocks])
+    nearest = torch.cat([squared.topk(COVERAGE_K + 1, largest=False).values for squared in blocks])
+    nearest = nearest[:, [PRECISION_K, COVERAGE_K]]
     return nearest.clamp(min=0).sqrt()
 
 
@@ -129,7 +120,6 @@ def _overlap(compared: Comparison) -> Overlap:
     order=4,
 )
 def precision(compared: Comparison) -> float:
-    """Precision against the reference."""
     return compared.statistic(_overlap).precision
 
 
@@ -147,7 +137,6 @@ def precision(compared: Comparison) -> float:
     order=5,
 )
 def recall(compared: Comparison) -> float:
-    """Recall of the reference."""
     return compared.statistic(_overlap).recall
 
 
@@ -163,9 +152,9 @@ def recall(compared: Comparison) -> float:
     source="Naeem et al. 2020, arXiv 2002.09797",
     extractors=("classifier", "stacked"),
     order=6,
+    in_ranking=False,
 )
 def density(compared: Comparison) -> float:
-    """Density against the reference."""
     return compared.statistic(_overlap).density
 
 
@@ -182,5 +171,4 @@ def density(compared: Comparison) -> float:
     order=7,
 )
 def coverage(compared: Comparison) -> float:
-    """Coverage of the reference."""
     return compared.statistic(_overlap).coverage

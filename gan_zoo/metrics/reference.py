@@ -67,6 +67,7 @@ def load_reference(
 
     With the ``fingerprint`` of the data, features are cached on disk.
     """
+    device = test.labels.device
 
     def encode_test() -> dict[str, Tensor]:
         features = extractor.encode(test.images[index])
@@ -78,9 +79,19 @@ def load_reference(
     def load(images: list[Any], encode: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         if fingerprint is None:
             return encode()
-        return cached(_key(extractor, images, fingerprint, device), encode, device)
+        key = {
+            "content": "features",
+            "extractor": [extractor.name, extractor.digest],
+            "data": fingerprint,
+            "images": images,
+            "metrics": METRICS_VERSION,
+            "torch": str(torch.__version__),
+            "device": device.type,
+            # On a CPU both change the last digits of features.
+            "products": [torch.get_num_threads(), torch.get_float32_matmul_precision()] * (device.type == "cpu"),
+        }
+        return cached(key, encode, device)
 
-    device = test.labels.device
     real = load(["test", len(index), SEED, *test.shape], encode_test)
     features = Features(real["vectors"], real.get("logits"), extractor.name)
     if not needs_training(extractor):
@@ -93,33 +104,13 @@ def needs_training(extractor: Extractor) -> bool:
     return any("training" in METRICS[name].needs for name in extractor.metrics)
 
 
-def _key(extractor: Extractor, images: list[Any], fingerprint: str, device: torch.device) -> dict[str, Any]:
-    """All that decides the features of these images, as JSON values."""
-    # On a CPU both change the last digits of features.
-    products = [torch.get_num_threads(), torch.get_float32_matmul_precision()] if device.type == "cpu" else []
-    return {
-        "content": "features",
-        "extractor": [extractor.name, extractor.digest],
-        "data": fingerprint,
-        "images": images,
-        "metrics": METRICS_VERSION,
-        "torch": str(torch.__version__),
-        "device": device.type,
-        "products": products,
-    }
-
-
 def cached(
     key: Mapping[str, object], compute: Callable[[], dict[str, Tensor]], device: torch.device
 ) -> dict[str, Tensor]:
     """The tensors that ``compute`` returns, read from the cache folder if they are stored there, else stored.
 
-    A file that is damaged or has another key is replaced. If the folder cannot be written to, nothing is stored.
-
-    Args:
-        key: all that decides the tensors, as JSON values.
-        compute: returns the tensors by name.
-        device: where tensors read from a file are moved.
+    ``key`` is all that decides the tensors, as JSON values; tensors read from a file are moved to ``device``. A file
+    that is damaged or has another key is replaced. If the folder cannot be written to, nothing is stored.
     """
     text = json.dumps(key, sort_keys=True)
     path = cache_root() / "features" / f"{hashlib.sha256(text.encode()).hexdigest()}.safetensors"

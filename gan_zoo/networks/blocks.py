@@ -1,4 +1,4 @@
-"""Blocks that several families share: labels, normalization, and the outputs of a discriminator."""
+"""Blocks that several families share: labels, normalization, generators, and the outputs of a discriminator."""
 
 import dataclasses
 from collections.abc import Callable
@@ -6,13 +6,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.errors import GanZooError, check_known
 from gan_zoo.losses import DiscriminatorOutput
 from gan_zoo.variant import NORMS, Spec
 
 CODE = 64
 """Values of an autoencoder's code."""
-
 TWO_PASSES_MOMENTUM = 0.19
 """Batch norm momentum of generators: 1 - (1 - 0.1)^2, as the articles' loops pass each latent batch twice through the
 generator, at momentum 0.1, and the engine once."""
@@ -23,9 +22,9 @@ LABEL_VALUES = 10
 class LabelConcat(nn.Module):
     """Samples as vectors (B, n), concatenated with a learned embedding of the labels (B,) if there are classes."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, values: int) -> None:
         super().__init__()
-        self.width = LABEL_VALUES if classes else 0
+        self.width = values + (LABEL_VALUES if classes else 0)
         self.embedding = nn.Embedding(classes, LABEL_VALUES) if classes else None
 
     def forward(self, vectors: Tensor, labels: Tensor | None) -> Tensor:
@@ -38,9 +37,10 @@ class LabelConcat(nn.Module):
 class LabelPlane(nn.Module):
     """Images (B, C, H, W), with a learned plane of the labels (B,) as a further channel if there are classes."""
 
-    def __init__(self, classes: int, height: int, width: int) -> None:
+    def __init__(self, classes: int, shape: tuple[int, ...]) -> None:
         super().__init__()
-        self.channels = 1 if classes else 0
+        channels, height, width = shape
+        self.channels = channels + (1 if classes else 0)
         self.embedding = nn.Embedding(classes, height * width) if classes else None
 
     def forward(self, images: Tensor, labels: Tensor | None) -> Tensor:
@@ -52,23 +52,33 @@ class LabelPlane(nn.Module):
 
 def norm_2d(kind: str, channels: int, momentum: float = 0.1) -> list[nn.Module]:
     """Normalization of maps (B, channels, H, W): ``batch``, ``layer`` (over all maps of a sample) or ``none``."""
+    # Spectral norm is put on the finished discriminator's weights, by `Variant.build`.
+    check_known("norm", kind, NORMS)
     if kind == "batch":
         return [nn.BatchNorm2d(channels, momentum=momentum)]
-    return [nn.GroupNorm(1, channels)] if _known(kind) == "layer" else []
+    return [nn.GroupNorm(1, channels)] if kind == "layer" else []
 
 
 def norm_1d(kind: str, features: int, momentum: float = 0.1) -> list[nn.Module]:
     """Normalization of vectors (B, features): ``batch``, ``layer`` or ``none``."""
+    check_known("norm", kind, NORMS)
     if kind == "batch":
         return [nn.BatchNorm1d(features, momentum=momentum)]
-    return [nn.LayerNorm(features)] if _known(kind) == "layer" else []
+    return [nn.LayerNorm(features)] if kind == "layer" else []
 
 
-def _known(kind: str) -> str:
-    # Spectral norm is put on the finished discriminator's weights, by `Variant.build`.
-    if kind not in NORMS:
-        raise unknown("norm", kind, NORMS)
-    return kind
+class Generator(nn.Module):
+    """Latents (B, latent size), with their labels if the spec has classes, through a stem and layers."""
+
+    def __init__(self, label: LabelConcat, layers: nn.Sequential, stem: nn.Module | None = None) -> None:
+        super().__init__()
+        self.label = label
+        self.stem = nn.Identity() if stem is None else stem
+        self.layers = layers
+
+    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Samples (B, *shape): images in [-1, 1], points without bounds."""
+        return self.layers(self.stem(self.label(latent, labels)))
 
 
 class Discriminator(nn.Module):
@@ -115,9 +125,8 @@ class Autoencoder(nn.Module):
         """Energies (B,) of samples (B, *shape)."""
         code = self.encoder(self.label(samples, labels))
         error = (samples - self.decoder(code)).abs()
-        return DiscriminatorOutput(
-            (error if self.power == 1 else error.square()).flatten(1).mean(dim=1), {"code": code}
-        )
+        energy = error if self.power == 1 else error.square()
+        return DiscriminatorOutput(energy.flatten(1).mean(dim=1), {"code": code})
 
 
 def make_discriminator(
@@ -139,14 +148,9 @@ def make_discriminator(
         return Discriminator(spec, label, body, features, score)
     if spec.heads or spec.projection:
         raise GanZooError("the score of an autoencoder is its error: it takes no heads and no projection of labels")
-    decoder = dataclasses.replace(
-        spec,
-        shape=spec.discriminator_input_shape,
-        packing=1,
-        latent=CODE,
-        generator_classes=0,
-        generator_norm=spec.norm or "none",
-    )
+    shape = spec.discriminator_input_shape
+    norm = spec.norm or "none"
+    decoder = dataclasses.replace(spec, shape=shape, packing=1, latent=CODE, generator_classes=0, generator_norm=norm)
     return Autoencoder(spec.autoencoder, label, body, features, generator(decoder))
 
 
@@ -159,3 +163,16 @@ def square_side(family: str, shape: tuple[int, ...]) -> int:
     if len(shape) != 3 or shape[1] != shape[2]:
         raise GanZooError(f"{family} draws square images (C, H, W) only, not samples of shape {shape}")
     return shape[1]
+
+
+def doublings(family: str, shape: tuple[int, ...]) -> int:
+    """How often maps of 4x4 are doubled to the side of square images.
+
+    Raises:
+        GanZooError: a side that is not 8, 16, 32 ...
+    """
+    side = square_side(family, shape)
+    stages = side.bit_length() - 3
+    if stages < 1 or side != 4 * 2**stages:
+        raise GanZooError(f"{family} cannot draw {side}x{side}: use a side of 8, 16, 32, 64 or 128")
+    return stages

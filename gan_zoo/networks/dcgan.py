@@ -1,14 +1,14 @@
 """Convolutional families after DCGAN (Radford et al. 2016, arXiv 1511.06434), for square images of any channels."""
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import pairwise
 
-from torch import Tensor, nn
+from torch import nn
 
 from gan_zoo.errors import GanZooError
 from gan_zoo.networks.blocks import (
     TWO_PASSES_MOMENTUM,
+    Generator,
     LabelConcat,
     LabelPlane,
     make_discriminator,
@@ -19,88 +19,56 @@ from gan_zoo.networks.blocks import (
 from gan_zoo.variant import Spec
 
 
-class LinearStemGenerator(nn.Module):
-    """Linear to 4w maps of side/8, batch norm, ReLU; three transposed convolutions (kernel 4, stride 2)."""
-
-    def __init__(self, spec: Spec, width: int) -> None:
-        super().__init__()
-        self.label = LabelConcat(spec.generator_classes)
-        side = stem_side(spec.shape)
-        norm = spec.generator_norm or "batch"
-        self.stem = nn.Sequential(
-            nn.Linear(spec.latent + self.label.width, 4 * width * side * side),
-            *norm_1d(norm, 4 * width * side * side, TWO_PASSES_MOMENTUM),
-            nn.ReLU(inplace=True),
-            nn.Unflatten(1, (4 * width, side, side)),
-        )
-        self.layers = nn.Sequential(
-            *_up(4 * width, 2 * width, norm, bias=True, momentum=TWO_PASSES_MOMENTUM),
-            *_up(2 * width, width, norm, bias=True, momentum=TWO_PASSES_MOMENTUM),
-            nn.ConvTranspose2d(width, spec.shape[0], 4, stride=2, padding=1),
-            nn.Tanh(),
-        )
-
-    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images (B, C, H, W) in [-1, 1] from latents (B, latent size)."""
-        return self.layers(self.stem(self.label(latent, labels)))
-
-
 def linear_stem(spec: Spec, width: int = 128) -> tuple[nn.Module, nn.Module]:
     """A DCGAN pair with a linear stem and head, ``width`` maps next to the image.
 
+    The generator: linear to 4w maps of side/8, batch norm, ReLU; three transposed convolutions (kernel 4, stride 2).
     The discriminator: three convolutions (kernel 3, stride 2) of w, 2w, 4w maps, normalized (by batch norm, unless the
     spec says otherwise) but on the first; linear to one score.
 
     Raises:
         GanZooError: the side is not a multiple of 8.
     """
-    generator = partial(LinearStemGenerator, width=width)
-    side = stem_side(spec.shape)
+    side = _eighth(spec.shape)
+    features = 4 * width * side * side
+
+    def generator(spec: Spec) -> nn.Module:
+        label = LabelConcat(spec.generator_classes, spec.latent)
+        norm = spec.generator_norm or "batch"
+        stem = nn.Sequential(
+            nn.Linear(label.width, features),
+            *norm_1d(norm, features, TWO_PASSES_MOMENTUM),
+            nn.ReLU(inplace=True),
+            nn.Unflatten(1, (4 * width, side, side)),
+        )
+        layers = nn.Sequential(
+            *_up(4 * width, 2 * width, norm, bias=True, momentum=TWO_PASSES_MOMENTUM),
+            *_up(2 * width, width, norm, bias=True, momentum=TWO_PASSES_MOMENTUM),
+            nn.ConvTranspose2d(width, spec.shape[0], 4, stride=2, padding=1),
+            nn.Tanh(),
+        )
+        return Generator(label, layers, stem)
+
     norm = spec.norm or "batch"
-    channels, *size = spec.discriminator_input_shape
-    label = LabelPlane(spec.discriminator_classes, *size)
+    label = LabelPlane(spec.discriminator_classes, spec.discriminator_input_shape)
     body = nn.Sequential(
-        nn.Conv2d(channels + label.channels, width, 3, stride=2, padding=1),
+        nn.Conv2d(label.channels, width, 3, stride=2, padding=1),
         nn.LeakyReLU(0.2, inplace=True),
         *_down(width, 2 * width, 3, norm),
         *_down(2 * width, 4 * width, 3, norm),
         nn.Flatten(),
     )
-    return generator(spec), make_discriminator(spec, label, body, 4 * width * side * side, generator)
+    return generator(spec), make_discriminator(spec, label, body, features, generator)
 
 
-def stem_side(shape: tuple[int, ...]) -> int:
-    """Side of the maps that a linear stem makes: an eighth of the image's.
-
-    Raises:
-        GanZooError: the side is not a multiple of 8.
-    """
+def _eighth(shape: tuple[int, ...]) -> int:
+    """Side of the maps that a linear stem makes."""
     side = square_side("a DCGAN with a linear stem", shape)
     if side % 8:
         raise GanZooError(
             f"a DCGAN with a linear stem cannot draw {side}x{side}: use a side that is a multiple of 8, or dcgan28"
         )
     return side // 8
-
-
-class ConvGenerator(nn.Module):
-    """Transposed convolutions only, no bias: latent to 4x4, doubled once a further width, then doubled to the image."""
-
-    def __init__(self, spec: Spec, widths: Sequence[int]) -> None:
-        super().__init__()
-        self.label = LabelConcat(spec.generator_classes)
-        padding = edge_padding(spec.shape, len(widths))
-        norm = spec.generator_norm or "batch"
-        layers: list[nn.Module] = [nn.Unflatten(1, (-1, 1, 1))]
-        layers += _up(spec.latent + self.label.width, widths[0], norm, stride=1, padding=0)
-        for narrow, wide in zip(widths[1:], widths, strict=False):
-            layers += _up(wide, narrow, norm)
-        layers += [nn.ConvTranspose2d(widths[-1], spec.shape[0], 4, stride=2, padding=padding, bias=False), nn.Tanh()]
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images (B, C, H, W) in [-1, 1] from latents (B, latent size)."""
-        return self.layers(self.label(latent, labels))
 
 
 def all_convolutional(
@@ -112,19 +80,32 @@ def all_convolutional(
 ) -> tuple[nn.Module, nn.Module]:
     """A DCGAN pair without linear layers; k widths a side draw 2^(k+2) pixels a side, or 2 or 4 fewer by more padding.
 
-    The discriminator halves the image once a width, normalized (by batch norm, unless the spec says otherwise) but on
-    the first; then 4x4 to one score. ``bias`` is that of its convolutions.
+    The generator has no biases. The discriminator halves the image once a width, normalized (by batch norm, unless the
+    spec says otherwise) but on the first; then 4x4 to one score. ``bias`` is that of its convolutions.
 
     Raises:
         GanZooError: the widths do not reach the image's side.
     """
-    decoder = partial(ConvGenerator, widths=generator)
-    channels, *size = spec.discriminator_input_shape
-    label = LabelPlane(spec.discriminator_classes, *size)
-    padding = edge_padding(spec.shape, len(discriminator))
+
+    def decoder(spec: Spec) -> nn.Module:
+        label = LabelConcat(spec.generator_classes, spec.latent)
+        padding = _edge_padding(spec.shape, len(generator))
+        norm = spec.generator_norm or "batch"
+        layers: list[nn.Module] = [nn.Unflatten(1, (-1, 1, 1))]
+        layers += _up(label.width, generator[0], norm, stride=1, padding=0)
+        for wide, narrow in pairwise(generator):
+            layers += _up(wide, narrow, norm)
+        layers += [
+            nn.ConvTranspose2d(generator[-1], spec.shape[0], 4, stride=2, padding=padding, bias=False),
+            nn.Tanh(),
+        ]
+        return Generator(label, nn.Sequential(*layers))
+
+    label = LabelPlane(spec.discriminator_classes, spec.discriminator_input_shape)
+    padding = _edge_padding(spec.shape, len(discriminator))
     last = discriminator[-1]
     body: list[nn.Module] = [
-        nn.Conv2d(channels + label.channels, discriminator[0], 4, stride=2, padding=padding, bias=bias),
+        nn.Conv2d(label.channels, discriminator[0], 4, stride=2, padding=padding, bias=bias),
         nn.LeakyReLU(0.2, inplace=True),
     ]
     for narrow, wide in pairwise(discriminator):
@@ -146,12 +127,8 @@ def tutorial(spec: Spec, width: int = 64) -> tuple[nn.Module, nn.Module]:
     return all_convolutional(spec, widths[::-1], widths, bias=False)
 
 
-def edge_padding(shape: tuple[int, ...], stages: int) -> int:
-    """Padding of the layer next to the image (kernel 4, stride 2) so that ``stages`` widths meet the image's side.
-
-    Raises:
-        GanZooError: no padding from 1 to 3 does.
-    """
+def _edge_padding(shape: tuple[int, ...], stages: int) -> int:
+    """Padding (1 to 3) of the layer next to the image, of kernel 4 and stride 2, at which the widths meet its side."""
     side = square_side("an all-convolutional DCGAN", shape)
     inner = 2 ** (stages + 1)
     padding, odd = divmod(2 * inner + 2 - side, 2)
@@ -164,14 +141,7 @@ def edge_padding(shape: tuple[int, ...], stages: int) -> int:
 
 
 def _up(
-    wide: int,
-    narrow: int,
-    norm: str,
-    *,
-    stride: int = 2,
-    padding: int = 1,
-    bias: bool = False,
-    momentum: float = 0.1,
+    wide: int, narrow: int, norm: str, *, stride: int = 2, padding: int = 1, bias: bool = False, momentum: float = 0.1
 ) -> list[nn.Module]:
     return [
         nn.ConvTranspose2d(wide, narrow, 4, stride=stride, padding=padding, bias=bias),

@@ -1,43 +1,20 @@
 """The DCGAN of the Keras examples, for 28x28: dropout in the discriminator, "same" padding, kernel 3."""
 
-from torch import Tensor, nn
+from torch import nn
 
 from gan_zoo.errors import GanZooError
-from gan_zoo.networks.blocks import LabelConcat, LabelPlane, make_discriminator, norm_1d, norm_2d, square_side
+from gan_zoo.networks.blocks import (
+    Generator,
+    LabelConcat,
+    LabelPlane,
+    make_discriminator,
+    norm_1d,
+    norm_2d,
+    square_side,
+)
 from gan_zoo.variant import Spec
 
 _EPSILON = 1e-3
-
-
-class KerasGenerator(nn.Module):
-    """Linear to 4w maps of side/4, doubled twice, then at the image's side; batch norm (epsilon 1e-3) and ReLU."""
-
-    def __init__(self, spec: Spec, width: int) -> None:
-        super().__init__()
-        self.label = LabelConcat(spec.generator_classes)
-        side = _quarter(spec.shape)
-        norm = spec.generator_norm or "batch"
-        stem = 8 * width * side * side
-        self.layers = nn.Sequential(
-            nn.Linear(spec.latent + self.label.width, stem),
-            *norm_1d(norm, stem),
-            nn.ReLU(inplace=True),
-            nn.Unflatten(1, (8 * width, side, side)),
-            *_double(8 * width, 4 * width, norm),
-            *_double(4 * width, 2 * width, norm),
-            nn.ConvTranspose2d(2 * width, width, 3, padding=1),
-            *norm_2d(norm, width),
-            nn.ReLU(inplace=True),
-            nn.ConvTranspose2d(width, spec.shape[0], 3, padding=1),
-            nn.Tanh(),
-        )
-        for module in self.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.eps = _EPSILON
-
-    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images (B, C, H, W) in [-1, 1] from latents (B, latent size)."""
-        return self.layers(self.label(latent, labels))
 
 
 def keras(spec: Spec, width: int = 32, dropout: float = 0.4) -> tuple[nn.Module, nn.Module]:
@@ -51,23 +28,20 @@ def keras(spec: Spec, width: int = 32, dropout: float = 0.4) -> tuple[nn.Module,
     """
 
     def generator(spec: Spec) -> nn.Module:
-        return KerasGenerator(spec, width)
+        return _generator(spec, width)
 
     side = 4 * _quarter(spec.shape)
-    norm = spec.norm or "none"
-    channels, *size = spec.discriminator_input_shape
-    label = LabelPlane(spec.discriminator_classes, *size)
+    label = LabelPlane(spec.discriminator_classes, spec.discriminator_input_shape)
     body: list[nn.Module] = []
-    narrow = channels + label.channels
-    for index, wide in enumerate((2 * width, 4 * width, 8 * width, 16 * width)):
+    narrow = label.channels
+    for wide, stride in ((2 * width, 2), (4 * width, 2), (8 * width, 2), (16 * width, 1)):
         # Keras's "same" padding: ceil(side / stride) maps, the odd pixel of padding right and below.
-        stride = 2 if index < 3 else 1
         outer = -(-side // stride)
         total = (outer - 1) * stride + 3 - side
         body += [
             nn.ZeroPad2d((total // 2, total - total // 2) * 2),
             nn.Conv2d(narrow, wide, 3, stride=stride),
-            *norm_2d(norm, wide),
+            *norm_2d(spec.norm or "none", wide),
             nn.LeakyReLU(0.2, inplace=True),
             nn.Dropout(dropout),
         ]
@@ -75,6 +49,31 @@ def keras(spec: Spec, width: int = 32, dropout: float = 0.4) -> tuple[nn.Module,
         side = outer
     body.append(nn.Flatten())
     return generator(spec), make_discriminator(spec, label, nn.Sequential(*body), narrow * side * side, generator)
+
+
+def _generator(spec: Spec, width: int) -> nn.Module:
+    """Linear to 8w maps of side/4, doubled twice, then at the image's side; batch norm (epsilon 1e-3) and ReLU."""
+    label = LabelConcat(spec.generator_classes, spec.latent)
+    side = _quarter(spec.shape)
+    norm = spec.generator_norm or "batch"
+    stem = 8 * width * side * side
+    layers = nn.Sequential(
+        nn.Linear(label.width, stem),
+        *norm_1d(norm, stem),
+        nn.ReLU(inplace=True),
+        nn.Unflatten(1, (8 * width, side, side)),
+        *_double(8 * width, 4 * width, norm),
+        *_double(4 * width, 2 * width, norm),
+        nn.ConvTranspose2d(2 * width, width, 3, padding=1),
+        *norm_2d(norm, width),
+        nn.ReLU(inplace=True),
+        nn.ConvTranspose2d(width, spec.shape[0], 3, padding=1),
+        nn.Tanh(),
+    )
+    for module in layers:
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eps = _EPSILON
+    return Generator(label, layers)
 
 
 def _quarter(shape: tuple[int, ...]) -> int:

@@ -2,41 +2,22 @@
 
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import nn
 
-from gan_zoo.errors import GanZooError, check_known
-from gan_zoo.networks.blocks import LabelConcat, LabelPlane, make_discriminator, norm_1d, norm_2d, square_side
+from gan_zoo.errors import check_known
+from gan_zoo.networks.blocks import (
+    Generator,
+    LabelConcat,
+    LabelPlane,
+    doublings,
+    make_discriminator,
+    norm_1d,
+    norm_2d,
+)
 from gan_zoo.variant import Spec
 
 Resampling = Literal["strided", "pooling"]
 _DENSE = 256
-
-
-class ProjectGenerator(nn.Module):
-    """Latent projected to maps of 4x4, doubled (kernel 5) until the image; batch norm and ReLU on all but the last."""
-
-    def __init__(self, spec: Spec, width: int, resampling: Resampling, norm: str, norm_at_edge: bool) -> None:
-        super().__init__()
-        self.label = LabelConcat(spec.generator_classes)
-        stages = _stages(spec.shape)
-        norm = spec.generator_norm or norm
-        widest = width * 2 ** (stages - 1)
-        layers: list[nn.Module] = [
-            nn.Linear(spec.latent + self.label.width, widest * 16),
-            *norm_1d(norm, widest * 16),
-            nn.ReLU(inplace=True),
-            nn.Unflatten(1, (widest, 4, 4)),
-        ]
-        for stage in reversed(range(1, stages)):
-            narrow = width * 2 ** (stage - 1)
-            layers += [*_double(2 * narrow, narrow, resampling), *norm_2d(norm, narrow), nn.ReLU(inplace=True)]
-        layers += _double(width, spec.shape[0], resampling)
-        layers += norm_2d(norm, spec.shape[0]) if norm_at_edge else []
-        self.layers = nn.Sequential(*layers, nn.Tanh())
-
-    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images (B, C, H, W) in [-1, 1] from latents (B, latent size)."""
-        return self.layers(self.label(latent, labels))
 
 
 def projected(
@@ -65,17 +46,16 @@ def projected(
     check_known("head", head, ("flat", "dense"))
 
     def decoder(spec: Spec) -> nn.Module:
-        return ProjectGenerator(spec, generator, resampling, norm, norm_at_edges)
+        return _generator(spec, generator, resampling, spec.generator_norm or norm, norm_at_edges)
 
     def active() -> nn.Module:
         return nn.ReLU(inplace=True) if activation == "relu" else nn.LeakyReLU(0.2, inplace=True)
 
-    channels, *size = spec.discriminator_input_shape
-    label = LabelPlane(spec.discriminator_classes, *size)
+    label = LabelPlane(spec.discriminator_classes, spec.discriminator_input_shape)
     inner = spec.norm or norm
-    wide = channels + label.channels
+    wide = label.channels
     body: list[nn.Module] = norm_2d(inner, wide) if norm_at_edges else []
-    for stage in range(_stages(spec.shape)):
+    for stage in range(_doublings(spec)):
         narrow = wide
         wide = discriminator * 2**stage
         body += [*_halve(narrow, wide, resampling), *(norm_2d(inner, wide) if stage else []), active()]
@@ -87,13 +67,27 @@ def projected(
     return decoder(spec), make_discriminator(spec, label, nn.Sequential(*body), features, decoder)
 
 
-def _stages(shape: tuple[int, ...]) -> int:
-    """How often 4x4 is doubled to the image's side."""
-    side = square_side("the paper's DCGAN", shape)
-    stages = side.bit_length() - 3
-    if stages < 1 or side != 4 * 2**stages:
-        raise GanZooError(f"the paper's DCGAN cannot draw {side}x{side}: use a side of 8, 16, 32, 64 or 128")
-    return stages
+def _doublings(spec: Spec) -> int:
+    return doublings("the paper's DCGAN", spec.shape)
+
+
+def _generator(spec: Spec, width: int, resampling: Resampling, norm: str, norm_at_edge: bool) -> nn.Module:
+    """Latent projected to maps of 4x4, doubled (kernel 5) until the image; batch norm and ReLU on all but the last."""
+    label = LabelConcat(spec.generator_classes, spec.latent)
+    stages = _doublings(spec)
+    widest = width * 2 ** (stages - 1)
+    layers = [
+        nn.Linear(label.width, widest * 16),
+        *norm_1d(norm, widest * 16),
+        nn.ReLU(inplace=True),
+        nn.Unflatten(1, (widest, 4, 4)),
+    ]
+    for stage in reversed(range(1, stages)):
+        narrow = width * 2 ** (stage - 1)
+        layers += [*_double(2 * narrow, narrow, resampling), *norm_2d(norm, narrow), nn.ReLU(inplace=True)]
+    layers += _double(width, spec.shape[0], resampling)
+    layers += norm_2d(norm, spec.shape[0]) if norm_at_edge else []
+    return Generator(label, nn.Sequential(*layers, nn.Tanh()))
 
 
 def _double(wide: int, narrow: int, resampling: Resampling) -> list[nn.Module]:

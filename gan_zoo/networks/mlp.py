@@ -1,45 +1,27 @@
 """Multi-layer perceptrons: over flattened samples of any shape, and for points in the plane or on the line."""
 
 import math
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from gan_zoo.networks.blocks import TWO_PASSES_MOMENTUM, LabelConcat, make_discriminator, norm_1d
+from gan_zoo.networks.blocks import TWO_PASSES_MOMENTUM, Generator, LabelConcat, make_discriminator, norm_1d
 from gan_zoo.variant import Spec
 
 
-class MLPGenerator(nn.Module):
-    """Linear layers, each hidden one with batch norm and LeakyReLU 0.2; tanh out."""
-
-    def __init__(self, spec: Spec, widths: Sequence[int]) -> None:
-        super().__init__()
-        self.shape = spec.shape
-        self.label = LabelConcat(spec.generator_classes)
-        layers: list[nn.Module] = []
-        width = spec.latent + self.label.width
-        for hidden in widths:
-            layers += [
-                nn.Linear(width, hidden),
-                *norm_1d(spec.generator_norm or "batch", hidden, TWO_PASSES_MOMENTUM),
-                nn.LeakyReLU(0.2, inplace=True),
-            ]
-            width = hidden
-        self.layers = nn.Sequential(*layers, nn.Linear(width, math.prod(spec.shape)), nn.Tanh())
-
-    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Samples (B, *shape) in [-1, 1] from latents (B, latent size)."""
-        return self.layers(self.label(latent, labels)).unflatten(1, self.shape)
+def _leaky() -> nn.Module:
+    return nn.LeakyReLU(0.2, inplace=True)
 
 
-def mlp_body(inputs: int, widths: Sequence[int], norm: str) -> nn.Sequential:
-    """Linear layers with LeakyReLU 0.2: vectors (B, inputs) to features (B, last width)."""
+def _hidden(
+    inputs: int, widths: Sequence[int], norm: str, activation: Callable[[], nn.Module] = _leaky, momentum: float = 0.1
+) -> list[nn.Module]:
+    """Linear layers, each normalized and activated: vectors (B, inputs) to (B, last width)."""
     layers: list[nn.Module] = []
-    for hidden in widths:
-        layers += [nn.Linear(inputs, hidden), *norm_1d(norm, hidden), nn.LeakyReLU(0.2, inplace=True)]
-        inputs = hidden
-    return nn.Sequential(*layers)
+    for width in widths:
+        layers += [nn.Linear(inputs, width), *norm_1d(norm, width, momentum), activation()]
+        inputs = width
+    return layers
 
 
 def mlp(
@@ -47,10 +29,20 @@ def mlp(
     generator: Sequence[int] = (128, 256, 512, 1024),
     discriminator: Sequence[int] = (1024, 512, 256),
 ) -> tuple[nn.Module, nn.Module]:
-    """An MLP pair with the given hidden widths; no normalization in the discriminator unless the spec asks for it."""
-    label = LabelConcat(spec.discriminator_classes)
-    body = mlp_body(math.prod(spec.discriminator_input_shape) + label.width, discriminator, spec.norm or "none")
-    decoder = partial(MLPGenerator, widths=generator)
+    """An MLP pair with the given hidden widths and LeakyReLU 0.2; the samples are in [-1, 1].
+
+    Batch norm in the generator, none in the discriminator, unless the spec asks for it.
+    """
+
+    def decoder(spec: Spec) -> nn.Module:
+        label = LabelConcat(spec.generator_classes, spec.latent)
+        layers = _hidden(label.width, generator, spec.generator_norm or "batch", momentum=TWO_PASSES_MOMENTUM)
+        widest = [label.width, *generator][-1]
+        layers += [nn.Linear(widest, math.prod(spec.shape)), nn.Tanh(), nn.Unflatten(1, spec.shape)]
+        return Generator(label, nn.Sequential(*layers))
+
+    label = LabelConcat(spec.discriminator_classes, math.prod(spec.discriminator_input_shape))
+    body = nn.Sequential(*_hidden(label.width, discriminator, spec.norm or "none"))
     return decoder(spec), make_discriminator(spec, label, body, discriminator[-1], decoder)
 
 
@@ -66,35 +58,20 @@ class Scale(nn.Module):
         return values * self.factor
 
 
-class PointGenerator(nn.Module):
-    """Linear layers with ReLU between; linear out, since points have no bounds, and divided by ``scale``."""
-
-    def __init__(self, spec: Spec, width: int, depth: int, scale: float) -> None:
-        super().__init__()
-        self.shape = spec.shape
-        self.label = LabelConcat(spec.generator_classes)
-        layers: list[nn.Module] = []
-        inputs = spec.latent + self.label.width
-        for _ in range(depth):
-            layers += [nn.Linear(inputs, width), *norm_1d(spec.generator_norm or "none", width), nn.ReLU(inplace=True)]
-            inputs = width
-        self.layers = nn.Sequential(*layers, nn.Linear(inputs, math.prod(spec.shape)), Scale(1 / scale))
-
-    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Samples (B, *shape) from latents (B, latent size)."""
-        return self.layers(self.label(latent, labels)).unflatten(1, self.shape)
-
-
 def points(spec: Spec, width: int = 128, depth: int = 3, scale: float = 1.0) -> tuple[nn.Module, nn.Module]:
     """``depth`` hidden layers of ``width`` in each network: ReLU in the generator, LeakyReLU in the discriminator.
 
-    The networks see points times ``scale``: modes that are close together in [-1, 1] are slow to separate.
+    The generator's output is linear, since points have no bounds. The networks see points times ``scale``: modes that
+    are close together in [-1, 1] are slow to separate.
     """
+    widths = [width] * depth
 
     def generator(spec: Spec) -> nn.Module:
-        return PointGenerator(spec, width, depth, scale)
+        label = LabelConcat(spec.generator_classes, spec.latent)
+        layers = _hidden(label.width, widths, spec.generator_norm or "none", lambda: nn.ReLU(inplace=True))
+        layers += [nn.Linear(width, math.prod(spec.shape)), Scale(1 / scale), nn.Unflatten(1, spec.shape)]
+        return Generator(label, nn.Sequential(*layers))
 
-    label = LabelConcat(spec.discriminator_classes)
-    body = mlp_body(math.prod(spec.discriminator_input_shape) + label.width, [width] * depth, spec.norm or "none")
-    scaled = nn.Sequential(Scale(scale), body)
-    return generator(spec), make_discriminator(spec, label, scaled, width, generator)
+    label = LabelConcat(spec.discriminator_classes, math.prod(spec.discriminator_input_shape))
+    body = nn.Sequential(Scale(scale), nn.Sequential(*_hidden(label.width, widths, spec.norm or "none")))
+    return generator(spec), make_discriminator(spec, label, body, width, generator)

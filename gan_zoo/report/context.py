@@ -1,7 +1,6 @@
 """The report of a results folder: tables, figures, sample images, report.md and a self-contained report.html."""
 
 import base64
-import math
 import re
 from pathlib import Path
 from typing import Any
@@ -16,25 +15,14 @@ from gan_zoo.bench.tables import write_tables
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
 from gan_zoo.metrics.registry import METRICS
+from gan_zoo.report import tables
 from gan_zoo.report.figures import write_figures
 from gan_zoo.report.figures.curves import default_first
 from gan_zoo.report.figures.samples import SampleImage, write_samples
 from gan_zoo.report.figures.style import data_title
-from gan_zoo.report.findings import MAIN, findings
-from gan_zoo.report.methods import methods
-from gan_zoo.report.published import published_table
-from gan_zoo.report.tables import (
-    best_and_final,
-    caption,
-    comparison_table,
-    failures,
-    glossary,
-    mebibytes,
-    metric_table,
-    published,
-    run_table,
-    time_table,
-)
+from gan_zoo.report.findings import findings, methods
+from gan_zoo.report.published import published
+from gan_zoo.report.time_to_target import time_table
 
 
 def write_report(folder: Path) -> Path:
@@ -68,15 +56,11 @@ def environment(folder: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["inline"] = _inline
+    # PNG files as data URIs, so that the page needs no other file.
+    environment.filters["inline"] = lambda path: f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
     environment.filters["relative"] = lambda path: path.relative_to(folder).as_posix()
     environment.filters["md"] = text.markdown
     return environment
-
-
-def _inline(path: Path) -> str:
-    """A PNG file as a data URI, so that the page needs no other file."""
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
 
 
 def tidy(markdown: str) -> str:
@@ -88,83 +72,78 @@ def context(results: Results, samples: list[SampleImage], unreadable: list[str])
     """Everything that a template needs, as text or as plain values."""
     manifest = results.manifest
     title = data_title(manifest)
-    facts = [title, f"{manifest.get('preset', '')} preset", manifest.get("precision"), manifest.get("device")]
-    measured = set(results.metrics["metric"])
-    extractors = default_first(results.metrics["extractor"].unique(), results)
+    started = str(manifest.get("started", ""))[:10]
+    facts = [title, f"{manifest.get('preset', '')} preset", manifest.get("precision"), manifest.get("device"), started]
     reached = time_table(results)
-    study = published_table(results)
+    notices = list(manifest.get("notices", []))
+    missing = len(manifest["runs"]) - len(results.runs)
+    if missing > 0:
+        of = text.plural(len(manifest["runs"]), "run")
+        notices.append(f"{missing} of {of} not started: the suite is running, or can be resumed.")
+    if unreadable:
+        notices.append(f"{text.plural(len(unreadable), 'sample image')} unreadable, the first is {unreadable[0]}.")
     return {
         "heading": str(manifest.get("title") or f"GAN variants on {title}"),
-        "facts": [*filter(None, [*facts, str(manifest.get("started", ""))[:10]])],
+        "facts": [fact for fact in facts if fact],
         "note": manifest["data"].get("note", ""),
-        "metric": results.metric,
-        "measured": results.measured,
-        "samples": results.samples,
-        "extractor": results.extractor,
-        "ranking": metric_table(results, results.extractor, [name for name in MAIN if name in METRICS], ranks=True),
-        "caption": caption(results, results.extractor),
+        "results": results,
+        "ranking": tables.metric_table(results, results.extractor, tables.main_metrics(), ranks=True),
+        "caption": tables.caption(results, results.extractor),
         "findings": findings(results),
         "overrides": overrides(results.ranking),
-        "comparisons": comparison_table(results),
-        "best": best_and_final(results),
+        "comparisons": tables.comparison_table(results),
+        "best": tables.best_and_final(results),
         "reached": reached,
         "galleries": galleries(results, samples),
         "extractors": [
-            (name, metric_table(results, name, list(METRICS)), caption(results, name)) for name in extractors
+            (name, tables.metric_table(results, name, METRICS), tables.caption(results, name))
+            for name in default_first(results.metrics["extractor"].unique(), results)
         ],
-        "glossary": glossary(measured),
-        "published": {**study, "table": published(study)},
-        "failures": failures(results),
-        "runs": run_table(results),
+        "glossary": tables.glossary(set(results.metrics["metric"])),
+        "published": published(results),
+        "failures": tables.failure_table(results),
+        "runs": tables.run_table(results),
         "methods": methods(results, bool(reached.rows)),
         "protocol": protocol(manifest),
-        "notices": [*manifest.get("notices", []), *_notices(results, unreadable)],
+        "notices": notices,
     }
-
-
-def _notices(results: Results, unreadable: list[str]) -> list[str]:
-    runs, notices = len(results.manifest["runs"]), []
-    if runs > len(results.runs):
-        missing = f"{runs - len(results.runs)} of {text.plural(runs, 'run')}"
-        notices.append(f"{missing} not started: the suite is running, or can be resumed.")
-    if unreadable:
-        notices.append(f"{text.plural(len(unreadable), 'sample image')} unreadable, the first is {unreadable[0]}.")
-    return notices
 
 
 def overrides(entries: list[Entry]) -> list[tuple[str, str]]:
     """The overridden settings: first those that all marked variants share, then the others of each."""
-    found = {entry.label: entry.overrides.split("; ") for entry in entries if entry.overrides}
-    first = next(iter(found.values())) if len(found) > 1 else []
-    common = [part for part in first if all(part in parts for parts in found.values())]
-    rest = {label: [part for part in parts if part not in common] for label, parts in found.items()}
-    named = [(label, "; ".join(parts)) for label, parts in rest.items() if parts]
-    return [("all marked variants", "; ".join(common)), *named] if common else named
+    settings = {entry.label: entry.overrides.split("; ") for entry in entries if entry.overrides}
+    common: list[str] = []
+    if len(settings) > 1:
+        first, *others = settings.values()
+        common = [setting for setting in first if all(setting in other for other in others)]
+    found = {"all marked variants": common}
+    found |= {label: [setting for setting in mine if setting not in common] for label, mine in settings.items()}
+    return [(label, "; ".join(mine)) for label, mine in found.items() if mine]
 
 
 def galleries(results: Results, samples: list[SampleImage]) -> list[dict[str, Any]]:
     """The last image of each kind of a variant, of its first successful seed (else of its first with images)."""
     found = []
     for entry in results.ranking:
+        runs = results.runs[results.runs["variant"] == entry.variant].set_index("seed")
+        failed = runs["status"] != "ok"
         mine = [image for image in samples if image.variant == entry.variant]
         if not mine:
             continue
-        runs = results.runs[results.runs["variant"] == entry.variant].set_index("seed")
-        seed = min((image.seed for image in mine), key=lambda seed: (runs.loc[seed, "status"] != "ok", seed))
-        status = str(runs.loc[seed, "status"])
+        seed = min((image.seed for image in mine), key=lambda seed: (failed[seed], seed))
         last = {image.kind: image for image in sorted(mine, key=lambda image: image.step) if image.seed == seed}
         found.append(
             {
                 "label": entry.label,
-                "facts": facts(runs.iloc[0]),
+                "facts": describe(runs.iloc[0]),
                 "images": [last[kind] for kind in ("grid", "strip", "classes", "neighbors") if kind in last],
-                "status": "" if status == "ok" else f"seed {seed} {text.status(status)}",
+                "status": f"seed {seed} {text.status(runs.loc[seed, 'status'])}" if failed[seed] else "",
             }
         )
     return found
 
 
-def facts(run: pd.Series) -> str:
+def describe(run: pd.Series) -> str:
     """What a variant is, in one line."""
     parts = [run["title"], run["paper"], run["objective"]]
     parts += [f"{key}: {run[key]}" for key in ("latent", "conditioning") if run[key]]
@@ -186,26 +165,26 @@ def protocol(manifest: dict[str, Any]) -> list[tuple[str, str]]:
         f"{name}, test accuracy {facts['accuracy']:.2%}" if facts.get("accuracy") else name
         for name, facts in manifest.get("extractors", {}).items()
     ]
-    budget = [f"{text.count(value)} {unit}" for unit, value in manifest.get("budget", {}).items()]
-    sizes = [text.count(data.get(split)) for split in ("train", "test")]
+    budget = [f"{text.count(amount)} {unit}" for unit, amount in manifest.get("budget", {}).items()]
     seconds = manifest.get("wall_seconds")
     finished = text.known(seconds) and manifest.get("finished", True)
+    train, test = (text.count(data.get(split)) for split in ("train", "test"))
     rows = {
-        "data": f"{data_title(manifest)}: {sizes[0]} for training, {sizes[1]} for reference",
-        "fingerprint of the data": data.get("fingerprint", ""),
-        "preset": manifest.get("preset", ""),
+        "data": f"{data_title(manifest)}: {train} for training, {test} for reference",
+        "fingerprint of the data": data.get("fingerprint"),
+        "preset": manifest.get("preset"),
         "budget per run": ", ".join(budget),
         "seeds": ", ".join(map(str, manifest.get("seeds", []))),
-        "num_samples": text.count(manifest.get("num_samples", math.nan)),
+        "num_samples": text.count(manifest.get("num_samples")),
         "extractors": "; ".join(extractors),
-        "device": manifest.get("device", ""),
-        "runs in parallel": text.count(manifest.get("jobs", math.nan)),
-        "precision": manifest.get("precision", ""),
+        "device": manifest.get("device"),
+        "runs in parallel": text.count(manifest.get("jobs")),
+        "precision": manifest.get("precision"),
         "versions": ", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items()),
-        "git commit": manifest.get("git_commit") or "",
-        "started": manifest.get("started", ""),
+        "git commit": manifest.get("git_commit"),
+        "started": manifest.get("started"),
         "wall time": text.duration(seconds) if finished else "not finished",
-        "peak memory of all processes": mebibytes(manifest.get("peak_memory_bytes")),
-        "command": manifest.get("command", ""),
+        "peak memory of all processes": tables.mebibytes(manifest.get("peak_memory_bytes")),
+        "command": manifest.get("command"),
     }
     return [(name, value) for name, value in rows.items() if value and value != text.NOTHING]

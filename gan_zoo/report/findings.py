@@ -1,94 +1,74 @@
-"""What the ranking and the planned comparisons show, in sentences; and the ranking as a table of text."""
+"""The sentences of a report: what the ranking and the planned comparisons show, and the methods."""
 
-from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from collections.abc import Iterator
 
 from gan_zoo import text
-from gan_zoo.bench.results import SIMILAR, Entry, Results
-from gan_zoo.bench.tables import read_records
+from gan_zoo.bench.results import SIMILAR, Results
 from gan_zoo.metrics.registry import METRICS
-from gan_zoo.statistics import MINIMUM_SEEDS
-
-MAIN = (
-    *("fid", "is", "kid", "precision", "recall", "coverage", "label_accuracy"),
-    *("jsd", "modes_found", "high_quality", "d_gap"),
-)
-"""The metrics of the ranking table, in the order of its columns."""
-DIRECTIONS = ("better", "worse")
-VERDICTS = (*DIRECTIONS, "not significantly different")
+from gan_zoo.report.figures.style import device_name, floor_title
+from gan_zoo.statistics import ALPHA, MINIMUM_SEEDS
 
 
 def findings(results: Results) -> list[str]:
     """What the results show and what they do not, in sentences."""
-    if not results.measured:
-        found = ["Nothing was measured, so there is no ranking: see the notices."]
-        return [*found, *_excluded(results.ranking), *comparison_findings(results)]
     ranked = [entry for entry in results.ranking if entry.kind == "ranked"]
-    if not ranked:
-        return ["No variant has a successful seed: there is no ranking.", *comparison_findings(results)]
-    first, others = ranked[0], ranked[1:]
-    best, metric = text.estimate(first.value.mean, first.value.low, first.value.high), results.metric
+    found = []
+    if not results.measured:
+        found = ["Nothing was measured, so there is no ranking: see the notices.", *_excluded(results)]
+    elif not ranked:
+        found = ["No variant has a successful seed: there is no ranking."]
+    else:
+        found = [*_ranking(results), *_excluded(results), *_unequal(results)]
+    return [*found, *comparison_findings(results)]
+
+
+def _ranking(results: Results) -> Iterator[str]:
+    """The best variant, and those that are not significantly different from it."""
+    first, *others = ranked = [entry for entry in results.ranking if entry.kind == "ranked"]
+    best = text.estimate(first.value.mean, first.value.low, first.value.high)
     among = " of the variants with at most half of their seeds failed" if any(e.mostly_failed for e in others) else ""
-    lowest = "lowest" if metric.better == "lower" else "highest"
-    found = [f"{first.variant} has the {lowest} final {metric.title}{among}, {best}."]
+    extreme = "lowest" if results.metric.better == "lower" else "highest"
+    yield f"{first.variant} has the {extreme} final {results.metric.title}{among}, {best}."
     if others and first.value.seeds >= MINIMUM_SEEDS:
         similar = text.listed([entry.variant for entry in others if entry.similar])
-        found.append(
-            f"Not significantly different from it, marked {SIMILAR}: {similar}."
-            if similar
-            else "All other variants are significantly different from it."
-        )
+        if similar:
+            yield f"Not significantly different from it, marked {SIMILAR}: {similar}."
+        else:
+            yield "All other variants are significantly different from it."
     few = [entry.variant for entry in ranked if entry.value.seeds < MINIMUM_SEEDS]
     if few:
         whose = "no variant was tested" if len(few) == len(ranked) else f"not tested: {text.listed(few)}"
-        found.append(f"Fewer than {MINIMUM_SEEDS} successful seeds: {whose}.")
-    return [*found, *_excluded(results.ranking), *_unequal(results), *comparison_findings(results)]
+        yield f"Fewer than {MINIMUM_SEEDS} successful seeds: {whose}."
 
 
-def _excluded(entries: list[Entry]) -> list[str]:
+def _excluded(results: Results) -> Iterator[str]:
     """Which seeds are in no mean."""
-    failed = [f"{entry.variant} ({text.share(entry.failures)})" for entry in entries if entry.failures.count]
-    silent = [
-        f"{entry.variant} ({entry.successful - entry.value.seeds})"
-        for entry in entries
-        if entry.kind == "ranked" and entry.successful > entry.value.seeds
-    ]
-    unfinished = [f"{entry.variant} ({entry.unfinished})" for entry in entries if entry.unfinished]
+    failed = [f"{entry.variant} ({text.share(entry.failures)})" for entry in results.ranking if entry.failures.count]
+    silent = {e.variant: e.successful - e.value.seeds for e in results.ranking if e.kind == "ranked"}
+    unfinished = {entry.variant: entry.unfinished for entry in results.ranking}
     groups = {
         "Failed seeds": failed,
-        "Successful seeds whose value is not finite": silent,
-        "Unfinished seeds": unfinished,
+        "Successful seeds whose value is not finite": [f"{name} ({count})" for name, count in silent.items() if count],
+        "Unfinished seeds": [f"{name} ({count})" for name, count in unfinished.items() if count],
     }
-    return [f"{title}, not in the means: {text.listed(names)}." for title, names in groups.items() if names]
+    for title, names in groups.items():
+        if names:
+            yield f"{title}, not in the means: {text.listed(names)}."
 
 
-def equal_samples(results: Results) -> bool:
-    """Whether all variants have seen about as many samples, which equal steps do not ensure."""
-    seen = _seen(results)
-    return seen.empty or seen.max() <= 1.5 * seen.min()
-
-
-def _seen(results: Results) -> pd.Series:
-    """Samples that a successful run of each variant has seen."""
-    return results.successful.groupby("variant", sort=False)["images"].max().astype(float)
-
-
-def _unequal(results: Results) -> list[str]:
-    """Unequal numbers of samples seen, and noisy timings."""
-    found = []
-    if not equal_samples(results):
-        seen = _seen(results)
-        more = [f"{name} {text.count(count)}" for name, count in seen.items() if count > 1.5 * seen.min()]
-        title = results.samples.capitalize()
-        found.append(f"{title} seen are not equal: {text.listed(more)}; others about {text.count(seen.min())}.")
-    seconds = results.successful.groupby("variant", sort=False)["seconds"].agg(["min", "max"])
+def _unequal(results: Results) -> Iterator[str]:
+    """Unequal numbers of samples seen, which equal steps do not prevent, and noisy timings."""
+    runs = results.successful.groupby("variant", sort=False)
+    seen = runs["images"].max().astype(float)
+    more = [f"{name} {text.count(count)}" for name, count in seen.items() if count > 1.5 * seen.min()]
+    if more:
+        samples = results.samples.capitalize()
+        yield f"{samples} seen are not equal: {text.listed(more)}; others about {text.count(seen.min())}."
+    seconds = runs["seconds"].agg(["min", "max"])
     noisy = seconds[seconds["max"] > 2 * seconds["min"]]
     if len(noisy):
         ranges = [f"{name} {text.number(row['min'])} to {text.number(row['max'])} s" for name, row in noisy.iterrows()]
-        found.append(f"Timings are noisy: seeds of one variant took {text.listed(ranges)}.")
-    return found
+        yield f"Timings are noisy: seeds of one variant took {text.listed(ranges)}."
 
 
 def comparison_findings(results: Results) -> list[str]:
@@ -100,10 +80,11 @@ def comparison_findings(results: Results) -> list[str]:
         left = text.plural(len(lines) - len(tested), "planned comparison")
         found.append(f"{left} not tested: fewer than {MINIMUM_SEEDS} successful seeds.")
     for baseline, mine in tested.groupby("baseline", sort=False):
+        variants = {verdict: list(those) for verdict, those in mine.groupby("verdict")["variant"]}
         parts = [
-            f"{verdict}: {text.listed(list(mine.loc[mine['verdict'] == verdict, 'variant']))}"
-            for verdict in VERDICTS
-            if (mine["verdict"] == verdict).any()
+            f"{verdict}: {text.listed(variants[verdict])}"
+            for verdict in ("better", "worse", "not significantly different")
+            if verdict in variants
         ]
         found.append(f"Compared with {baseline}, {'; '.join(parts)}.")
     smallest = tested["detectable"].dropna()
@@ -115,24 +96,80 @@ def comparison_findings(results: Results) -> list[str]:
     return found
 
 
-def ranking_table(folder: Path) -> pd.DataFrame:
-    """The ranking of a results folder as text: one row per variant, in the order of the ranking.
+def methods(results: Results, reached: bool) -> list[tuple[str, str]]:
+    """Pairs of a term and its explanation; ``reached``: whether there is a table of times to a target."""
+    return [*(_values(results) if results.measured else ()), *_comparisons(results), *_times(results, reached)]
 
-    Columns: rank, variant, the primary metric (mean and 95% interval), the other measured metrics of ``MAIN`` (means),
-    seeds, failures, minutes (of training, per seed).
 
-    Raises:
-        GanZooError: not a results folder, or a damaged manifest.
-    """
-    results = read_records(folder)
-    lines = results.lines(results.extractor)
-    measured = {metric for (_, metric), line in lines.items() if text.known(line["mean"])}
-    rows = []
-    for entry in results.ranking:
-        row: dict[str, Any] = {"rank": entry.place, "variant": entry.label}
-        row |= {results.metric.title: text.estimate(entry.value.mean, entry.value.low, entry.value.high)}
-        for name in (name for name in MAIN if name in measured - {results.metric.name}):
-            row[METRICS[name].title] = text.number(lines.get((entry.variant, name), {}).get("mean"))
-        minutes = text.number(entry.seconds / 60) if entry.kind == "ranked" else text.NOTHING
-        rows.append(row | {"seeds": str(entry.value.seeds), "failures": str(entry.failures.count), "minutes": minutes})
-    return pd.DataFrame(rows)
+def _values(results: Results) -> Iterator[tuple[str, str]]:
+    measured = [METRICS[name].title for name in sorted(set(results.metrics["metric"])) if METRICS[name].log]
+    geometric = f"; for {text.listed(measured)} the geometric mean, with the interval on the logarithm"
+    yield (
+        "Means",
+        "Values of the last evaluation, mean over the successful seeds with 95% interval (Student's t"
+        f"{geometric if measured else ''}). Failed and unfinished seeds are not in the means. Failure rates have exact "
+        "binomial intervals. A variant with more failed seeds than values is ranked after all others.",
+    )
+    yield "Floor", f"The row real: {floor_title(results)} in place of generated ones, with equal num_samples."
+    if (results.runs["conditioning"] != "none").any() and results.samples == "images":
+        yield (
+            "Conditional variants",
+            "They generate the classes of the reference images; Class KL and Label accuracy measure how well.",
+        )
+    yield (
+        f"Ranking, {SIMILAR}",
+        f"Not significantly different from the best: Games-Howell test of all pairs, family-wise error rate "
+        f"{results.alpha:.1%}. This does not show that variants are equal.",
+    )
+    yield (
+        "Best evaluation",
+        f"Selected by {results.metric.title} on one draw of samples and reported on another, so that the selection "
+        "does not bias the value.",
+    )
+
+
+def _comparisons(results: Results) -> Iterator[tuple[str, str]]:
+    lines = results.planned
+    if lines.empty:
+        return
+    tests = int((lines["verdict"] != "too few seeds").sum())
+    if not tests:
+        yield "Planned comparisons", f"None was tested: a test needs {MINIMUM_SEEDS} successful seeds on both sides."
+        return
+    name = results.metric.title
+    measure = f"Ratio of geometric mean {name}" if results.geometric else f"Difference of mean {name}"
+    better = "below 0" if results.metric.better == "lower" else "above 0"
+    half = " (half of 5%; the other half is for the ranking)" if results.alpha < ALPHA else ""
+    yield (
+        "Planned comparisons",
+        f"{measure}, first over second, with Welch's 95% interval, not adjusted; "
+        f"{'below 1' if results.geometric else better}: the first is better. p: Welch's test on "
+        f"{'log ' if results.geometric else ''}{name} of the successful seeds. Adjusted: Holm's method over "
+        f"{text.plural(tests, 'comparison')}, significant at {results.alpha:.1%}{half}. Effect: Hedges' g, positive if "
+        "the first is better. P(better): probability that a run of the first beats a run of the second; a failed run "
+        "loses to every successful one. Detectable: minimum detectable "
+        f"{'ratio' if results.geometric else 'difference'} (80% power).",
+    )
+
+
+def _times(results: Results, reached: bool) -> Iterator[tuple[str, str]]:
+    jobs = results.manifest.get("jobs")
+    parallel = f", with {text.plural(int(jobs), 'run')} {'in parallel' if jobs > 1 else 'at a time'}" if jobs else ""
+    device = device_name(results)
+    yield "Seconds", f"Wall time of training on the {device}, without evaluation{parallel}."
+    if reached:
+        name = results.metric.title
+        yield (
+            "Time to target",
+            f"Until {name} is first at the target or below, interpolated between evaluations linearly in time and "
+            f"in the logarithm of {name}. If every seed reaches it: geometric mean and 95% interval. Else: median over "
+            "all seeds (exact 95% interval from six seeds on), with failed and other seeds as never. At most: a seed "
+            "was there at its first evaluation. More than: the median seed was not there at its end. Never: it failed.",
+        )
+    yield (
+        "Figures",
+        "A band needs three seeds; with fewer, each seed is a thin line. Bands and whiskers are cut at the panel; a "
+        "floor far below is only named. A mean is drawn at the mean position of its seeds. Losses of different "
+        "objectives are not comparable. Pareto front: no other variant is at least as good in both means and better "
+        "in one; a variant with more failed seeds than values is never on it.",
+    )

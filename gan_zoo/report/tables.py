@@ -1,20 +1,23 @@
 """The tables of a report, as text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from gan_zoo import text
 from gan_zoo.bench.results import Results
-from gan_zoo.bench.summary import FLOOR
+from gan_zoo.bench.tables import read_records
 from gan_zoo.metrics.registry import METRICS
+from gan_zoo.options import FLOOR
 from gan_zoo.report.figures.style import floor_title
-from gan_zoo.report.findings import DIRECTIONS
-from gan_zoo.report.time_to_target import reach_table
 
-RunRecord = str | tuple[str, str]  # text, or a value and its interval
-TEXT = ("variant", "comparison", "verdict", "status", "message", "theirs", "metric", "range", "meaning", "limitations")
+_TEXT = ("variant", "comparison", "verdict", "status", "message", "theirs", "metric", "range", "meaning", "limitations")
 """The heads of columns of text; the others are numbers."""
+Cell = str | tuple[str, str]
+"""Text, or a value and its interval."""
 
 
 @dataclass(frozen=True)
@@ -22,32 +25,51 @@ class Table:
     """A table of text; a row is its CSS classes and its cells."""
 
     heads: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[RunRecord]]]
+    rows: Sequence[tuple[str, Sequence[Cell]]]
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Iterable[Cell]], classes: Iterable[str] = ()) -> "Table":
+        """The table with these columns by head; its rows have no CSS classes unless given."""
+        rows = list(zip(*columns.values(), strict=True))
+        return cls(list(columns), list(zip(classes or [""] * len(rows), rows, strict=True)))
 
     def markdown(self) -> str:
         """The table in Markdown."""
         rows = [[cell if isinstance(cell, str) else " ".join(cell).strip() for cell in cells] for _, cells in self.rows]
-        return text.markdown_table(self.heads, rows, TEXT)
+        return text.markdown_table(self.heads, rows, _TEXT)
 
 
-def metric_table(results: Results, extractor: str, names: list[str], *, ranks: bool = False) -> Table:
+def main_metrics() -> list[str]:
+    """The metrics of the ranking table, in the order of its columns."""
+    return [name for name, metric in METRICS.items() if metric.in_ranking]
+
+
+def estimate(line: Mapping[Any, Any], value: str = "mean", prefix: str = "") -> Cell:
+    """A value of a row of a table with its interval, in the columns ``{prefix}low`` and ``{prefix}high``."""
+    return text.number(line.get(value)), text.interval(line.get(f"{prefix}low"), line.get(f"{prefix}high"))
+
+
+def metric_table(results: Results, extractor: str, names: Iterable[str], *, ranks: bool = False) -> Table:
     """Final values under one extractor: a column per measured metric, a row per variant; with rank and time."""
-    lines, rows = results.lines(extractor), []
+    lines, entries = results.lines(extractor), results.ranking
     measured = {metric for (_, metric), line in lines.items() if text.known(line["mean"])}
-    names = [name for name in names if name in measured]
-    for entry in results.ranking:
-        found = [lines.get((entry.variant, name), {}) for name in names]
-        note = f"(floor: {floor_title(results)})" if entry.kind == "floor" else f"({entry.reason})"
-        cells: list[RunRecord] = [(entry.label, "" if entry.kind == "ranked" else note)]
-        cells += [(text.number(line.get("mean")), text.interval(line.get("low"), line.get("high"))) for line in found]
-        failed = (text.share(entry.failures), text.percent(entry.failures.low, entry.failures.high))
-        cells += [str(entry.value.seeds), text.NOTHING if entry.kind == "floor" else failed]
-        if ranks:
-            cells = [entry.place, *cells, text.duration(entry.seconds) if entry.kind == "ranked" else text.NOTHING]
-        rows.append((f"{entry.kind} {'failed' if entry.failures.count else ''}", cells))
-    titles = [f"{METRICS[name].title} {METRICS[name].arrow}" for name in names]
-    heads = ["variant", *titles, "seeds", "failures"]
-    return Table(["rank", *heads, "time per seed"] if ranks else heads, rows)
+    columns: dict[str, list[Cell]] = {"rank": [entry.place for entry in entries]} if ranks else {}
+    notes = {"ranked": "", "floor": f"(floor: {floor_title(results)})"}
+    columns["variant"] = [(entry.label, notes.get(entry.kind, f"({entry.reason})")) for entry in entries]
+    for name in names:
+        if name in measured:
+            values = [estimate(lines.get((entry.variant, name), {})) for entry in entries]
+            columns[f"{METRICS[name].title} {METRICS[name].arrow}"] = values
+    columns["seeds"] = [str(entry.value.seeds) for entry in entries]
+    columns["failures"] = [
+        text.NOTHING
+        if entry.kind == "floor"
+        else (text.share(entry.failures), text.percent(entry.failures.low, entry.failures.high))
+        for entry in entries
+    ]
+    if ranks:
+        columns["time per seed"] = [text.duration(e.seconds if e.kind == "ranked" else None) for e in entries]
+    return Table.of(columns, [f"{entry.kind} {'failed' if entry.failures.count else ''}" for entry in entries])
 
 
 def caption(results: Results, extractor: str) -> str:
@@ -55,10 +77,10 @@ def caption(results: Results, extractor: str) -> str:
     rows = results.metrics[results.metrics["extractor"] == extractor]
     if rows.empty:
         return "Nothing was measured: see the notices."
-    counts = text.listed([text.count(n) for n in sorted(rows["num_samples"].dropna().unique())])
+    counts = text.listed([text.count(count) for count in sorted(rows["num_samples"].dropna().unique())])
     references = text.listed(sorted(set(rows["reference"])))
     weights = text.listed(sorted(set(rows.loc[rows["variant"] != FLOOR, "weights"]) - {""})) or text.NOTHING
-    seeds = ", ".join(str(seed) for seed in sorted(rows["seed"].unique()))
+    seeds = ", ".join(map(str, sorted(rows["seed"].unique())))
     points = results.samples == "points"
     source = f"reference: {references}" if points else f"features of {extractor}, reference: {references} split"
     return f"num_samples {counts}, {source}, {weights} weights, seeds {seeds}. Mean and 95% interval over seeds."
@@ -66,121 +88,123 @@ def caption(results: Results, extractor: str) -> str:
 
 def comparison_table(results: Results) -> Table:
     """One row per planned comparison: the difference, the test, the effect, and the minimum detectable difference."""
-    measure = "ratio" if results.geometric else "difference"
-    heads = ["comparison", measure, "verdict", "p, adjusted", "p", "effect", "P(better)", "detectable", "seeds"]
-    rows = []
-    for line in results.planned.to_dict("records"):
+    lines = results.planned.to_dict("records")
+    verdicts = []
+    seeds = []
+    for line in lines:
+        failed = line["failures"] or line["baseline_failures"]
+        partial = failed and line["verdict"] in ("better", "worse")
+        verdicts.append(f"{line['verdict']} (successful seeds only)" if partial else line["verdict"])
         counts = ((line["seeds"], line["failures"]), (line["baseline_seeds"], line["baseline_failures"]))
-        seeds = " and ".join(f"{seeds}{f' ({failed} failed)' if failed else ''}" for seeds, failed in counts)
-        partial = (line["failures"] or line["baseline_failures"]) and line["verdict"] in DIRECTIONS
-        verdict = f"{line['verdict']} (successful seeds only)" if partial else line["verdict"]
-        cells: list[RunRecord] = [
-            f"{line['variant']} against {line['baseline']}",
-            (text.number(line["ratio"]), text.interval(line["low"], line["high"])),
-            verdict,
-            text.probability(line["p_adjusted"]),
-            text.probability(line["p"]),
-            (text.number(line["effect"]), text.interval(line["effect_low"], line["effect_high"])),
-            (text.number(line["improvement"]), text.interval(line["improvement_low"], line["improvement_high"])),
-            text.number(line["detectable"]),
-            seeds,
-        ]
-        rows.append((verdict.split()[0], cells))
-    return Table(heads, rows)
+        seeds.append(" and ".join(f"{ok}{f' ({failed} failed)' if failed else ''}" for ok, failed in counts))
+    columns: dict[str, list[Any]] = {
+        "comparison": [f"{line['variant']} against {line['baseline']}" for line in lines],
+        "ratio" if results.geometric else "difference": [estimate(line, "ratio") for line in lines],
+        "verdict": verdicts,
+        "p, adjusted": [text.probability(line["p_adjusted"]) for line in lines],
+        "p": [text.probability(line["p"]) for line in lines],
+        "effect": [estimate(line, "effect", "effect_") for line in lines],
+        "P(better)": [estimate(line, "improvement", "improvement_") for line in lines],
+        "detectable": [text.number(line["detectable"]) for line in lines],
+        "seeds": seeds,
+    }
+    return Table.of(columns, [verdict.split()[0] for verdict in verdicts])
 
 
 def best_and_final(results: Results) -> Table:
     """The primary metric of each ranked variant at its best evaluation and at the last."""
-    lines, rows = results.lines(results.extractor), []
+    entries = [entry for entry in results.ranking if entry.kind == "ranked"]
+    lines = [results.lines(results.extractor)[entry.variant, results.metric.name] for entry in entries]
     images = results.metrics.drop_duplicates(["variant", "seed", "step"])[["variant", "seed", "step", "images"]]
-    best = results.runs[results.runs["status"] == "ok"].drop(columns="images")
+    best = results.successful.drop(columns="images")
     best = best.merge(images, left_on=["variant", "seed", "best_step"], right_on=["variant", "seed", "step"])
-    for entry in results.ranking:
-        if entry.kind != "ranked":
-            continue
-        line = lines[entry.variant, results.metric.name]
-        seen = best.loc[best["variant"] == entry.variant, "images"]
-        cells: list[RunRecord] = [
-            entry.label,
-            (text.number(line["best_mean"]), text.interval(line["best_low"], line["best_high"])),
-            text.count(seen.median()) if len(seen) else text.NOTHING,
-            (text.number(line["mean"]), text.interval(line["low"], line["high"])),
-            text.number(line["median"]),
-        ]
-        rows.append(("", cells))
+    seen = best.groupby("variant")["images"].median()
     title = results.metric.title
-    heads = ["variant", f"best {title}", f"at {results.samples} seen (median)", f"final {title}"]
-    return Table([*heads, f"median final {title}"], rows)
-
-
-def time_table(results: Results) -> Table:
-    """The rows of `reach_table`."""
-    heads = [results.metric.title, "variant", "reached by", "training", f"{results.samples} seen"]
-    keys = ["target", "variant", "reached", "seconds", "images"]
-    return Table(heads, [("", [row[key] for key in keys]) for row in reach_table(results)])
+    return Table.of(
+        {
+            "variant": [entry.label for entry in entries],
+            f"best {title}": [estimate(line, "best_mean", "best_") for line in lines],
+            f"at {results.samples} seen (median)": [text.count(seen.get(entry.variant)) for entry in entries],
+            f"final {title}": [estimate(line) for line in lines],
+            f"median final {title}": [text.number(line["median"]) for line in lines],
+        }
+    )
 
 
 def glossary(measured: set[str]) -> Table:
     """Range, meaning and limitations of the metrics that were measured."""
-    rows: list[tuple[str, Sequence[RunRecord]]] = []
-    for name, metric in METRICS.items():
-        if name in measured:
-            meaning = f"{metric.meaning} ({metric.source})"
-            rows.append(("", [f"{metric.title} {metric.arrow}", metric.range, meaning, metric.limitations]))
-    return Table(["metric", "range", "meaning", "limitations"], rows)
+    metrics = [metric for name, metric in METRICS.items() if name in measured]
+    return Table.of(
+        {
+            "metric": [f"{metric.title} {metric.arrow}" for metric in metrics],
+            "range": [metric.range for metric in metrics],
+            "meaning": [f"{metric.meaning} ({metric.source})" for metric in metrics],
+            "limitations": [metric.limitations for metric in metrics],
+        }
+    )
 
 
-def failures(results: Results) -> Table:
+def failure_table(results: Results) -> Table:
     """The seeds that failed or did not finish, with the recorded reason."""
-    rows = [
-        (
-            "failed",
-            [
-                run["variant"],
-                str(run["seed"]),
-                text.status(run["status"]),
-                text.count(run["images"]),
-                run["message"] or text.NOTHING,
-            ],
-        )
-        for run in results.runs[results.runs["status"] != "ok"].to_dict("records")
-    ]
-    return Table(["variant", "seed", "status", f"{results.samples} seen", "message"], rows)
+    runs = results.runs[results.runs["status"] != "ok"]
+    columns = {
+        "variant": runs["variant"],
+        "seed": runs["seed"].map(str),
+        "status": runs["status"].map(text.status),
+        f"{results.samples} seen": runs["images"].map(text.count),
+        "message": runs["message"].replace("", text.NOTHING),
+    }
+    return Table.of(columns, ["failed"] * len(runs))
 
 
 def run_table(results: Results) -> Table:
     """One row per run: status, best and final value of the primary metric, time, speed, memory."""
-    rows = []
-    for run in results.runs.to_dict("records"):
-        column = f"{results.metric.name}_{results.extractor}"
-        values = [text.number(run.get(f"{moment}_{column}")) for moment in ("best", "final")]
-        cells = [
-            run["variant"],
-            str(run["seed"]),
-            text.status(run["status"]),
-            *(values if results.measured else []),
-            text.count(run["images"]),
-            text.duration(run["seconds"]),
-            text.count(run["images_per_second"]),
-            mebibytes(run["peak_memory_bytes"]),
-        ]
-        rows.append(("" if run["status"] == "ok" else "failed", cells))
-    title, samples = results.metric.title, results.samples
-    values = [f"best {title}", f"final {title}"] if results.measured else []
-    speed = [f"{samples} seen", "training", f"{samples}/s", "peak memory"]
-    return Table(["variant", "seed", "status", *values, *speed], rows)
+    runs, samples = results.runs, results.samples
+    columns = {
+        "variant": runs["variant"],
+        "seed": runs["seed"].map(str),
+        "status": runs["status"].map(text.status),
+    }
+    for moment in ("best", "final") if results.measured else ():
+        values = runs.get(f"{moment}_{results.metric.name}_{results.extractor}", pd.Series(None, runs.index, object))
+        columns[f"{moment} {results.metric.title}"] = values.map(text.number)
+    columns |= {
+        f"{samples} seen": runs["images"].map(text.count),
+        "training": runs["seconds"].map(text.duration),
+        f"{samples}/s": runs["images_per_second"].map(text.count),
+        "peak memory": runs["peak_memory_bytes"].map(mebibytes),
+    }
+    return Table.of(columns, ["" if status == "ok" else "failed" for status in runs["status"]])
 
 
 def mebibytes(memory: float | None) -> str:
+    """``381 MiB``"""
     return f"{memory / 2**20:,.0f} MiB" if memory is not None and text.known(memory) else text.NOTHING
 
 
-def published(found: dict[str, Any]) -> Table:
-    """The rows of `published_table`."""
-    heads = ["variant", "theirs", "FID there (Inception)", f"FID here ({found['extractor']})"]
-    keys = ["variant", "study", "published", "ours"]
-    if found["inception"]:
-        heads.append("FID here (Inception)")
-        keys.append("inception")
-    rows = [("", [row[key] for key in [*keys, "seeds"]]) for row in found["rows"]]
-    return Table([*heads, "seeds here"], rows)
+def ranking_table(folder: Path) -> pd.DataFrame:
+    """The ranking of a results folder as text: one row per variant, in the order of the ranking.
+
+    Columns: rank, variant, the primary metric (mean and 95% interval), the other measured metrics of the table
+    (means), seeds, failures, minutes (of training, per seed).
+
+    Raises:
+        GanZooError: not a results folder, or a damaged manifest.
+    """
+    results = read_records(folder)
+    lines = results.lines(results.extractor)
+    measured = {metric for (_, metric), line in lines.items() if text.known(line["mean"])}
+    entries = results.ranking
+    columns = {
+        "rank": [entry.place for entry in entries],
+        "variant": [entry.label for entry in entries],
+        results.metric.title: [text.estimate(e.value.mean, e.value.low, e.value.high) for e in entries],
+    }
+    for name in main_metrics():
+        if name in measured and name != results.metric.name:
+            means = [lines.get((entry.variant, name), {}).get("mean") for entry in entries]
+            columns[METRICS[name].title] = list(map(text.number, means))
+    columns["seeds"] = [str(entry.value.seeds) for entry in entries]
+    columns["failures"] = [str(entry.failures.count) for entry in entries]
+    columns["minutes"] = [text.number(e.seconds / 60 if e.kind == "ranked" else None) for e in entries]
+    return pd.DataFrame(columns)

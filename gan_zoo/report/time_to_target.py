@@ -10,6 +10,7 @@ else the median over all of them, which is finite if more than half do.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -18,9 +19,10 @@ from scipy import stats
 from gan_zoo import text
 from gan_zoo.bench.results import Results
 from gan_zoo.report.figures.curves import evaluations, has_curves
+from gan_zoo.report.tables import Table
 from gan_zoo.statistics import CONFIDENCE, is_failure, log_t_interval
 
-UNITS = ("seconds", "images")
+UNITS = ["seconds", "images"]
 
 
 @dataclass(frozen=True)
@@ -33,76 +35,58 @@ class Arrival:
         first: whether it was at the target at its first evaluation, so that ``at`` is an upper bound.
     """
 
-    at: dict[str, float]
-    beyond: dict[str, float]
+    at: pd.Series
+    beyond: pd.Series
     first: bool = False
 
 
 def reach(curve: pd.DataFrame, target: float, failed: bool = False) -> Arrival:
     """When a curve, with the columns ``value``, ``seconds`` and ``images``, is first at the target or below."""
-    never = dict.fromkeys(UNITS, math.inf)
+    never = pd.Series(math.inf, index=UNITS)
     if failed or curve.empty:
         return Arrival(never, never)
     curve = curve.sort_values("images")
-    there = np.flatnonzero(curve["value"] <= target)
-    if not len(there):
-        return Arrival(never, {unit: float(curve[unit].iloc[-1]) for unit in UNITS})
-    after = curve.iloc[there[0]]
-    if there[0] == 0:
-        at = {unit: float(after[unit]) for unit in UNITS}
-        return Arrival(at, at, first=True)
-    before = curve.iloc[there[0] - 1]
-    share = _crossing(float(before["value"]), float(after["value"]), target)
-    at = {unit: float(before[unit] + share * (after[unit] - before[unit])) for unit in UNITS}
+    times = curve[UNITS].astype(float)
+    reached = np.flatnonzero(curve["value"] <= target)
+    if not len(reached):
+        return Arrival(never, times.iloc[-1])
+    index = reached[0]
+    if index == 0:
+        return Arrival(times.iloc[0], times.iloc[0], first=True)
+    levels = np.array([*curve["value"].iloc[index - 1 : index + 1], target], dtype=float)
+    # Values without a logarithm are interpolated linearly.
+    before, after, level = map(math.log, levels) if levels.min() > 0 else levels
+    at = times.iloc[index - 1] + (before - level) / (before - after) * (times.iloc[index] - times.iloc[index - 1])
     return Arrival(at, at)
-
-
-def _crossing(before: float, after: float, target: float) -> float:
-    """How far between two evaluations the target is crossed; linear in values without a logarithm."""
-    if min(before, after, target) > 0:
-        before, after, target = math.log(before), math.log(after), math.log(target)
-    return (before - target) / (before - after)
 
 
 def summarize(arrivals: Sequence[Arrival], unit: str) -> str:
     """All runs of a variant as text: a mean with its interval, a median, a bound, or ``never``."""
-    at = np.array([arrival.at[unit] for arrival in arrivals])
-    if not len(at):
+    if not arrivals:
         return text.NOTHING
+    at = np.array([arrival.at[unit] for arrival in arrivals])
     # The mean of upper bounds is one as well, without an interval.
     bound = "at most " if any(arrival.first for arrival in arrivals) else ""
     if np.isfinite(at).all():
         found = log_t_interval(at)
-        return f"{bound}{_as_text(unit, found.mean)}" if bound else _as_text(unit, found.mean, found.low, found.high)
-    median = _median(at)
+        return bound + _as_text(unit, found.mean, *(() if bound else (found.low, found.high)))
+    median = float(np.median(at))
     if math.isfinite(median):
-        span = () if bound else _median_interval(at)
-        return f"median {bound}{_as_text(unit, median, *span)}"
-    beyond = _median([arrival.beyond[unit] for arrival in arrivals])
+        return f"median {bound}{_as_text(unit, median, *(() if bound else _median_interval(at)))}"
+    beyond = float(np.median([arrival.beyond[unit] for arrival in arrivals]))
     return f"more than {_as_text(unit, beyond)}" if math.isfinite(beyond) else "never"
 
 
 def _as_text(unit: str, value: float, low: float = math.nan, high: float = math.nan) -> str:
-    """``2.0 [1.5, 2.6] min``; an infinite upper end is ``never``."""
+    """``2.00 [1.50, 2.60] min``, with three significant digits; an infinite upper end is ``never``."""
     scale, name = 1, ""
     if unit == "seconds":
         scale, name = (1, "s") if value < 100 else (60, "min") if value < 6000 else (3600, "h")
-    span = "" if math.isnan(low) else f" [{_rounded(low / scale)}, {_rounded(high / scale)}]"
-    return f"{_rounded(value / scale)}{span} {name}".strip()
-
-
-def _rounded(value: float) -> str:
-    """Three significant digits: 28,500."""
-    if math.isinf(value):
-        return "never"
-    return text.number(float(f"{value:.3g}"))
-
-
-def _median(values: Sequence[float] | np.ndarray) -> float:
-    """The median; infinity if it is the mean of two values of which one is infinite."""
-    ordered = np.sort(np.asarray(values, dtype=float))
-    middle = ordered[[(len(ordered) - 1) // 2, len(ordered) // 2]]
-    return float(middle.mean())
+    numbers = [
+        "never" if math.isinf(number) else text.number(float(f"{number / scale:.3g}")) for number in (value, low, high)
+    ]
+    span = "" if math.isnan(low) else f" [{numbers[1]}, {numbers[2]}]"
+    return f"{numbers[0]}{span} {name}".strip()
 
 
 def _median_interval(values: np.ndarray) -> tuple[float, float]:
@@ -128,38 +112,29 @@ def targets(results: Results) -> list[float]:
     if given:
         return [float(target) for target in given]
     means = [entry.value.mean for entry in results.ranking if entry.kind == "ranked"]
-    if not means:
-        return []
-    chosen = [float(text.number(value).replace(",", "")) for value in (max(means), np.median(means))]
-    return list(dict.fromkeys(chosen))
+    chosen = [max(means), np.median(means)] if means else []
+    return list(dict.fromkeys(float(text.number(value).replace(",", "")) for value in chosen))
 
 
-def arrivals(curves: pd.DataFrame, runs: pd.DataFrame, variant: str, target: float) -> list[Arrival]:
-    """When each finished run of a variant reached the target, failed ones included and unfinished ones left out."""
-    mine = curves[curves["variant"] == variant]
-    runs = runs[(runs["variant"] == variant) & (runs["status"] != "unfinished")]
-    return [
-        reach(mine[mine["seed"] == seed], target, failed=is_failure(status))
-        for seed, status in zip(runs["seed"], runs["status"], strict=True)
-    ]
-
-
-def reach_table(results: Results) -> list[dict[str, str]]:
-    """Rows of text: ``target``, ``variant``, ``reached`` (``3 of 5``), ``seconds``, ``images``, in the ranking's order.
+def time_table(results: Results) -> Table:
+    """A row per target and variant, in the order of the ranking; failed seeds count, unfinished ones are left out.
 
     Empty if a higher value of the primary metric is better, or if no run was measured more than once.
     """
-    if results.metric.better != "lower" or not has_curves(results, results.metric.name):
-        return []
-    curves = evaluations(results, results.metric.name)
-    curves = curves[curves["extractor"] == results.extractor]
+    metric = results.metric
     rows = []
-    for target in targets(results):
-        for entry in results.ranking:
-            if entry.kind == "floor":
-                continue
-            found = arrivals(curves, results.runs, entry.variant, target)
-            reached = sum(math.isfinite(arrival.at["seconds"]) for arrival in found)
-            row = {"target": text.number(target), "variant": entry.label, "reached": f"{reached} of {len(found)}"}
-            rows.append(row | {unit: summarize(found, unit) for unit in UNITS})
-    return rows
+    curves = evaluations(results, metric.name)
+    curves = curves[curves["extractor"] == results.extractor]
+    runs = results.runs[results.runs["status"] != "unfinished"]
+    has_times = metric.better == "lower" and has_curves(results, metric.name)
+    trained = [entry for entry in results.ranking if entry.kind != "floor"]
+    for target, entry in product(targets(results) if has_times else [], trained):
+        curve = curves[curves["variant"] == entry.variant]
+        found = [
+            reach(curve[curve["seed"] == run["seed"]], target, failed=is_failure(run["status"]))
+            for run in runs[runs["variant"] == entry.variant].to_dict("records")
+        ]
+        reached = sum(math.isfinite(arrival.at["seconds"]) for arrival in found)
+        times = [summarize(found, unit) for unit in UNITS]
+        rows.append(("", [text.number(target), entry.label, f"{reached} of {len(found)}", *times]))
+    return Table([metric.title, "variant", "reached by", "training", f"{results.samples} seen"], rows)

@@ -9,28 +9,38 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import tomli_w
 from jinja2 import ChoiceLoader, PackageLoader
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from scipy.special import gammaln
 
 from gan_zoo import text
 from gan_zoo.bench.plan import Plan
 from gan_zoo.io import atomic_write
-from gan_zoo.metrics.registry import METRICS
+from gan_zoo.metrics.registry import METRICS, Metric
 from gan_zoo.report.context import environment, tidy
-from gan_zoo.search.figure import write_figure
+from gan_zoo.report.figures import style
 from gan_zoo.search.space import Ranges, Space
-from gan_zoo.search.toml import toml
 from gan_zoo.search.trials import Trial, best_of, default_extractor, num_failures, scores, winners_suite
 
-Row = dict[str, Any]
+Columns = dict[str, list[str]]
+"""A table of text, column by column."""
 BAND = (0.05, 0.95)
+_CURVE = ["variant", "k", "expected", "low", "high"]
+_SUMMARY = ["variant", "default", "default_status", "best_trial", "best", "trials", "failures"]
+_COLOR = "#0b62a4"
+_OTHERS = "#c9ced4"
+_LEFT = ("variant", "settings", "varied", "fixed", "status")
+"""Columns of text in the tables of the report."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """The files that a reader starts with, the main table as text by column, and the command that runs the winners."""
+    """The files that a reader starts with, the main table, and the command that runs the winners."""
 
-    table: Mapping[str, list[str]]
+    table: Columns
     report: Path
     winners: Path
     command: str
@@ -45,48 +55,68 @@ def write_search(
         StorageError: the folder cannot be written to.
     """
     metric = METRICS[plan.ranked_by]
-    rows = summary_rows(defaults, trials)
     count = len(trials) // len(spaces)
+    rows = summary_rows(defaults, trials)
     curve = curves(defaults, trials)
-    for name, frame in (("trials", trials_frame(trials)), ("curve", curve), ("search", summary_frame(rows))):
+    summary = pd.DataFrame(rows, columns=_SUMMARY).astype({"best_trial": "Int64"})
+    for name, frame in (("trials", trials_frame(trials)), ("curve", curve), ("search", summary)):
         atomic_write(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
     facts = _facts(plan, count, seed)
     figure = folder / "figures" / "expected_best.png"
     title = f"{plan.measured.title}: what a search of k trials is worth"
     values = {trial.variant: trial.value if trial.succeeded else math.nan for trial in defaults}
     write_figure(figure, title, " · ".join(facts[:4]), metric, curve, values)
-    context = {
-        "title": plan.suite.title,
+    page = {
+        "heading": f"Search: {plan.suite.title}",
         "facts": facts,
         "metric": metric,
-        "rows": rows,
         "count": count,
         "findings": list(_findings(rows, metric.title)),
         "note": plan.measured.note,
-        "spaces": [(name, space.summary(), space.reasons()) for name, space in spaces.items()],
-        "trials": [_trial_texts(trial) for trial in trials],
+        "tuned": summary_table(rows, metric.title),
+        "spaces": {
+            "variant": list(spaces),
+            "varied": [space.summary() for space in spaces.values()],
+            "fixed": [space.reasons() for space in spaces.values()],
+        },
+        "trials": trial_table(trials, metric.title),
         "command": bench_command("winners.toml", plan, paths=False),
-        "picture": figure,
+        "figure": figure,
     }
-    templates = environment(folder)
-    templates.loader = ChoiceLoader([PackageLoader("gan_zoo.search"), PackageLoader("gan_zoo.report")])
-    atomic_write(folder / "search.md", tidy(templates.get_template("search.md.j2").render(context)))
-    atomic_write(folder / "search.html", templates.get_template("search.html.j2").render(context))
-    best = {name: best_of([trial for trial in trials if trial.variant == name]) for name in spaces}
-    winners = _write_winners(folder / "winners.toml", plan, best, count)
+    _write_pages(folder, page)
+    winners = folder / "winners.toml"
+    atomic_write(winners, winners_text(plan, trials, count))
     command = bench_command(str(winners), plan, paths=True)
     return Written(summary_table(rows, metric.title), folder / "search.html", winners, command)
 
 
-def _write_winners(path: Path, plan: Plan, best: Mapping[str, Trial | None], count: int) -> Path:
+def _write_pages(folder: Path, page: Mapping[str, Any]) -> None:
+    templates = environment(folder)
+    templates.loader = ChoiceLoader([PackageLoader("gan_zoo.search"), PackageLoader("gan_zoo.report")])
+    templates.globals["zip"] = zip
+    templates.filters["table"] = lambda table: text.markdown_table(
+        list(table), zip(*table.values(), strict=True), _LEFT
+    )
+    atomic_write(folder / "search.md", tidy(templates.get_template("search.md.j2").render(page)))
+    atomic_write(folder / "search.html", templates.get_template("search.html.j2").render(page))
+
+
+def winners_text(plan: Plan, trials: Sequence[Trial], count: int) -> str:
+    """The suite of the winners as TOML."""
     variants = {variant.display_name: variant for variant in plan.variants}
-    comments = [
-        "Written by `gan-zoo search`: each variant with its default settings and with those of its best trial of "
-        f"{count}.",
-        f"The search trained with seed {plan.seeds[0]} alone, which these presets do not use.",
-    ]
-    atomic_write(path, toml(winners_suite(plan.suite, variants, best, plan.options.precision), comments))
-    return path
+    best = {name: best_of([trial for trial in trials if trial.variant == name]) for name in variants}
+    return (
+        "# Written by `gan-zoo search`: each variant with its default settings and with those of its best trial of "
+        f"{count}.\n# The search trained with seed {plan.seeds[0]} alone, which these presets do not use.\n"
+        + tomli_w.dumps(without_none(winners_suite(plan.suite, variants, best, plan.options.precision)))
+    )
+
+
+def without_none(value: Any) -> Any:
+    """A nested table without the values that TOML cannot hold."""
+    if isinstance(value, Mapping):
+        return {key: without_none(inner) for key, inner in value.items() if inner is not None}
+    return value
 
 
 def bench_command(suite: str, plan: Plan, *, paths: bool) -> str:
@@ -94,18 +124,13 @@ def bench_command(suite: str, plan: Plan, *, paths: bool) -> str:
 
     Without ``paths``, plugins are given by file name and the data folder is left out, for other machines.
     """
-    recipe = plan.options
     words = ["gan-zoo", "bench", suite, "--preset", plan.preset_name]
-    for plugin in map(Path, recipe.plugins):
+    for plugin in map(Path, plan.options.plugins):
         words += ["--plugin", str(plugin) if paths else plugin.name]
-    options = {
-        "--data-root": recipe.data_root if paths else None,
-        "--device": recipe.device,
-        "--threads": recipe.threads,
-        "--jobs": recipe.jobs,
-    }
-    for option, value in options.items():
-        words += [] if value is None else [option, str(value)]
+    for option in ("data_root", "device", "threads", "jobs"):
+        value = getattr(plan.options, option)
+        if value is not None and (paths or option != "data_root"):
+            words += [f"--{option.replace('_', '-')}", str(value)]
     return shlex.join(words)
 
 
@@ -127,27 +152,18 @@ def expected_best(values: Sequence[float], band: tuple[float, float] = BAND) -> 
     n = len(ordered)
     rows = []
     for k in range(1, n + 1):
-        low, high = (_quantile(ordered, k, level) for level in band)
-        rows.append({"k": k, "expected": float(_weights(n, k) @ ordered), "low": low, "high": high})
-    return pd.DataFrame(rows, columns=["k", "expected", "low", "high"])
+        above = n - np.arange(1, n - k + 2)  # how many trials are above the lowest of a set
+        shares = np.exp(_log_choose(above, k - 1) - _log_choose(n, k))
+        expected = float(np.pad(shares, (0, k - 1)) @ ordered)
+        reached = 1 - (1 - np.arange(1, n + 1) / n) ** k
+        low, high = ordered[np.searchsorted(reached, np.array(band) - 1e-12)]
+        rows.append((k, expected, low, high))
+    return pd.DataFrame(rows, columns=_CURVE[1:])
 
 
-def _weights(n: int, k: int) -> np.ndarray:
-    """The share of the sets of k out of n whose lowest is the i-th, for each i from 1: C(n - i, k - 1) / C(n, k)."""
-    above = n - np.arange(1, n - k + 2)  # the sets below whose lowest k - 1 others are left
-    logs = _log_choose(above, k - 1) - _log_choose(np.array([n]), k)
-    return np.concatenate([np.exp(logs), np.zeros(k - 1)])
-
-
-def _log_choose(n: np.ndarray, k: int) -> np.ndarray:
-    return gammaln(n + 1.0) - gammaln(k + 1.0) - gammaln(n - k + 1.0)
-
-
-def _quantile(ordered: np.ndarray, k: int, level: float) -> float:
-    """The lowest value v with P(best of k <= v) of at least ``level``."""
-    n = len(ordered)
-    reached = 1 - (1 - np.arange(1, n + 1) / n) ** k
-    return float(ordered[np.searchsorted(reached, level - 1e-12)])
+def _log_choose(n: np.ndarray | int, k: int) -> np.ndarray:
+    found: np.ndarray = gammaln(n + 1.0) - gammaln(k + 1.0) - gammaln(n - k + 1.0)
+    return found
 
 
 def curves(defaults: Sequence[Trial], trials: Sequence[Trial]) -> pd.DataFrame:
@@ -156,74 +172,64 @@ def curves(defaults: Sequence[Trial], trials: Sequence[Trial]) -> pd.DataFrame:
     for name in (default.variant for default in defaults):
         values = scores([trial for trial in trials if trial.variant == name], [*defaults, *trials])
         if values:
-            frame = expected_best(values)
-            frame.insert(0, "variant", name)
-            frames.append(frame)
-    empty = pd.DataFrame(columns=["variant", "k", "expected", "low", "high"])
-    return pd.concat(frames, ignore_index=True) if frames else empty
+            frames.append(expected_best(values).assign(variant=name))
+    return pd.concat(frames, ignore_index=True)[_CURVE] if frames else pd.DataFrame(columns=_CURVE)
 
 
 def trials_frame(trials: Sequence[Trial]) -> pd.DataFrame:
     """A row a trial: variant, trial, the settings that any variant varies, value, status, seconds of training."""
     varied = [name for name in Ranges.model_fields if any(name in trial.params for trial in trials)]
-    rows = [
-        {
-            "variant": trial.variant,
-            "trial": trial.number,
-            **{name: trial.params.get(name) for name in varied},
-            "value": trial.value,
-            "status": trial.status,
-            "seconds": trial.seconds,
-        }
-        for trial in trials
-    ]
-    return _with_integers(pd.DataFrame(rows), "discriminator_steps")
+    rows = [{**vars(trial), **trial.params, "trial": trial.number} for trial in trials]
+    frame = pd.DataFrame(rows, columns=["variant", "trial", *varied, "value", "status", "seconds"])
+    return frame.astype({"discriminator_steps": "Int64"}) if "discriminator_steps" in frame else frame
 
 
-def summary_rows(defaults: Sequence[Trial], trials: Sequence[Trial]) -> list[Row]:
-    """A row a variant: its default settings and its best trial, as numbers and as text."""
+def summary_rows(defaults: Sequence[Trial], trials: Sequence[Trial]) -> list[dict[str, Any]]:
+    """A row a variant: its default settings, its best trial, and how many trials failed."""
     rows = []
     for default in defaults:
         mine = [trial for trial in trials if trial.variant == default.variant]
         best = best_of(mine)
-        failures = num_failures(mine)
         row = {
             "variant": default.variant,
             "default": default.value,
             "default_status": default.status,
-            "default_text": text.number(default.value) if default.succeeded else default.status.replace("_", " "),
             "best_trial": best.number if best else None,
             "best": best.value if best else math.nan,
-            "best_text": text.number(best.value) if best else text.NOTHING,
-            "best_name": str(best.number) if best else text.NOTHING,
             "settings": settings_text(best.params) if best else "",
             "trials": len(mine),
-            "failures": failures,
-            "failures_text": f"{failures} of {len(mine)}",
+            "failures": num_failures(mine),
             "improved": best is not None and (not default.succeeded or best.value < default.value),
         }
         rows.append(row)
     return rows
 
 
-def summary_frame(rows: Iterable[Row]) -> pd.DataFrame:
-    """The numbers of the summary rows."""
-    columns = ["variant", "default", "default_status", "best_trial", "best", "trials", "failures"]
-    numbers = [{key: row[key] for key in columns} for row in rows]
-    return _with_integers(pd.DataFrame(numbers, columns=columns), "best_trial")
-
-
-def summary_table(rows: Sequence[Row], metric: str) -> dict[str, list[str]]:
-    """The texts of the summary rows by column."""
-    heads = {
-        "variant": "variant",
-        "default_text": f"default {metric}",
-        "best_text": f"best {metric}",
-        "failures_text": "failed",
-        "best_name": "trial",
-        "settings": "its settings",
+def summary_table(rows: Sequence[Mapping[str, Any]], metric: str) -> Columns:
+    """The summary rows as text; a default that failed has its status in place of a value."""
+    return {
+        "variant": [row["variant"] for row in rows],
+        f"default {metric}": [
+            text.number(row["default"]) if row["default_status"] == "ok" else text.status(row["default_status"])
+            for row in rows
+        ],
+        f"best {metric}": [text.number(row["best"]) for row in rows],
+        "failed": [f"{row['failures']} of {row['trials']}" for row in rows],
+        "trial": [text.count(row["best_trial"]) for row in rows],
+        "settings": [row["settings"] for row in rows],
     }
-    return {head: [str(row[key]) for row in rows] for key, head in heads.items()}
+
+
+def trial_table(trials: Sequence[Trial], metric: str) -> Columns:
+    """All trials as text."""
+    return {
+        "variant": [trial.variant for trial in trials],
+        "trial": [str(trial.number) for trial in trials],
+        "settings": [settings_text(trial.params) for trial in trials],
+        metric: [text.number(trial.value) for trial in trials],
+        "status": [text.status(trial.status) for trial in trials],
+        "training": [text.duration(trial.seconds) for trial in trials],
+    }
 
 
 def settings_text(params: Mapping[str, Any]) -> str:
@@ -232,23 +238,12 @@ def settings_text(params: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in zip(params, values, strict=True))
 
 
-def _trial_texts(trial: Trial) -> Row:
-    return {
-        "variant": trial.variant,
-        "number": trial.number,
-        "settings": settings_text(trial.params),
-        "value": text.number(trial.value),
-        "status": trial.status.replace("_", " "),
-        "seconds": text.duration(trial.seconds),
-    }
-
-
-def _findings(rows: Sequence[Row], metric: str) -> Iterable[str]:
+def _findings(rows: Sequence[Mapping[str, Any]], metric: str) -> Iterable[str]:
     if same := [row["variant"] for row in rows if not row["improved"] and row["best_trial"] is not None]:
         yield f"No trial was better than the default settings of {text.listed(same)}."
     if lost := [row["variant"] for row in rows if row["best_trial"] is None]:
         yield f"No trial of {text.listed(lost)} succeeded: the winners have only its default settings."
-    if failing := [f"{row['variant']} ({row['failures_text']})" for row in rows if row["failures"]]:
+    if failing := [f"{row['variant']} ({row['failures']} of {row['trials']})" for row in rows if row["failures"]]:
         yield (
             f"Trials that failed: {text.listed(failing)}. In the curve a failed trial, collapsed ones included, counts "
             f"with the worst {metric} that was measured in the whole search."
@@ -269,6 +264,53 @@ def _facts(plan: Plan, count: int, seed: int) -> list[str]:
     ]
 
 
-def _with_integers(frame: pd.DataFrame, column: str) -> pd.DataFrame:
-    """A column of integers in which some are missing."""
-    return frame.astype({column: "Int64"}) if column in frame else frame
+def write_figure(
+    path: Path, title: str, facts: str, metric: Metric, curve: pd.DataFrame, defaults: Mapping[str, float]
+) -> None:
+    """Draw the curves of all variants; in each panel one is in color, with its band and its default, the others grey.
+
+    ``defaults`` are the values of the default settings, NaN where they failed.
+    """
+    if curve.empty:
+        return style.write_message(path, title, facts, "No trial was measured: there is no best value to expect.")
+    variants = [name for name in defaults if name in set(curve["variant"])]
+    columns = min(3, len(variants))
+    panel = (8.4 if columns == 1 else 4.3, 3.4)
+    rows = -(-len(variants) // columns)
+    with style.figure(
+        path, title, facts, rows=rows, columns=columns, panel=panel, extra=0.35, sharex=True, sharey=True
+    ) as (drawn, axes):
+        for axis, variant in zip(axes, variants, strict=False):
+            _panel(axis, curve, variant, defaults[variant])
+            axis.set(title=variant, ylabel=f"best {metric.title} {metric.arrow}")
+            axis.set_xlabel("random trials")
+            axis.tick_params(labelbottom=True)
+        if (curve["low"] > 0).all():
+            style.log_axis(axes[0])
+        for axis in axes[len(variants) :]:
+            axis.set_axis_off()
+        handles = [
+            Line2D([], [], color=_COLOR, linewidth=2.2, label="expected best of k trials"),
+            Line2D([], [], color=_COLOR, linewidth=8, alpha=0.15, label="5% to 95%"),
+            Line2D([], [], color=style.INK, linestyle="--", linewidth=1.2, label="default settings"),
+            Line2D([], [], color=_OTHERS, linewidth=1.2, label="other variants"),
+        ]
+        drawn.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
+    return None
+
+
+def _panel(axis: Axes, curve: pd.DataFrame, variant: str, default: float) -> None:
+    for other, line in curve.groupby("variant", sort=False):
+        if other != variant:
+            axis.plot(line["k"], line["expected"], color=_OTHERS, linewidth=1.2, zorder=1)
+    mine = curve[curve["variant"] == variant]
+    axis.fill_between(mine["k"], mine["low"], mine["high"], color=_COLOR, alpha=0.15, linewidth=0)
+    marker = "o" if len(mine) <= 20 else None
+    axis.plot(mine["k"], mine["expected"], color=_COLOR, linewidth=2.2, marker=marker, markersize=4.5, zorder=3)
+    if math.isfinite(default):
+        axis.axhline(default, color=style.INK, linestyle="--", linewidth=1.2, zorder=2)
+    else:
+        axis.text(
+            0.97, 0.95, "default failed", transform=axis.transAxes, ha="right", va="top", color=style.FAINT, fontsize=9
+        )
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))

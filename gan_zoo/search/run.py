@@ -8,16 +8,17 @@ from typing import Any
 
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.identity import decisive
-from gan_zoo.bench.plan import Plan, RunSpec, make_plan
+from gan_zoo.bench.plan import Plan, make_plan
 from gan_zoo.bench.records import MANIFEST, plain, write_json
 from gan_zoo.bench.runner import default_folder, run_plan
 from gan_zoo.bench.suite import Suite, read_suite
+from gan_zoo.bench.suite_variants import base_name
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import differences, lock_folder
 from gan_zoo.options import RunOptions
 from gan_zoo.search.report import Written, write_search
 from gan_zoo.search.space import Ranges, Space, draw, read_ranges, space_of, trial_seed
-from gan_zoo.search.trials import Trial, base_of, read_trial, trial_names, trial_suite, winners_seeds
+from gan_zoo.search.trials import Trial, read_trial, trial_names, trial_suite, winners_seeds
 
 TRIALS = "trials"
 """The results folder of the trials, as `bench` writes it, within that of the search."""
@@ -40,7 +41,7 @@ class Search:
 
 
 def search_suite(
-    suite: Path | str,
+    suite: Path | str | Suite,
     out: Path | str | None = None,
     *,
     trials: int,
@@ -59,54 +60,31 @@ def search_suite(
     Raises:
         GanZooError: an invalid suite or argument, or ``out`` holds something else. Nothing is trained then.
     """
-    run = RunOptions.of({"suite": suite, **options})
-    return search_options(run, out, trials=trials, seed=seed, listener=listener, say=say)
-
-
-def search_options(
-    options: RunOptions,
-    out: Path | str | None = None,
-    *,
-    trials: int,
-    seed: int = 0,
-    listener: Listener | None = None,
-    say: Callable[[str], None] = lambda _line: None,
-) -> Search:
-    """``search_suite`` with one record of options."""
-    if type(trials) is not int or trials < 1:
-        raise GanZooError(f"trials is {trials!r}; a search needs an integer of at least 1 for each variant")
-    if type(seed) is not int or seed < 0:
-        raise GanZooError(f"seed is {seed!r}; it must be an integer of at least 0")
-    source = read_suite(options.suite)
-    ranges = read_ranges(source)
-    options = replace(options, suite=source, seeds=(training_seed(source, seed),))
-    plan = make_plan(options)
+    for name, value, least in (("trials", trials, 1), ("seed", seed, 0)):
+        if type(value) is not int or value < least:
+            raise GanZooError(f"{name} is {value!r}; it must be an integer of at least {least}")
+    suite = read_suite(suite)
+    ranges = read_ranges(suite)
+    used = {number for preset in suite.presets.values() for number in winners_seeds(preset)}
+    plan = make_plan(RunOptions.of({**options, "suite": suite, "seeds": (1 + max(used) + seed,)}))
     listener = listener or Listener()
     folder = Path(f"{default_folder(plan)}-search") if out is None else Path(out)
     if not plan.extractors:
         raise GanZooError(f"nothing would be measured, so that trials cannot be ranked: {'; '.join(plan.notices)}")
-    spaces = {
-        variant.display_name: space_of(
-            variant, base_of(variant.display_name, source), ranges, plan.data[variant.image_side]
-        )
-        for variant in plan.variants
-    }
+    spaces = {}
+    for variant in plan.variants:
+        base = base_name(variant.display_name, suite)
+        spaces[variant.display_name] = space_of(variant, base, ranges, plan.data[variant.image_side])
     for notice in filter(None, (plan.measured.note, *plan.notices)):
         listener.notice(notice)
     for name, space in spaces.items():
         say(f"{name}: {space.summary() or 'nothing is varied'}")
     lock = lock_folder(folder)
     try:
-        _check_folder(folder)
         _store_settings(folder, _settings(plan, seed, ranges, spaces))
         return _run(plan, folder, seed, trials, spaces, listener)
     finally:
         lock.release()
-
-
-def training_seed(suite: Suite, seed: int) -> int:
-    """The seed that trials are trained with: unused by the presets of the suite and of its winners."""
-    return 1 + max(used for preset in suite.presets.values() for used in winners_seeds(preset)) + seed
 
 
 def _run(plan: Plan, folder: Path, seed: int, count: int, spaces: Mapping[str, Space], listener: Listener) -> Search:
@@ -119,50 +97,48 @@ def _run(plan: Plan, folder: Path, seed: int, count: int, spaces: Mapping[str, S
     suite = trial_suite(plan.suite, plan.preset_name, variants, drawn)
     whole = make_plan(replace(plan.options, suite=suite, preset=plan.preset_name, variants=list(names)))
     errors = run_plan(whole, folder / TRIALS, listener)
-
-    def read(spec: RunSpec) -> Trial:
-        variant, number = names[spec.variant_name]
-        params = {} if number is None else drawn[variant][number]
-        return read_trial(folder / TRIALS, spec, whole, variant, number, params)
-
-    found = [read(spec) for spec in whole.runs() if spec.variant is not None]
+    found = []
+    for spec in whole.runs():
+        if spec.variant is not None:
+            variant, number = names[spec.variant_name]
+            params = {} if number is None else drawn[variant][number]
+            found.append(read_trial(folder / TRIALS, spec, whole, variant, number, params))
     defaults = tuple(trial for trial in found if trial.number is None)
     trials = tuple(trial for name in spaces for trial in found if trial.variant == name and trial.number is not None)
     return Search(defaults, trials, write_search(folder, plan, seed, spaces, defaults, trials), tuple(errors))
 
 
-def _check_folder(folder: Path) -> None:
-    """Refuse a folder that holds something other than a search, before anything is written there."""
-    if (folder / MANIFEST).exists():
-        raise GanZooError(f"{str(folder)!r} holds a comparison ({MANIFEST}); name another --out")
-    if (folder / TRIALS).exists() and not (folder / SETTINGS).exists():
-        raise GanZooError(f"{str(folder)!r} holds {TRIALS}, but no {SETTINGS}; name another --out")
-
-
 def _settings(plan: Plan, seed: int, ranges: Ranges, spaces: Mapping[str, Space]) -> dict[str, Any]:
     """Everything that decides the trials of a search, as JSON; their number is not part of it."""
     identities = {spec.variant_name: spec.identity for spec in plan.runs() if spec.variant is not None}
-    settings = {
-        "seed": seed,
-        "training seed": plan.seeds[0],
-        "preset": plan.preset_name,
-        "budget": plan.preset.budget,
-        "evaluate_at": plan.evaluate_at,
-        "ranges": ranges.model_dump(),
-        "measured": plan.measurements,
-        "variants": {name: {**decisive(identities[name]), "varied": space.summary()} for name, space in spaces.items()},
-    }
-    as_json: dict[str, Any] = json.loads(json.dumps(plain(settings)))
-    return as_json
+    settings: dict[str, Any] = plain(
+        {
+            "seed": seed,
+            "training seed": plan.seeds[0],
+            "preset": plan.preset_name,
+            "budget": plan.preset.budget,
+            "evaluate_at": plan.evaluate_at,
+            "ranges": ranges.model_dump(),
+            "measured": plan.measurements,
+            "variants": {
+                name: {**decisive(identities[name]), "varied": space.summary()} for name, space in spaces.items()
+            },
+        }
+    )
+    return settings
 
 
 def _store_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     """Write the settings, or compare them with those in the folder; variants that are new there are added.
 
     Raises:
-        GanZooError: the folder holds another search, or its settings are damaged.
+        GanZooError: the folder holds something else or another search, or its settings are damaged.
     """
     path = folder / SETTINGS
+    if (folder / MANIFEST).exists():
+        raise GanZooError(f"{str(folder)!r} holds a comparison ({MANIFEST}); name another --out")
+    if (folder / TRIALS).exists() and not path.exists():
+        raise GanZooError(f"{str(folder)!r} holds {TRIALS}, but no {SETTINGS}; name another --out")
     stored = _read_settings(path) if path.is_file() else {}
     known = stored.get("variants", {})
     mine = {**settings, "variants": {name: value for name, value in settings["variants"].items() if name in known}}
@@ -170,8 +146,8 @@ def _store_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     found = [f"{key} {_short(old)}, not {_short(new)}" for key, old, new in differences(theirs, mine)]
     if stored and found:
         more = f" and {len(found) - _MAX_DIFFERENCES} more" if len(found) > _MAX_DIFFERENCES else ""
-        shown = "; ".join(found[:_MAX_DIFFERENCES])
-        raise GanZooError(f"{str(folder)!r} holds another search ({shown}{more}); name another --out")
+        listed = "; ".join(found[:_MAX_DIFFERENCES])
+        raise GanZooError(f"{str(folder)!r} holds another search ({listed}{more}); name another --out")
     write_json(path, {**settings, "variants": {**known, **settings["variants"]}})
 
 

@@ -4,7 +4,6 @@ The default ranges are the wide ones of the published code of Lucic et al. 2018,
 """
 
 import dataclasses
-import difflib
 import hashlib
 import math
 from collections.abc import Mapping
@@ -12,24 +11,22 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from gan_zoo import registry
-from gan_zoo.bench.suite import Suite
+from gan_zoo.bench.suite import Suite, Table
 from gan_zoo.data import Dataset
-from gan_zoo.errors import GanZooError
+from gan_zoo.errors import GanZooError, validation_lines
 from gan_zoo.optimizer import Optimizer, Schedule, format_schedules
 from gan_zoo.variant import Variant
 
 _SIDES = ("generator_optimizer", "discriminator_optimizer")
+_Norm = Literal["batch", "layer", "spectral", "none"]
+_DEFAULT_NORMS: list[_Norm] = ["batch", "layer", "none"]
 _WITHIN = {"lr": (0.0, math.inf), "beta1": (0.0, 1.0), "weight": (0.0, math.inf), "clip": (0.0, math.inf)}
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Range(_Table):
+class Range(Table):
     """Numbers drawn uniformly from [low, high); with ``log``, uniformly on the logarithm."""
 
     low: Annotated[float, Field(allow_inf_nan=False)]
@@ -39,10 +36,16 @@ class Range(_Table):
     @model_validator(mode="after")
     def _rises(self) -> "Range":
         if self.low >= self.high:
-            raise ValueError(f"low is {self.low:g} and high is {self.high:g}: low must lie below high")
+            raise ValueError("low must lie below high")
         if self.log and self.low <= 0:
-            raise ValueError(f"low is {self.low:g}, which has no logarithm: raise it, or leave log out")
+            raise ValueError("low has no logarithm: raise it above 0, or leave log out")
         return self
+
+    def draw(self, random: np.random.RandomState) -> float:
+        """One number; rounding never makes it ``high``."""
+        scale, inverse = (math.log, math.exp) if self.log else (float, float)
+        value = inverse(random.uniform(scale(self.low), scale(self.high)))
+        return float(min(value, np.nextafter(self.high, self.low)))
 
     def __str__(self) -> str:
         return f"{self.low:g} to {self.high:g}{' (log)' if self.log else ''}"
@@ -52,7 +55,7 @@ Varied = Range | tuple[Any, ...]
 """A range, or equally likely values."""
 
 
-class Ranges(_Table):
+class Ranges(Table):
     """The table ``[search]`` of a suite; a key that is ``false`` is not varied.
 
     Attributes:
@@ -66,14 +69,10 @@ class Ranges(_Table):
 
     lr: Range | None = Range(low=1e-5, high=1e-2, log=True)
     beta1: Range | None = Range(low=0.0, high=1.0)
-    discriminator_steps: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] | None = [1, 5]
+    discriminator_steps: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] | None = Field([1, 5])
     weight: Range | None = Range(low=0.1, high=100.0, log=True)
     clip: Range | None = Range(low=1e-3, high=1.0, log=True)
-    norm: Annotated[list[Literal["batch", "layer", "spectral", "none"]], Field(min_length=1)] | None = [
-        "batch",
-        "layer",
-        "none",
-    ]
+    norm: Annotated[list[_Norm], Field(min_length=1)] | None = Field(_DEFAULT_NORMS)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -87,13 +86,19 @@ class Ranges(_Table):
             raise ValueError("names a value twice")
         return choices
 
-    @model_validator(mode="after")
-    def _possible(self) -> "Ranges":
-        for name, (least, most) in _WITHIN.items():
-            given = getattr(self, name)
-            if given is not None and not least <= given.low < given.high <= most:
-                raise ValueError(f"{name} from {given} is outside {least:g} to {most:g}")
-        return self
+    @field_validator(*_WITHIN)
+    @classmethod
+    def _possible(cls, given: Range | None, field: ValidationInfo) -> Range | None:
+        least, most = _WITHIN[str(field.field_name)]
+        if given is not None and (given.low < least or given.high > most):
+            raise ValueError(f"{field.field_name} from {given} is outside {least:g} to {most:g}")
+        return given
+
+
+class _SearchTable(Table):
+    """The part of a suite that is checked here, so that an error names a key with its table."""
+
+    search: Ranges
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +110,11 @@ class Space:
 
     def summary(self) -> str:
         """What is varied: ``lr 1e-05 to 0.01 (log); norm batch, layer or none``."""
-        return "; ".join(f"{name} {_alternatives(values)}" for name, values in self.varied.items())
+        found = []
+        for name, values in self.varied.items():
+            *others, last = [values] if isinstance(values, Range) else values
+            found.append(f"{name} {', '.join(map(str, others))}{' or ' if others else ''}{last}")
+        return "; ".join(found)
 
     def reasons(self) -> str:
         """What is not varied, and why."""
@@ -119,9 +128,9 @@ def read_ranges(suite: Suite) -> Ranges:
         GanZooError: an unknown name or an invalid range; one line each.
     """
     try:
-        return Ranges.model_validate(suite.search)
+        return _SearchTable.model_validate({"search": suite.search}).search
     except ValidationError as errors:
-        lines = dict.fromkeys(_line(error) for error in errors.errors())
+        lines = validation_lines(errors, lambda key: list((Ranges if len(key) == 2 else Range).model_fields))
         raise GanZooError("\n".join(f"{suite.file}: {line}" for line in lines)) from None
 
 
@@ -152,17 +161,13 @@ def space_of(variant: Variant, base: str, ranges: Ranges, data: Dataset) -> Spac
 def draw(varied: Mapping[str, Varied], seed: int) -> dict[str, Any]:
     """The settings of one trial: a value of each range, and one of the values to choose from."""
     random = np.random.RandomState(seed)
-    return {name: _draw_value(values, random) for name, values in varied.items()}
-
-
-def _draw_value(values: Varied, random: np.random.RandomState) -> Any:
-    if isinstance(values, Range):
-        scale, inverse = (math.log, math.exp) if values.log else (float, float)
-        value = inverse(random.uniform(scale(values.low), scale(values.high)))
-        return float(min(value, np.nextafter(values.high, values.low)))
-    if len(values) == 1:
-        return values[0]
-    return values[int(random.uniform(size=len(values)).argmax())]
+    drawn: dict[str, Any] = {}
+    for name, values in varied.items():
+        if isinstance(values, Range):
+            drawn[name] = values.draw(random)
+        else:
+            drawn[name] = values[int(random.uniform(size=len(values)).argmax()) if len(values) > 1 else 0]
+    return drawn
 
 
 def trial_seed(seed: int, variant: str, number: int) -> int:
@@ -215,24 +220,3 @@ def _norms(variant: Variant, norms: list[str], data: Dataset) -> tuple[list[str]
     if len(allowed) > 1 and len(different) == 1:
         return [], "its discriminator is the same under each"
     return [norm for norm in allowed if norm in different.values()], ""
-
-
-def _alternatives(values: Varied) -> str:
-    if isinstance(values, Range):
-        return str(values)
-    return " or ".join(filter(None, [", ".join(map(str, values[:-1])), str(values[-1])]))
-
-
-def _line(error: Any) -> str:
-    key = ".".join(map(str, ("search", *error["loc"])))
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        known = list(Ranges.model_fields if len(error["loc"]) == 1 else Range.model_fields)
-        nearest = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
-        return f"unknown key {key!r}{hint} Allowed: {', '.join(known)}"
-    if error["type"] == "missing":
-        return f"key {key!r} is missing"
-    if error["type"] == "value_error":
-        return f"key {key!r}: {message}"
-    return f"key {key!r} is {error['input']!r}: {message[0].lower()}{message[1:]}"

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gan_zoo import overrides, registry
+from gan_zoo import registry
 from gan_zoo.bench import results
 from gan_zoo.bench.plan import Plan, RunSpec
 from gan_zoo.bench.records import read_run, records_path
 from gan_zoo.bench.suite import Preset, Suite, VariantOverride
+from gan_zoo.bench.suite_variants import base_name, combined, own_options, shared_options
 from gan_zoo.errors import GanZooError
 from gan_zoo.search.space import options_of
 from gan_zoo.statistics import is_failure
@@ -72,49 +73,31 @@ def with_named(suite: Suite, named: Mapping[str, VariantOverride]) -> Suite:
     return suite.model_copy(update={"named": {**suite.named, **named}})
 
 
-def base_of(name: str, suite: Suite) -> str:
-    """The registered variant that a variant of the suite is made from."""
-    return suite.named[name].variant if name in suite.named else name
+def _suite_options(name: str, suite: Suite) -> dict[str, Any]:
+    """The options of a variant of the suite, without those of a preset and those that all variants share."""
+    return combined(name, suite, own_options(name, suite), suite.options.get(name, {}))
 
 
-def suite_options(name: str, suite: Suite) -> dict[str, Any]:
-    """The options of a variant of the suite, without those of a preset."""
-    own = suite.named[name].options if name in suite.named else {}
-    return combined_for(name, suite, own, suite.options.get(name, {}))
-
-
-def combined_for(name: str, suite: Suite, *layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a variant of the suite, each layer overriding those before it."""
-    return overrides.combined(registry.hyperparameters(base_of(name, suite)), *layers)
-
-
-def _backbone_without_norm(suite: Suite, preset: Preset, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The option that removes the norm of a variant's backbone, which would override the trial's; empty without one."""
-    shared = {"backbone": preset.backbone or suite.backbone} | suite.shared | preset.shared
-    return without_norm({**shared, **options}["backbone"])
-
-
-def without_norm(backbone: Any) -> dict[str, Any]:
-    """The option ``backbone`` without its norm; empty if it has none."""
-    if not isinstance(backbone, Mapping) or "norm" not in backbone:
+def _without_norm(params: Mapping[str, Any], *layers: Mapping[str, Any]) -> dict[str, Any]:
+    """The backbone of the topmost layer without its norm, which would override that of a trial; empty without one."""
+    backbone = next((layer["backbone"] for layer in reversed(layers) if "backbone" in layer), None)
+    if "norm" not in params or not isinstance(backbone, Mapping) or "norm" not in backbone:
         return {}
     return {"backbone": {key: value for key, value in backbone.items() if key != "norm"}}
 
 
-def trial_suite(suite: Suite, preset: str, variants: Mapping[str, Variant], drawn: Drawn) -> Suite:
+def trial_suite(suite: Suite, preset_name: str, variants: Mapping[str, Variant], drawn: Drawn) -> Suite:
     """The suite with a further variant a trial: the one of the suite and the preset with the settings of the trial."""
+    preset = suite.presets[preset_name]
     named = {}
     for name, settings in drawn.items():
-        layers = (suite_options(name, suite), suite.presets[preset].options.get(name, {}))
+        layers = (_suite_options(name, suite), preset.options.get(name, {}))
         for number, params in enumerate(settings):
-            options = combined_for(name, suite, *layers, options_of(params, variants[name]))
-            if "norm" in params:
-                options |= _backbone_without_norm(suite, suite.presets[preset], options)
-            named[trial_name(name, number)] = VariantOverride(
-                variant=base_of(name, suite),
-                options=options,
-                title=f"{variants[name].title}, trial {number}",
-            )
+            options = combined(name, suite, *layers, options_of(params, variants[name]))
+            options |= _without_norm(params, shared_options(suite, preset), options)
+            title = f"{variants[name].title}, trial {number}"
+            override = VariantOverride(variant=base_name(name, suite), options=options, title=title)
+            named[trial_name(name, number)] = override
     return with_named(suite, named)
 
 
@@ -174,50 +157,35 @@ def winners_suite(
     Raises:
         GanZooError: a name is taken.
     """
-    named = {}
-    pairs = []
-    order = []
     table = {key: value for key, value in suite.model_dump(exclude_unset=True).items() if key not in _LEFT_OUT}
-    changed = {"variants": None} | ({} if precision is None else {"precision": precision})
-    presets = {
-        name: {**preset, **changed, "seeds": winners_seeds(suite.presets[name])}
-        for name, preset in table["presets"].items()
-    }
-    for name, trial in best.items():
-        order.append(name)
-        if trial is None:
-            continue
+    for key, preset in table["presets"].items():
+        preset.pop("variants", None)
+        preset["seeds"] = winners_seeds(suite.presets[key])
+        if precision is not None:
+            preset["precision"] = precision
+    named = {}
+    winners = {name: trial for name, trial in best.items() if trial is not None}
+    for name, trial in winners.items():
         tuned = f"{name}_tuned"
         found = options_of(trial.params, variants[name])
-        options = combined_for(name, suite, suite_options(name, suite), found)
-        if "norm" in found:
-            options |= without_norm(options.get("backbone"))
+        options = combined(name, suite, _suite_options(name, suite), found)
+        options |= _without_norm(found, options)
         title = f"{variants[name].title}, tuned"
-        named[tuned] = VariantOverride(variant=base_of(name, suite), options=options, title=title)
-        for key, preset in presets.items():
-            _add_to_preset(preset, suite, suite.presets[key], name, tuned, options, found)
-        order.append(tuned)
-        pairs.append([tuned, name])
-    entries = {key: entry.model_dump(exclude_defaults=True) for key, entry in with_named(suite, named).named.items()}
-    chosen = {"title": f"{suite.title}: default and tuned", "variants": order, "contrasts": pairs}
-    return {**table, **chosen, "named": entries, "presets": presets}
-
-
-def _add_to_preset(
-    table: dict[str, Any],
-    suite: Suite,
-    preset: Preset,
-    name: str,
-    tuned: str,
-    options: Mapping[str, Any],
-    found: Mapping[str, Any],
-) -> None:
-    """Give the tuned variant the options of the preset that the trial did not vary, and the notes of the variant."""
-    given = combined_for(name, suite, table.get("options", {}).get(name, {}))
-    given = {key: value for key, value in given.items() if key not in found}
-    if "norm" in found:
-        given |= _backbone_without_norm(suite, preset, {**options, **given})
-    if given:
-        table["options"] = {**table.get("options", {}), tuned: given}
-    if name in table.get("notes", {}):
-        table["notes"] = {**table["notes"], tuned: table["notes"][name]}
+        named[tuned] = VariantOverride(variant=base_name(name, suite), options=options, title=title)
+        for key, preset in table["presets"].items():
+            # The preset's options for the variant, but for those that the trial varied, and its notes.
+            given = combined(name, suite, suite.presets[key].options.get(name, {}))
+            given = {option: value for option, value in given.items() if option not in found}
+            given |= _without_norm(found, shared_options(suite, suite.presets[key]), options, given)
+            if given:
+                preset.setdefault("options", {})[tuned] = given
+            if name in suite.presets[key].notes:
+                preset["notes"][tuned] = suite.presets[key].notes[name]
+    whole = with_named(suite, named)
+    return {
+        **table,
+        "title": f"{suite.title}: default and tuned",
+        "variants": [each for name in best for each in (name, f"{name}_tuned") if each == name or each in named],
+        "contrasts": [[f"{name}_tuned", name] for name in winners],
+        "named": {key: entry.model_dump(exclude_defaults=True) for key, entry in whole.named.items()},
+    }

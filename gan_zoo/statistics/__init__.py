@@ -1,42 +1,19 @@
 """Statistics over seeds, on scipy: intervals, failure rates, significance tests and planned comparisons."""
 
-from gan_zoo.statistics.comparisons import Contrast, Verdict, contrasts
-from gan_zoo.statistics.intervals import (
-    ALPHA,
-    CONFIDENCE,
-    FAILURES,
-    MINIMUM_SEEDS,
-    Estimate,
-    Proportion,
-    Sample,
-    estimate,
-    failure_rate,
-    is_failure,
-    log_t_interval,
-    prediction_interval,
-    shared_alpha,
-    t_interval,
-)
-from gan_zoo.statistics.significance import holm, not_different_from_best
-
-__all__ = [
-    "ALPHA",
-    "CONFIDENCE",
-    "FAILURES",
-    "MINIMUM_SEEDS",
-    "Contrast",
-    "Estimate",
-    "Proportion",
-    "Sample",
-    "Verdict",
-    "contrasts",
-    "estimate",
-    "failure_rate",
-    "holm",
-    "is_failure",
-    "log_t_interval",
-    "not_different_from_best",
-    "prediction_interval",
-    "shared_alpha",
-    "t_interval",
-]
+from gan_zoo.statistics.comparisons import Contrast as Contrast
+from gan_zoo.statistics.comparisons import contrasts as contrasts
+from gan_zoo.statistics.intervals import ALPHA as ALPHA
+from gan_zoo.statistics.intervals import CONFIDENCE as CONFIDENCE
+from gan_zoo.statistics.intervals import MINIMUM_SEEDS as MINIMUM_SEEDS
+from gan_zoo.statistics.intervals import Estimate as Estimate
+from gan_zoo.statistics.intervals import Proportion as Proportion
+from gan_zoo.statistics.intervals import Sample as Sample
+from gan_zoo.statistics.intervals import estimate as estimate
+from gan_zoo.statistics.intervals import failure_rate as failure_rate
+from gan_zoo.statistics.intervals import is_failure as is_failure
+from gan_zoo.statistics.intervals import log_t_interval as log_t_interval
+from gan_zoo.statistics.intervals import prediction_interval as prediction_interval
+from gan_zoo.statistics.intervals import shared_alpha as shared_alpha
+from gan_zoo.statistics.intervals import t_interval as t_interval
+from gan_zoo.statistics.significance import holm as holm
+from gan_zoo.statistics.significance import not_different_from_best as not_different_from_best

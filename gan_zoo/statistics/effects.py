@@ -64,8 +64,8 @@ def newcombe_interval(share: float, first: int, second: int) -> tuple[float, flo
     return low, high
 
 
-def minimum_detectable(first: np.ndarray, second: np.ndarray, alpha: float, *, power: float = POWER) -> float:
-    """The smallest true difference that Welch's test at ``alpha`` finds with this power; NaN without a spread.
+def minimum_detectable(first: np.ndarray, second: np.ndarray, alpha: float) -> float:
+    """The smallest true difference that Welch's test at ``alpha`` finds with 80% power; NaN without a spread.
 
     The sample deviations are taken as the true ones. Given the variances of a new run, its difference is normal and the
     critical value follows from Welch's test; power is the mean over both variances, each scaled chi-squared, at
@@ -75,21 +75,19 @@ def minimum_detectable(first: np.ndarray, second: np.ndarray, alpha: float, *, p
     Source: Welch, "The generalization of 'Student's' problem", Biometrika 34, 1947, with Satterthwaite's degrees of
     freedom.
     """
-    sizes, deviations = (len(first), len(second)), (first.std(ddof=1), second.std(ddof=1))
-    spread = math.hypot(*(deviation / math.sqrt(size) for deviation, size in zip(deviations, sizes, strict=True)))
+    sides = (first, second)
+    spread = math.hypot(*(side.std(ddof=1) / math.sqrt(len(side)) for side in sides))
     if not spread > 0:
         return math.nan
     shares = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
-    variances = [
-        deviation**2 / size * stats.chi2.ppf(shares, size - 1) / (size - 1)
-        for deviation, size in zip(deviations, sizes, strict=True)
-    ]
-    one, other = variances[0][:, None], variances[1][None, :]
-    freedom = (one + other) ** 2 / (one**2 / (sizes[0] - 1) + other**2 / (sizes[1] - 1))
+    one, other = np.ix_(
+        *(side.std(ddof=1) ** 2 / len(side) * stats.chi2.ppf(shares, len(side) - 1) / (len(side) - 1) for side in sides)
+    )
+    freedom = (one + other) ** 2 / (one**2 / (len(first) - 1) + other**2 / (len(second) - 1))
     critical = stats.t.isf(alpha / 2, freedom) * np.sqrt(one + other)
 
     def missing(shift: float) -> float:
-        return float(stats.norm.sf((critical - shift) / spread).mean()) - power  # the other side is negligible
+        return float(stats.norm.sf((critical - shift) / spread).mean()) - POWER  # the other side is negligible
 
     return float(optimize.brentq(missing, 0.0, float(critical.max()) + 10 * spread))
 

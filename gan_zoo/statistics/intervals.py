@@ -11,8 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from gan_zoo.errors import GanZooError
-
 FAILURES = ("diverged", "collapsed", "out_of_memory", "error", "timeout")
 CONFIDENCE = 0.95
 MINIMUM_SEEDS = 3
@@ -71,7 +69,7 @@ def finite(values: Iterable[float]) -> np.ndarray:
     return array[np.isfinite(array)]
 
 
-def t_interval(values: Iterable[float], *, confidence: float = CONFIDENCE) -> Estimate:
+def t_interval(values: Iterable[float]) -> Estimate:
     """Arithmetic mean with Student's t interval, mean +- t(n - 1) s / sqrt(n).
 
     Values that are not finite are ignored. Source: Student, "The probable error of a mean", Biometrika 6, 1908.
@@ -83,11 +81,11 @@ def t_interval(values: Iterable[float], *, confidence: float = CONFIDENCE) -> Es
     if len(array) == 1:
         return Estimate(mean, math.nan, math.nan, 1, "one seed")
     # scipy's own interval is NaN if all seeds are equal.
-    half = float(stats.t.ppf((1 + confidence) / 2, len(array) - 1) * stats.sem(array))
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(array) - 1) * stats.sem(array))
     return Estimate(mean, mean - half, mean + half, len(array), "t")
 
 
-def log_t_interval(values: Iterable[float], *, confidence: float = CONFIDENCE) -> Estimate:
+def log_t_interval(values: Iterable[float]) -> Estimate:
     """Geometric mean with Student's t interval on the logarithm, for positive values with a long upper tail.
 
     If a finite value is not positive, this is `t_interval`; ``method`` says which. Source: Johnson, Kotz and
@@ -96,8 +94,8 @@ def log_t_interval(values: Iterable[float], *, confidence: float = CONFIDENCE) -
     """
     array = finite(values)
     if len(array) < 2 or (array <= 0).any():
-        return t_interval(array, confidence=confidence)
-    log = t_interval(np.log(array), confidence=confidence)
+        return t_interval(array)
+    log = t_interval(np.log(array))
     return Estimate(math.exp(log.mean), math.exp(log.low), math.exp(log.high), log.seeds, "t on log")
 
 
@@ -131,12 +129,7 @@ def failure_rate(failures: int, runs: int) -> Proportion:
     """Share of runs that failed, with the exact binomial interval.
 
     Source: Clopper and Pearson, "The use of confidence or fiducial limits", Biometrika 26, 1934.
-
-    Raises:
-        GanZooError: more failures than runs, or a negative count.
     """
-    if not 0 <= failures <= runs:
-        raise GanZooError(f"failures {failures} of {runs} runs: must be between 0 and the number of runs")
     if runs == 0:
         return Proportion(math.nan, math.nan, math.nan, 0, 0)
     low, high = stats.binomtest(failures, runs).proportion_ci(CONFIDENCE, method="exact")

@@ -75,7 +75,7 @@ def dcgan64(*, width: int = 64) -> Variant:
             "widths 512, 256, 128, 64 in both networks (paper: 1024, 512, 256, 128), kernel 4 (paper: 5)",
             "a transposed convolution as the stem (paper: a projection)",
             "latents from a standard normal (paper: uniform on [-1, 1])",
-            "batch norm gains from N(1, 0.02) (paper: not said)",
+            "batch norm gains from N(1, 0.02) (paper: not stated)",
             REUSED,
         ),
     )

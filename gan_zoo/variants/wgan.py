@@ -1,4 +1,4 @@
-"""WGAN (Arjovsky et al. 2017): a Wasserstein critic held Lipschitz by clipping its weights."""
+"""WGAN (Arjovsky et al. 2017): a Wasserstein critic, Lipschitz by clipping of its weights."""
 
 from dataclasses import dataclass, replace
 

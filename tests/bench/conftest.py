@@ -25,7 +25,7 @@ def write(tmp_path):
     def make(
         name,
         *,
-        n=2000,
+        num_samples=2000,
         extractor=("mnist-cnn", "ab" * 32),
         data=MNIST,
         precision="fp32",
@@ -40,19 +40,11 @@ def write(tmp_path):
     ):
         folder, names = tmp_path / name, []
         (folder / "records").mkdir(parents=True)
-        shared = {
-            "num_samples": n,
-            "measured_data": data["fingerprint"],
-            "extractors": {extractor[0]: extractor[1]},
-            "precision": precision,
-            "versions": versions,
-            "device": device,
-            "code": "11" * 32,
-        }
+        shared = {"precision": precision, "device": device, "code": "11" * 32}
         for variant, outcomes in {"real": [0.5], **variants}.items():
             described = {"variant": {"title": variant, "batch_size": 64, **(settings or {})}}
             for seed, outcome in enumerate(outcomes):
-                cell = f"{variant}-seed{seed}-{run or name.replace('/', '')}"
+                run_name = f"{variant}-seed{seed}-{run or name.replace('/', '')}"
                 begin = {
                     "row": "begin",
                     "variant": variant,
@@ -72,7 +64,7 @@ def write(tmp_path):
                     "seconds": 1.0,
                     "fraction": 1.0 if isinstance(outcome, float) else 0.5,
                     "extractor": extractor[0],
-                    "num_samples": n,
+                    "num_samples": num_samples,
                     "weights": "raw",
                     "reference": reference,
                     "values": {metric: value},
@@ -80,13 +72,13 @@ def write(tmp_path):
                 end = {"row": "end", "status": outcome if isinstance(outcome, str) else "ok", "steps": 100}
                 rows = [begin, measured] + ([end] if outcome is not None else [])
                 text = "".join(json.dumps(row) + "\n" for row in rows)
-                (folder / "records" / f"{cell}.jsonl").write_text(text)
-                names.append(cell)
+                (folder / "records" / f"{run_name}.jsonl").write_text(text)
+                names.append(run_name)
         manifest = {
             "runs": names,
             "data": data,
             "extractors": {extractor[0]: {"digest": extractor[1]}},
-            "num_samples": n,
+            "num_samples": num_samples,
             "budget": {"images": images},
             "ranked_by": metric,
             "precision": precision,

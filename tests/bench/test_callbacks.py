@@ -1,4 +1,4 @@
-"""What a worker process shows of its progress reaches the listener of the process that reports it, once each."""
+"""The progress of a worker process reaches the listener of the process that reports it, once each."""
 
 import pytest
 
@@ -55,7 +55,7 @@ def test_events_arrive_in_order_and_once(files):
     assert [event[0] for event in events.events[4:]] == ["notice", "block"]
 
 
-def test_a_file_that_a_kill_left_is_temporary(files, tmp_path):
+def test_a_file_that_a_kill_left_is_temporary_and_a_full_disk_ends_no_run(files, tmp_path):
     written, read, events, run = files
     written.begin(run)
     remove_temporary(tmp_path)
@@ -65,9 +65,5 @@ def test_a_file_that_a_kill_left_is_temporary(files, tmp_path):
     read.remove()
     assert list((tmp_path / "records").iterdir()) == []
     assert read.follow(events), "the run has begun"
-
-
-def test_a_full_disk_does_not_end_a_run(files):
-    written, _, _, run = files
     written.path.parent.rmdir()
     written.block(run, 0.5, 1.0, {})

@@ -48,26 +48,23 @@ def test_evaluations_double_from_the_first_one_and_the_last_is_the_end(budget, f
     settings = preset(budget=budget, evaluate_from=first)
     assert amounts(settings) == expected
     assert settings.evaluation_points(60_000)[-1] == 1
+    assert preset(budget=budget, evaluate_at=[0.1, 0.7, 1.0]).evaluation_points(21) == (0.1, 0.7, 1.0)
 
 
-def test_shares_of_the_budget_stay_as_they_are():
-    assert preset(budget={"epochs": 3}, evaluate_at=[0.1, 0.7, 1.0]).evaluation_points(21) == (0.1, 0.7, 1.0)
-
-
-def images_after(rounds, epoch, batch):
-    """Real images of so many rounds; the last batch of an epoch is smaller."""
-    epochs, rest = divmod(rounds, math.ceil(epoch / batch))
+def images_after(steps, epoch, batch):
+    """Real images of so many steps; the last batch of an epoch is smaller."""
+    epochs, rest = divmod(steps, math.ceil(epoch / batch))
     return epochs * epoch + min(rest * batch, epoch)
 
 
 def step_at(fraction, budget, epoch, batch):
     """The step at which the engine has reached a fraction of a budget."""
     variant = SimpleNamespace(batch_size=batch, discriminator_steps=1)
-    state = SimpleNamespace(rounds=0, images=0, seconds=0.0, data=range(epoch), variant=variant)
+    state = SimpleNamespace(iterations=0, images=0, seconds=0.0, data=range(epoch), variant=variant)
     while left := budget.steps_left(state, fraction):
-        state.rounds += left
-        state.images = images_after(state.rounds, epoch, batch)
-    return state.rounds
+        state.iterations += left
+        state.images = images_after(state.iterations, epoch, batch)
+    return state.iterations
 
 
 @pytest.mark.parametrize(("epoch", "batch"), [(60_000, 64), (60_000, 512), (1_297, 64), (21, 8)])
@@ -109,13 +106,15 @@ def test_shipped_presets_are_measured_on_one_grid_and_at_their_ends(path):
         assert len(points) <= {"smoke": 1, "quick": 5, "standard": 7, "full": 10}[name]
 
 
+def described(name, suite, preset):
+    return describe(make_variant(name, suite, preset))
+
+
 def pairs_of_equal_settings(suite):
     """Two presets, the shorter first, that train a variant of theirs alike: both can be one run, extended."""
     for one, other in itertools.combinations(suite.presets.values(), 2):
         names = set(one.variants or suite.variants) & set(other.variants or suite.variants)
-        if any(
-            describe(make_variant(name, suite, one)) == describe(make_variant(name, suite, other)) for name in names
-        ):
+        if any(described(name, suite, one) == described(name, suite, other) for name in names):
             yield sorted((one, other), key=lambda settings: amounts(settings, EPOCH.get(suite.data, 60_000))[1][-1])
 
 
@@ -125,9 +124,9 @@ def test_a_run_extended_to_a_longer_shipped_preset_has_passed_none_of_its_points
     pairs = list(pairs_of_equal_settings(suite))
     assert pairs or "standard" not in suite.presets
     for shorter, longer in pairs:
-        (unit, had), (other, asked) = (amounts(each, EPOCH.get(suite.data, 60_000)) for each in (shorter, longer))
+        (unit, had), (other, requested) = (amounts(each, EPOCH.get(suite.data, 60_000)) for each in (shorter, longer))
         assert unit == other
-        assert {point for point in asked if point <= had[-1]} <= set(had)
+        assert {point for point in requested if point <= had[-1]} <= set(had)
 
 
 @pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
@@ -138,12 +137,9 @@ def test_the_standard_preset_is_the_quick_one_with_a_larger_budget(path):
         return
     quick, standard = suite.preset("quick"), suite.preset("standard")
     for name in quick.variants or suite.variants:
-        assert describe(make_variant(name, suite, quick)) == describe(make_variant(name, suite, standard))
-    assert (quick.num_samples, quick.extractors, quick.precision) == (
-        standard.num_samples,
-        standard.extractors,
-        standard.precision,
-    )
+        assert described(name, suite, quick) == described(name, suite, standard)
+    for setting in ("num_samples", "extractors", "precision"):
+        assert getattr(quick, setting) == getattr(standard, setting)
     assert set(quick.seed_list) <= set(standard.seed_list)
     assert max(quick.budget.values()) < max(standard.budget.values())
     assert quick.budget.keys() == standard.budget.keys()

@@ -55,11 +55,11 @@ def test_a_longer_training_continues_a_finished_one(name, tmp_path, no_report):
     variant = gan_zoo.get(name, **SMALL[name])
     for steps in (30, 75):
         run = gan_zoo.train(variant, "digits", steps=steps, out=tmp_path / "extended")
-        assert run.state.rounds == steps
+        assert run.state.iterations == steps
     images = run.state.images * 110 / 75
     extended = gan_zoo.train(variant, "digits", images=images, out=tmp_path / "extended")
     whole = gan_zoo.train(variant, "digits", images=images, out=tmp_path / "whole")
-    assert extended.state.rounds == whole.state.rounds > 100
+    assert extended.state.iterations == whole.state.iterations > 100
     assert_equal_to_the_bit(tmp_path / "extended", tmp_path / "whole")
     assert_same_tables(tmp_path / "extended", tmp_path / "whole", ("history", "metrics", "summary", "contrasts"))
     pd.testing.assert_frame_equal(

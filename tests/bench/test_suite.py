@@ -1,10 +1,9 @@
-"""Suite files: those of this repository, and what a person is told of a mistake."""
+"""Suite files: those of this package, and the errors for mistakes in one."""
 
 from pathlib import Path
 
 import pytest
 
-import gan_zoo
 from gan_zoo import data
 from gan_zoo.bench import suite_variants
 from gan_zoo.bench.plan import make_plan
@@ -44,11 +43,6 @@ def message(tmp_path):
     return read
 
 
-def test_the_suites_are_found():
-    assert {"mnist", "fashion_mnist", "digits"} <= {path.stem for path in SUITES}
-    assert all(path.is_relative_to(Path(gan_zoo.__file__).parent) for path in SUITES), "not in the wheel"
-
-
 @pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
 def test_every_preset_resolves(path):
     suite = read_suite(path)
@@ -69,20 +63,19 @@ def test_the_good_one_is_read(tmp_path):
     assert (preset.seed_list, preset.budget, preset.evaluate_at) == ([0, 1], {"images": 256}, [0.5, 1.0])
 
 
+SAMPLES = "num_samples = 50"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "parts"),
     [
         ("data =", "dta =", ["unknown key 'dta'", "did you mean 'data'?", "Allowed: title, data, variants"]),
-        (
-            "seeds = 2",
-            "sedes = 2",
-            ["unknown key 'presets.smoke.sedes'", "did you mean 'seeds'?", "evaluate_at, evaluate_from, num_samples,"],
-        ),
+        ("seeds = 2", "sedes = 2", ["unknown key 'presets.smoke.sedes'", "'seeds'?", "evaluate_from, num_samples,"]),
         ("[presets.smoke]", "[preset.smoke]", ["unknown key 'preset'", "did you mean 'presets'?"]),
-        ("num_samples = 50", "", ["key 'presets.smoke.num_samples' is missing"]),
-        ("num_samples = 50", "n = 50", ["key 'presets.smoke.n'", "'num_samples'"]),
-        ("num_samples = 50", 'num_samples = "many"', ["key 'presets.smoke.num_samples' is 'many'", "integer"]),
-        ("num_samples = 50", "num_samples = 0", ["key 'presets.smoke.num_samples' is 0", "greater than or equal to 1"]),
+        (SAMPLES, "", ["key 'presets.smoke.num_samples' is missing"]),
+        (SAMPLES, "n = 50", ["key 'presets.smoke.n'", "'num_samples'"]),
+        (SAMPLES, 'num_samples = "many"', ["key 'presets.smoke.num_samples' is 'many'", "integer"]),
+        (SAMPLES, "num_samples = 0", ["key 'presets.smoke.num_samples' is 0", "greater than or equal to 1"]),
         ("seeds = 2", 'seeds = "two"', ["key 'presets.smoke.seeds' is 'two'", "a count of at least 1, or a list"]),
         ("seeds = 2", "seeds = true", ["key 'presets.smoke.seeds' is True"]),
         ("seeds = 2", "seeds = 0", ["key 'presets.smoke.seeds' is 0"]),
@@ -90,24 +83,17 @@ def test_the_good_one_is_read(tmp_path):
         ("seeds = 2", "seeds = [-1]", ["key 'presets.smoke.seeds' is [-1]"]),
         ("images = 256", "epoch = 1", ["key 'presets.smoke.budget'", "images, epochs, steps, seconds, not epoch"]),
         ("images = 256", "epochs = 1, steps = 1", ["exactly one of", "not epochs, steps"]),
-        ("images = 256", "steps = 2.5", ["key 'presets.smoke.budget' is {'steps': 2.5}", "steps are whole numbers"]),
+        ("images = 256", "steps = 2.5", ["key 'presets.smoke.budget' is {'steps': 2.5}", "whole numbers"]),
         ("images = 256", "images = 0", ["key 'presets.smoke.budget.images' is 0", "greater than 0"]),
         ("images = 256", "images = inf", ["key 'presets.smoke.budget.images' is inf", "finite"]),
-        ("images = 256", 'images = "lots"', ["key 'presets.smoke.budget.images' is 'lots'", "number"]),
         ("[0.5, 1.0]", "[1.0, 0.5]", ["key 'presets.smoke.evaluate_at'", "must rise to 1"]),
         ("[0.5, 1.0]", "[0.5, 0.5, 1.0]", ["must rise to 1"]),
         ("[0.5, 1.0]", "[0.5]", ["must rise to 1"]),
         ("[0.5, 1.0]", "[]", ["must rise to 1"]),
         ("[0.5, 1.0]", "[0.0, 1.0]", ["key 'presets.smoke.evaluate_at.0' is 0.0"]),
-        (
-            "[0.5, 1.0]",
-            "[0.5, 1.0]\nevaluate_from = 64",
-            ["'presets.smoke.evaluate_from' is 64", "evaluate_at; remove one"],
-        ),
+        ("[0.5, 1.0]", "[1.0]\nevaluate_from = 64", ["'presets.smoke.evaluate_from' is 64", "evaluate_at; remove one"]),
         ("evaluate_at = [0.5, 1.0]", "evaluate_from = 0", ["key 'presets.smoke.evaluate_from' is 0", "greater than 0"]),
-        ("evaluate_at = [0.5, 1.0]", "evaluate_from = -1", ["evaluate_from' is -1", "greater than 0"]),
         ("evaluate_at = [0.5, 1.0]", "evaluate_from = inf", ["evaluate_from' is inf", "finite"]),
-        ("evaluate_at = [0.5, 1.0]", "evaluate_from = [64]", ["evaluate_from' is [64]", "number"]),
         ('data = "digits"', 'data = "digits"\nchannels = 2', ["key 'channels' is 2", "1 or 3"]),
         ('["gan"]', "[]", ["key 'variants' is []"]),
         ('["gan"]', '"gan"', ["key 'variants' is 'gan'", "list"]),
@@ -115,26 +101,11 @@ def test_the_good_one_is_read(tmp_path):
         ('["gan"]', '["gna"]', ["key 'variants'", "unknown variant 'gna'; did you mean 'gan'?", "cgan, dcgan"]),
         ('"digits"\n', '"digit"\n', ["key 'data'", "unknown data set 'digit'; did you mean 'digits'?", "mnist"]),
         ('["digits-cnn"]', '["digits-cn"]', ["key 'extractors'", "did you mean 'digits-cnn'?", "inception"]),
-        (
-            "num_samples = 50",
-            'num_samples = 50\nvariants = ["dcgna"]',
-            ["key 'presets.smoke.variants'", "did you mean 'dcgan'?"],
-        ),
-        (
-            "num_samples = 50",
-            "num_samples = 50\noptions = { gann = {} }",
-            ["key 'presets.smoke.options'", "did you mean 'gan'?"],
-        ),
-        (
-            "num_samples = 50",
-            "num_samples = 50\noptions = { dcgan = { widht = 1 } }",
-            ["options.dcgan'", "'widht'", "mean 'width'?"],
-        ),
-        (
-            "num_samples = 50",
-            'num_samples = 50\noptions = { gan = { latent = "x" } }',
-            ["presets.smoke.options.gan'", "'x'"],
-        ),
+        (SAMPLES, f'{SAMPLES}\nvariants = ["dcgna"]', ["key 'presets.smoke.variants'", "did you mean 'dcgan'?"]),
+        (SAMPLES, f"{SAMPLES}\noptions = {{ gann = {{}} }}", ["key 'presets.smoke.options'", "did you mean 'gan'?"]),
+        (SAMPLES, f"{SAMPLES}\noptions = {{ dcgan = {{ widht = 1 }} }}", ["options.dcgan'", "'widht'", "'width'?"]),
+        ('["gan"]', '["gan"]\ncontrasts = [["gan", "gan"]]', ["key 'contrasts'", "'gan' is compared with itself"]),
+        ("[presets.smoke]", "[presets.smoky]", ["unknown preset 'smoke'; did you mean 'smoky'?", "Known: auto, smoky"]),
     ],
 )
 def test_a_mistake_is_one_line(message, old, new, parts):
@@ -142,12 +113,6 @@ def test_a_mistake_is_one_line(message, old, new, parts):
     assert "\n" not in result
     for part in parts:
         assert part in result
-
-
-def test_an_unknown_preset_is_named(message):
-    result = message("[presets.smoke]", "[presets.smoky]")
-    assert "unknown preset 'smoke'; did you mean 'smoky'?" in result
-    assert "Known: auto, smoky" in result
 
 
 def test_two_mistakes_are_two_lines(message):
@@ -171,10 +136,8 @@ def test_a_file_that_cannot_be_read(path, tmp_path, monkeypatch):
 def test_a_preset_extends_another_one(suite):
     added = '[presets.standard]\nextends = "smoke"\nseeds = 5\nbudget = { images = 640 }\n\n[presets.full]'
     read = read_suite(suite(("[presets.full]", added)))
-    quick, standard = read.preset("smoke"), read.preset("standard")
-    assert (standard.seeds, standard.budget) == (5, {"images": 640})
-    rest = {key: value for key, value in standard.model_dump().items() if key not in ("seeds", "budget")}
-    assert rest == {key: value for key, value in quick.model_dump().items() if key not in ("seeds", "budget")}
+    expected = {**read.preset("smoke").model_dump(), "seeds": 5, "budget": {"images": 640}}
+    assert read.preset("standard").model_dump() == expected
 
 
 @pytest.mark.parametrize("parent", ["smok", "half", "more"])

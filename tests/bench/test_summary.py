@@ -23,17 +23,16 @@ def make(tmp_path: Path):
     def made(fids, **manifest) -> Path:
         names = []
         (tmp_path / "records").mkdir(exist_ok=True)
-        for variant, values in fids.items():
-            for seed, value in enumerate(values):
-                at = {"step": 10, "images": 640, "seconds": 1.0, "fraction": 1.0, "discriminator_steps": 50}
-                rows = [{**BEGIN, "variant": variant, "seed": seed, "title": variant}]
+        at = {"step": 10, "images": 640, "seconds": 1.0, "fraction": 1.0, "discriminator_steps": 50}
+        for variant, seed, value in ((name, *pair) for name, values in fids.items() for pair in enumerate(values)):
+            rows = [{**BEGIN, "variant": variant, "seed": seed, "title": variant}]
+            if value is not None:
                 for extractor, scale in (("mnist-cnn", 1.0), ("inception", 0.5)):
-                    if value is not None:
-                        rows.append({**MEASURED, **at, "extractor": extractor, "values": {"fid": value * scale}})
-                rows.append({"row": "end", "status": "diverged" if value is None else "ok", "message": ""})
-                names.append(f"{variant}-seed{seed}")
-                text = "".join(json.dumps(row) + "\n" for row in rows)
-                (tmp_path / "records" / f"{names[-1]}.jsonl").write_text(text)
+                    rows.append({**MEASURED, **at, "extractor": extractor, "values": {"fid": value * scale}})
+            rows.append({"row": "end", "status": "diverged" if value is None else "ok", "message": ""})
+            names.append(f"{variant}-seed{seed}")
+            text = "".join(json.dumps(row) + "\n" for row in rows)
+            (tmp_path / "records" / f"{names[-1]}.jsonl").write_text(text)
         facts = {"runs": names, "data": {"name": "mnist"}, "extractors": {"mnist-cnn": {}, "inception": {}}}
         (tmp_path / "manifest.json").write_text(json.dumps(facts | manifest))
         return tmp_path

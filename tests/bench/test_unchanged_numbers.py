@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from killing import COMMAND
+from results_folders import content
 
 import gan_zoo
 
@@ -71,12 +72,6 @@ def python(root, *words):
     return done.returncode, done.stdout + done.stderr
 
 
-def content(folder):
-    """Bytes and time of change of every record, sample and checkpoint."""
-    files = [file for part in ("records", "checkpoints") for file in (folder / part).rglob("*") if file.is_file()]
-    return {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in files}
-
-
 @pytest.mark.parametrize("command", ["bench", "train"])
 def test_other_docstrings_and_comments_train_nothing_again(clone, tmp_path, command):
     (tmp_path / "digits.toml").write_text(SUITE, encoding="utf-8")
@@ -99,19 +94,9 @@ def test_other_docstrings_and_comments_train_nothing_again(clone, tmp_path, comm
 
 
 def test_a_changed_formula_without_a_raised_version_fails_the_golden_tests(clone):
-    golden = [
-        "-m",
-        "pytest",
-        GOLDEN,
-        "-q",
-        "-n0",
-        "-p",
-        "no:cacheprovider",
-        "--rootdir",
-        PACKAGE.parent,
-        "-k",
-        "test_numbers_are_those_that_were_stored and (variants-lsgan] or variants-gan])",
-    ]
+    chosen = "test_numbers_are_those_that_were_stored and (variants-lsgan] or variants-gan])"
+    options = ["-q", "-n0", "-p", "no:cacheprovider", "--rootdir"]
+    golden = ["-m", "pytest", GOLDEN, *options, PACKAGE.parent, "-k", chosen]
     status, result = python(clone, *golden)
     assert status == 0, result
     file = clone / "gan_zoo" / "losses" / "adversarial.py"

@@ -29,7 +29,7 @@ def test_it_trains_both_networks_on_every_batch(name):
 
 def test_an_epoch_in_memory_has_every_image_once():
     images = torch.arange(1030.0).view(-1, 1, 1, 1)
-    batches = list(baseline_loop.in_memory(images, torch.arange(1030)))
+    batches = list(baseline_loop.InMemory(images, torch.arange(1030)))
     assert [len(labels) for _, labels in batches] == [512, 512, 6]
     assert torch.cat([labels for _, labels in batches]).sort().values.tolist() == list(range(1030))
     assert all(torch.equal(one.flatten().long(), labels) for one, labels in batches)

@@ -24,8 +24,8 @@ def test_means_of_the_populations():
     # Against a large draw, the mixture's with and without its collapsed seeds.
     for known in populations().values():
         values, failed = known.draw(np.random.default_rng(1), (1, 2_000_000))
-        for truth, kept in ((known.truth, values), (known.survivors, values[~failed])):
-            found = {"arithmetic mean": kept.mean(), "geometric mean": np.exp(np.log(kept).mean())}
+        for truth, counted in ((known.truth, values), (known.successful, values[~failed])):
+            found = {"arithmetic mean": counted.mean(), "geometric mean": np.exp(np.log(counted).mean())}
             assert found == pytest.approx(truth, rel=5e-3)
 
 

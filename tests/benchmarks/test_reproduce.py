@@ -16,14 +16,13 @@ from gan_zoo.bench.protocol import Protocol
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.bench.tables import read_results
 from gan_zoo.errors import GanZooError
-from gan_zoo.statistics import prediction_interval
 
 TOYS = ("by_heart", "sibling")
 PROTOCOL = Protocol(
     data=("mnist", "cd" * 32),
     split="test",
     side="32 x 32, 1 channel",
-    n=500,
+    num_samples=500,
     precision="fp32",
     extractor=("mnist-cnn", "ab" * 32),
     versions=(("numpy", "2.0"), ("torch", "2.9.0")),
@@ -96,6 +95,14 @@ def run(recorded, suite, capsys):
     return verify_it
 
 
+def assert_ranges_follow(facts, values, confidence, rel):
+    """They are the prediction interval of one more lognormal value, in closed form."""
+    logs = np.log(values)
+    half = stats.t.ppf((1 + confidence) / 2, len(logs) - 1) * logs.std(ddof=1) * math.sqrt(1 + 1 / len(logs))
+    found = [facts["low"], facts["mean"], facts["high"]]
+    assert found == pytest.approx(np.exp([logs.mean() - half, logs.mean(), logs.mean() + half]), rel=rel)
+
+
 def test_a_folder_gives_the_prediction_interval_of_its_seeds(bench, suite, toy_family, tmp_path):
     outcome = bench(seeds=[0, 1, 2, 4], plugins=[])
     preset, made = made_from(tmp_path / "out", read_suite(suite()))
@@ -104,16 +111,12 @@ def test_a_folder_gives_the_prediction_interval_of_its_seeds(bench, suite, toy_f
     assert (made.protocol.num_samples, made.protocol.extractor[0]) == (140, "digits-cnn")
     measured = outcome.results.metrics.query("metric == 'fid' and fraction == @made.part").set_index("variant")
     for name in TOYS:
-        logs = np.log(measured.loc[name, "value"].to_numpy())
-        half = stats.t.ppf(1 - 0.05 / 4, 3) * logs.std(ddof=1) * math.sqrt(1 + 1 / 4)
-        assert made.variants[name]["low"] == pytest.approx(math.exp(logs.mean() - half))
-        assert made.variants[name]["high"] == pytest.approx(math.exp(logs.mean() + half))
-        assert made.variants[name]["mean"] == pytest.approx(math.exp(logs.mean()))
+        assert_ranges_follow(made.variants[name], measured.loc[name, "value"].to_numpy(), 1 - 0.05 / 2, rel=1e-6)
 
 
-def edited(folder, cell, change):
-    """Change the rows of a cell."""
-    (path,) = (folder / "records").glob(f"{cell}-*.jsonl")
+def edited(folder, run, change):
+    """Change the rows of a run."""
+    (path,) = (folder / "records").glob(f"{run}-*.jsonl")
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     for row in rows:
         change(row)
@@ -290,72 +293,54 @@ def test_the_update_is_of_the_suite_that_is_named(bench, toy_family, suite, tmp_
 
 @pytest.mark.parametrize("preset", json.loads(EXPECTED.read_text(encoding="utf-8"))["mnist"])
 def test_the_shipped_ranges_follow_from_their_values_and_are_of_the_suite_as_it_is(preset):
-    kept = read(EXPECTED, "mnist", preset)
+    shipped = read(EXPECTED, "mnist", preset)
     suite = read_suite("mnist")
-    assert tuple(kept.variants) == tuple(kept.settings) == reproduce.FOUNDING
-    assert kept.confidence == pytest.approx(1 - 0.05 / 4)
-    assert kept.protocol.num_samples == suite.preset(preset).num_samples
-    assert cut(suite, preset, kept.part).preset(preset).budget == kept.budget
-    for facts in kept.variants.values():
-        assert len(facts["values"]) + facts["failures"] == len(kept.seeds)
-        logs = np.log(facts["values"])
-        half = stats.t.ppf((1 + kept.confidence) / 2, len(logs) - 1) * logs.std(ddof=1) * math.sqrt(1 + 1 / len(logs))
-        assert np.log(facts["low"]) == pytest.approx(logs.mean() - half, abs=1e-4)
-        assert np.log(facts["high"]) == pytest.approx(logs.mean() + half, abs=1e-4)
+    assert tuple(shipped.variants) == tuple(shipped.settings) == reproduce.FOUNDING
+    assert shipped.confidence == pytest.approx(1 - 0.05 / 4)
+    assert shipped.protocol.num_samples == suite.preset(preset).num_samples
+    assert cut(suite, preset, shipped.part).preset(preset).budget == shipped.budget
+    for facts in shipped.variants.values():
+        assert len(facts["values"]) + facts["failures"] == len(shipped.seeds)
+        assert_ranges_follow(facts, facts["values"], shipped.confidence, rel=1e-4)
 
 
-def test_chance_misses_the_ranges_in_five_percent_of_checks():
-    random = np.random.default_rng(0)
-    draws = 2_000
-    missed = 0
-    confidence = 1 - (1 - reproduce.FAMILY) / len(reproduce.FOUNDING)
-    for _ in range(draws):
-        for _variant in reproduce.FOUNDING:
-            *known, new = np.exp(random.normal(3.0, 0.2, 9))
-            low, high = prediction_interval(known, log=True, confidence=confidence)
-            if not low <= new <= high:
-                missed += 1
-                break
-    interval = stats.binomtest(missed, draws).proportion_ci(0.999)
-    assert interval.low < 1 - confidence**4 < interval.high  # independent variants: just below the bound of Bonferroni
-    assert 1 - confidence**4 < 0.05
+@pytest.fixture
+def same(tmp_path, bench, capsys):
+    """Compare a run with its copy, after a change of a value in a run of sibling; returns exit status and output."""
+    bench(seeds=[0, 1])
 
-
-def compare(tmp_path, bench, old="", new="", runs=None):
-    """The exit status for a run and its copy, with one replacement in a run of sibling, of the first runs alone."""
-    first, second = tmp_path / "out", tmp_path / "second"
-    if not first.is_dir():
-        bench(seeds=[0, 1])
-    shutil.copytree(first, second)
-    if old:
+    def compare(key="", value="", runs=None):
+        second = tmp_path / f"{key} {runs}"
+        shutil.copytree(tmp_path / "out", second)
 
         def change(row):
             values = row.get("values", row)
-            if old in values:
-                values[old] = new
+            if key in values:
+                values[key] = value
 
         edited(second, "sibling-seed1", change)
-    manifest = json.loads((second / "manifest.json").read_text())
-    (second / "manifest.json").write_text(json.dumps(manifest | {"runs": manifest["runs"][:runs]}))
-    return main(["--same", str(first), "--out", str(second)])
+        manifest = json.loads((second / "manifest.json").read_text())
+        (second / "manifest.json").write_text(json.dumps(manifest | {"runs": manifest["runs"][:runs]}))
+        capsys.readouterr()
+        status = main(["--same", str(tmp_path / "out"), "--out", str(second)])
+        output = capsys.readouterr()
+        return status, output.out + output.err
+
+    return compare
 
 
-def test_timings_may_differ(tmp_path, bench, capsys):
-    assert compare(tmp_path, bench, "seconds", 9.75) == 0
-    assert "rows of summary" in capsys.readouterr().out
+def test_only_timings_may_differ_and_the_last_digit_counts(same):
+    status, output = same("seconds", 9.75)
+    assert (status, "rows of summary" in output) == (0, True)
+    for key, value in (("fid", 21.000000000000004), ("status", "collapsed")):
+        status, output = same(key, value)
+        (line,) = [line for line in output.splitlines() if line.startswith("error")]
+        assert (status, "seed 1" in line, key in line) == (1, True, True)
 
 
-@pytest.mark.parametrize(("old", "new"), [("fid", 21.000000000000004), ("status", "collapsed")])
-def test_the_last_digit_counts(tmp_path, bench, capsys, old, new):
-    assert compare(tmp_path, bench, old, new) == 1
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
-    assert "seed 1" in line
-    assert old in line
-
-
-def test_only_common_runs_are_compared(tmp_path, bench, capsys):
-    assert compare(tmp_path, bench, runs=-1) == 0
-    out = capsys.readouterr().out
-    assert "rows of history" in out
-    assert "summary" not in out
+def test_only_common_runs_are_compared(same, tmp_path):
+    status, output = same(runs=-1)
+    assert status == 0
+    assert "rows of history" in output
+    assert "summary" not in output
     assert main(["--same", str(tmp_path / "out"), "--out", str(tmp_path / "nowhere")]) == 2

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from rich.console import Console
+import rich
 from torchvision.datasets import utils as torchvision_utils
 
 from gan_zoo import registry
@@ -26,12 +26,23 @@ class CommandResult:
 
     @property
     def error(self):
-        """The one line of an error that a person can mend."""
+        """The one line of an error that a person can fix."""
         assert self.status == 2, (self.out, self.err)
         lines = self.err.splitlines()
         assert len(lines) == 1, self.err
         assert lines[0].startswith("error: ")
         return lines[0].removeprefix("error: ")
+
+
+def run_main(patch, words, **console):
+    """Run a command line on a terminal with these settings, and return its exit status."""
+    patch.setattr(sys, "argv", ["gan-zoo", *map(str, words)])
+    rich.reconfigure(**console)
+    try:
+        app.main()
+    except SystemExit as end:
+        return end.code or 0
+    return 0
 
 
 @pytest.fixture(autouse=True)
@@ -46,27 +57,20 @@ def gan_zoo(monkeypatch, capsys):
 
     def run(*words, columns=100):
         with monkeypatch.context() as patch:
-            patch.setattr(sys, "argv", ["gan-zoo", *map(str, words)])
-            patch.setattr(app, "_console", lambda: Console(width=columns))
             patch.setenv("COLUMNS", str(columns))
-            status = 0
-            try:
-                app.main()
-            except SystemExit as end:
-                status = end.code or 0
-        result = capsys.readouterr()
-        return CommandResult(status, result.out, result.err)
+            status = run_main(patch, words, width=columns)
+        return CommandResult(status, *capsys.readouterr())
 
     return run
-
-
-def refuse(*_args, **_kwargs):
-    raise OSError("no network in tests")
 
 
 @pytest.fixture
 def nothing_here(tmp_path, monkeypatch):
     """An empty data root, and a network on which every download fails."""
+
+    def refuse(*_args, **_kwargs):
+        raise OSError("no network in tests")
+
     (tmp_path / "empty").mkdir()
     monkeypatch.setenv("GAN_ZOO_DATA", str(tmp_path / "empty"))
     monkeypatch.setattr(torchvision_utils, "_get_redirect_url", refuse)
@@ -85,22 +89,18 @@ def _finished(tmp_path_factory):
         encoding="utf-8",
     )
     words = ["bench", suite, "--preset", "smoke", "--plugin", TOYS, "--out", folder / "out", "--jobs", "1"]
-    with pytest.MonkeyPatch.context() as patch, (folder / "shown.txt").open("w", encoding="utf-8") as shown:
+    with pytest.MonkeyPatch.context() as patch, (folder / "output.txt").open("w", encoding="utf-8") as output:
         registry.names()
         patch.setattr(registry, "_factories", dict(registry._factories))
-        patch.setattr(sys, "argv", ["gan-zoo", *map(str, words)])
-        patch.setattr(app, "_console", lambda: Console(width=80, file=shown))
-        with pytest.raises(SystemExit, match=r"^0$"):
-            app.main()
+        assert run_main(patch, words, width=80, file=output) == 0
     return folder
 
 
 @pytest.fixture
 def finished(_finished, tmp_path):
-    """A copy of a finished results folder; its suite and what the terminal showed, ``shown.txt``, are beside it."""
+    """A copy of a finished results folder, with its suite ``toys.toml`` beside it."""
     shutil.copytree(_finished / "out", tmp_path / "finished" / "out")
-    for name in ("toys.toml", "shown.txt"):
-        shutil.copy(_finished / name, tmp_path / "finished" / name)
+    shutil.copy(_finished / "toys.toml", tmp_path / "finished" / "toys.toml")
     return tmp_path / "finished" / "out"
 
 

@@ -22,7 +22,7 @@ def age(folder):
 
 
 def assert_refused(result, before, folder):
-    """One line, of a file that is as it was, as is every other that was not written anew; the name of that file."""
+    """One line, of a file that is as it was, as is every other that was not written again; the name of that file."""
     path = Path(re.search(r"cannot write (\S+): File too large; ", result.error)[1]).resolve()
     after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert after.keys() == before.keys()

@@ -1,4 +1,4 @@
-"""Help: quick, with an example for each verb, and a list that tells what is there."""
+"""Help: quick, with an example for each verb, and a list of what is there."""
 
 import importlib.metadata
 import subprocess
@@ -13,88 +13,68 @@ VERBS = sorted(typer.main.get_command(app.app).commands)
 LOOK = """
 import sys
 from gan_zoo.cli import main
-for status, words in {commands}:
-    sys.argv = ["gan-zoo", *words]
+for words in {commands}:
+    sys.argv = ["gan-zoo", *words.split()]
     try:
         main()
     except SystemExit as end:
-        assert (end.code or 0) == status, (words, end.code)
+        assert (end.code or 0) == {status}, (words, end.code)
     slow = {slow} & set(sys.modules)
     assert not slow, (words, slow)
 """
-SLOW = {
-    *("torch", "numpy", "pandas", "sklearn", "scipy", "matplotlib", "torchvision", "rich", "pygments", "PIL"),
-}
+SLOW = {"torch", "numpy", "pandas", "sklearn", "scipy", "matplotlib", "torchvision", "rich", "pygments", "PIL"}
 HELP = ["--help", "-h", "--version", "bench --help", "train -h"]
-SHOWN = ["list", "list --json", "list --long --filter *gan", "show cgan", "data", "new mine"]
+ANSWERED = ["list", "list --json", "list --long --filter *gan", "show cgan", "data", "new mine"]
 MISTYPED = [
     *("list --filter x*", "show gna", "check gna", "data mnits", "new gan", "train gna", "train gan --data mnits"),
-    *(
-        "train gan --set widht=3",
-        "train gan --set lr",
-        "train gan --set generator_optimzer.lr=1",
-        "train gan --steps 2.5",
-    ),
-    *("train gan --precision fp31", "train gan --seed=-1", "bench mnits", "bench mnist --preset quik"),
-    *("bench mnist --variants gna", "bench mnist --precision fp31", "search mnits --trials 1", "bench wrong.toml"),
+    *("train gan --set widht=3", "train gan --set lr", "train gan --set generator_optimzer.lr=1"),
+    *("train gan --steps 2.5", "train gan --precision fp31", "train gan --seed=-1", "bench mnits"),
+    *("bench mnist --preset quik", "bench mnist --variants gna", "bench mnist --precision fp31"),
+    *("search mnits --trials 1", "bench wrong.toml"),
 ]
+WRONG = """
+title = "x"
+data = "mnits"
+variants = ["gan"]
+extractors = ["own"]
+[presets.quick]
+seeds = 1
+num_samples = 9
+budget = { steps = 9 }
+"""
 
 
 def test_the_verbs():
-    assert VERBS == [
-        "bench",
-        "check",
-        "compare",
-        "data",
-        "doctor",
-        "list",
-        "new",
-        "report",
-        "sample",
-        "search",
-        "show",
-        "train",
-    ]
+    assert " ".join(VERBS) == "bench check compare data doctor list new report sample search show train"
 
 
 @pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("option", ["--help", "-h"])
-def test_every_verb_has_help_with_an_example(gan_zoo, verb, option):
-    result = gan_zoo(verb, option, columns=200)
-    assert result.status == 0
-    assert f"Example: gan-zoo {verb}" in result.out
-    assert result.err == ""
-
-
-def test_help_names_every_verb(gan_zoo):
-    result = gan_zoo("--help")
-    assert result.status == 0
-    assert all(f" {verb} " in result.out for verb in VERBS)
+def test_every_verb_has_help_with_an_example(gan_zoo, verb):
+    assert f" {verb} " in gan_zoo("--help").out
+    for option in ("--help", "-h"):
+        result = gan_zoo(verb, option, columns=200)
+        assert (result.status, result.err) == (0, "")
+        assert f"Example: gan-zoo {verb}" in result.out
 
 
 def test_the_version(gan_zoo):
     assert gan_zoo("--version").out == f"gan-zoo {importlib.metadata.version('gan-zoo')}\n"
 
 
-@pytest.mark.parametrize(("words", "status"), [(HELP, 0), (SHOWN, 0), (MISTYPED, 2)], ids=["help", "shown", "mistyped"])
-def test_what_answers_at_once_imports_nothing_slow(words, status, environment, tmp_path):
-    wrong = 'title = "x"\ndata = "mnits"\nvariants = ["gan"]\nextractors = ["own"]\n[presets.quick]\nseeds = 1\n'
-    (tmp_path / "wrong.toml").write_text(f"{wrong}num_samples = 9\nbudget = {{ steps = 9 }}\n", encoding="utf-8")
-    code = LOOK.format(commands=[(status, line.split()) for line in words], slow=SLOW)
+@pytest.mark.parametrize(
+    ("commands", "status"), [(HELP, 0), (ANSWERED, 0), (MISTYPED, 2)], ids=["help", "answered", "mistyped"]
+)
+def test_what_answers_at_once_imports_nothing_slow(commands, status, environment, tmp_path):
+    (tmp_path / "wrong.toml").write_text(WRONG, encoding="utf-8")
+    code = LOOK.format(commands=commands, status=status, slow=SLOW)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("error: ") == (len(words) if status else 0)
+    assert done.stderr.count("error: ") == (len(commands) if status else 0)
 
 
-def test_no_verb_shows_the_help(gan_zoo):
-    result = gan_zoo()
-    assert result.status == 2
-    assert "Usage: gan-zoo" in result.err
-
-
-@pytest.mark.parametrize("words", [["benhc"], ["bench", "--outt", "x"], ["bench"], ["bench", "x.toml", "--jobs", "0"]])
+@pytest.mark.parametrize("words", ["", "benhc", "bench --outt x", "bench", "bench x.toml --jobs 0"])
 def test_a_wrong_command_line(gan_zoo, words):
-    result = gan_zoo(*words)
+    result = gan_zoo(*words.split())
     assert result.status == 2
     assert "Usage: gan-zoo" in result.err
     assert "Traceback" not in result.err

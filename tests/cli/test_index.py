@@ -2,8 +2,6 @@
 
 import importlib.metadata
 import json
-import re
-from pathlib import Path
 
 import pytest
 
@@ -11,25 +9,18 @@ from gan_zoo import registry
 from gan_zoo.cli import facts, index
 from gan_zoo.errors import GanZooError
 
-RENEW = "run `make index`"
-
 
 def test_the_index_is_that_of_the_registry():
-    assert json.loads(index.FILE.read_text(encoding="utf-8")) == json.loads(json.dumps(facts.index())), RENEW
+    assert json.loads(index.FILE.read_text(encoding="utf-8")) == json.loads(json.dumps(facts.index())), "`make index`"
 
 
 def test_the_table_of_the_readme_is_that_of_the_index():
     readme = facts.README.read_text(encoding="utf-8")
-    if facts.BEGIN not in readme:
-        pytest.skip("the README has no markers")
-    assert facts.with_table(readme, facts.readme_table(index.read()["variants"])) == readme, RENEW
-
-
-def test_only_what_stands_between_the_markers_is_replaced():
-    readme = f"a\n{facts.BEGIN}\nold\n{facts.END}\nb\n"
-    assert facts.with_table(readme, "| new |") == f"a\n{facts.BEGIN}\n| new |\n{facts.END}\nb\n"
-    for text in ("a\n", f"a\n{facts.BEGIN}\nb\n"):
-        assert facts.with_table(text, "| new |") == text
+    assert facts.with_table(readme, "variants", facts.readme_table(index.read()["variants"])) == readme, "`make index`"
+    metrics = facts.METRICS_PAGE.read_text(encoding="utf-8")
+    assert facts.with_table(metrics, "metrics", facts.metrics_table()) == metrics, "`make index`"
+    begin, end = "<!-- x:begin -->", "<!-- x:end -->"
+    assert facts.with_table(f"a\n{begin}\nold\n{end}\nb\n", "x", "| new |") == (f"a\n{begin}\n| new |\n{end}\nb\n")
 
 
 def test_a_plugin_is_listed_in_its_group(toys):
@@ -50,27 +41,19 @@ def test_an_installed_plugin_is_found(own_registry, monkeypatch):
     assert "installed" in [record["name"] for record in index.records(None)]
 
 
-def test_a_variant_that_is_newer_than_the_index_is_known(monkeypatch):
-    fewer = {**index.read(), "variants": [each for each in index.read()["variants"] if each["name"] != "cgan"]}
-    monkeypatch.setattr(index, "read", lambda: fewer)
-    index.check_variants(["cgan"], None)
+def test_variants_and_data_sets_that_are_newer_than_the_index_are_known(monkeypatch):
+    variants = [each for each in index.read()["variants"] if each["name"] != "cgan"]
+    data = {name: text for name, text in index.read()["data"].items() if name != "mnist"}
+    older = {**index.read(), "variants": variants, "data": data}
+    monkeypatch.setattr(index, "read", lambda: older)
+    assert index.names(None) == set(registry.names())
     assert index.record("cgan", None)["title"] == "CGAN"
     assert [record["name"] for record in index.records(None)][:2] == ["gan", "cgan"]
-
-
-def test_every_variant_of_the_sources_is_found():
-    """`names` looks for a decorator at the beginning of a line."""
-    sources = (file.read_text(encoding="utf-8") for file in Path(index.FILE.parent).glob("*.py"))
-    found = {name for source in sources for name in re.findall(r'@register\(\s*"([^"]+)"', source)}
-    assert found == index.names(None)
-
-
-@pytest.mark.parametrize("name", ["mnist", "folder:/somewhere", "folder:"])
-def test_data_sets_that_are_known(name):
-    index.check_data(name)
+    index.check_data("mnist")
 
 
 @pytest.mark.parametrize("name", ["mnits", "foldr:x"])
-def test_data_sets_that_are_not(name):
+def test_an_unknown_data_set(name):
+    index.check_data("folder:/somewhere")
     with pytest.raises(GanZooError, match="unknown data set"):
         index.check_data(name)

@@ -10,13 +10,11 @@ from gan_zoo import registry
 from gan_zoo.bench.plan import make_plan
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.bench.train import single_options, single_suite
-from gan_zoo.budget import Budget
 from gan_zoo.cli import console
 from gan_zoo.cli.console import BenchListener
-from gan_zoo.options import RunOptions
+from gan_zoo.options import Budget, RunOptions
 
 VALUES = {"discriminator_loss": 0.5, "generator_loss": 1.25}
-ENDED = {"status": "ok", "message": "", "seconds": 130.0}
 
 
 @pytest.fixture
@@ -36,84 +34,53 @@ def clock(monkeypatch):
 
 
 def listener(*, terminal=False):
-    shown = io.StringIO()
-    return BenchListener(Console(width=80, file=shown, force_terminal=terminal)), shown
+    output = io.StringIO()
+    return BenchListener(Console(width=80, file=output, force_terminal=terminal)), output
 
 
 def runs(plan):
     return [run for run in plan.runs() if run.variant is not None]
 
 
-def test_a_line_every_ten_seconds_says_what_is_trained_and_how_far(plan, clock, tmp_path):
-    one, shown = listener()
+def test_a_line_every_ten_seconds_has_what_is_trained_and_how_far(plan, clock, tmp_path):
+    one, output = listener()
     first, second, *_ = runs(plan)
     one.plan(plan, tmp_path, runs(plan))
-    head = shown.getvalue()
-    for seconds, share in ((3, 0.1), (6, 0.2), (12, 0.4), (15, 0.5), (23, 0.8)):
+    head = output.getvalue()
+    one.begin(first)
+    one.begin(second)
+    for seconds, share in ((3, 0.1), (6, 0.2), (12, 0.4), (15, 0.5), (23, 0.8), (33, None), (43, 0.9)):
         clock.now = 1000.0 + seconds
-        if share == 0.1:
-            one.begin(first)
-            one.begin(second)
-        one.block(first, share, 800.0, VALUES)
+        if share is None:
+            one.evaluate(first)
+        else:
+            one.block(first, share, 800.0, VALUES)
         one.tick()
-    lines = shown.getvalue().removeprefix(head).splitlines()
+    lines = output.getvalue().removeprefix(head).splitlines()
     assert [line.split(";")[0] for line in lines] == [
-        f"{first.title} {share}, {second.title} 0%" for share in ("40%", "80%")
+        f"{first.title} {share}, {second.title} 0%" for share in ("40%", "80%", "80% (evaluating)", "90%")
     ]
     # A fifth of the four runs took 23 s, so the rest takes four times as long.
     assert lines[1].endswith("0 of 4 runs ended, 23 s, about 92 s left")
 
 
-def test_lines_go_on_while_no_run_reports_anything(plan, clock, tmp_path):
-    one, shown = listener()
-    one.plan(plan, tmp_path, runs(plan))
-    one.begin(runs(plan)[0])
-    for _ in range(3):
-        clock.now += 10.0
-        one.tick()
-    assert shown.getvalue().count("runs ended") == 3
-
-
-def test_a_run_that_is_evaluated_says_so_until_it_trains_again(plan, clock, tmp_path):
-    one, shown = listener()
-    first = runs(plan)[0]
-    one.plan(plan, tmp_path, runs(plan))
-    one.begin(first)
-    one.block(first, 0.5, 800.0, VALUES)
-    one.evaluate(first)
-    clock.now += 10.0
-    one.tick()
-    assert f"{first.title} 50% (evaluating); " in shown.getvalue()
-    one.block(first, 0.6, 800.0, VALUES)
-    clock.now += 10.0
-    one.tick()
-    assert f"{first.title} 60%; " in shown.getvalue()
-
-
-def test_the_estimate_is_of_all_variants_and_jobs(plan, clock, tmp_path):
-    one, shown = listener()
-    one.plan(plan, tmp_path, runs(plan))
-    one.estimate("by_heart", 60.0)
-    assert "estimate:" not in shown.getvalue()
-    one.estimate("sibling", 240.0)
-    # Two seeds of each, two at a time.
-    assert "estimate: about 5.0 min of training" in shown.getvalue()
-
-
-def test_a_run_counts_in_the_bar_over_all_by_the_time_that_it_takes(plan, clock, tmp_path):
-    one, _ = listener(terminal=True)
+def test_a_run_counts_by_the_time_that_it_takes(plan, clock, tmp_path):
+    one, output = listener(terminal=True)
     slow = next(run for run in runs(plan) if run.variant_name == "sibling")
     with one:
         one.plan(plan, tmp_path, runs(plan))
         one.estimate("by_heart", 60.0)
+        assert "estimate:" not in output.getvalue()
         one.estimate("sibling", 240.0)
+        # Two seeds of each, two at a time.
+        assert "estimate: about 5.0 min of training" in output.getvalue()
         one.begin(slow)
         one.block(slow, 0.5, 800.0, VALUES)
         (bar,) = [task for task in one.bars.tasks if task.description == "all runs"]
         assert bar.percentage == pytest.approx(100 * 120 / 600)
 
 
-def test_bars_fit_eighty_columns(plan, clock, tmp_path):
+def test_bars_fit_eighty_columns(plan, clock):
     one, _ = listener(terminal=True)
     with one:
         one.plan(plan, Path("runs/out"), runs(plan))
@@ -122,8 +89,8 @@ def test_bars_fit_eighty_columns(plan, clock, tmp_path):
             one.block(run, 0.33, 12_345.0, VALUES)
         one.bars.refresh()
         lines = [line for line in one.console.render_lines(one.bars.get_renderable()) if line]
-    assert len(lines) == 3
     text = ["".join(part.text for part in line).rstrip() for line in lines]
+    assert len(text) == 3
     assert all(word in text[1] for word in ("by_heart seed 0", "33%", "12,345 images/s", "D 0.50", "G 1.25"))
     assert max(map(len, text)) <= 80
     assert "…" not in "".join(text)
@@ -133,7 +100,7 @@ def test_a_single_run_has_one_bar_with_the_time_that_is_left(clock, toys, tmp_pa
     registry.load_plugin(toys)
     suite = single_suite(registry.get("by_heart"), "digits", Budget("images", 64), seed=0, channels=None)
     plan = make_plan(single_options(suite, RunOptions(plugins=(toys,), device="cpu")))
-    one, shown = listener(terminal=True)
+    one, output = listener(terminal=True)
     (run,) = runs(plan)
     with one:
         one.plan(plan, tmp_path, [run])
@@ -142,15 +109,13 @@ def test_a_single_run_has_one_bar_with_the_time_that_is_left(clock, toys, tmp_pa
         one.block(run, 0.25, 800.0, VALUES)
         (bar,) = [task for task in one.bars.tasks if task.visible]
     assert (bar.description, bar.fields["facts"]) == ("by_heart", "800 images/s  D 0.50  G 1.25  90 s left")
-    assert "64 images, seed 0" in shown.getvalue()
+    assert "64 images, seed 0" in output.getvalue()
 
 
-def test_an_ended_run_has_its_result(bench, suite, toys, monkeypatch):
-    shown = io.StringIO()
-    outcome = bench(listener=BenchListener(Console(width=80, file=shown)))
-    metrics = outcome.results.metrics
-    final = metrics[(metrics["variant"] == "sibling") & (metrics["seed"] == 1) & (metrics["metric"] == "fid")]
-    line = next(line for line in shown.getvalue().splitlines() if "sibling seed 1:" in line)
+def test_an_ended_run_has_its_result(bench):
+    one, output = listener()
+    metrics = bench(listener=one).results.metrics.query("variant == 'sibling' and seed == 1 and metric == 'fid'")
+    line = next(line for line in output.getvalue().splitlines() if "sibling seed 1:" in line)
     assert line.startswith("[")
     result = float(line.partition("FID ")[2].split(",")[0])
-    assert result == pytest.approx(final[final["fraction"] == 1]["value"].item(), rel=5e-3)
+    assert result == pytest.approx(metrics[metrics["fraction"] == 1]["value"].item(), rel=5e-3)

@@ -115,7 +115,7 @@ def test_a_run_without_memory_is_a_result(gan_zoo, toys, sleeper, no_report, tmp
     assert runs_of(tmp_path / "run").loc["large", "status"] == "out_of_memory"
 
 
-def test_checkpoints_are_written_by_time_and_the_one_before_is_kept(bench, tmp_path):
+def test_checkpoints_are_written_by_time_beside_the_previous_one(bench, tmp_path):
     """Every time is due; evaluations are at steps 4 and 10."""
 
     class Watch(Listener):

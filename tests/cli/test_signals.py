@@ -23,23 +23,53 @@ pytestmark = pytest.mark.slow
 LONG = (("images = 160", "images = 9600"), ("[0.4, 1.0]", "[1.0]"))
 
 
+STUCK = """
+
+import pathlib
+import time
+from dataclasses import replace
+
+from gan_zoo.registry import get
+
+BED = pathlib.Path(__file__).with_name("bed")
+calls = []
+
+
+def wait(*_):
+    calls.append(1)
+    if BED.exists():
+        if len(calls) > 120:
+            BED.with_name("asleep").touch()
+        time.sleep(1000 if len(calls) > 120 else 0.02)
+
+
+@register("stuck")
+def stuck():
+    return replace(get("sibling"), after_discriminator_step=wait)
+"""
+
+
+def wait_for(holds, process, within=120):
+    end = time.monotonic() + within
+    while not holds():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "the command did not come so far"
+        time.sleep(0.02)
+
+
 @contextlib.contextmanager
-def started(words, folder=None, holds=None, within=120):
-    """A real command in a session of its own, once ``holds`` of its records; whatever is left of it is killed."""
+def started(words, holds):
+    """A real command in a session of its own, once ``holds()``; whatever is left of it is killed."""
     process = subprocess.Popen(
         [sys.executable, "-c", COMMAND, *map(str, words)],
         start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={key: value for key, value in os.environ.items() if key != "COLUMNS"} | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     try:
-        end = time.monotonic() + within
-        while holds is not None and not ((folder / "records").is_dir() and holds(rows(folder))):
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < end, "the command did not come so far"
-            time.sleep(0.02)
+        wait_for(holds, process)
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -60,12 +90,12 @@ def ended(process):
     raise AssertionError("a process outlives the command")
 
 
-def training(*variants, least=1):
-    """Whether so many variants have rows of history, and have not ended."""
+def training(folder, *variants):
+    """Whether all these variants have rows of history in a folder, and have not ended."""
 
-    def holds(cells):
-        begun = [name for name, run in cells.items() if kinds(run, "history") and not kinds(run, "end")]
-        return len({name.split("-")[0] for name in begun} & set(variants)) >= least
+    def holds():
+        begun = [name for name, run in rows(folder).items() if kinds(run, "history") and not kinds(run, "end")]
+        return {*variants} <= {name.split("-")[0] for name in begun}
 
     return holds
 
@@ -96,7 +126,7 @@ def bed(toys):
 
 def test_train_is_one_command_a_folder_and_ctrl_c_stops_it_after_a_checkpoint(gan_zoo, toys, bed, no_report, tmp_path):
     words = ["train", "stuck", "--plugin", toys, "--data", "digits", "--threads", "1", "--steps", "140"]
-    with started([*words, "--out", "out"], tmp_path / "out", training("stuck")) as process:
+    with started([*words, "--out", "out"], training(tmp_path / "out", "stuck")) as process:
         os.killpg(process.pid, signal.SIGINT)
         status, out, err = ended(process)
     assert status == 130
@@ -121,7 +151,7 @@ def bench_words(suite, toys, tmp_path):
 
 
 def test_sigterm_stops_every_run_of_a_bench_after_a_checkpoint(gan_zoo, bench_words, bench, tmp_path):
-    with started(bench_words, tmp_path / "out", training("by_heart", "sibling", least=2)) as process:
+    with started(bench_words, training(tmp_path / "out", "by_heart", "sibling")) as process:
         process.terminate()
         status, _, err = ended(process)
     assert status == 143
@@ -144,9 +174,9 @@ def test_a_second_ctrl_c_stops_at_once_and_what_was_saved_is_resumed(
         "train": ["train", "stuck", "--plugin", toys, "--data", "digits", "--steps", "140", "--out", tmp_path / "out"],
         "bench": [*bench_words, "--variants", "stuck,sibling"],
     }[command]
-    with started([*words, "--checkpoint-every", "1"], tmp_path / "out", training("stuck")) as process:
-        wait_for(lambda: bed.with_name("asleep").exists())
-        assert any("stuck" in name for name in found(tmp_path / "out"))
+    with started([*words, "--checkpoint-every", "1"], training(tmp_path / "out", "stuck")) as process:
+        wait_for(bed.with_name("asleep").exists, process)
+        assert list((tmp_path / "out" / "checkpoints").glob("*stuck*"))
         assert "another run is writing to" in gan_zoo(*words).error
         os.killpg(process.pid, signal.SIGINT)
         time.sleep(1)
@@ -162,48 +192,11 @@ def test_a_second_ctrl_c_stops_at_once_and_what_was_saved_is_resumed(
     assert len(kinds(stuck, "begin")) == 1
 
 
-STUCK = """
-
-import pathlib
-import time
-from dataclasses import replace
-
-from gan_zoo.registry import get
-
-BED = pathlib.Path(__file__).with_name("bed")
-calls = []
-
-
-def wait(*_):
-    calls.append(1)
-    if BED.exists():
-        if len(calls) > 120:
-            BED.with_name("asleep").touch()
-        time.sleep(1000 if len(calls) > 120 else 0.02)
-
-
-@register("stuck")
-def stuck():
-    return replace(get("sibling"), after_discriminator_step=wait)
-"""
-
-
-def found(folder):
-    return [path.name for path in (folder / "checkpoints").glob("*")]
-
-
-def wait_for(holds, within=60):
-    end = time.monotonic() + within
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 @pytest.mark.parametrize("pause", [0.0, 0.3])
 def test_two_quick_ctrl_c_are_one_line_too(gan_zoo, toys, bed, no_report, tmp_path, pause):
     """The second may come while the command ends already."""
     words = ["train", "stuck", "--plugin", toys, "--data", "digits", "--steps", "140", "--out", tmp_path / "out"]
-    with started([*words, "--checkpoint-every", "1"], tmp_path / "out", training("stuck")) as process:
+    with started([*words, "--checkpoint-every", "1"], training(tmp_path / "out", "stuck")) as process:
         for _ in range(2):
             os.killpg(process.pid, signal.SIGINT)
             time.sleep(pause)
@@ -224,8 +217,7 @@ def test_ctrl_c_before_training_leaves_nothing(suite, toys, tmp_path, command):
         "train": ["train", "sibling", "--data", "digits"],
         "bench": ["bench", suite(), "--preset", "smoke"],
     }[command]
-    with started([*words, "--plugin", toys, "--out", tmp_path / "out"]) as process:
-        wait_for((tmp_path / "here").exists)
+    with started([*words, "--plugin", toys, "--out", tmp_path / "out"], (tmp_path / "here").exists) as process:
         os.killpg(process.pid, signal.SIGINT)
         status, _, err = ended(process)
     assert status == 130

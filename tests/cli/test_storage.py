@@ -38,9 +38,9 @@ def fill_disk(patch, pattern, after):
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory):
-    """Where the tables of an unbroken run are kept, once it was made."""
-    return tmp_path_factory.mktemp("kept") / "whole"
+def unbroken(tmp_path_factory):
+    """The folder of an unbroken run, once it was made."""
+    return tmp_path_factory.mktemp("unbroken") / "whole"
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,10 @@ def kept(tmp_path_factory):
     ],
     ids=["first row", "row", "last rows", "checkpoint", "samples", "manifest", "table"],
 )
-def test_a_full_disk_at_any_write_of_a_run(bench, kept, tmp_path, monkeypatch, pattern, after, named):
-    if not kept.exists():
+def test_a_full_disk_at_any_write_of_a_run(bench, unbroken, tmp_path, monkeypatch, pattern, after, named):
+    if not unbroken.exists():
         bench("whole", seeds=[0])
-        (tmp_path / "whole").rename(kept)
+        (tmp_path / "whole").rename(unbroken)
     with monkeypatch.context() as patch:
         fill_disk(patch, pattern, after)
         with pytest.raises(StorageError, match="No space left on device") as error:
@@ -68,16 +68,15 @@ def test_a_full_disk_at_any_write_of_a_run(bench, kept, tmp_path, monkeypatch, p
     assert "\n" not in str(error.value)
     assert statuses(tmp_path / "out") <= {"ok"}
     assert bench(seeds=[0]).errors == ()
-    assert_same_tables(tmp_path / "out", kept)
+    assert_same_tables(tmp_path / "out", unbroken)
     assert not list((tmp_path / "out").rglob(".*.part*"))
 
 
-def real(words, kilobytes):
+def run_limited(words, kilobytes):
     """A real command none of whose files, its workers' included, grows beyond so many kilobytes."""
     return subprocess.run(
         ["bash", "-c", f'ulimit -S -f {kilobytes}; exec "$@"', "-", sys.executable, "-c", COMMAND, *map(str, words)],
-        env={key: value for key, value in os.environ.items() if key != "COLUMNS"}
-        | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         timeout=200,
@@ -89,7 +88,7 @@ def real(words, kilobytes):
 def test_a_full_disk_in_worker_processes_of_bench(gan_zoo, suite, toys, no_report, bench, tmp_path):
     """6 KB hold neither a checkpoint nor the records of a whole run."""
     words = ["bench", suite(), "--preset", "smoke", "--plugin", toys, "--seeds", "0", "--jobs", "2"]
-    ended = real([*words, "--out", tmp_path / "out"], 6)
+    ended = run_limited([*words, "--out", tmp_path / "out"], 6)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
     assert re.search(r"error: cannot write \S+: File too large", ended.stderr)
     assert statuses(tmp_path / "out") <= {"ok"}
@@ -104,7 +103,7 @@ def test_a_full_disk_in_train_loses_no_step_before_its_last_checkpoint(gan_zoo, 
     assert gan_zoo(*words, "--steps", "60").status == 0
     (saved,) = (path for path in (tmp_path / "out" / "checkpoints").iterdir())
     before = saved.read_bytes()
-    ended = real([*words, "--steps", "120"], 1000)
+    ended = run_limited([*words, "--steps", "120"], 1000)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
     assert re.search(r"error: cannot write \S+\.safetensors: .*File too large", ended.stderr)
     assert saved.read_bytes() == before
@@ -118,23 +117,14 @@ def test_a_full_disk_in_train_loses_no_step_before_its_last_checkpoint(gan_zoo, 
 
 
 @pytest.mark.parametrize("command", ["train", "bench"])
-@pytest.mark.parametrize("why", ["below a file", "read-only"])
-def test_writability_is_checked_before_training(gan_zoo, suite, toys, unwritable, tmp_path, monkeypatch, command, why):
+def test_a_read_only_folder_is_found_before_training(gan_zoo, suite, toys, monkeypatch, command):
     def read_only(*_args, **_kwargs):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    def trained(*_args, **_kwargs):
-        raise AssertionError("training has begun")
-
-    out = unwritable
-    if why == "read-only":
-        out = tmp_path / "out"
-        monkeypatch.setattr(io.tempfile, "TemporaryFile", read_only)
-    monkeypatch.setattr("gan_zoo.bench.runner.execute", trained)
+    monkeypatch.setattr(io.tempfile, "TemporaryFile", read_only)
+    monkeypatch.setattr("gan_zoo.bench.runner.execute", lambda *_: pytest.fail("training has begun"))
     words = {
         "train": ["train", "sibling", "--data", "digits", "--steps", "5"],
         "bench": ["bench", suite(), "--preset", "smoke"],
     }[command]
-    error = gan_zoo(*words, "--plugin", toys, "--out", out).error
-    assert f"cannot write {out}: " in error
-    assert {"read-only": "Read-only file system", "below a file": "Not a directory"}[why] in error
+    assert "cannot write out: Read-only file system" in gan_zoo(*words, "--plugin", toys, "--out", "out").error

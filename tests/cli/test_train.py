@@ -77,24 +77,6 @@ def test_a_finished_run_answers_with_its_numbers_and_trains_nothing(train, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("evaluate", [True, False])
-def test_an_extended_run_is_the_run_in_one_go(train, tmp_path, evaluate):
-    words = () if evaluate else ("--no-evaluate",)
-    assert train("gan", "--steps", "60", "--out", "run", *words).status == 0
-    result = train("gan", "--steps", "110", "--out", "run", *words)
-    assert result.status == 0, result.err
-    assert "trained again" not in result.out
-    assert train("gan", "--steps", "110", "--out", "whole", *words).status == 0
-    tables = ("history", "metrics") if evaluate else ("history",)
-    for name in tables:
-        frames = [pd.read_csv(tmp_path / folder / f"{name}.csv") for folder in ("run", "whole")]
-        pd.testing.assert_frame_equal(*(frame.drop(columns="seconds") for frame in frames))
-    assert pd.read_csv(tmp_path / "run" / "history.csv")["step"].tolist() == [50, 100, 110]
-    one, other = (checkpoint_of(tmp_path / folder, "gan") for folder in ("run", "whole"))
-    assert (load(one)(3) == load(other)(3)).all()
-
-
-@pytest.mark.slow
 def test_a_smaller_budget_is_refused(train, tmp_path):
     assert train("gan", "--steps", "6", "--out", "run").status == 0
     before = content(tmp_path / "run")

@@ -1,8 +1,6 @@
 """`folder:PATH` on small trees of real files; pixels against values known by hand or from numpy."""
 
 import os
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,14 +13,14 @@ from gan_zoo.data import image_folder
 from gan_zoo.errors import GanZooError
 from gan_zoo.tensors import load_tensors
 
-Write = Callable[..., Path]
 SIDE = 8
 RED = (255, 0, 0)
 BLUE = (0, 0, 255)
+WHITE = (255, 255, 255)
 
 
 @pytest.fixture
-def root(tmp_path: Path, cache: Path) -> Path:
+def root(tmp_path, cache):
     """An empty folder with an awkward name."""
     path = tmp_path / "Kätzchen & Hunde"
     path.mkdir()
@@ -30,11 +28,11 @@ def root(tmp_path: Path, cache: Path) -> Path:
 
 
 @pytest.fixture
-def write(root: Path) -> Write:
+def write(root):
     """A function that writes images, each of another grey level, into a sub-folder."""
     level = iter(range(256))
 
-    def write_images(folder: str, count: int, *, suffix: str = "png") -> None:
+    def write_images(folder, count, *, suffix="png"):
         (root / folder).mkdir(parents=True, exist_ok=True)
         for number in range(count):
             Image.new("L", (20 + number, 30), next(level)).save(root / folder / f"{number}.{suffix}")
@@ -42,15 +40,15 @@ def write(root: Path) -> Write:
     return write_images
 
 
-def levels(split: data.Split) -> list[int]:
+def levels(split):
     return split.images[:, 0, 0, 0].tolist()
 
 
-def load(root: Path, **options: object) -> data.Dataset:
-    return data.load(f"folder:{root}", side=16, **options)  # type: ignore[arg-type]
+def load(root, **options):
+    return data.load(f"folder:{root}", **{"side": 16, **options})
 
 
-def test_sub_folders_are_classes_and_a_tenth_of_each_is_the_test(root: Path, write: Write) -> None:
+def test_sub_folders_are_classes_and_a_tenth_of_each_is_the_test(root, write):
     write("b", 20)
     write("a", 10)
     write("a/deep/deeper", 10)
@@ -69,10 +67,9 @@ def test_sub_folders_are_classes_and_a_tenth_of_each_is_the_test(root: Path, wri
     assert loaded.note == ""
 
 
-def test_names_are_ascii_and_the_request_is_recorded(root: Path, write: Write) -> None:
-    write("a", 4)
-    write("../犬/a", 4)
-    write("../猫/a", 4)
+def test_names_are_ascii_and_the_request_is_recorded(root, write):
+    for name in ("a", "../犬/a", "../猫/a"):
+        write(name, 4)
     loaded = load(root)
     assert (loaded.name, loaded.title) == ("folder-Katzchen-Hunde", "Kätzchen & Hunde")
     assert loaded.requested == f"folder:{root}"
@@ -81,37 +78,36 @@ def test_names_are_ascii_and_the_request_is_recorded(root: Path, write: Write) -
     assert dog.isascii()
 
 
-def test_the_same_files_make_the_same_set_at_every_side(root: Path, write: Write) -> None:
+def test_the_same_files_make_the_same_set_at_every_side(root, write):
     write("a", 30)
     write("b", 30)
-    first, second, larger = load(root), load(root), data.load(f"folder:{root}", side=24)
+    first, second, larger = load(root), load(root), load(root, side=24)
     assert first.fingerprint == second.fingerprint != larger.fingerprint
     assert levels(first.test) == levels(larger.test)
     (root / "a" / "0.png").unlink()
     assert load(root).fingerprint != first.fingerprint
 
 
-def test_without_sub_folders_there_are_no_classes(root: Path, write: Write) -> None:
+def test_without_sub_folders_there_are_no_classes(root, write):
     write(".", 20, suffix="jpg")
     loaded = load(root)
     assert (loaded.classes, loaded.class_names, loaded.extractor) == (0, (), "")
-    assert (len(loaded.train), len(loaded.test)) == (18, 2)
+    assert (len(loaded.train), len(loaded.test), loaded.note) == (18, 2, "")
     assert set(loaded.train.labels.tolist()) == {0}
 
 
-def test_the_note_names_what_is_left_out(root: Path, write: Write) -> None:
+def test_the_note_names_what_is_left_out(root, write):
     write("a", 8)
     write("b", 8)
     write(".hidden", 8)
     write(".", 3)
     for name in ("empty", "ab"):
         (root / name).mkdir()
-    (root / "a" / "notes.txt").write_text("no image")
-    (root / "a" / ".hidden.png").write_bytes(b"ignored")
-    for number in range(7):
-        (root / "ab" / f"é{number}.png").write_bytes(b"broken")
+    for ignored in ("notes.txt", "notes.pdf", ".hidden.png"):
+        (root / "a" / ignored).write_text("no image")
     no_text = b"a\xff.png".decode("utf-8", "surrogateescape")
-    (root / "ab" / no_text).write_bytes(b"broken")
+    for broken in (*(f"é{number}.png" for number in range(7)), no_text):
+        (root / "ab" / broken).write_bytes(b"broken")
     loaded = load(root)
     assert loaded.class_names == ("a", "b")
     assert len(loaded.train) + len(loaded.test) == 16
@@ -125,7 +121,7 @@ def test_the_note_names_what_is_left_out(root: Path, write: Write) -> None:
     assert load(root).note == loaded.note
 
 
-def test_color_is_found_and_channels_can_be_requested(root: Path, write: Write) -> None:
+def test_color_is_found_and_channels_can_be_requested(root, write):
     write("a", 4)
     assert load(root).shape == (1, 16, 16)
     Image.new("RGB", (30, 30), RED).save(root / "a" / "color.png")
@@ -147,7 +143,7 @@ def test_color_is_found_and_channels_can_be_requested(root: Path, write: Write) 
         ("broken", "none of its 1 image files"),
     ],
 )
-def test_what_is_no_folder_of_images_is_one_line(root: Path, write: Write, path: str, words: str) -> None:
+def test_what_is_no_folder_of_images_is_one_line(root, write, path, words):
     write("a", 1)
     (root / "empty").mkdir()
     (root / "broken").mkdir()
@@ -158,158 +154,150 @@ def test_what_is_no_folder_of_images_is_one_line(root: Path, write: Write, path:
 
 
 @pytest.mark.parametrize("name", ["folder:", "folder"])
-def test_a_name_without_a_path_is_refused_with_the_syntax(cache: Path, name: str) -> None:
+def test_a_name_without_a_path_is_refused_with_the_syntax(cache, name):
     with pytest.raises(GanZooError, match="folder:PATH"):
         data.load(name)
 
 
-def pixel(path: Path) -> list[int]:
+def read(path, image, **options):
+    """What is read of an image that was saved."""
+    image.save(path, **options)
+    pixels = image_folder.read_image(path, SIDE)
+    assert (pixels.shape, pixels.dtype) == ((3, SIDE, SIDE), torch.uint8)
+    return pixels
+
+
+def color(pixels):
     """The one color of an image."""
-    image = image_folder.read_image(path, SIDE)
-    assert image is not None
-    assert image.shape == (3, SIDE, SIDE)
-    assert image.dtype == torch.uint8
-    assert (image == image[:, :1, :1]).all()
-    return image[:, 0, 0].tolist()
+    assert (pixels == pixels[:, :1, :1]).all()
+    return tuple(pixels[:, 0, 0].tolist())
 
 
-def save(path: Path, image: Image.Image, **options: object) -> Path:
-    image.save(path, **options)  # type: ignore[arg-type]
-    return path
+def plain(mode, value):
+    return Image.new(mode, (20, 20), value)
 
 
 @pytest.mark.parametrize(
-    ("name", "image", "color"),
+    ("name", "image", "expected"),
     [
-        ("rgb.png", Image.new("RGB", (20, 20), RED), RED),
-        ("rgb.bmp", Image.new("RGB", (20, 20), RED), RED),
-        ("palette.png", Image.new("RGB", (20, 20), RED).convert("P", palette=Image.Palette.ADAPTIVE), RED),
-        ("palette.gif", Image.new("RGB", (20, 20), RED), RED),
-        ("grey.png", Image.new("L", (20, 20), 77), (77, 77, 77)),
-        ("bits.png", Image.new("1", (20, 20), 1), (255, 255, 255)),
-        ("cmyk.tiff", Image.new("CMYK", (20, 20), (0, 255, 255, 0)), RED),
-        ("clear.png", Image.new("RGBA", (20, 20), (*RED, 0)), (255, 255, 255)),
-        ("half.png", Image.new("RGBA", (20, 20), (*RED, 128)), (255, 127, 127)),
-        ("grey-half.png", Image.new("LA", (20, 20), (0, 128)), (127, 127, 127)),
+        ("rgb.png", plain("RGB", RED), RED),
+        ("rgb.bmp", plain("RGB", RED), RED),
+        ("palette.png", plain("RGB", RED).convert("P", palette=Image.Palette.ADAPTIVE), RED),
+        ("palette.gif", plain("RGB", RED), RED),
+        ("grey.png", plain("L", 77), (77, 77, 77)),
+        ("bits.png", plain("1", 1), WHITE),
+        ("cmyk.tiff", plain("CMYK", (0, 255, 255, 0)), RED),
+        ("clear.png", plain("RGBA", (*RED, 0)), WHITE),
+        ("half.png", plain("RGBA", (*RED, 128)), (255, 127, 127)),
+        ("grey-half.png", plain("LA", (0, 128)), (127, 127, 127)),
+        # 16 bits are scaled, not cut off.
+        *(
+            (f"{value}.png", Image.fromarray(np.full((20, 20), value, dtype=np.uint16)), (level, level, level))
+            for value, level in ((0, 0), (257, 1), (32_896, 128), (65_535, 255))
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_every_mode_has_its_color(tmp_path: Path, name: str, image: Image.Image, color: tuple[int, ...]) -> None:
-    assert pixel(save(tmp_path / name, image)) == list(color)
+def test_every_mode_has_its_color(tmp_path, name, image, expected):
+    assert color(read(tmp_path / name, image)) == expected
 
 
-@pytest.mark.parametrize(("value", "level"), [(0, 0), (257, 1), (32_896, 128), (65_535, 255)])
-def test_sixteen_bits_are_scaled_and_not_cut_off(tmp_path: Path, value: int, level: int) -> None:
-    image = Image.fromarray(np.full((20, 20), value, dtype=np.uint16))
-    assert pixel(save(tmp_path / "deep.png", image)) == [level] * 3
-
-
-def test_the_transparent_color_of_a_palette_is_white(tmp_path: Path) -> None:
-    image = Image.new("P", (20, 20), 1)
+def test_the_transparent_color_of_a_palette_is_white(tmp_path):
+    image = plain("P", 1)
     image.putpalette([*BLUE, *RED])
-    assert pixel(save(tmp_path / "opaque.png", image, transparency=0)) == list(RED)
-    assert pixel(save(tmp_path / "transparent.png", image, transparency=1)) == [255, 255, 255]
+    assert color(read(tmp_path / "opaque.png", image, transparency=0)) == RED
+    assert color(read(tmp_path / "transparent.png", image, transparency=1)) == WHITE
 
 
 @pytest.mark.parametrize("size", [(40, 20), (20, 40), (41, 20)])
-def test_images_are_cropped_to_the_square_around_the_center(tmp_path: Path, size: tuple[int, int]) -> None:
+def test_images_are_cropped_to_the_square_around_the_center(tmp_path, size):
     image = Image.new("RGB", size, BLUE)
     left, top = (size[0] - 20) // 2, (size[1] - 20) // 2
     image.paste(RED, (left, top, left + 20, top + 20))
-    assert pixel(save(tmp_path / "wide.png", image)) == list(RED)
+    assert color(read(tmp_path / "wide.png", image)) == RED
 
 
-def test_a_photograph_is_rotated_by_its_exif_orientation(tmp_path: Path) -> None:
-    image = Image.new("RGB", (20, 20), BLUE)
+def test_a_photograph_is_rotated_by_its_exif_orientation(tmp_path):
+    image = plain("RGB", BLUE)
     image.paste(RED, (0, 0, 20, 10))
     exif = Image.Exif()
     exif[0x0112] = 3  # upside down
-    upright = image_folder.read_image(save(tmp_path / "turned.png", image, exif=exif), SIDE)
-    assert upright is not None
-    assert (upright[:, 0, 0].tolist(), upright[:, -1, 0].tolist()) == (list(BLUE), list(RED))
+    upright = read(tmp_path / "turned.png", image, exif=exif)
+    assert (tuple(upright[:, 0, 0]), tuple(upright[:, -1, 0])) == (BLUE, RED)
 
 
-def test_large_images_are_shrunk_without_aliasing(tmp_path: Path) -> None:
+def test_large_images_are_shrunk_without_aliasing(tmp_path):
     checks = np.indices((160, 160)).sum(axis=0) % 2 * 255
-    image = image_folder.read_image(save(tmp_path / "checks.png", Image.fromarray(checks.astype(np.uint8))), SIDE)
-    assert image is not None
-    assert (image.int() - 127).abs().max() <= 2
+    pixels = read(tmp_path / "checks.png", Image.fromarray(checks.astype(np.uint8)))
+    assert (pixels.int() - 127).abs().max() <= 2
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n", b"GIF89a\x01", b"\xff\xd8\xff\xe0"])
-def test_what_is_no_image_is_none(tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_image_is_none(tmp_path, content):
     (tmp_path / "broken.png").write_bytes(content)
     assert image_folder.read_image(tmp_path / "broken.png", SIDE) is None
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "bmp", "tiff", "webp"])
-def test_half_a_file_is_none(tmp_path: Path, kind: str) -> None:
+def test_half_a_file_is_none(tmp_path, kind):
     noise = np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8)
-    path = save(tmp_path / f"half.{kind}", Image.fromarray(noise))
+    path = tmp_path / f"half.{kind}"
+    read(path, Image.fromarray(noise))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert image_folder.read_image(path, SIDE) is None
 
 
-def test_suffixes_are_those_of_images() -> None:
-    assert {".png", ".jpg", ".jpeg", ".gif", ".webp", ".tif", ".bmp"} <= image_folder.image_suffixes()
-    assert not {".txt", ".json", ".py", ".csv", ".pdf", ""} & image_folder.image_suffixes()
-
-
 @pytest.fixture
-def names(tmp_path: Path, cache: Path) -> list[str]:
-    """Names of two images of noise in the temporary folder, and of a file that is none between them."""
+def read_all(tmp_path, cache):
+    """A function that reads two images of noise and a file that is none between them, or other names."""
     random = np.random.default_rng(0)
     for name in ("a.png", "c.png"):
-        save(tmp_path / name, Image.fromarray(random.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)))
+        Image.fromarray(random.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)).save(tmp_path / name)
     (tmp_path / "b.png").write_bytes(b"broken")
-    return ["a.png", "b.png", "c.png"]
+
+    def read_names(*names, channels=None):
+        images, readable = image_folder.read_images(tmp_path, names or ["a.png", "b.png", "c.png"], SIDE, channels)
+        return images, readable.tolist()
+
+    return read_names
 
 
-def read(root: Path, names: list[str]) -> tuple[torch.Tensor, list[int]]:
-    images, readable = image_folder.read_images(root, names, SIDE, None)
-    return images, readable.tolist()
-
-
-def test_a_second_reading_comes_from_the_cache_until_a_file_changes(
-    tmp_path: Path, names: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened: list[Path] = []
+def test_a_second_reading_comes_from_the_cache_until_a_file_changes(tmp_path, read_all, monkeypatch):
+    opened = []
     decode = image_folder.read_image
     monkeypatch.setattr(image_folder, "read_image", lambda path, side: opened.append(path) or decode(path, side))
-    first, readable = read(tmp_path, names)
+    first, readable = read_all()
     assert readable == [0, 2]
-    assert torch.equal(read(tmp_path, names)[0], first)
+    assert torch.equal(read_all()[0], first)
     assert len(opened) == 3
     os.utime(tmp_path / "a.png", ns=(0, 0))
-    read(tmp_path, names)
+    read_all()
     assert len(opened) == 6
 
 
-def truncate(path: Path) -> None:
+def truncate(path, _):
     path.write_bytes(path.read_bytes()[:-5])
 
 
-def flip(path: Path) -> None:
+def flip(path, _):
     content = bytearray(path.read_bytes())
     content[-100] ^= 1  # a pixel
     path.write_bytes(content)
 
 
-def exchange(path: Path) -> None:
+def exchange(path, read_all):
     """Another folder's cached images under this name."""
-    read(path.parents[3], ["c.png"])
+    read_all("c.png")
     (other,) = set(path.parent.glob("*.safetensors")) - {path}
     other.replace(path)
 
 
 @pytest.mark.parametrize("damage", [truncate, flip, exchange])
-def test_cached_images_that_are_damaged_are_decoded_again_and_replaced(
-    tmp_path: Path, cache: Path, names: list[str], damage: Callable[[Path], None]
-) -> None:
-    first, _ = read(tmp_path, names)
+def test_cached_images_that_are_damaged_are_decoded_again_and_replaced(cache, read_all, damage):
+    first, _ = read_all()
     (cached,) = (cache / "gan-zoo" / "folders").iterdir()
-    damage(cached)
-    again, readable = read(tmp_path, names)
+    damage(cached, read_all)
+    again, readable = read_all()
     assert torch.equal(again, first)
     assert readable == [0, 2]
     tensors, metadata = load_tensors(cached)
@@ -317,42 +305,38 @@ def test_cached_images_that_are_damaged_are_decoded_again_and_replaced(
     assert torch.equal(tensors["images"], first)
 
 
-def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path, cache: Path, names: list[str]) -> None:
+def test_a_cache_that_cannot_be_written_costs_only_time(cache, read_all):
     with full_disk(100):
-        assert len(read(tmp_path, names)[0]) == 2
+        assert len(read_all()[0]) == 2
     (cache / "gan-zoo" / "folders").rmdir()  # It is empty.
     (cache / "gan-zoo" / "folders").write_text("a file where the folder should be")
-    assert len(read(tmp_path, names)[0]) == 2
+    assert len(read_all()[0]) == 2
 
 
-def test_a_progress_bar_is_shown_only_on_a_terminal(
-    tmp_path: Path, names: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    image_folder.read_images(tmp_path, names, SIDE, 1)
+def test_progress_is_drawn_on_a_terminal_alone(read_all, monkeypatch, capsys):
+    read_all(channels=1)
     assert capsys.readouterr() == ("", "")
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    image_folder.read_images(tmp_path, names, SIDE, 3)
+    read_all(channels=3)
     output, error = capsys.readouterr()
     assert output == ""
     assert "reading images" in error
 
 
-def test_a_link_to_nothing_is_unreadable_and_no_error(tmp_path: Path, names: list[str]) -> None:
+def test_a_link_to_nothing_is_unreadable_and_no_error(tmp_path, read_all):
     (tmp_path / "link.png").symlink_to(tmp_path / "gone.png")
-    assert read(tmp_path, [*names, "link.png"])[1] == [0, 2]
+    assert read_all("a.png", "link.png", "c.png")[1] == [0, 2]
 
 
-def test_a_file_that_cannot_be_opened_is_tried_again_next_time(
-    tmp_path: Path, names: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_cannot_be_opened_is_tried_again_next_time(read_all, monkeypatch):
     opened = Image.open
 
-    def refuse(path: Path) -> Image.Image:
+    def refuse(path):
         if path.name == "c.png":
             raise OSError(24, "Too many open files")
         return opened(path)
 
     with monkeypatch.context() as patch:
         patch.setattr(Image, "open", refuse)
-        assert read(tmp_path, names)[1] == [0]
-    assert read(tmp_path, names)[1] == [0, 2]
+        assert read_all()[1] == [0]
+    assert read_all()[1] == [0, 2]

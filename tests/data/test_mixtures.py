@@ -37,7 +37,7 @@ def test_modes_are_those_of_the_literature():
     assert grid.deviation / grid.scale == pytest.approx(0.05)
 
 
-def test_the_set_is_the_same_whatever_is_asked_of_images():
+def test_the_set_is_the_same_whatever_images_are_requested():
     first, other = data.load("ring8"), data.load("ring8", side=28, channels=3)
     assert first.fingerprint == other.fingerprint
     assert first.fingerprint != data.load("grid25").fingerprint

@@ -23,14 +23,14 @@ def tiny():
 
 
 @pytest.fixture
-def with_critic():
-    """Gives a variant another discriminator, made from a spec, beside a generator of one layer."""
+def with_discriminator():
+    """A variant with another discriminator, made from a spec, and a generator of one layer."""
 
     def generator(spec):
         return nn.Sequential(nn.Linear(spec.latent, 16 * spec.shape[0]), nn.Tanh(), nn.Unflatten(1, spec.shape))
 
-    def change(variant, critic):
-        return replace(variant, networks=lambda spec: (generator(spec), critic(spec)))
+    def change(variant, discriminator):
+        return replace(variant, networks=lambda spec: (generator(spec), discriminator(spec)))
 
     return change
 
@@ -43,7 +43,7 @@ def pixels():
 
 @pytest.fixture
 def numbered():
-    """Makes a set whose image k is all k, with the label k % classes: a sample tells which one it is."""
+    """Makes a set whose image k is all k, with the label k % classes: its pixels identify a sample."""
 
     def make(n, classes=10, labels=None):
         images = torch.arange(n, dtype=torch.uint8).view(n, 1, 1, 1).expand(n, 1, 4, 4).contiguous()

@@ -9,23 +9,27 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import save_file
+from states import differing, numbers
 from torch import nn
 
 from gan_zoo import registry, tensors
 from gan_zoo.engine import Sampler, advance, checkpoint, flush, init
 from gan_zoo.errors import DamagedFileError, GanZooError, StorageError
 from gan_zoo.losses import Objective, Result
+from gan_zoo.losses.penalties import gradient_penalty, zero_centered
 from gan_zoo.networks.mlp import mlp
-from gan_zoo.optimizer import Optimizer
+from gan_zoo.optimizer import Optimizer, Schedule
 from gan_zoo.validation import random_data
+
+WEIGHT = Schedule(10.0, "cosine", end=0.0, length=12)
+KERAS = Optimizer("KerasAdam", {"lr": Schedule(2e-4, "inverse", decay=0.25), "betas": (0.5, 0.999), "eps": 1e-7})
 
 
 @pytest.fixture(autouse=True)
 def _registered(own_registry):
-    """A variant with every kind of state that there is: dropout, RMSprop, a running balance, an average, labels."""
-
     @registry.register("stateful")
     def stateful(*, width=8, lr=1e-3):
+        """Every kind of state that there is: dropout, RMSprop, a running balance, an average, labels."""
         return replace(
             registry.get("cgan"),
             networks=lambda spec: _networks(spec, width),
@@ -40,6 +44,44 @@ def _registered(own_registry):
     @registry.register("small")
     def small(*, width=8, widths=()):
         return replace(registry.get("gan"), networks=lambda spec: mlp(spec, (width,), (width,)), batch_size=8)
+
+    @registry.register("scheduled")
+    def scheduled():
+        """Schedules of rates, betas, penalty weights and the average."""
+        adam = {"lr": Schedule(2e-3, "inverse", decay=0.25), "betas": (0.5, Schedule(0.9, "linear", 0.99, 10))}
+        return replace(
+            registry.get("small"),
+            generator_optimizer=Optimizer("Adam", adam),
+            discriminator_optimizer=Optimizer("Adam", adam),
+            penalties=(gradient_penalty(WEIGHT), zero_centered("real", WEIGHT)),
+            ema=Schedule(0.5, "linear", end=0.9, length=100, over="images"),
+            discriminator_steps=2,
+        )
+
+    @registry.register("convolutional")
+    def convolutional():
+        """Weights laid out channels last, and one step count for both players."""
+        return replace(
+            registry.get("dcgan_keras", width=2, batch_size=8),
+            generator_optimizer=KERAS,
+            discriminator_optimizer=KERAS,
+            discriminator_steps=2,
+        )
+
+    @registry.register("tied")
+    def tied():
+        return replace(registry.get("small"), networks=lambda spec: (mlp(spec, (8,), (8,))[0], _TiedWeights()))
+
+
+class _TiedWeights(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(16, 16)
+        self.second = nn.Linear(16, 16)
+        self.second.weight = self.first.weight
+
+    def forward(self, samples, _labels=None):
+        return self.second(self.first(samples.flatten(1)).relu()).mean(1)
 
 
 def _networks(spec, width):
@@ -59,61 +101,52 @@ def _balanced():
     return Objective(title="b", discriminator=discriminator, generator=generator, probability=False, state={"k": 0.2})
 
 
-def _start(name="stateful", seed=0, data=None, **options):
-    return init(registry.get(name, **options), data or random_data(4, n=30), seed)
+def _start(name="stateful", seed=0, data=None, dtype=torch.float32, **options):
+    side = 28 if name == "convolutional" else 4
+    return init(registry.get(name, **options), data or random_data(side, n=30), seed, dtype=dtype)
 
 
-def _everything(state):
-    """Every number of a state, by name."""
-    found = {
-        f"{side}.{key}": v for side, net in state.networks._asdict().items() for key, v in net.state_dict().items()
-    }
-    if state.ema is not None:
-        found |= {f"ema.{key}": value for key, value in state.ema.state_dict().items()}
-    for side, optimizer in state.optimizers._asdict().items():
-        for index, entry in optimizer.state_dict()["state"].items():
-            found |= {f"{side}.{index}.{key}": value for key, value in entry.items()}
-    found |= {f"random.{purpose}": generator.get_state() for purpose, generator in state.random.items()}
-    found |= {"random": state.default_random, "order": state.order, **state.objective}
-    counts = (state.cursor, state.images, state.rounds, state.discriminator_steps, state.generator_steps)
-    return found | {"counts": torch.tensor(counts)}
+@pytest.fixture
+def saved(tmp_path):
+    """Writes a state to a file, and returns its path."""
+
+    def save(state):
+        checkpoint.save(state, tmp_path / "state.safetensors")
+        return tmp_path / "state.safetensors"
+
+    return save
 
 
-def _assert_same(first, second):
-    ours, theirs = _everything(first), _everything(second)
-    assert set(ours) == set(theirs)
-    assert [
-        name for name, value in ours.items() if not torch.equal(torch.as_tensor(value), torch.as_tensor(theirs[name]))
-    ] == []
+def _one_line(error, path):
+    assert "\n" not in str(error.value)
+    assert str(path) in str(error.value)
 
 
-def _saved(state, folder):
-    path = folder / "state.safetensors"
-    checkpoint.save(state, path)
-    return path
-
-
-def test_a_restored_state_is_the_saved_one_and_resumes_to_the_bit(tmp_path):
-    """Five rounds of 2x8 over 30 samples: the cut falls inside an epoch."""
-    unbroken = advance(_start(), 3)
-    path = _saved(unbroken, tmp_path)
-    restored = checkpoint.restore(_start(), checkpoint.load(path))
-    _assert_same(unbroken, restored)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("iterations", [0, 1, 3])
+@pytest.mark.parametrize("name", ["stateful", "scheduled", "convolutional", "tied"])
+def test_a_restored_state_is_the_saved_one_and_resumes_to_the_bit(saved, name, iterations, dtype):
+    """Of 30 samples, 16 an iteration: cuts lie at the start, inside an epoch and after one."""
+    unbroken = advance(_start(name, dtype=dtype), iterations)
+    restored = checkpoint.restore(_start(name, dtype=dtype), checkpoint.load(saved(unbroken)))
+    assert differing(unbroken, restored) == []
+    for optimizer in restored.optimizers:
+        for parameter, moments in optimizer.state.items():
+            assert {m.stride() for m in moments.values() if m.shape == parameter.shape} <= {parameter.stride()}
     advance(unbroken, 4)
     torch.rand(5)
     advance(restored, 4)
-    _assert_same(unbroken, restored)
-    assert restored.objective["k"] != 0.2
+    assert differing(unbroken, restored) == []
 
 
-def test_what_a_continuation_needs_is_in_the_file(tmp_path):
+def test_what_a_continuation_needs_is_in_the_file():
     """Each part left at its start would give other numbers: so the test above can fail for each."""
-    fresh, trained = _everything(_start()), _everything(advance(_start(), 3))
+    fresh, trained = numbers(_start()), numbers(advance(_start(), 3))
     same = [name for name, value in trained.items() if name in fresh and torch.equal(value, fresh[name])]
     assert same == ["random.noise"]
 
 
-def test_history_and_seconds_are_restored(tmp_path):
+def test_history_and_seconds_are_restored(saved):
     state = advance(_start(), 2)
     state.seconds = 1.25
     state.warmup_seconds = 2.0
@@ -121,30 +154,29 @@ def test_history_and_seconds_are_restored(tmp_path):
     advance(state, 3)
     begun = _start()
     begun.warmup_seconds = 0.5
-    restored = checkpoint.restore(begun, checkpoint.load(_saved(state, tmp_path)))
-    assert restored.seconds == 1.25
-    assert restored.warmup_seconds == 2.5
+    restored = checkpoint.restore(begun, checkpoint.load(saved(state)))
+    assert (restored.seconds, restored.warmup_seconds) == (1.25, 2.5)
     assert restored.history.rows == state.history.rows
     assert restored.history.rows[0]["step"] == 2
     assert sum(map(len, restored.history.pending)) == 3
     assert flush(restored) == flush(state)
 
 
-def test_a_run_that_was_restored_saves_the_same_content(tmp_path):
+def test_a_run_that_was_restored_saves_the_same_content(saved):
     """To the digest; the order of a file's metadata is random."""
-    path = _saved(advance(_start(), 2), tmp_path)
-    saved, metadata = tensors.load_tensors(path)
-    _saved(checkpoint.restore(_start(), checkpoint.load(path)), tmp_path)
+    path = saved(advance(_start(), 2))
+    first, metadata = tensors.load_tensors(path)
+    saved(checkpoint.restore(_start(), checkpoint.load(path)))
     again, metadata_again = tensors.load_tensors(path)
     assert metadata_again == metadata
-    assert again.keys() == saved.keys()
-    assert all(torch.equal(again[name], tensor) for name, tensor in saved.items())
+    assert again.keys() == first.keys()
+    assert all(torch.equal(again[name], tensor) for name, tensor in first.items())
 
 
-def test_samples_are_those_of_the_state(tmp_path):
+def test_samples_are_those_of_the_state(saved):
     """Of the moving average where there is one."""
     state = advance(_start(), 5)
-    sampler = checkpoint.load(_saved(state, tmp_path)).sampler("cpu")
+    sampler = checkpoint.load(saved(state)).sampler("cpu")
     labels = torch.arange(10)
     assert sampler.weights == "ema"
     assert torch.equal(sampler(10, labels=labels), Sampler.of(state)(10, labels=labels))
@@ -153,37 +185,15 @@ def test_samples_are_those_of_the_state(tmp_path):
     assert not sampler.generator.training
 
 
-def test_a_variant_comes_back_with_its_options(tmp_path):
-    state = advance(_start("small", width=5, widths=(1, 2)), 1)
-    loaded = checkpoint.load(_saved(state, tmp_path))
+def test_a_variant_is_loaded_with_its_options(saved):
+    loaded = checkpoint.load(saved(advance(_start("small", width=5, widths=(1, 2)), 1)))
     assert loaded.variant.options == {"width": 5, "widths": [1, 2]}
     assert loaded.sampler("cpu").generator.layers[0].out_features == 5
     checkpoint.restore(_start("small", width=5, widths=(1, 2)), loaded)
 
 
-class _Tied(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.first = nn.Linear(16, 16)
-        self.second = nn.Linear(16, 16)
-        self.second.weight = self.first.weight
-
-    def forward(self, samples, _labels=None):
-        return self.second(self.first(samples.flatten(1)).relu()).mean(1)
-
-
-def test_tied_weights_are_saved(tmp_path):
-    @registry.register("tied")
-    def tied():
-        return replace(registry.get("small"), networks=lambda spec: (mlp(spec, (8,), (8,))[0], _Tied()))
-
-    state = advance(_start("tied"), 2)
-    restored = checkpoint.restore(_start("tied"), checkpoint.load(_saved(state, tmp_path)))
-    _assert_same(advance(state, 2), advance(restored, 2))
-
-
-def test_a_kill_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
-    path = _saved(advance(_start(), 1), tmp_path)
+def test_a_kill_while_writing_leaves_the_old_file(saved, monkeypatch):
+    path = saved(advance(_start(), 1))
     content = path.read_bytes()
 
     def killed(_tensors, draft, _metadata):
@@ -192,34 +202,32 @@ def test_a_kill_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(tensors, "save_file", killed)
     with pytest.raises(KeyboardInterrupt):
-        checkpoint.save(advance(_start(), 2), path)
+        saved(advance(_start(), 2))
     assert path.read_bytes() == content
 
 
-def test_a_variant_without_a_name_is_not_saved(tmp_path):
-    state = _start("small")
-    state.variant = replace(state.variant, name="")
-    with pytest.raises(GanZooError, match="has no name"):
+@pytest.mark.parametrize(
+    ("options", "name", "key_words"),
+    [
+        ({}, "", "has no name"),
+        ({"objective": _balanced()}, "small", "'small' was made with options that a file cannot"),
+    ],
+)
+def test_a_variant_that_no_file_can_name_is_not_saved(tmp_path, options, name, key_words):
+    state = _start("small", **options)
+    state.variant = replace(state.variant, name=name)
+    with pytest.raises(GanZooError, match=key_words):
         checkpoint.save(state, tmp_path / "state.safetensors")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_options_that_no_file_can_hold_are_one_clear_line(tmp_path):
-    state = _start("small", objective=_balanced())
-    with pytest.raises(GanZooError, match="'small' was made with options that a file cannot hold"):
-        checkpoint.save(state, tmp_path / "state.safetensors")
-
-
 @pytest.mark.parametrize("keep_previous", [False, True])
-def test_the_previous_checkpoint_is_kept_if_requested(tmp_path, keep_previous):
+def test_the_previous_checkpoint_stays_if_requested(tmp_path, keep_previous):
     path, state = tmp_path / "state.safetensors", _start()
     for _ in range(3):
         checkpoint.save(advance(state, 1), path, keep_previous=keep_previous)
-    assert checkpoint.load(path).facts["counts"]["rounds"] == 3
-    found = {file.name for file in tmp_path.iterdir()}
-    assert found == ({path.name, "state.previous.safetensors"} if keep_previous else {path.name})
-    if keep_previous:
-        assert checkpoint.load(checkpoint.previous(path)).facts["counts"]["rounds"] == 2
+    found = {file: checkpoint.load(file).facts["counts"]["rounds"] for file in tmp_path.iterdir()}
+    assert found == {path: 3} | ({checkpoint.previous(path): 2} if keep_previous else {})
 
 
 def test_a_full_disk_leaves_both_checkpoints(tmp_path, monkeypatch):
@@ -239,8 +247,8 @@ def test_a_full_disk_leaves_both_checkpoints(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("part", [0.5, 0.9, 0.999])
-def test_a_flipped_bit_of_a_tensor_is_damage(tmp_path, part):
-    path = _saved(advance(_start(), 1), tmp_path)
+def test_a_flipped_bit_of_a_tensor_is_damage(saved, part):
+    path = saved(advance(_start(), 1))
     content = bytearray(path.read_bytes())
     content[int(part * len(content))] ^= 1
     path.write_bytes(content)
@@ -249,27 +257,26 @@ def test_a_flipped_bit_of_a_tensor_is_damage(tmp_path, part):
     _one_line(error, path)
 
 
-def _one_line(error, path):
-    assert "\n" not in str(error.value)
-    assert str(path) in str(error.value)
+DAMAGE = {
+    "missing": None,
+    "empty": lambda content: b"",
+    "text": lambda content: b"not a checkpoint at all, but long enough to have a header length in it",
+    "truncated": lambda content: content[:-100],
+    "header cut": lambda content: content[:50],
+    "pickle": lambda content: pickle.dumps({"weights": [1, 2, 3]}),
+    "folder": None,
+}
 
 
-@pytest.mark.parametrize("damage", ["missing", "empty", "text", "truncated", "header cut", "pickle", "folder"])
-def test_a_file_that_is_no_checkpoint_is_one_clear_line(tmp_path, damage):
-    path = _saved(advance(_start(), 1), tmp_path)
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_file_that_is_no_checkpoint_is_one_clear_line(saved, damage):
+    path = saved(advance(_start(), 1))
     content = path.read_bytes()
-    damaged = {
-        "empty": b"",
-        "text": b"not a checkpoint at all, but long enough to have a header length in it",
-        "truncated": content[:-100],
-        "header cut": content[:50],
-        "pickle": pickle.dumps({"weights": [1, 2, 3]}),
-    }
     path.unlink()
-    if damage in damaged:
-        path.write_bytes(damaged[damage])
-    elif damage == "folder":
+    if damage == "folder":
         path.mkdir()
+    elif damage != "missing":
+        path.write_bytes(DAMAGE[damage](content))
     with pytest.raises(GanZooError, match=r"is not a|does not exist|is a folder") as error:
         checkpoint.load(path)
     _one_line(error, path)
@@ -285,20 +292,24 @@ def test_safetensors_of_another_kind_are_one_clear_line(tmp_path, facts):
 
 
 @pytest.mark.parametrize(
-    ("other", "said"),
+    ("other", "key_words"),
     [
         (lambda: _start("small"), "variant 'stateful', not 'small'"),
         (lambda: _start(seed=1), "seed 0, not 1"),
         (lambda: _start(lr=0.5), "options {}, not {'lr': 0.5}"),
         (lambda: _start(data=replace(random_data(4, n=30), name="another")), "data 'random', not 'another'"),
         (lambda: _start(data=replace(random_data(4, n=30), fingerprint="f00d")), "fingerprint '', not 'f00d'"),
+        (
+            lambda: init(registry.get("stateful"), random_data(4, n=30), 0, precision="bf16"),
+            "precision 'fp32', not 'bf16'",
+        ),
         (lambda: _start(data=random_data(8, n=30)), "does not fit variant 'stateful' as it is now"),
         (lambda: _start(data=random_data(4, n=31)), "does not fit variant 'stateful' as it is now"),
     ],
 )
-def test_another_run_cannot_resume_it(tmp_path, other, said):
-    path = _saved(advance(_start(), 1), tmp_path)
-    with pytest.raises(GanZooError, match=said) as error:
+def test_another_run_cannot_resume_it(saved, other, key_words):
+    path = saved(advance(_start(), 1))
+    with pytest.raises(GanZooError, match=key_words) as error:
         checkpoint.restore(other(), checkpoint.load(path))
     _one_line(error, path)
 
@@ -306,9 +317,9 @@ def test_another_run_cannot_resume_it(tmp_path, other, said):
 @pytest.mark.parametrize(
     "name", ["random.latent", "random.default", "generator.layers.0.weight", "order", "objective.k", "of CUDA"]
 )
-def test_a_tensor_that_is_missing_or_of_another_device_is_one_clear_line(tmp_path, name):
+def test_a_tensor_that_is_missing_or_of_another_device_is_one_clear_line(saved, name):
     """CUDA's generators have 16 bytes of state."""
-    loaded = checkpoint.load(_saved(advance(_start(), 1), tmp_path))
+    loaded = checkpoint.load(saved(advance(_start(), 1)))
     loaded.tensors.pop(name, None)
     if name == "of CUDA":
         loaded.tensors["random.order"] = torch.zeros(16, dtype=torch.uint8)
@@ -316,8 +327,8 @@ def test_a_tensor_that_is_missing_or_of_another_device_is_one_clear_line(tmp_pat
         checkpoint.restore(_start(), loaded)
 
 
-def test_a_variant_that_has_changed_or_gone_cannot_sample(tmp_path):
-    loaded = checkpoint.load(_saved(advance(_start("small"), 1), tmp_path))
+def test_a_variant_that_has_changed_or_is_missing_cannot_sample(saved):
+    loaded = checkpoint.load(saved(advance(_start("small"), 1)))
     registry._factories["small"] = lambda: replace(registry.get("gan"), batch_size=8)
     with pytest.raises(GanZooError, match="does not fit variant 'small'") as error:
         loaded.sampler("cpu")

@@ -10,44 +10,14 @@ from dataclasses import replace
 import pytest
 import torch
 from reference_networks import s8
+from states import largest_error, least_move, parameters, random_batches, train_on
 
-from gan_zoo.engine import Batch, Fakes, advance, init
+from gan_zoo.engine import init
 from gan_zoo.optimizer import Optimizer, Schedule
 from gan_zoo.registry import get
 from gan_zoo.validation import random_data
 
-BATCH = 4
-ROUNDS = 20
-
-
-def _twins(pair, state):
-    """The plain networks with the weights of the engine's."""
-    for plain, ours in zip(pair, state.networks, strict=True):
-        values = [value.clone() for value in ours.state_dict().values()]
-        plain.double().load_state_dict(dict(zip(plain.state_dict(), values, strict=True)))
-    return pair
-
-
-def _worst(state, pair):
-    """The largest difference of a parameter or a running statistic, against the larger of 1 and its size."""
-    worst = 0.0
-    for plain, ours in zip(pair, state.networks, strict=True):
-        for a, b in zip(ours.state_dict().values(), plain.state_dict().values(), strict=True):
-            worst = max(worst, (a - b).abs().max().item() / max(1.0, b.abs().max().item()))
-    return worst
-
-
-def _moved(state, before):
-    now = [p.detach() for network in state.networks for p in network.parameters()]
-    return min((a - b).abs().max().item() for a, b in zip(now, before, strict=True) if a.dim() > 1)
-
-
-def _batches(variant, count=ROUNDS):
-    random = torch.Generator().manual_seed(5)
-    for _ in range(count):
-        real = torch.rand(BATCH, 1, 28, 28, generator=random, dtype=torch.float64) * 2 - 1
-        latent = variant.latent.draw(BATCH, random=random, dtype=torch.float64)
-        yield Batch(real, torch.zeros(BATCH, dtype=torch.int64), Fakes(latent, None))
+BATCH, STEPS = 4, 20
 
 
 def _truncated(n, size, low, high, random):
@@ -78,10 +48,13 @@ class _SharedAdam:
 
 
 class _Keras:
-    """S8: a joint batch with fakes of G in evaluation mode, noisy targets, then G on twice as many fresh latents."""
+    """S8: one batch of real samples and fakes of G in evaluation mode, noisy targets; then G on twice as many fakes."""
 
-    def __init__(self, pair, state, decay):
-        self.generator, self.discriminator = pair
+    def __init__(self, state, dropout, decay):
+        self.generator, self.discriminator = (network.double() for network in s8(2, dropout))
+        for plain, ours in zip((self.generator, self.discriminator), state.networks, strict=True):
+            values = [value.clone() for value in ours.state_dict().values()]
+            plain.load_state_dict(dict(zip(plain.state_dict(), values, strict=True)))
         self.noise, self.latent = torch.Generator(), torch.Generator()
         self.noise.set_state(state.random["noise"].get_state())
         self.latent.set_state(state.random["latent"].get_state())
@@ -105,59 +78,37 @@ class _Keras:
         return loss_d.item(), loss_g.item()
 
 
-def _keras(decay=1e-8, width=2, **options):
+def _variant(decay, dropout):
     adam = Optimizer("KerasAdam", {"lr": Schedule(2e-4, "inverse", decay=decay), "betas": (0.5, 0.999), "eps": 1e-7})
-    variant = get("dcgan_keras", width=width, **options)
-    sizes = {"batch_size": BATCH, "fake_batch_size": BATCH, "generator_batch_size": 2 * BATCH}
+    variant = get("dcgan_keras", width=2, dropout=dropout)
     assert decay != 1e-8 or (variant.generator_optimizer, variant.discriminator_optimizer) == (adam, adam)
+    sizes = {"batch_size": BATCH, "fake_batch_size": BATCH, "generator_batch_size": 2 * BATCH}
     return replace(variant, generator_optimizer=adam, discriminator_optimizer=adam, **sizes)
 
 
 @pytest.mark.parametrize(("dropout", "decay"), [(0.0, 1e-8), (0.4, 1e-8), (0.4, 0.5)])
 def test_the_engine_equals_the_keras_loop(dropout, decay):
-    """Losses, parameters and running statistics of 20 rounds; dropout masks come from torch's default generator, lent
-    in the state that the engine begins with. With torch's place of epsilon the losses would differ by 1e-4."""
-    variant = _keras(decay, dropout=dropout)
+    """Losses, parameters and running statistics; dropout masks come from torch's default generator, in the state that
+    the engine begins with. With torch's place of epsilon the losses would differ by 1e-4."""
+    variant = _variant(decay, dropout)
     state = init(variant, random_data(28, n=8), seed=3, dtype=torch.float64)
-    before = [p.detach().clone() for network in state.networks for p in network.parameters()]
-    pair = _twins(s8(2, dropout), state)
-    loop, batches = _Keras(pair, state, decay), list(_batches(variant))
+    before = [p.detach().clone() for p in parameters(state)]
+    loop, batches = _Keras(state, dropout, decay), list(random_batches(variant, STEPS, BATCH, (1, 28, 28)))
     with torch.random.fork_rng(devices=[]):
         torch.set_rng_state(state.default_random)
         losses = [loop.step(batch) for batch in batches]
-    given = iter(batches)
-    advance(state, ROUNDS, draw=lambda _state: next(given))
+    train_on(state, batches, STEPS)
     recorded = torch.cat(state.history.pending)
     for player, values in zip(("discriminator", "generator"), zip(*losses, strict=True), strict=True):
         ours = recorded[:, state.history.names.index(f"{player}_loss")]
         assert ours.tolist() == pytest.approx(values, abs=1e-6)
-    assert _worst(state, pair) <= 1e-11
-    assert _moved(state, before) > 1e-4
+    assert largest_error(state, (loop.generator, loop.discriminator)) <= 1e-11
+    assert least_move(state, before) > 1e-4
 
 
 def test_the_keras_batches_are_of_the_sizes_that_its_author_set():
-    """As many fakes as real images in the joint batch (None), and twice as many for the generator."""
+    """As many fakes as real images in the discriminator's batch (None), and twice as many for the generator."""
     variant = get("dcgan_keras")
-    sizes = variant.batch_size, variant.fake_batch_size, variant.generator_batch_size
-    assert (sizes, variant.sampling, variant.concat_real_fake, variant.fakes_in_eval) == (
-        (128, None, 256),
-        "replacement",
-        True,
-        True,
-    )
+    assert (variant.batch_size, variant.fake_batch_size, variant.generator_batch_size) == (128, None, 256)
+    assert (variant.sampling, variant.concat_real_fake, variant.fakes_in_eval) == ("replacement", True, True)
     assert str(variant.latent) == "100 truncated_normal [-1, 1]"
-
-
-def test_dropout_is_active_in_both_players_steps():
-    """From one start, another state of torch's generator gives both players other losses, and none where it is off."""
-    values = {}
-    for dropout in (0.4, 0.0):
-        for masks in (0, 1):
-            state = init(_keras(dropout=dropout), random_data(28, n=8), seed=3, dtype=torch.float64)
-            state.default_random = torch.Generator().manual_seed(masks).get_state()
-            (batch,) = _batches(state.variant, 1)
-            advance(state, 1, draw=lambda _state, batch=batch: batch)
-            row = dict(zip(state.history.names, state.history.pending[0][0].tolist(), strict=True))
-            values[dropout, masks] = row["discriminator_loss"], row["generator_loss"]
-    assert values[0.0, 0] == values[0.0, 1]
-    assert all(a != b for a, b in zip(values[0.4, 0], values[0.4, 1], strict=True))

@@ -73,7 +73,9 @@ def differences(stored: Values, fresh: Values) -> list[str]:
             allowed = (_STEP_TOLERANCES if name.endswith(STEP) else _TOLERANCES)[name.split()[0]]
             # A NaN is no small difference.
             if not error <= allowed:
-                found.append(f"{name} was {_shown(old)} and is {_shown(new)} (difference {error:.1e} > {allowed:.0e})")
+                found.append(
+                    f"{name} was {_joined(old)} and is {_joined(new)} (difference {error:.1e} > {allowed:.0e})"
+                )
     return found
 
 
@@ -83,7 +85,7 @@ def relative_error(name: str, old: list[float], new: list[float]) -> float:
     return float(torch.tensor([abs(a - b) / scale for a, b in zip(old, new, strict=True)]).max())
 
 
-def _shown(values: list[float]) -> str:
+def _joined(values: list[float]) -> str:
     return ", ".join(f"{value:.6g}" for value in values)
 
 
@@ -100,7 +102,7 @@ def advice(made_under: Mapping[str, int]) -> str:
 def regenerate(kinds: Mapping[str, Mapping[str, Golden]], folder: Path = FOLDER) -> tuple[list[str], list[str]]:
     """Write the files of all kinds, unless a value has changed and no version that governs it was raised.
 
-    Entries whose values have not changed keep their stored numbers; those that cannot be computed here are kept whole.
+    Entries whose values have not changed keep their stored numbers; those that cannot be computed here stay whole.
 
     Returns:
         Why nothing was written (empty if the files were), and what was written or left out; a line each.
@@ -122,8 +124,8 @@ def regenerate(kinds: Mapping[str, Mapping[str, Golden]], folder: Path = FOLDER)
             changed = differences(earlier["values"], fresh)
             if changed and not is_raised(earlier["made_under"], golden.made_under):
                 refused.append(f"{name}: {changed[0]}; {advice(golden.made_under)}")
-            kept = {} if changed else earlier["values"]
-            entries[name] = {"made_under": dict(golden.made_under), "values": _rounded(fresh) | kept}
+            unchanged = {} if changed else earlier["values"]
+            entries[name] = {"made_under": dict(golden.made_under), "values": _rounded(fresh) | unchanged}
             if entries[name] != earlier:
                 notes.append(f"{kind}: {name} is {'changed' if name in stored else 'new'}")
         notes += [f"{kind}: {name} is gone" for name in stored if name not in goldens]

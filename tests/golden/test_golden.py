@@ -63,7 +63,7 @@ def test_a_changed_loss_is_reported(monkeypatch):
 
 def test_a_changed_moving_average_is_reported(monkeypatch):
     average = engine_step._average
-    monkeypatch.setattr(engine_step, "_average", lambda kept, network, decay: average(kept, network, decay + 1e-4))
+    monkeypatch.setattr(engine_step, "_average", lambda ema, network, decay: average(ema, network, decay + 1e-4))
     changed = _changes("gan, engine options")
     assert changed
     names = {line.partition(" was ")[0].partition(" ")[2] for line in changed}
@@ -127,10 +127,10 @@ def test_a_changed_value_is_written_only_under_a_raised_version(tmp_path, capsys
     capsys.readouterr()
     other = {"metrics": {"fid": Golden({"METRICS_VERSION": 1}, lambda: {"measured value": [1.0]})}}
     assert main({**other, **kinds}, tmp_path) == status
-    said = capsys.readouterr().err
+    error = capsys.readouterr().err
     if status:
-        assert said.count("\n") == 1
-        assert all(word in said for word in ("gan", "float64 loss", "NUMERICS_VERSION", "revision of gan"))
+        assert error.count("\n") == 1
+        assert all(word in error for word in ("gan", "float64 loss", "NUMERICS_VERSION", "revision of gan"))
         assert (tmp_path / "variants.json").read_text() == before
         assert not (tmp_path / "metrics.json").exists()
     else:

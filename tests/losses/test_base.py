@@ -1,4 +1,4 @@
-"""What a step gives its losses: critiques made once, of two batches apart or of a joint one, with their labels."""
+"""The discriminator's outputs in a step: computed once, on two batches or on a concatenated one, with their labels."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def test_batch_norm_sees_real_and_fake_apart(make_step):
     assert step.on_fake.score.tolist() == pytest.approx([-1, 1])
 
 
-def test_batch_norm_sees_a_joint_batch(make_step):
+def test_batch_norm_sees_a_concatenated_batch(make_step):
     """Together [0, 2, 10, 14] has mean 6.5 and variance 32.75; so also where the fakes are more than the real ones."""
     step = make_step(_tensor([0.0]), _tensor([2.0, 10.0, 14.0]), _normalizing, concat_real_fake=True)
     expected = [(x - 6.5) / 32.75**0.5 for x in (0, 2, 10, 14)]
@@ -33,11 +33,11 @@ def test_batch_norm_sees_a_joint_batch(make_step):
     assert step.on_fake.extra["double"].tolist() == [4, 20, 28]
 
 
-@pytest.mark.parametrize("joint", [False, True])
-def test_labels_go_with_their_samples_and_each_critique_is_made_once(joint, make_step):
+@pytest.mark.parametrize("concat", [False, True])
+def test_labels_go_with_their_samples_and_each_output_is_computed_once(concat, make_step):
     calls = []
 
-    def critic(samples, labels):
+    def discriminator(samples, labels):
         calls.append((samples.tolist(), labels.tolist()))
         return DiscriminatorOutput(samples)
 
@@ -45,11 +45,11 @@ def test_labels_go_with_their_samples_and_each_critique_is_made_once(joint, make
     step = make_step(
         torch.tensor([5.0, 6.0]),
         torch.tensor([7.0]),
-        critic,
-        concat_real_fake=joint,
+        discriminator,
+        concat_real_fake=concat,
         labels=labels,
         fake_labels=fake_labels,
     )
     for _ in range(2):
         assert (step.on_real.score.tolist(), step.on_fake.score.tolist()) == ([5, 6], [7])
-    assert calls == ([([5, 6, 7], [1, 2, 3])] if joint else [([5, 6], [1, 2]), ([7], [3])])
+    assert calls == ([([5, 6, 7], [1, 2, 3])] if concat else [([5, 6], [1, 2]), ([7], [3])])

@@ -26,7 +26,7 @@ def _began(**settings):
 def test_the_balance_follows_the_paper():
     """L_D = L(x) - k L(G(z)), L_G = L(G(z)), k += gain (b L(x) - L(G(z))), M = L(x) + |b L(x) - L(G(z))|; b: diversity.
 
-    L(G(z)) of the balance is the generator's own, L(x) that of the discriminator's step of the same round.
+    L(G(z)) of the balance is the generator's own, L(x) that of the discriminator's step of the same iteration.
     """
     state, balances, k = _began(), [], 0.0
     for _ in range(12):
@@ -50,7 +50,7 @@ def test_k_stays_between_0_and_1(diversity, ends_at):
         assert flush(advance(state, 1))["state/k"] == ends_at
 
 
-def test_the_balance_is_no_way_for_gradients(make_step):
+def test_no_gradient_flows_through_the_balance(make_step):
     real, fake = (torch.rand(4, dtype=torch.float64, requires_grad=True) for _ in range(2))
     state = {"k": torch.tensor(0.3), "real": torch.tensor(0.5)}
     result = boundary_equilibrium(diversity=0.5, gain=0.1).generator(make_step(real, fake), state)
@@ -89,11 +89,11 @@ def test_the_energy_is_the_error_of_the_autoencoder():
     """BEGAN's of power 1, EBGAN's of power 2, a mean over all values of a sample."""
     for name, power in (("began", 1), ("ebgan", 2)):
         variant = replace(get(name), networks=partial(mlp, generator=(8,), discriminator=(8,)))
-        critic = variant.build((3, 4, 4), 0).discriminator.eval()
+        discriminator = variant.build((3, 4, 4), 0).discriminator.eval()
         samples = torch.rand(2, 3, 4, 4) * 2 - 1
-        code = critic.encoder(samples.flatten(1))
-        expected = [(x - y).abs().pow(power).mean() for x, y in zip(samples, critic.decoder(code), strict=True)]
-        said = critic(samples)
-        assert torch.allclose(said.score, torch.stack(expected), rtol=1e-6)
-        assert torch.equal(said.extra["code"], code)
+        code = discriminator.encoder(samples.flatten(1))
+        expected = [(x - y).abs().pow(power).mean() for x, y in zip(samples, discriminator.decoder(code), strict=True)]
+        output = discriminator(samples)
+        assert torch.allclose(output.score, torch.stack(expected), rtol=1e-6)
+        assert torch.equal(output.extra["code"], code)
         assert code.shape == (2, 64)

@@ -117,7 +117,7 @@ ALL = [
     _apart(o.least_squares(probability=False), RAW_TO_ONE, RAW_TO_ZERO, RAW_TO_ONE),
     _apart(o.wasserstein(), MINUS, IDENTITY, MINUS),
     _apart(o.hinge(), ABOVE_ONE, BELOW_MINUS_ONE, MINUS),
-    # The energy of a fake is pushed up to the margin; a tenth of the codes' likeness of 1/3.
+    # The energy of a fake is pushed up to the margin; a tenth of the codes' mean squared cosine of 1/3.
     _apart(o.energy_based(margin=0.2, pull_away=0.1), IDENTITY, UP_TO_MARGIN, IDENTITY, pull_away=0.1 / 3),
     _apart(
         o.boundary_equilibrium(diversity=0.5, gain=0.001), IDENTITY, (lambda x: -0.3 * x, lambda _x: -0.3), IDENTITY
@@ -151,9 +151,9 @@ def _total(step, title, player):
 def test_losses_and_gradients_are_the_formulas(title, player, make_step):
     terms, *pulls = getattr(FORMULAS[title], player)(REAL, FAKE)
     scores = _tensor(REAL), _tensor(FAKE)
-    said = getattr(FORMULAS[title].game, player)(make_step(*scores, extra={"code": CODES}), STATE).terms
-    assert {name: term.item() for name, term in said.items()} == pytest.approx(terms, rel=1e-12)
-    total = sum(said.values())
+    found = getattr(FORMULAS[title].game, player)(make_step(*scores, extra={"code": CODES}), STATE).terms
+    assert {name: term.item() for name, term in found.items()} == pytest.approx(terms, rel=1e-12)
+    total = sum(found.values())
     ours = torch.autograd.grad(total, scores, allow_unused=True)
     for score, ours_on, by_hand in zip(scores, ours, pulls, strict=True):
         given = torch.zeros_like(score) if ours_on is None else ours_on
@@ -215,15 +215,15 @@ def test_the_ratio_is_estimated_where_the_optimum_is_that_of_cross_entropy(title
 
 
 @pytest.mark.parametrize("title", FORMULAS)
-def test_a_score_is_recorded_as_what_the_objective_takes_it_for(title):
+def test_a_score_is_recorded_as_a_probability_or_as_it_is(title):
     game = FORMULAS[title].game
     probability = "cross-entropy" in title or title == "least squares on the probability"
-    said = game.read(torch.tensor([-4.0, 0.0, 4.0], dtype=torch.float64)).tolist()
-    assert said == pytest.approx([sigmoid(-4), 0.5, sigmoid(4)] if probability else [-4, 0, 4], rel=1e-12)
+    found = game.read(torch.tensor([-4.0, 0.0, 4.0], dtype=torch.float64)).tolist()
+    assert found == pytest.approx([sigmoid(-4), 0.5, sigmoid(4)] if probability else [-4, 0, 4], rel=1e-12)
     assert game.probability is probability
 
 
-def test_non_saturating_pulls_on_a_fake_that_is_seen_through_and_minimax_does_not(make_step):
+def test_the_gradient_of_a_recognized_fake_vanishes_in_minimax_alone(make_step):
     """With the same loss for D, G's pull on a fake of logit x is sigmoid(x) - 1, or -sigmoid(x) in minimax."""
     for score, pulls in ((-40.0, (-1.0, -math.exp(-40))), (-1000.0, (-1.0, 0.0)), (5.0, (sigmoid(5) - 1, -sigmoid(5)))):
         for title, pull in zip(("non-saturating cross-entropy", "minimax cross-entropy"), pulls, strict=True):

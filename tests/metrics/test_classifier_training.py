@@ -10,6 +10,7 @@ import pytest
 import torch
 from full_disk import full_disk
 from torch import Tensor
+from vectors import flip_a_bit
 
 from gan_zoo.data import Dataset, Split
 from gan_zoo.errors import GanZooError
@@ -19,16 +20,17 @@ from gan_zoo.metrics.extractors import load_extractor, resolve
 from gan_zoo.metrics.features import ExtractorUnavailable
 
 CPU = torch.device("cpu")
+OPTIONS = TrainingOptions(epochs=3, widths=(4, 8, 8), batch=25)
 # Colors of one and the same luma by ITU-R 601 (0.299, 0.587, 0.114): a grey classifier could but guess.
 COLORS = torch.tensor([[200, 40, 100], [20, 150, 0], [40, 97, 219]])
 
 
-def colors(name: str = "colors", *, labels: Tensor | None = None, test: int = 150) -> Dataset:
+def colors(name: str = "colors", *, labels: Tensor | None = None, test: int = 150, side: int = 32) -> Dataset:
     """Noisy images of one color each; the color is the class, or `labels` are."""
 
     def split(count: int) -> Split:
         drawn = torch.arange(count) % len(COLORS)
-        noise = torch.randint(30, (count, 3, 32, 32), generator=torch.Generator().manual_seed(count))
+        noise = torch.randint(30, (count, 3, side, side), generator=torch.Generator().manual_seed(count))
         images = (COLORS[drawn][:, :, None, None] + noise).to(torch.uint8)
         return Split(images, drawn if labels is None else labels[:count])
 
@@ -43,18 +45,18 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the sets that were trained on; with short options."""
-    names: list[str] = []
+def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """The sets that were trained on, and with how many threads; with short options."""
+    found: list[tuple[str, int]] = []
 
     def count(dataset: Dataset, *rest: object) -> object:
-        names.append(dataset.name)
+        found.append((dataset.name, torch.get_num_threads()))
         return train_classifier(dataset, *rest)  # type: ignore[arg-type]
 
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr(classifier_training, "train_classifier", count)
-    options = TrainingOptions(epochs=3, widths=(4, 8, 8), batch=25)
-    monkeypatch.setattr(classifier_training, "options_for", lambda images, channels: options)
-    return names
+    monkeypatch.setattr(classifier_training, "options_for", lambda images, channels: OPTIONS)
+    return found
 
 
 @pytest.fixture
@@ -67,100 +69,86 @@ def test_colors_of_equal_grey_are_distinguished() -> None:
     assert extractor.accuracy == 1.0
     features = extractor.encode(colors().test.images)
     assert features.vectors.shape == (150, 128)
-    assert features.logits is not None
-    assert torch.equal(features.logits.argmax(1), colors().test.labels)
+    assert torch.equal(features.predicted, colors().test.labels)
 
 
-def test_it_is_trained_once_and_gives_the_same_features_when_loaded_again(trainings: list[str], cache: Path) -> None:
+def test_it_is_trained_once_and_has_the_same_features_when_loaded_again(trainings: list, cache: Path) -> None:
     images = colors().test.images
     first, second = load_trained(colors(), CPU), load_trained(colors(), CPU)
-    assert trainings == ["colors"]
+    assert len(trainings) == 1
     assert torch.equal(first.encode(images).vectors, second.encode(images).vectors)
     assert (first.digest, first.accuracy, first.note) == (second.digest, second.accuracy, second.note)
-    (card,) = cache.glob("*.json")
-    assert json.loads(card.read_text())["sha256"] == first.digest
-    assert json.loads(card.read_text())["data_fingerprint"] == "c"
+    card = json.loads(next(cache.glob("*.json")).read_text())
+    assert (card["sha256"], card["data_fingerprint"]) == (first.digest, "c")
+    other = load_trained(replace(colors("dogs"), fingerprint="d"), CPU)
+    assert (other.name, trainings[1][0]) == ("dogs-cnn", "dogs")
 
 
-def flip_a_bit(file: Path) -> None:
-    content = bytearray(file.read_bytes())
-    content[-1] ^= 1
-    file.write_bytes(content)
+def rename_a_key(file: Path) -> None:
+    file.write_text(file.read_text(encoding="utf-8").replace("sha256", "sha257"), encoding="utf-8")
 
 
-@pytest.mark.parametrize("suffix", [".json", ".safetensors"])
+def empty(file: Path) -> None:
+    file.write_bytes(b"{}")
+
+
 @pytest.mark.parametrize(
-    "damage",
-    [flip_a_bit, Path.unlink, lambda file: file.write_bytes(b"{}")],
-    ids=["a bit", "gone", "another"],
+    ("suffix", "damage"),
+    [
+        (".safetensors", flip_a_bit),
+        (".safetensors", Path.unlink),
+        (".safetensors", empty),
+        (".json", flip_a_bit),
+        (".json", Path.unlink),
+        (".json", empty),
+        (".json", rename_a_key),
+    ],
 )
 def test_a_damaged_pair_is_replaced(
-    trainings: list[str], cache: Path, suffix: str, damage: Callable[[Path], object]
+    trainings: list, cache: Path, suffix: str, damage: Callable[[Path], object]
 ) -> None:
     first = load_trained(colors(), CPU)
-    (file,) = cache.glob(f"*{suffix}")
-    damage(file)
-    if suffix == ".json" and file.exists() and file.stat().st_size > 2:
-        file.write_text(file.read_text(encoding="utf-8").replace("sha256", "sha257"), encoding="utf-8")
-    again = load_trained(colors(), CPU)
-    assert trainings == ["colors"] * 2
-    assert again.digest == first.digest
-    load_trained(colors(), CPU)
-    assert trainings == ["colors"] * 2
+    damage(next(cache.glob(f"*{suffix}")))
+    for _ in range(2):
+        assert load_trained(colors(), CPU).digest == first.digest
+        assert len(trainings) == 2
 
 
-def test_two_sets_have_two_names_and_what_differs_is_trained_apart(trainings: list[str]) -> None:
-    assert load_trained(colors("cats"), CPU).name == "cats-cnn"
-    assert load_trained(replace(colors("dogs"), fingerprint="d"), CPU).name == "dogs-cnn"
-    assert trainings == ["cats", "dogs"]
-
-
-def test_processes_wait_for_the_first(trainings: list[str]) -> None:
+def test_processes_wait_for_the_first(trainings: list) -> None:
     with ThreadPoolExecutor(2) as pool:
         both = list(pool.map(lambda _: load_trained(colors(), CPU), range(2)))
-    assert trainings == ["colors"]
+    assert len(trainings) == 1
     assert both[0].digest == both[1].digest
 
 
 def test_a_cache_that_cannot_be_written_to_costs_a_training_and_no_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trainings: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trainings: list
 ) -> None:
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("GAN_ZOO_CACHE", str(tmp_path / "file"))
     assert load_trained(colors(), CPU).accuracy == load_trained(colors(), CPU).accuracy == 1.0
-    assert trainings == ["colors"] * 2
+    assert len(trainings) == 2
 
 
 @pytest.mark.parametrize("free", [100, 5_000], ids=["weights", "card"])
-def test_a_full_disk_costs_a_training_and_leaves_no_half_file(cache: Path, trainings: list[str], free: int) -> None:
+def test_a_full_disk_costs_a_training_and_leaves_no_half_file(cache: Path, trainings: list, free: int) -> None:
     with full_disk(free):
         assert load_trained(colors(), CPU).accuracy == 1.0
     assert {path.suffix for path in cache.iterdir()} <= {".lock"}
     assert load_trained(colors(), CPU).accuracy == 1.0
-    assert trainings == ["colors"] * 2
+    assert len(trainings) == 2
 
 
-def test_threads_and_random_state_are_as_before() -> None:
-    threads, state = torch.get_num_threads(), torch.random.get_rng_state()
-    load_trained(colors(), CPU)
-    assert torch.get_num_threads() == threads
-    assert torch.equal(torch.random.get_rng_state(), state)
-
-
-@pytest.mark.parametrize(("variable", "threads"), [("2", 2), ("1", 1)])
-def test_training_takes_the_threads_that_the_environment_allows(
-    monkeypatch: pytest.MonkeyPatch, variable: str, threads: int
+@pytest.mark.parametrize("threads", [1, 2])
+def test_training_takes_the_threads_that_the_environment_allows_and_restores_the_state(
+    monkeypatch: pytest.MonkeyPatch, trainings: list, threads: int
 ) -> None:
-    counts: list[int] = []
-
-    def train(*rest: object) -> object:
-        counts.append(torch.get_num_threads())
-        return train_classifier(*rest)  # type: ignore[arg-type]
-
-    monkeypatch.setenv("OMP_NUM_THREADS", variable)
-    monkeypatch.setattr(classifier_training, "train_classifier", train)
+    monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
+    before, state = torch.get_num_threads(), torch.random.get_rng_state()
     load_trained(colors(), CPU)
-    assert counts == [threads]
+    assert trainings == [("colors", threads)]
+    assert torch.get_num_threads() == before
+    assert torch.equal(torch.random.get_rng_state(), state)
 
 
 def test_the_note_has_accuracy_and_digest_and_warns_of_a_low_accuracy() -> None:
@@ -175,85 +163,68 @@ def test_the_note_has_accuracy_and_digest_and_warns_of_a_low_accuracy() -> None:
     assert "low" in extractor.note
 
 
-def test_sets_without_classes_or_with_few_images_are_errors_with_a_fix(trainings: list[str]) -> None:
-    bare = replace(colors("bare"), classes=0, class_names=())
-    with pytest.raises(ExtractorUnavailable, match=r"bare-cnn.*no labels.*sub-folder"):
-        load_trained(bare, CPU)
-    with pytest.raises(ExtractorUnavailable, match="has a single class"):
-        load_trained(replace(bare, classes=1, class_names=("all",)), CPU)
-    with pytest.raises(ExtractorUnavailable, match=r"129 images.*128"):
-        load_trained(colors("few", test=128), CPU)
-    assert trainings == []
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        (replace(colors("bare"), classes=0, class_names=()), r"bare-cnn.*no labels.*sub-folder"),
+        (replace(colors(), classes=1, class_names=("all",)), "has a single class"),
+        (colors(test=128), r"129 images.*128"),
+    ],
+)
+def test_sets_without_classes_or_with_few_images_are_errors_with_a_fix(dataset: Dataset, message: str) -> None:
+    with pytest.raises(ExtractorUnavailable, match=message):
+        load_trained(dataset, CPU)
 
 
-class TestDefault:
-    def test_is_the_shipped_one_if_there_is_one(self, trainings: list[str]) -> None:
-        fashion = replace(colors(), extractor="fashion-cnn")
-        assert resolve(["own", "inception"], fashion) == ["fashion-cnn", "inception"]
-        assert load_extractor("own", dataset=fashion).name == "fashion-cnn"
-        assert trainings == []
-
-    @pytest.mark.usefixtures("no_inception")
-    def test_is_trained_if_inception_is_missing(self) -> None:
-        assert resolve(["own"], colors()) == ["trained"]
-        assert load_extractor("own", dataset=colors()).name == "colors-cnn"
-
-    @pytest.mark.usefixtures("no_inception")
-    def test_is_inception_if_its_weights_exist_and_the_images_suffice(self, tmp_path: Path) -> None:
-        weights = tmp_path / "hub" / "checkpoints" / extractors.FILE_NAME
-        weights.parent.mkdir(parents=True)
-        weights.touch()
-        assert resolve(["own"], colors()) == resolve(["own"], colors(), n=2048) == ["inception"]
-        assert resolve(["own"], colors(), n=2047) == ["trained"]
-        assert resolve(["own", "inception"], colors()) == ["trained", "inception"]
-        assert resolve(["trained"], colors()) == ["trained"]
-
-    @pytest.mark.usefixtures("no_inception")
-    def test_is_inception_if_its_weights_are_named(self, tmp_path: Path) -> None:
-        assert resolve(["own"], colors(), inception_weights=tmp_path / "file") == ["inception"]
-
-    @pytest.mark.parametrize("name", ["own", "trained"])
-    def test_needs_the_data_set(self, name: str) -> None:
-        with pytest.raises(GanZooError, match=f"extractor '{name}' depends on the data"):
-            load_extractor(name)
+def test_the_default_is_the_shipped_extractor_if_there_is_one() -> None:
+    fashion = replace(colors(), extractor="fashion-cnn")
+    assert resolve(["own", "inception"], fashion) == ["fashion-cnn", "inception"]
+    assert load_extractor("own", dataset=fashion).name == "fashion-cnn"
 
 
-def toys(classes: int = 2, channels: int = 1, side: int = 32) -> Dataset:
-    """Classes that differ in brightness."""
+@pytest.mark.usefixtures("no_inception")
+def test_the_default_is_inception_if_its_weights_exist_and_the_images_suffice(tmp_path: Path) -> None:
+    assert resolve(["own"], colors()) == ["trained"]
+    assert load_extractor("own", dataset=colors()).name == "colors-cnn"
+    assert resolve(["own"], colors(), inception_weights=tmp_path / "file") == ["inception"]
+    weights = tmp_path / "hub" / "checkpoints" / extractors.FILE_NAME
+    weights.parent.mkdir(parents=True)
+    weights.touch()
+    assert resolve(["own"], colors()) == resolve(["own"], colors(), n=2048) == ["inception"]
+    assert resolve(["own"], colors(), n=2047) == ["trained"]
+    assert resolve(["own", "inception"], colors()) == ["trained", "inception"]
+    assert resolve(["trained"], colors()) == ["trained"]
 
-    def split(count: int) -> Split:
-        labels = torch.arange(count) % classes
-        levels = labels * (200 // classes)
-        noise = torch.randint(30, (count, channels, side, side), generator=torch.Generator().manual_seed(count))
-        return Split((levels[:, None, None, None] + noise).to(torch.uint8), labels)
 
-    names = tuple(map(str, range(classes)))
-    return Dataset("toys", "Toys", split(64), split(32), classes, names, extractor="trained", fingerprint="toys")
+@pytest.mark.parametrize("name", ["own", "trained"])
+def test_extractors_of_a_data_set_need_it(name: str) -> None:
+    with pytest.raises(GanZooError, match=f"extractor '{name}' depends on the data"):
+        load_extractor(name)
 
 
-def test_training_again_gives_the_same_weights_and_leaves_the_random_state() -> None:
+def test_training_again_has_the_same_weights_and_leaves_the_random_state() -> None:
     before = torch.random.get_rng_state()
-    one = train_classifier(toys(), TrainingOptions(epochs=2, batch=16))
-    torch.rand(3)
-    two = train_classifier(toys(), TrainingOptions(epochs=2, batch=16))
-    assert one.weights == two.weights
-    torch.rand(3)
-    torch.random.set_rng_state(before)
-    train_classifier(toys(), TrainingOptions(epochs=1, batch=16))
+    one = train_classifier(colors(), OPTIONS)
     assert torch.equal(torch.random.get_rng_state(), before)
+    torch.rand(3)
+    assert train_classifier(colors(), OPTIONS).weights == one.weights
 
 
 def test_the_card_describes_the_training_and_epochs_are_reported() -> None:
     losses: dict[int, float] = {}
-    options = TrainingOptions(epochs=3, batch=16)
-    trained = train_classifier(toys(classes=3, channels=3, side=20), options, losses.__setitem__)
-    assert trained.card["architecture"]["channels"] == 3
-    assert trained.card["architecture"]["classes"] == 3
-    assert (trained.card["train_images"], trained.card["test_images"]) == (64, 32)
+    trained = train_classifier(colors(side=20), OPTIONS, losses.__setitem__)
+    assert (trained.card["architecture"]["channels"], trained.card["architecture"]["classes"]) == (3, 3)
+    assert (trained.card["train_images"], trained.card["test_images"]) == (300, 150)
     assert trained.card["bytes"] == len(trained.weights)
     assert 0 <= trained.card["test_accuracy"] <= 1
     assert list(losses) == [1, 2, 3]
     assert losses[3] < losses[1]
+
+
+def bright_pixel(moved: Tensor) -> tuple[Tensor, Tensor]:
+    """Row and column of the bright pixel in each image."""
+    flat = moved[:, 0].flatten(1).argmax(1)
+    return flat // 32, flat % 32
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -264,7 +235,7 @@ def test_each_image_is_moved_as_a_whole_by_no_more_than_the_shift(channels: int)
     assert moved.shape == samples.shape
     assert torch.equal(moved.flatten(2).sum(2), samples.flatten(2).sum(2))
     assert torch.equal(moved, moved[:, :1].expand_as(moved))
-    rows, columns = places(moved)
+    rows, columns = bright_pixel(moved)
     assert set(rows.tolist()) == {8, 9, 10, 11, 12}
     assert set(columns.tolist()) == {18, 19, 20, 21, 22}
 
@@ -272,17 +243,10 @@ def test_each_image_is_moved_as_a_whole_by_no_more_than_the_shift(channels: int)
 def test_half_of_the_images_are_mirrored_with_flip() -> None:
     samples = torch.full((400, 1, 32, 32), -1.0)
     samples[:, :, 10, 2] = 1.0
-    _, columns = places(
-        augment(samples, TrainingOptions(epochs=1, shift=0, flip=True), torch.Generator().manual_seed(0))
-    )
+    options = TrainingOptions(epochs=1, shift=0, flip=True)
+    _, columns = bright_pixel(augment(samples, options, torch.Generator().manual_seed(0)))
     assert set(columns.tolist()) == {2, 29}
     assert 150 < int((columns == 29).sum()) < 250
-
-
-def places(moved: Tensor) -> tuple[Tensor, Tensor]:
-    """Row and column of the bright pixel in each image."""
-    flat = moved[:, 0].flatten(1).argmax(1)
-    return flat // 32, flat % 32
 
 
 @pytest.mark.parametrize("channels", [1, 3])

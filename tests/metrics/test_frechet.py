@@ -23,13 +23,24 @@ from gan_zoo.metrics.frechet import frechet_distance, frechet_infinity, moments
 COUNTS = (500, 1000, 2000, 5000)
 
 
-def test_of_commuting_covariances_is_the_closed_form() -> None:
-    # Diagonal covariances commute: the trace term is the sum of (sqrt(a) - sqrt(b))^2.
-    m1, m2 = torch.tensor([1.0, -2.0, 0.5]).double(), torch.tensor([0.0, 1.0, 0.5]).double()
-    a, b = torch.tensor([4.0, 1.0, 9.0]).double(), torch.tensor([1.0, 16.0, 9.0]).double()
-    fake, real = with_moments(m1, a.diag(), 50, seed=1), with_moments(m2, b.diag(), 50, seed=2)
-    # 1 + 9 + 0 for the means; (2-1)^2 + (1-4)^2 + 0 for the covariances.
-    assert frechet_distance(fake, real) == pytest.approx(20.0, rel=1e-10)
+def gaussian(means: list[float], variances: list[float], seed: int) -> Tensor:
+    """Vectors with exactly these means and a diagonal covariance."""
+    return with_moments(torch.tensor(means).double(), torch.tensor(variances).double().diag(), 50, seed)
+
+
+@pytest.mark.parametrize(
+    ("fake", "real", "expected"),
+    [
+        # Diagonal covariances commute: (sqrt(a) - sqrt(b))^2 sums to 10, as do the squared differences of the means.
+        (gaussian([1.0, -2.0, 0.5], [4.0, 1.0, 9.0], 1), gaussian([0.0, 1.0, 0.5], [1.0, 16.0, 9.0], 2), 20.0),
+        (gaussian([1.0], [4.0], 1), gaussian([3.0], [25.0], 2), 4.0 + 9.0),
+        (torch.full((50, 2), 2.0), gaussian([0.0, 0.0], [3.0, 5.0], 1), 8.0 + 8.0),
+    ],
+    ids=["commuting", "one dimension", "constant"],
+)
+def test_in_closed_form(fake: Tensor, real: Tensor, expected: float) -> None:
+    assert frechet_distance(fake, real) == pytest.approx(expected, rel=1e-10)
+    assert frechet_distance(fake, moments(real)) == frechet_distance(fake, real)
 
 
 @given(d=st.integers(1, 6), seed=st.integers(0, 1000))
@@ -93,12 +104,6 @@ def test_moments_are_those_of_torch_fidelity(d: int) -> None:
     assert ours.n == 50
 
 
-@pytest.mark.parametrize("rows", [4, 60])
-def test_root_of_a_covariance_even_if_it_is_singular(rows: int) -> None:
-    found = moments(normal(rows, 6, 1))
-    torch.testing.assert_close(found.root @ found.root.T, found.covariance)
-
-
 def test_of_singular_covariances_is_finite_and_real() -> None:
     fake, real = normal(10, 64, 1), normal(10, 64, 2)
     # The cross term is the nuclear norm of A B^T, where A and B are the centered sets over sqrt(N - 1) = 3.
@@ -109,23 +114,9 @@ def test_of_singular_covariances_is_finite_and_real() -> None:
     assert frechet_distance(fake, real) == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_of_a_constant_set_is_the_trace_and_the_squared_shift() -> None:
-    real = with_moments(torch.zeros(4).double(), spread(4, 3), 30, seed=1)
-    expected = 4 * 4.0 + float(spread(4, 3).trace())
-    assert frechet_distance(torch.full((30, 4), 2.0), real) == pytest.approx(expected, rel=1e-10)
-
-
 @pytest.mark.parametrize("d", [3, 32])
 def test_of_a_set_to_itself_is_zero_and_never_negative(d: int) -> None:
     assert 0.0 <= frechet_distance(normal(100, d), normal(100, d)) < 1e-8
-
-
-def test_takes_moments_and_one_dimension() -> None:
-    fake, real = normal(50, 6, 1), normal(50, 6, 2)
-    assert frechet_distance(fake, moments(real)) == frechet_distance(fake, real)
-    fake = with_moments(torch.tensor([1.0]).double(), torch.tensor([[4.0]]).double(), 20, 1)
-    real = with_moments(torch.tensor([3.0]).double(), torch.tensor([[25.0]]).double(), 20, 2)
-    assert frechet_distance(fake, real) == pytest.approx(4.0 + 9.0, rel=1e-10)
 
 
 def test_infinity_of_an_exact_line() -> None:
@@ -157,7 +148,7 @@ def test_infinity_of_gaussians_is_their_distance_and_the_slope_their_bias(shift:
         ]
         for seed in range(draws)
     ]
-    found = frechet_infinity(counts, values, confidence=0.999)
+    found = frechet_infinity(counts, values)
     assert found.limit.low < d * shift**2 < found.limit.high
     assert found.limit.high - found.limit.low < 0.12
     expected = 2 * d + d * (d + 1) / 2
@@ -168,17 +159,6 @@ def test_infinity_of_gaussians_is_their_distance_and_the_slope_their_bias(shift:
         assert abs(found.limit.mean) < 0.2 * float(biased[-1])
 
 
-@pytest.mark.parametrize(
-    ("counts", "values", "message"),
-    [
-        ((500, 1000), [1.0, 2.0], "shape"),
-        ((500, 1000), [[1.0, 2.0, 3.0]], "shape"),
-        ((500, 1000), [], "shape"),
-        ((500, 500), [[1.0, 2.0]], "different N"),
-        ((0, 500), [[1.0, 2.0]], "different N"),
-        ((500, 1000), [[1.0, math.nan]], "finite"),
-    ],
-)
-def test_infinity_needs_a_table_over_two_counts(counts: tuple[int, ...], values: list, message: str) -> None:
-    with pytest.raises(GanZooError, match=message):
-        frechet_infinity(counts, values)
+def test_infinity_needs_two_counts() -> None:
+    with pytest.raises(GanZooError, match="different N"):
+        frechet_infinity((500, 500), [[1.0, 2.0]])

@@ -37,24 +37,16 @@ def test_is_the_estimate_from_the_kernel_of_scikit_learn(n: int, d: int, rank: i
     same = sum((kernel.sum() - kernel.trace()) / (n * (n - 1)) for kernel in (one, two))
     assert kernel_distance(fake, real) == pytest.approx(same - 2 * cross.mean(), abs=1e-10), f"seed {seed}"
     assert float(kernel_sum(real)) == pytest.approx(two.sum() - two.trace(), rel=1e-12), f"seed {seed}"
+    assert kernel_distance(fake, real, real_sum=kernel_sum(real)) == kernel_distance(fake, real)
 
 
 def test_mean_over_the_subsets_of_torch_fidelity_is_its_kid() -> None:
     seed = int.from_bytes(os.urandom(4), "big")
     fake, real = correlated(700, 32, 32, seed)
     size, subsets = 200, 10
-    theirs = kid_features_to_metric(
-        fake,
-        real,
-        kid_subsets=subsets,
-        kid_subset_size=size,
-        kid_kernel="poly",
-        kid_kernel_poly_degree=3,
-        kid_kernel_poly_gamma=None,
-        kid_kernel_poly_coef0=1,
-        rng_seed=seed,
-        verbose=False,
-    )
+    kernel = {"kid_kernel_poly_degree": 3, "kid_kernel_poly_gamma": None, "kid_kernel_poly_coef0": 1}
+    draws = {"kid_subsets": subsets, "kid_subset_size": size, "rng_seed": seed}
+    theirs = kid_features_to_metric(fake, real, kid_kernel="poly", verbose=False, **kernel, **draws)
     random = np.random.RandomState(seed)
     ours = []
     for _ in range(subsets):
@@ -64,20 +56,12 @@ def test_mean_over_the_subsets_of_torch_fidelity_is_its_kid() -> None:
     assert np.std(ours) == pytest.approx(theirs["kernel_inception_distance_std"], abs=1e-10), f"seed {seed}"
 
 
-@pytest.mark.parametrize("block", [1, 33, 100, 1000])
+@pytest.mark.parametrize("block", [1, 33, 100])
 def test_does_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     fake, real = normal(100, 4, 1, scale=1.5), normal(100, 4, 2)
     whole = kernel_distance(fake, real)
     monkeypatch.setattr("gan_zoo.metrics.kernel._BLOCK", block)
     assert kernel_distance(fake, real) == pytest.approx(whole, rel=1e-11)
-
-
-def test_takes_the_sum_computed_before() -> None:
-    fake, real = normal(60, 5, 1), normal(60, 5, 2)
-    value = kernel_distance(fake, real, real_sum=kernel_sum(real))
-    assert value == kernel_distance(fake, real)
-    more = kernel_distance(fake, real, real_sum=kernel_sum(real) + 60 * 59)
-    assert more == pytest.approx(value + 1.0)
 
 
 def test_has_the_expectation_of_the_mean_over_subsets() -> None:

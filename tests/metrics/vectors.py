@@ -1,4 +1,6 @@
-"""Feature vectors that tests of the metrics are made from."""
+"""Feature vectors that tests of the metrics are made from, and damage to a file."""
+
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -42,6 +44,12 @@ def spread(d: int, seed: int) -> Tensor:
 
 def features(n: int = 60, seed: int = 0, classes: int = 5, extractor: str = "some-cnn") -> Features:
     return Features(normal(n, 8, seed).float(), normal(n, classes, seed + 100, scale=3.0).float(), extractor)
+
+
+def flip_a_bit(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
 
 
 def logits_of(extracted: Features) -> Tensor:

@@ -1,4 +1,4 @@
-"""Every backbone with every end, channel count and norm: it builds, it judges, it trains, and refuses in one line."""
+"""Every backbone with every output, side, channel count and norm: it is built, trained, or refused in one line."""
 
 from dataclasses import replace
 from functools import partial
@@ -27,7 +27,7 @@ SMALL = {
     "resnet": {"width": 2},
     "points": {"width": 8},
 }
-ENDS = {"score": "nsgan", "projection": "projection_gan", "heads": "infogan", "autoencoder": "ebgan"}
+OUTPUTS = {"score": "nsgan", "projection": "projection_gan", "heads": "infogan", "autoencoder": "ebgan"}
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 LAYER_NORMS = (nn.LayerNorm, nn.GroupNorm)
 
@@ -36,10 +36,10 @@ def test_every_backbone_is_tried():
     assert set(SMALL) == set(BACKBONES)
 
 
-def _variant(name, end="score", **changes):
-    """The variant of an end on a small backbone, of any norm that the changes give."""
+def _variant(name, output="score", **changes):
+    """The variant of an output on a small backbone, of any norm that the changes give."""
     given = {"batch_size": 4, "norm": None} | changes
-    variant = get(ENDS[end], backbone={"name": name, **SMALL[name]})
+    variant = get(OUTPUTS[output], backbone={"name": name, **SMALL[name]})
     return replace(variant, discriminator_steps=1, **given)
 
 
@@ -47,22 +47,87 @@ def _kinds(network, kinds):
     return [m for m in network.modules() if isinstance(m, kinds)]
 
 
+def _conv(stages):
+    widths = {"generator": (8, 6, 4, 4)[:stages], "discriminator": (4, 4, 6, 8)[:stages]}
+    return {"name": "dcgan28", **widths}
+
+
+MLP, STEM = ({"name": name, **SMALL[name]} for name in ("mlp", "dcgan"))
+SHAPES = [
+    *((MLP, (channels, side, side)) for channels in (1, 3) for side in (28, 32, 64)),
+    *((STEM, (channels, side, side)) for channels in (1, 3) for side in (32, 64)),
+    *((_conv(3), (channels, side, side)) for channels in (1, 3) for side in (28, 30, 32)),
+    *((_conv(4), (channels, side, side)) for channels in (1, 3) for side in (60, 62, 64)),
+    (MLP, (2,)),
+]
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+@pytest.mark.parametrize(("family", "shape"), SHAPES)
+def test_samples_in_range_and_one_score_each(family, shape, classes):
+    """Labels, where there are any, change the samples and the scores."""
+    torch.manual_seed(0)
+    spec = Spec(shape=shape, latent=5, generator_classes=classes, discriminator_classes=classes)
+    generator, discriminator = (network.eval() for network in backbone(family)(spec))
+    labels = (torch.arange(3),) if classes else ()
+    samples = generator(torch.randn(1, 5).expand(3, -1), *labels)
+    assert samples.shape == (3, *shape)
+    assert samples.abs().max() <= 1
+    scores = discriminator(samples[:1].expand_as(samples), *labels)
+    assert scores.shape == (3,)
+    if classes:
+        assert len({str(row.tolist()) for row in samples}) == len(set(scores.tolist())) == 3
+
+
+@pytest.mark.parametrize(("family", "side"), [(MLP, 8), (STEM, 16), (_conv(3), 28)])
+def test_a_pack_has_one_unbounded_score(family, side):
+    """It is a logit: nothing like a sigmoid follows the last layer."""
+    generator, discriminator = backbone(family)(Spec(shape=(3, side, side), latent=5, packing=2))
+    assert generator(torch.randn(4, 5)).shape == (4, 3, side, side)
+    nn.init.constant_(_kinds(discriminator, (nn.Linear, nn.Conv2d))[-1].bias, 50.0)
+    scores = discriminator(torch.zeros(2, 6, side, side))
+    assert scores.shape == (2,)
+    assert scores.min() > 10
+
+
+@pytest.mark.parametrize("family", [STEM, _conv(3)])
+def test_batch_norm_is_where_the_paper_has_it(family):
+    """After every layer but the generator's last, the discriminator's first, and its one score."""
+    kinds = {nn.Linear: " L", nn.Conv2d: " L", nn.ConvTranspose2d: " L", nn.BatchNorm1d: "N", nn.BatchNorm2d: "N"}
+    networks = backbone(family)(Spec(shape=(1, 32, 32), latent=5))
+    for network, expected in zip(networks, ("LN LN LN L", "L LN LN L"), strict=True):
+        assert "".join(kinds.get(type(m), "") for m in network.modules()).strip() == expected
+
+
+def test_one_pass_at_the_generators_momentum_is_two_at_torch_s():
+    """The articles' loops pass each latent batch through the generator twice: running statistics are the same."""
+    generator, _ = backbone(STEM)(Spec(shape=(1, 16, 16), latent=5))
+    norms = _kinds(generator, BATCH_NORMS)
+    twice = nn.BatchNorm2d(norms[1].num_features)
+    values = torch.randn(4, norms[1].num_features, 3, 3)
+    norms[1](values)
+    twice(values)
+    twice(values)
+    assert torch.allclose(norms[1].running_mean, twice.running_mean, rtol=1e-6)
+    assert torch.allclose(norms[1].running_var, twice.running_var, rtol=1e-6)
+    assert {norm.momentum for norm in norms} == {norms[1].momentum}
+
+
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("name", SMALL)
-def test_a_backbone_takes_every_end(name, end, channels):
-    """Scores, further outputs and shapes; and a round of training moves both networks and records finite values."""
-    variant = _variant(name, end)
+def test_a_backbone_takes_every_output(name, output, channels):
+    """Scores, further outputs and shapes; and an iteration moves both networks and records finite values."""
+    variant = _variant(name, output)
     state = init(variant, random_data(32, channels, n=8), seed=0)
     generator, discriminator = state.networks
     labels = (torch.tensor([1, 0, 9]),) if variant.conditioning != "none" else ()
     samples = generator(variant.latent.draw(3, random=torch.Generator().manual_seed(0)), *labels)
     assert samples.shape == (3, channels, 32, 32)
-    said = discriminator(samples, *labels)
-    score = said.score if isinstance(said, DiscriminatorOutput) else said
+    found = discriminator(samples, *labels)
+    score, extra = found if isinstance(found, DiscriminatorOutput) else DiscriminatorOutput(found)
     assert score.shape == (3,)
-    sizes = {"heads": {"category": 10, "style": 2}, "autoencoder": {"code": 64}}.get(end, {})
-    extra = said.extra if isinstance(said, DiscriminatorOutput) else {}
+    sizes = {"heads": {"category": 10, "style": 2}, "autoencoder": {"code": 64}}.get(output, {})
     assert {key: value.shape for key, value in extra.items()} == {key: (3, size) for key, size in sizes.items()}
     before = [[p.detach().clone() for p in network.parameters()] for network in state.networks]
     values = flush(advance(state, 1))
@@ -72,15 +137,15 @@ def test_a_backbone_takes_every_end(name, end, channels):
 
 
 @pytest.mark.parametrize("norm", [*NORMS, "spectral"])
-@pytest.mark.parametrize("end", ["score", "autoencoder"])
+@pytest.mark.parametrize("output", ["score", "autoencoder"])
 @pytest.mark.parametrize("name", SMALL)
-def test_a_backbone_takes_every_norm(name, end, norm):
-    """The discriminator has that norm and no other; a round of training goes through."""
-    state = init(_variant(name, end, norm=norm), random_data(32, n=8), seed=0)
-    critic = state.networks.discriminator
-    assert bool(_kinds(critic, BATCH_NORMS)) is (norm == "batch")
-    assert bool(_kinds(critic, LAYER_NORMS)) is (norm == "layer")
-    layers = _kinds(critic, (nn.Linear, nn.modules.conv._ConvNd))
+def test_a_backbone_takes_every_norm(name, output, norm):
+    """The discriminator has that norm and no other; an iteration goes through."""
+    state = init(_variant(name, output, norm=norm), random_data(32, n=8), seed=0)
+    discriminator = state.networks.discriminator
+    assert bool(_kinds(discriminator, BATCH_NORMS)) is (norm == "batch")
+    assert bool(_kinds(discriminator, LAYER_NORMS)) is (norm == "layer")
+    layers = _kinds(discriminator, (nn.Linear, nn.modules.conv._ConvNd))
     assert [hasattr(layer, "parametrizations") for layer in layers] == [norm == "spectral"] * len(layers)
     assert all(torch.tensor(value).isfinite() for value in flush(advance(state, 1)).values())
 
@@ -98,21 +163,21 @@ OWN = {"mlp": "none", "dcgan": "batch", "dcgan28": "batch", "dcgan_conv": "batch
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_without_a_word_a_family_keeps_its_own_norm(name):
-    critic = _variant(name).build((1, 32, 32), 0).discriminator
-    assert bool(_kinds(critic, BATCH_NORMS)) is (OWN.get(name) == "batch")
-    assert not _kinds(critic, LAYER_NORMS)
+def test_by_default_a_family_has_its_own_norm(name):
+    discriminator = _variant(name).build((1, 32, 32), 0).discriminator
+    assert bool(_kinds(discriminator, BATCH_NORMS)) is (OWN.get(name) == "batch")
+    assert not _kinds(discriminator, LAYER_NORMS)
 
 
 def test_layer_norm_is_that_of_one_sample():
     """Mean 0 and variance 1 over all of a sample's maps, whatever the rest of the batch."""
-    critic = _variant("dcgan", norm="layer").build((1, 32, 32), 0).discriminator
-    (norm, *_) = _kinds(critic, LAYER_NORMS)
+    discriminator = _variant("dcgan", norm="layer").build((1, 32, 32), 0).discriminator
+    (norm, *_) = _kinds(discriminator, LAYER_NORMS)
     maps = torch.randn(3, norm.num_channels, 5, 5) * 4 + 7
-    said = norm(maps)
-    assert said.mean((1, 2, 3)).abs().max() < 1e-5
-    assert (said.var((1, 2, 3), unbiased=False) - 1).abs().max() < 1e-4
-    assert torch.allclose(norm(maps[:1]), said[:1], atol=1e-6)
+    normalized = norm(maps)
+    assert normalized.mean((1, 2, 3)).abs().max() < 1e-5
+    assert (normalized.var((1, 2, 3), unbiased=False) - 1).abs().max() < 1e-4
+    assert torch.allclose(norm(maps[:1]), normalized[:1], atol=1e-6)
 
 
 def _largest(layer):
@@ -124,17 +189,17 @@ def test_spectral_norm_gives_layers_of_norm_one(name):
     """By the singular values themselves, after the power iterations of some forwards; embeddings included."""
     torch.manual_seed(0)
     variant = _variant(name, "projection", norm="spectral", initialization="normal 0.02")
-    critic = variant.build((1, 32, 32), 10).discriminator
+    discriminator = variant.build((1, 32, 32), 10).discriminator
     for _ in range(60):
-        critic(torch.rand(4, 1, 32, 32), torch.arange(4))
-    layers = _kinds(critic, (nn.Linear, nn.Conv2d, nn.Embedding))
+        discriminator(torch.rand(4, 1, 32, 32), torch.arange(4))
+    layers = _kinds(discriminator, (nn.Linear, nn.Conv2d, nn.Embedding))
     assert len(layers) >= 4
     assert [_largest(layer) for layer in layers] == pytest.approx([1.0] * len(layers), abs=0.02)
 
 
 def test_spectral_norm_keeps_the_weights_below_it_as_they_were_drawn():
-    critic = get("sngan", width=16).build((1, 32, 32), 0).discriminator
-    for layer in _kinds(critic, (nn.Linear, nn.Conv2d)):
+    discriminator = get("sngan", width=16).build((1, 32, 32), 0).discriminator
+    for layer in _kinds(discriminator, (nn.Linear, nn.Conv2d)):
         weight = layer.parametrizations.weight.original
         assert weight.std().item() == pytest.approx(0.02, rel=5 / (2 * weight.numel()) ** 0.5)
 
@@ -147,27 +212,27 @@ def test_spectral_norm_leaves_the_generator_alone():
 def test_spectral_norm_moves_with_the_steps_of_the_engine():
     """Every forward in training is a power iteration, so the scores' slope stays bounded while weights grow."""
     state = advance(init(get("sngan", width=2, batch_size=4), random_data(32, n=24), seed=0), 6)
-    critic = state.networks.discriminator
-    assert all(_largest(layer) < 1.2 for layer in _kinds(critic, (nn.Linear, nn.Conv2d)))
+    discriminator = state.networks.discriminator
+    assert all(_largest(layer) < 1.2 for layer in _kinds(discriminator, (nn.Linear, nn.Conv2d)))
 
 
 def test_projection_adds_the_inner_product_with_the_label():
-    critic = _variant("mlp", "projection").build((1, 4, 4), 5).discriminator
+    discriminator = _variant("mlp", "projection").build((1, 4, 4), 5).discriminator
     samples, labels = torch.randn(3, 1, 4, 4), torch.tensor([4, 0, 4])
-    features = critic.body(samples.flatten(1))
+    features = discriminator.body(samples.flatten(1))
     expected = [
-        critic.score.weight[0] @ f + critic.score.bias[0] + critic.projection.weight[k] @ f
+        discriminator.score.weight[0] @ f + discriminator.score.bias[0] + discriminator.projection.weight[k] @ f
         for f, k in zip(features, labels.tolist(), strict=True)
     ]
-    assert torch.allclose(critic(samples, labels), torch.stack(expected), atol=1e-6)
+    assert torch.allclose(discriminator(samples, labels), torch.stack(expected), atol=1e-6)
 
 
 def test_heads_are_linear_in_the_features():
-    critic = _variant("dcgan28", "heads").build((1, 28, 28), 0).discriminator.eval()
+    discriminator = _variant("dcgan28", "heads").build((1, 28, 28), 0).discriminator.eval()
     samples = torch.randn(3, 1, 28, 28)
-    features = critic.body(samples).flatten(1)
-    head = critic.heads["style"]
-    assert torch.allclose(critic(samples).extra["style"], features @ head.weight.T + head.bias, atol=1e-6)
+    features = discriminator.body(samples).flatten(1)
+    head = discriminator.heads["style"]
+    assert torch.allclose(discriminator(samples).extra["style"], features @ head.weight.T + head.bias, atol=1e-6)
 
 
 def test_residual_blocks_begin_as_the_identity():
@@ -180,7 +245,7 @@ def test_residual_blocks_begin_as_the_identity():
 
 
 @pytest.mark.parametrize(
-    ("build", "said"),
+    ("build", "key_words"),
     [
         (lambda: backbone("dcgn"), "unknown backbone 'dcgn'; did you mean 'dcgan'"),
         (lambda: backbone({"width": 3}), "unknown backbone ''"),
@@ -192,6 +257,11 @@ def test_residual_blocks_begin_as_the_identity():
         (lambda: get("gan", backbone="dcgan_keras").build((3, 30, 30), 0), "30x30: use a side that is a multiple of 4"),
         (lambda: get("gan", backbone="dcgan_conv").build((3, 33, 33), 0), "cannot draw 33x33"),
         (lambda: get("gan", backbone="dcgan_conv").build((2,), 0), "square images"),
+        (lambda: get("gan", backbone="dcgan").build((1, 32, 64), 0), "square images"),
+        (lambda: get("gan", backbone=_conv(3)).build((1, 28, 32), 0), "square images"),
+        (lambda: get("gan", backbone=_conv(3)).build((1, 64, 64), 0), "3 widths cannot draw 64x64.*28, 30, 32"),
+        (lambda: get("gan", backbone=_conv(3)).build((1, 29, 29), 0), "cannot draw 29x29"),
+        (lambda: get("gan", backbone=_conv(4)).build((1, 32, 32), 0), "4 widths cannot draw 32x32.*60, 62, 64"),
         (lambda: get("gan", backbone={"name": "dcgan_paper", "head": "flta"}).build((1, 32, 32), 0), "mean 'flat'"),
         (lambda: get("gan", backbone={"name": "dcgan", "norm": "bacth"}), "did you mean 'batch'"),
         (lambda: replace(get("ebgan"), heads=("noise",)).build((1, 32, 32), 0), "takes no heads and no projection"),
@@ -202,8 +272,8 @@ def test_residual_blocks_begin_as_the_identity():
         (lambda: replace(get("dragan"), norm=None).build((1, 32, 32), 0), "batch norm in a discriminator under a DRAG"),
     ],
 )
-def test_what_cannot_be_built_is_one_clear_line(build, said):
-    with pytest.raises(GanZooError, match=said) as error:
+def test_what_cannot_be_built_is_one_clear_line(build, key_words):
+    with pytest.raises(GanZooError, match=key_words) as error:
         build()
     assert "\n" not in str(error.value)
 

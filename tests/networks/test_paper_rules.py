@@ -83,15 +83,15 @@ def test_default_weights_are_a_switch_too(initialization, drawn):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "nearest"),
     [
-        ({"resampling": "poolin"}, "unknown resampling 'poolin'; did you mean 'pooling'"),
-        ({"activation": "rleu"}, "did you mean 'relu'"),
-        ({"head": "dnse"}, "did you mean 'dense'"),
-        ({"batch_norm": "innner"}, "did you mean 'inner'"),
+        ({"resampling": "poolin"}, "pooling"),
+        ({"activation": "rleu"}, "relu"),
+        ({"head": "dnse"}, "dense"),
+        ({"batch_norm": "innner"}, "inner"),
     ],
 )
-def test_a_switch_that_is_not_there_is_one_clear_line(options, said):
-    with pytest.raises(GanZooError, match=said) as error:
+def test_an_unknown_value_of_a_switch_is_one_clear_line(options, nearest):
+    with pytest.raises(GanZooError, match=f"unknown {next(iter(options))}.*did you mean '{nearest}'") as error:
         get("dcgan_paper", **options).build((1, 32, 32), 0)
     assert "\n" not in str(error.value)

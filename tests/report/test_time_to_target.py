@@ -7,8 +7,7 @@ import pytest
 from scipy import stats
 
 from gan_zoo import text
-from gan_zoo.bench.tables import read_records
-from gan_zoo.report.time_to_target import Arrival, reach, reach_table, summarize, targets
+from gan_zoo.report.time_to_target import Arrival, reach, summarize, targets, time_table
 
 
 def curve(values, step=1000, rate=0.01):
@@ -16,21 +15,15 @@ def curve(values, step=1000, rate=0.01):
     return pd.DataFrame({"value": values, "images": images, "seconds": rate * images})
 
 
-def arrived(*seconds, beyond=100.0, first=False):
+def arrived(*seconds, beyond=100.0):
     """Runs that reached the target at these seconds; infinity: successful after ``beyond`` seconds, NaN: failed."""
     return [
         Arrival(
-            {"seconds": math.inf if math.isnan(at) else at, "images": at},
-            {"seconds": math.inf if math.isnan(at) else min(at, beyond), "images": at},
-            first,
+            pd.Series({"seconds": math.inf if math.isnan(at) else at}),
+            pd.Series({"seconds": math.inf if math.isnan(at) else min(at, beyond)}),
         )
         for at in seconds
     ]
-
-
-def results_of(folder, **manifest):
-    results = read_records(folder)
-    return replace(results, manifest=results.manifest | manifest)
 
 
 @pytest.mark.parametrize("target", [80.0, 31.0, 9.5])
@@ -55,7 +48,7 @@ def test_values_without_a_logarithm_are_interpolated_linearly():
 def test_a_target_reached_before_the_first_evaluation_is_a_bound():
     found = reach(curve([5.0, 4.0]), 6.0)
     assert found.first
-    assert found.at == {"seconds": 10.0, "images": 1000.0}
+    assert found.at.to_dict() == {"seconds": 10.0, "images": 1000.0}
     # Two runs at the same bound have no spread, and no interval either.
     assert summarize([found, found], "images") == "at most 1,000"
 
@@ -96,31 +89,27 @@ def test_median_interval_is_the_binomial_one():
     assert summarize(arrived(11.0, 12.0, 13.0, 14.0, math.inf), "seconds") == "median 13.0 s"  # 5 values: at best 93.8%
 
 
-def test_table_counts_failed_seeds_and_leaves_unfinished_ones_out(mixed_folder):
-    results = results_of(mixed_folder)
-    rows = reach_table(results)
-    ranking = [entry.label for entry in results.ranking if entry.kind != "floor"]
-    assert [row["variant"] for row in rows] == ranking * len(targets(results))
-    first = {row["variant"]: row["reached"].split() for row in rows[: len(ranking)]}
-    assert {variant: reached[-1] for variant, reached in first.items()} == {
-        **dict.fromkeys(["gan", "dcgan†", "cgan", "wgan_weight_clipping"], "3"),
-        "lsgan_linear": "2",
-    }
-    assert first["wgan_weight_clipping"][0] == "0"
-    assert first["gan"][0] == "3"
+def test_table_counts_failed_seeds_and_leaves_unfinished_ones_out(mixed):
+    table = time_table(mixed)
+    ranking = [entry.label for entry in mixed.ranking if entry.kind != "floor"]
+    assert [cells[1] for _, cells in table.rows] == ranking * len(targets(mixed))
+    reached = {cells[1]: cells[2] for _, cells in table.rows[: len(ranking)]}
+    counts = {variant: int(cell.split()[-1]) for variant, cell in reached.items()}
+    assert counts == {"gan": 3, "dcgan†": 3, "cgan": 3, "wgan_weight_clipping": 3, "lsgan_linear": 2}
+    assert reached["wgan_weight_clipping"] == "0 of 3"
+    assert reached["gan"] == "3 of 3"
 
 
-def test_targets_are_the_presets_else_the_worst_and_the_median_of_the_ranked(mixed_folder):
-    results = results_of(mixed_folder)
-    means = [entry.value.mean for entry in results.ranking if entry.kind == "ranked"]
-    assert targets(results) == pytest.approx([max(means), np.median(means)], rel=0.005)
-    named = results_of(mixed_folder, suite={"presets": {"quick": {"targets": [50, 20]}}})
+def test_targets_are_the_presets_else_the_worst_and_the_median_of_the_ranked(mixed):
+    means = [entry.value.mean for entry in mixed.ranking if entry.kind == "ranked"]
+    assert targets(mixed) == pytest.approx([max(means), np.median(means)], rel=0.005)
+    suite = {"presets": {"quick": {"targets": [50, 20]}}}
+    named = replace(mixed, manifest=mixed.manifest | {"suite": suite})
     assert targets(named) == [50.0, 20.0]
-    assert list(dict.fromkeys(row["target"] for row in reach_table(named))) == ["50.0", "20.0"]
+    assert list(dict.fromkeys(cells[0] for _, cells in time_table(named).rows)) == ["50.0", "20.0"]
 
 
-def test_no_table_where_higher_is_better_or_nothing_was_measured_on_the_way(mixed_folder):
-    assert reach_table(results_of(mixed_folder, ranked_by="is")) == []
-    results = results_of(mixed_folder)
-    ends = results.metrics[results.metrics["fraction"] >= 1]
-    assert reach_table(replace(results, metrics=ends)) == []
+def test_no_table_if_higher_is_better_or_runs_were_measured_once(mixed):
+    assert time_table(replace(mixed, manifest=mixed.manifest | {"ranked_by": "is"})).rows == []
+    ends = mixed.metrics[mixed.metrics["fraction"] >= 1]
+    assert time_table(replace(mixed, metrics=ends)).rows == []

@@ -15,10 +15,10 @@ from typing import IO, Any
 COMMAND = "from gan_zoo.cli import main; main()"
 _MARK = "GAN_ZOO_TEST_COMMAND"
 """The environment variable by which the processes of a command are found; it is inherited."""
-Cells = dict[str, list[dict[str, Any]]]
+Runs = dict[str, list[dict[str, Any]]]
 
 
-def rows(folder: Path) -> Cells:
+def rows(folder: Path) -> Runs:
     """The rows of every run of a results folder by its name; a torn last line is none."""
     found = {}
     for path in (folder / "records").glob("*.jsonl"):
@@ -89,8 +89,8 @@ class Command:
         return found
 
 
-def kill_when(holds: Callable[[Cells], bool], folder: Path, words: Iterable[object], *, within: float = 240) -> None:
-    """Run the command line and kill its whole group, SIGKILL, as soon as ``holds`` of the cells in ``folder``."""
+def kill_when(holds: Callable[[Runs], bool], folder: Path, words: Iterable[object], *, within: float = 240) -> None:
+    """Run the command line and kill its whole group, SIGKILL, as soon as ``holds`` of the runs in ``folder``."""
     command = Command(words)
     try:
         end = time.monotonic() + within

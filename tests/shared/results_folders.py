@@ -1,4 +1,4 @@
-"""What tests of results folders share: their tables compared, and a listener that collects notices."""
+"""What tests of results folders share: their files and tables compared, and a listener that collects notices."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +20,12 @@ def assert_same_tables(
             pd.read_csv(folder / f"{name}.csv").drop(columns=MEASURED, errors="ignore") for folder in (one, other)
         ]
         pd.testing.assert_frame_equal(*frames)
+
+
+def content(folder: Path) -> dict[Path, tuple[bytes, int]]:
+    """Bytes and time of change of every record, sample sheet and checkpoint."""
+    paths = [path for part in ("records", "checkpoints") for path in (folder / part).rglob("*") if path.is_file()]
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in paths}
 
 
 class Notices(Listener):

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import torchvision
 from scipy.io import savemat
 
+from gan_zoo import data
 from gan_zoo.data.torchvision_sets import SETS
 
 TRAIN_SIZE = 30
@@ -36,6 +38,16 @@ def write(contents: dict[str, bytes], root: Path) -> Path:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(content)
     return root
+
+
+def assert_loads(name: str, small: SmallSet, root: Path) -> data.Dataset:
+    """The files below the root are read without a download as what they were made from."""
+    loaded = data.load(name, side=small.images[0].shape[-1], root=root, download=False)
+    for split, images, labels in zip((loaded.train, loaded.test), small.images, small.labels, strict=True):
+        assert (split.images.dtype, split.labels.dtype) == (torch.uint8, torch.int64)
+        assert np.array_equal(split.images.numpy(), images)
+        assert np.array_equal(split.labels.numpy(), labels)
+    return loaded
 
 
 def idx_bytes(array: np.ndarray) -> bytes:

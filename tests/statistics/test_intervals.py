@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from gan_zoo.errors import GanZooError
 from gan_zoo.statistics import (
     ALPHA,
     Estimate,
@@ -54,10 +53,9 @@ def test_log_t_interval_by_hand():
 @pytest.mark.parametrize("interval", [t_interval, log_t_interval])
 def test_below_two_seeds_there_is_no_interval(interval, values, method):
     found = interval(values)
-    assert math.isnan(found.low)
-    assert math.isnan(found.high)
+    mean = values[0] if values else math.nan
+    assert (found.mean, found.low, found.high) == pytest.approx((mean, math.nan, math.nan), nan_ok=True)
     assert found.method == method
-    assert found.mean == pytest.approx(values[0] if values else math.nan, nan_ok=True)
 
 
 def test_equal_and_infinite_values():
@@ -109,7 +107,7 @@ def test_failure_rate_of_no_failure():
     assert (found.share, found.low, found.count, found.of) == (0.0, 0.0, 0, 5)
     assert found.high == pytest.approx(1 - 0.025 ** (1 / 5))
     none = failure_rate(0, 0)
-    assert all(math.isnan(value) for value in (none.share, none.low, none.high))
+    assert all(map(math.isnan, (none.share, none.low, none.high)))
 
 
 @pytest.mark.parametrize(("failures", "runs"), [(1, 5), (3, 8), (19, 20)])
@@ -118,12 +116,6 @@ def test_failure_rate_has_two_and_a_half_percent_outside_each_end(failures, runs
     assert found.share == failures / runs
     assert stats.binom.sf(failures - 1, runs, found.low) == pytest.approx(0.025)
     assert stats.binom.cdf(failures, runs, found.high) == pytest.approx(0.025)
-
-
-@pytest.mark.parametrize(("failures", "runs"), [(3, 2), (-1, 4)])
-def test_impossible_counts(failures, runs):
-    with pytest.raises(GanZooError, match=f"{failures} of {runs} runs"):
-        failure_rate(failures, runs)
 
 
 def test_comparisons_and_ranking_share_the_error_rate():

@@ -1,6 +1,5 @@
 import itertools
 import math
-import warnings
 
 import numpy as np
 import pytest
@@ -10,14 +9,8 @@ from scipy import stats
 
 from gan_zoo.statistics import Sample, holm, not_different_from_best
 
+pytestmark = pytest.mark.filterwarnings("error")
 FID = {"log": True, "lower_is_better": True}
-
-
-@pytest.fixture(autouse=True)
-def _no_warning():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
 
 
 @given(st.integers(0, 10_000), st.integers(3, 5), st.booleans(), st.sampled_from([0.01, 0.05, 0.2]))

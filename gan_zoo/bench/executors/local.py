@@ -1,7 +1,7 @@
 """Runs on this machine: in this process, or side by side in processes of their own.
 
 Small networks gain more from a core each than from many threads. A worker gets the options and the name of a run, and
-writes records; what it shows of its progress is read from a file beside them.
+writes records; its progress is read from a file beside them.
 """
 
 import os
@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_zoo.bench.callbacks import Listener, ProgressFile, ProgressReader
-from gan_zoo.bench.executors.processes import SingleProcess
-from gan_zoo.bench.interrupts import NOTICE, Stop
+from gan_zoo.bench.executors.processes import SingleProcess, Stop
 from gan_zoo.bench.plan import Plan, RunSpec, make_plan
 from gan_zoo.bench.records import Row
 from gan_zoo.bench.run import execute_run, record_death
@@ -29,8 +28,8 @@ from gan_zoo.options import RunOptions
 
 EndedRuns = Generator[tuple[RunSpec, Row], None, None]
 """Runs with their last rows, as they end."""
-_LOOK = 0.2
-"""Seconds between two looks at signals, time limits and progress."""
+_PERIOD = 0.2
+"""Seconds between two checks of signals, time limits and progress."""
 _ESTIMATE_AFTER = 2.0
 """Seconds of running after which the time that is left is estimated."""
 _UNTIMED_STEPS = 2
@@ -63,7 +62,7 @@ def execute(plan: Plan, runs: list[RunSpec], folder: Path, listener: Listener, s
 
 
 class _Job:
-    """A run in a worker process; ``is_ready`` tells whether the process has begun a run."""
+    """A run in a worker process; ``is_ready``: the process has begun a run."""
 
     def __init__(self, process: SingleProcess, run: RunSpec, folder: Path, *, is_ready: bool) -> None:
         self.process, self.run, self.is_ready = process, run, is_ready
@@ -99,12 +98,12 @@ class _Workers:
         """Yield the runs with their last rows as they end; the processes end with the generator."""
         try:
             while self.waiting or self.jobs:
-                self._obey()
+                self._pass_on_stop()
                 self._estimate()
                 self.listener.tick()
                 while self.waiting and len(self.jobs) < self.plan.jobs:
                     self._begin(SingleProcess(_prepare, self.options, self.folder), is_ready=False)
-                wait([job.future for job in self.jobs], timeout=_LOOK, return_when=FIRST_COMPLETED)
+                wait([job.future for job in self.jobs], timeout=_PERIOD, return_when=FIRST_COMPLETED)
                 for job in list(self.jobs):
                     job.follow(self.listener)
                     if job.future.done() or job.is_late(self.options.run_timeout):
@@ -124,12 +123,11 @@ class _Workers:
     def _begin(self, process: SingleProcess, *, is_ready: bool) -> None:
         self.jobs.append(_Job(process, self.waiting.popleft(), self.folder, is_ready=is_ready))
 
-    def _obey(self) -> None:
-        """If a stop was requested, pass it on to the workers, once."""
+    def _pass_on_stop(self) -> None:
         if self.stop.requested and not self.stopping:
             self.stopping = True
             self.waiting.clear()
-            self.listener.notice(NOTICE)
+            self.listener.notice("stopping after a checkpoint; press Ctrl-C again to stop at once")
             for job in self.jobs:
                 if job.process.process is not None:
                     job.process.process.terminate()
@@ -140,37 +138,46 @@ class _Workers:
         Its process gets the next run, unless it is gone or the run has left it without a working device.
         """
         self.jobs.remove(job)
-        error = job.future.exception() if job.future.done() else None
-        row: Row | None = None
-        if not job.future.done():
+        is_late = not job.future.done()
+        error = None if is_late else job.future.exception()
+        row = None if is_late or error is not None else job.future.result()
+        status = job.process.exit_status() if isinstance(error, BrokenProcessPool) else 0
+        if row is not None and self.waiting and not row.get("fatal"):
+            self._begin(job.process, is_ready=True)
+        else:
             job.process.kill()
-            limit = f"{self.options.run_timeout:g} s"
-            message = f"took longer than {limit}; the same command with a longer --run-timeout resumes it"
-            row = record_death(self.plan, job.run, self.folder, "timeout", message)
-        elif isinstance(error, BrokenProcessPool):
-            status = job.process.exit_status()
-            job.process.kill()
-            if not self.stop.requested:
-                _check_began(job, status)
-                row = record_death(self.plan, job.run, self.folder, "error", _death(status))
+        if isinstance(error, BrokenProcessPool):
+            row = None if self.stop.requested else self._record_death(job, status)
         elif error is not None:
-            job.process.kill()
             known = isinstance(error, (GanZooError, OSError))
             failed = f"a worker process failed ({one_line(error)}); run the same command again, or with --jobs 1"
             raise GanZooError(str(error) if known else failed) from None
-        else:
-            row = job.future.result()
-            if self.waiting and not row.get("fatal"):
-                self._begin(job.process, is_ready=True)
-            else:
-                job.process.kill()
+        elif is_late:
+            limit = f"{self.options.run_timeout:g} s"
+            message = f"took longer than {limit}; the same command with a longer --run-timeout resumes it"
+            row = record_death(self.plan, job.run, self.folder, "timeout", message)
         job.progress.remove()
         return row
+
+    def _record_death(self, job: _Job, status: int) -> Row:
+        """The last row of a run whose process has ended with an exit status, below 0 for a signal.
+
+        Raises:
+            GanZooError: the process ended by itself before it could begin a run.
+        """
+        if status > 0 and not job.is_ready:
+            raise GanZooError(
+                f"a worker process could not begin (exit status {status}, its message is above): call run_suite from a "
+                'file under `if __name__ == "__main__":`, or with jobs=1'
+            )
+        how = "was killed, probably for memory" if status == -signal.SIGKILL else f"ended with exit status {status}"
+        message = f"its process {how} before the run did; the same command runs it again"
+        return record_death(self.plan, job.run, self.folder, "error", message)
 
     def _estimate(self) -> None:
         """Pass on how long a run of each variant takes; commands of a few seconds end before it is measured.
 
-        A single run's own progress tells it, and measuring takes from its speed.
+        The remaining time of a single run follows from its progress, and measuring would slow it down.
         """
         due = self.waiting and time.monotonic() > self.estimate_at and self.plan.device.type == "cpu"
         if self.estimator is None and due and not self.options.single:
@@ -182,20 +189,6 @@ class _Workers:
             future = self.estimates.pop(name)
             if future.exception() is None:
                 self.listener.estimate(name, future.result())
-
-
-def _death(status: int) -> str:
-    how = "was killed, probably for memory" if status == -signal.SIGKILL else f"ended with exit status {status}"
-    return f"its process {how} before the run did; the same command runs it again"
-
-
-def _check_began(job: _Job, status: int) -> None:
-    """Raise GanZooError if the process ended by itself before it could begin a run; a killed one does not."""
-    if status > 0 and not job.is_ready:
-        raise GanZooError(
-            f"a worker process could not begin (exit status {status}, its message is above): call run_suite from a "
-            'file under `if __name__ == "__main__":`, or with jobs=1'
-        )
 
 
 _worker: dict[str, Any] = {}

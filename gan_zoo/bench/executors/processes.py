@@ -1,9 +1,10 @@
-"""Processes that train runs and write reports.
+"""Processes that train runs and write reports, the signals that stop them, and the memory that they use.
 
 On Linux they are forked from a server process that has imported torch and gan_zoo once: a new one begins at once, and
 they share the memory of what was imported. Nothing heavy is imported here, so that the server can be started early.
 """
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -13,14 +14,22 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
+from types import FrameType
 from typing import Any
+
+import psutil
+
+from gan_zoo.errors import Interrupted
 
 _SERVER = sys.platform == "linux"
 _IMPORTED = ["gan_zoo.bench.executors.local"]
 _ENDING = 10.0
 """Seconds that a process may take between the end of its pool and its own."""
+_MEMORY_PERIOD = 5.0
+"""Seconds between two readings: those of all processes take up to a tenth of a second."""
 
 
 class SingleProcess:
@@ -97,14 +106,86 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
+@dataclass
+class Stop:
+    """Whether a stop of training was requested, and by which signal: Ctrl-C or SIGTERM."""
+
+    signal: int | None = None
+
+    @property
+    def requested(self) -> bool:
+        """Whether a signal came."""
+        return self.signal is not None
+
+    def request(self, number: int, _frame: FrameType | None = None) -> None:
+        """Handle a signal: the first requests a stop, any other raises KeyboardInterrupt."""
+        if self.requested:
+            raise KeyboardInterrupt
+        self.signal = number
+
+    def interrupted(self, message: str) -> Interrupted:
+        """The error to raise after the stop; its exit status is 128 plus the signal's number."""
+        return Interrupted(message, 128 + (self.signal or signal.SIGINT))
+
+
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
+def stop_on_signals() -> Iterator[Stop]:
+    """Within the block, SIGINT and SIGTERM request a stop; outside the main thread they are not handled."""
+    stop = Stop()
+    with _handled(stop.request, signal.SIGINT, signal.SIGTERM):
+        yield stop
+
+
+def _interrupts_ignored() -> contextlib.AbstractContextManager[None]:
     """Ctrl-C reaches a terminal's whole group; what is started in here leaves it to this process to end its workers."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return _handled(signal.SIG_IGN, signal.SIGINT)
+
+
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], object] | signal.Handlers, *numbers: int) -> Iterator[None]:
+    """Handle signals within the block, if this is the main thread."""
+    is_main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.signal(number, handler) for number in numbers} if is_main else {}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, former in before.items():
+            signal.signal(number, former)
+
+
+class PeakMemory:
+    """Watches this process and all that it started, from a thread; ``bytes`` is the most that was seen.
+
+    A page that processes share counts once (proportional set size). None except on Linux.
+    """
+
+    def __init__(self) -> None:
+        self.bytes: int | None = None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> "PeakMemory":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self.look()
+
+    def _watch(self) -> None:
+        while not self._over.wait(_MEMORY_PERIOD):
+            self.look()
+
+    def look(self) -> None:
+        """Take the memory used now into account."""
+        used = 0
+        processes = [psutil.Process()]
+        with contextlib.suppress(psutil.Error):
+            processes += processes[0].children(recursive=True)
+        for process in processes:
+            # A process may end while it is looked at.
+            with contextlib.suppress(psutil.Error):
+                used += getattr(process.memory_full_info(), "pss", 0)
+        if used:
+            self.bytes = max(used, self.bytes or 0)

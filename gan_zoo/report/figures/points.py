@@ -8,18 +8,16 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection
-from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
 from gan_zoo import text
 from gan_zoo.bench.records import read_runs
 from gan_zoo.bench.results import Results
 from gan_zoo.mixture import Array, Mixture, Whole
-from gan_zoo.report.figures.style import FAINT, INK, Look, figure, grid, legend, write_message
+from gan_zoo.report.figures.style import FAINT, GREY, INK, Look, figure, grid, legend, write_message
 
 DEVIATIONS = 3.0  # radius of the circles: a point within it is of high quality
 _COLUMNS = 4
-_TRUTH = "#4d4d4d"
 
 
 @dataclass(frozen=True)
@@ -33,9 +31,10 @@ class _Recorded:
     learned: Array | None
 
 
-def write_points(results: Results, look: Look, folder: Path, path: Path) -> None:
+def write_points(results: Results, look: Look, path: Path) -> None:
     """Generated points over the true modes, a panel per variant; densities in one dimension."""
-    mixture, drawn = Mixture.of(results.manifest["data"]["density"]), list(_recorded(results, look, folder))
+    mixture = Mixture.of(results.manifest["data"]["density"])
+    drawn = list(_recorded(results, look, path.parents[1]))
     flat = mixture.dimensions == 1
     title = f"{look.data}: {'densities' if flat else 'generated points and true modes'}"
     if not drawn:
@@ -46,18 +45,16 @@ def write_points(results: Results, look: Look, folder: Path, path: Path) -> None
             axis.set_title(one.title, fontsize=10)
             (_densities if flat else _scatter)(axis, mixture, one, look.colors[one.variant])
         if flat:
-            truth = Line2D([], [], color=_TRUTH, label="true density")
-            generated = Line2D(
-                [], [], color=look.colors[drawn[0].variant], label="generated (in the color of the variant)"
-            )
-            legend(made, [truth, generated])
+            color = look.colors[drawn[0].variant]
+            generated = Line2D([], [], color=color, label="generated (in the color of the variant)")
+            legend(made, [Line2D([], [], color=GREY, label="true density"), generated])
     return None
 
 
-def write_discriminators(results: Results, look: Look, folder: Path, path: Path) -> None:
+def write_discriminators(results: Results, look: Look, path: Path) -> None:
     """The learned D and D* of the variants that have them: two heat maps, or two curves in one dimension."""
     mixture = Mixture.of(results.manifest["data"]["density"])
-    drawn = [one for one in _recorded(results, look, folder) if one.learned is not None]
+    drawn = [one for one in _recorded(results, look, path.parents[1]) if one.learned is not None]
     title = f"{look.data}: the learned D and the optimal D*"
     if not drawn:
         return write_message(path, title, look.facts, "No variant with a successful seed has D* as its optimum.")
@@ -66,11 +63,15 @@ def write_discriminators(results: Results, look: Look, folder: Path, path: Path)
     pairs = 2 if len(drawn) > 1 else 1
     size: dict[str, Any] = {"rows": -(-len(drawn) // pairs), "columns": 2 * pairs, "panel": (3.3, 3.1)}
     with figure(path, title, look.facts, sharex=True, sharey=True, **size) as (made, axes):
-        for place, one in enumerate(drawn):
+        reach = 1 / mixture.scale
+        heat: dict[str, Any] = {"origin": "lower", "extent": (-reach, reach, -reach, reach), "cmap": "coolwarm_r"}
+        panels = iter(axes)
+        for one in drawn:
             assert one.learned is not None
-            optimal = mixture.optimal_discriminator(one.counts)
-            for axis, name, values in zip(axes[2 * place :], ("D", "D*"), (one.learned, optimal), strict=False):
-                image = _heat(axis, mixture, values)
+            for name, values in (("D", one.learned), ("D*", mixture.optimal_discriminator(one.counts))):
+                axis = next(panels)
+                axis.grid(visible=False)
+                image = axis.imshow(values.reshape(mixture.bins, mixture.bins).T, vmin=0, vmax=1, **heat)
                 axis.set_title(f"{look.labels[one.variant]}: {name}", fontsize=10)
         made.colorbar(image, ax=axes, shrink=0.6, label="probability of being real")
     return None
@@ -110,18 +111,12 @@ def _scatter(axis: Axes, mixture: Mixture, one: _Recorded, color: object) -> Non
 def _densities(axis: Axes, mixture: Mixture, one: _Recorded, color: object) -> None:
     """True and generated density of one coordinate, in the literature's units."""
     at, width = mixture.centers[:, 0] / mixture.scale, 2 / mixture.bins / mixture.scale
-    axis.fill_between(at, mixture.cell_probabilities() / width, color=_TRUTH, alpha=0.18, linewidth=0)
-    axis.plot(at, mixture.cell_probabilities() / width, color=_TRUTH, linewidth=1.2)
+    density = mixture.cell_probabilities() / width
+    axis.fill_between(at, density, color=GREY, alpha=0.18, linewidth=0)
+    axis.plot(at, density, color=GREY, linewidth=1.2)
     axis.step(at, one.counts[:-1] / one.counts.sum() / width, where="mid", color=color, linewidth=1.4)
     # A generator that collapsed to a point would flatten all others.
-    axis.set_ylim(0, 2.5 * float((mixture.cell_probabilities() / width).max()))
-
-
-def _heat(axis: Axes, mixture: Mixture, values: Array) -> AxesImage:
-    reach = 1 / mixture.scale
-    square = values.reshape(mixture.bins, mixture.bins).T
-    axis.grid(visible=False)
-    return axis.imshow(square, origin="lower", extent=(-reach, reach, -reach, reach), vmin=0, vmax=1, cmap="coolwarm_r")
+    axis.set_ylim(0, 2.5 * float(density.max()))
 
 
 def _curves(mixture: Mixture, drawn: list[_Recorded], look: Look, path: Path, title: str) -> None:
@@ -131,10 +126,10 @@ def _curves(mixture: Mixture, drawn: list[_Recorded], look: Look, path: Path, ti
         for axis, one in zip(axes, drawn, strict=False):
             assert one.learned is not None
             axis.axhline(0.5, color=FAINT, linewidth=0.8, linestyle=":")
-            axis.plot(at, mixture.optimal_discriminator(one.counts), color=_TRUTH, linewidth=1.4)
+            axis.plot(at, mixture.optimal_discriminator(one.counts), color=GREY, linewidth=1.4)
             axis.plot(at, one.learned, color=look.colors[one.variant], linewidth=1.8)
             axis.set_title(look.labels[one.variant], fontsize=10)
             axis.set_ylim(-0.02, 1.02)
-        best = Line2D([], [], color=_TRUTH, label="optimal D*")
+        best = Line2D([], [], color=GREY, label="optimal D*")
         learned = Line2D([], [], color=look.colors[drawn[0].variant], label="learned D (in the color of the variant)")
         legend(made, [best, learned])

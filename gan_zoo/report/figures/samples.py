@@ -1,6 +1,6 @@
 """Captioned sample images, made from the raw tiles in the records."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ from gan_zoo.bench.records import Row, RunRecord
 from gan_zoo.io import atomic_path, writing
 from gan_zoo.report.figures.style import FAINT, INK, data_title
 
-GAP = 3  # pixels between tiles
-MARGIN = 10
+_GAP = 3  # pixels between tiles
+_MARGIN = 10
 _TILE = {"grid": 80, "classes": 48, "neighbors": 64, "strip": 64}  # least width of a tile; tiles grow by whole factors
 _DETAILS = {"classes": ", one class per row", "neighbors": ": a sample, then the nearest training images"}
-_TITLE, _SMALL = 15, 13
+_TITLE, _SMALL = 15, 13  # font sizes
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,20 @@ class SampleImage:
     caption: str
 
 
+@dataclass(frozen=True)
+class _Sheet:
+    """Tiles of a run, with what is written around them; ``name`` ends the file name, ``file`` is that of the tiles."""
+
+    kind: str
+    name: str
+    file: str
+    step: int
+    columns: int
+    tiles: list[Image.Image]
+    caption: str
+    labels: Sequence[str] = ()
+
+
 def write_samples(
     folder: Path, manifest: dict[str, Any], records: Iterable[RunRecord]
 ) -> tuple[list[SampleImage], list[str]]:
@@ -38,26 +52,60 @@ def write_samples(
 
     A run has its grid at each milestone, its class grid, its samples with the nearest training images, and a strip:
     the first row of the grid, which has the same latents at every milestone. Older images of that form are removed.
+    Packed records have no recorded files: their images are those that lie in the folder.
 
     Raises:
         StorageError: the folder cannot be written to.
     """
-    writer = _Writer(folder / "samples", manifest)
+    is_packed = (folder / PACKED).is_file()
+    images: list[SampleImage] = []
     unreadable = []
     for record in records:
-        first_rows: list[tuple[Row, list[Image.Image]]] = []
-        for row in {row["file"]: row for row in record.samples}.values():
-            tiles = _tiles(folder / row["file"], row)
-            if not writer.sheet(record, row, tiles):
-                unreadable.append(row["file"])
-            elif row["kind"] == "grid":
-                first_rows.append((row, tiles[: row["columns"]]))
-        if first_rows:
-            writer.strip(record, sorted(first_rows, key=lambda pair: pair[0]["step"]))
-    for stale in set(writer.folder.glob("*-seed*-*.png")) - {image.path for image in writer.images}:
+        variant, seed = record.begin["variant"], record.begin["seed"]
+        title = f"{data_title(manifest)} · {variant} · seed {seed}"
+        for sheet in _sheets(folder, manifest, record):
+            path = folder / "samples" / f"{manifest['data']['name']}-{variant}-seed{seed}-{sheet.name}.png"
+            if sheet.tiles:
+                composed = _compose(sheet, title)
+                with atomic_path(path) as part:
+                    composed.save(part, optimize=True)
+            elif not (is_packed and path.is_file()):
+                unreadable += [sheet.file] if sheet.file else []
+                continue
+            images.append(SampleImage(path, variant, seed, sheet.kind, sheet.step, f"{title} · {sheet.caption}"))
+    for stale in set((folder / "samples").glob("*-seed*-*.png")) - {image.path for image in images}:
         with writing(stale):
             stale.unlink()
-    return writer.images, unreadable
+    return images, unreadable
+
+
+def _sheets(folder: Path, manifest: dict[str, Any], record: RunRecord) -> Iterator[_Sheet]:
+    """The images of a run; those that cannot be read have no tiles."""
+    grids: list[tuple[Row, list[Image.Image]]] = []
+    for row in {row["file"]: row for row in record.samples}.values():
+        kind = row["kind"]
+        tiles = _tiles(folder / row["file"], row)
+        names = manifest["data"].get("class_names") or map(str, range(row["rows"]))
+        yield _Sheet(
+            kind,
+            f"step{row['step']}-{kind}" if kind in _DETAILS else f"step{row['step']}",
+            row["file"],
+            row["step"],
+            row["columns"],
+            tiles,
+            f"{row['images']:,} images seen{_DETAILS.get(kind, '')}",
+            list(names)[: row["rows"]] if kind == "classes" else (),
+        )
+        if kind == "grid":
+            grids.append((row, tiles[: row["columns"]]))
+    grids = sorted(grids, key=lambda grid: grid[0]["step"])
+    readable = [grid for grid in grids if grid[1]]
+    if grids:
+        last, _ = (readable or grids)[-1]
+        first_rows = [tile for _, tiles in readable for tile in tiles]
+        labels = [f"{row['images']:,}" for row, _ in readable]
+        caption = "same latents over training, by images seen"
+        yield _Sheet("strip", "over-training", "", last["step"], last["columns"], first_rows, caption, labels)
 
 
 def _tiles(path: Path, row: Row) -> list[Image.Image]:
@@ -75,82 +123,29 @@ def _tiles(path: Path, row: Row) -> list[Image.Image]:
     ]
 
 
-class _Writer:
-    """Writes the images of runs into a folder, and lists them.
+def _compose(sheet: _Sheet, title: str) -> Image.Image:
+    """The tiles enlarged by a whole factor (nearest pixel) on white, below the title and the caption.
 
-    Packed records have no recorded files: their images are those that lie in the folder.
-    """
-
-    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
-        self.folder = folder
-        self.is_packed = (folder.parent / PACKED).is_file()
-        self.manifest = manifest
-        self.images: list[SampleImage] = []
-
-    def sheet(self, record: RunRecord, row: Row, tiles: list[Image.Image]) -> bool:
-        """Add the image of a recorded file; False if there is none."""
-        kind = row["kind"]
-        ending = f"step{row['step']}-{kind}" if kind in _DETAILS else f"step{row['step']}"
-        names = self.manifest["data"].get("class_names") or map(str, range(row["rows"]))
-        labels = list(names)[: row["rows"]] if kind == "classes" else []
-        below = f"{row['images']:,} images seen{_DETAILS.get(kind, '')}"
-        return self._save(record, kind, ending, row, tiles, labels, below)
-
-    def strip(self, record: RunRecord, rows: list[tuple[Row, list[Image.Image]]]) -> None:
-        tiles = [tile for _, line in rows for tile in line]
-        labels = [f"{row['images']:,}" for row, _ in rows]
-        self._save(
-            record, "strip", "over-training", rows[-1][0], tiles, labels, "same latents over training, by images seen"
-        )
-
-    def _save(
-        self,
-        record: RunRecord,
-        kind: str,
-        ending: str,
-        row: Row,
-        tiles: list[Image.Image],
-        labels: list[str],
-        below: str,
-    ) -> bool:
-        variant, seed = record.begin["variant"], record.begin["seed"]
-        title = f"{data_title(self.manifest)} · {variant} · seed {seed}"
-        factor = -(-_TILE[kind] // row["width"])
-        path = self.folder / f"{self.manifest['data']['name']}-{variant}-seed{seed}-{ending}.png"
-        if tiles:
-            composed = compose(tiles, row["columns"], factor, title, below, labels)
-            with atomic_path(path) as part:
-                composed.save(part, optimize=True)
-        elif not (self.is_packed and path.is_file()):
-            return False
-        self.images.append(SampleImage(path, variant, seed, kind, row["step"], f"{title} · {below}"))
-        return True
-
-
-def compose(
-    tiles: list[Image.Image], columns: int, factor: int, title: str, below: str, labels: list[str]
-) -> Image.Image:
-    """Tiles enlarged by a whole factor (nearest pixel) on white, ``columns`` per row, below a title of two lines.
-
-    ``labels`` has one label per row, written to its left, or is empty.
+    The labels, one per row, are to its left.
     """
     bold, small = ImageFont.load_default(size=_TITLE), ImageFont.load_default(size=_SMALL)
-    width, height = tiles[0].width * factor, tiles[0].height * factor
-    rows = -(-len(tiles) // columns)
-    left = MARGIN + (int(max(small.getlength(label) for label in labels)) + 8 if labels else 0)
-    top = MARGIN + _TITLE + _SMALL + 14
-    words = max(bold.getlength(title), small.getlength(below))
-    inside = max(columns * (width + GAP) - GAP, int(words) + 1 - left + MARGIN)
-    mode = "RGB" if any(tile.mode not in ("L", "1") for tile in tiles) else "L"
-    canvas = Image.new(mode, (left + inside + MARGIN, top + rows * (height + GAP) - GAP + MARGIN), "white")
+    factor = -(-_TILE[sheet.kind] // sheet.tiles[0].width)
+    width, height = sheet.tiles[0].width * factor, sheet.tiles[0].height * factor
+    rows = -(-len(sheet.tiles) // sheet.columns)
+    left = _MARGIN + (int(max(small.getlength(label) for label in sheet.labels)) + 8 if sheet.labels else 0)
+    top = _MARGIN + _TITLE + _SMALL + 14
+    words = max(bold.getlength(title), small.getlength(sheet.caption))
+    inside = max(sheet.columns * (width + _GAP) - _GAP, int(words) + 1 - left + _MARGIN)
+    mode = "RGB" if any(tile.mode not in ("L", "1") for tile in sheet.tiles) else "L"
+    canvas = Image.new(mode, (left + inside + _MARGIN, top + rows * (height + _GAP) - _GAP + _MARGIN), "white")
     draw = ImageDraw.Draw(canvas)
-    draw.text((MARGIN, MARGIN - 2), title, fill=INK, font=bold)
-    draw.text((MARGIN, MARGIN + _TITLE + 4), below, fill=FAINT, font=small)
-    for index, tile in enumerate(tiles):
-        line, column = divmod(index, columns)
-        place = (left + column * (width + GAP), top + line * (height + GAP))
-        canvas.paste(tile.resize((width, height), Image.Resampling.NEAREST), place)
-    for line, label in enumerate(labels):
-        middle = top + line * (height + GAP) + height // 2
+    draw.text((_MARGIN, _MARGIN - 2), title, fill=INK, font=bold)
+    draw.text((_MARGIN, _MARGIN + _TITLE + 4), sheet.caption, fill=FAINT, font=small)
+    for index, tile in enumerate(sheet.tiles):
+        line, column = divmod(index, sheet.columns)
+        corner = (left + column * (width + _GAP), top + line * (height + _GAP))
+        canvas.paste(tile.resize((width, height), Image.Resampling.NEAREST), corner)
+    for line, label in enumerate(sheet.labels):
+        middle = top + line * (height + _GAP) + height // 2
         draw.text((left - 8, middle), label, fill=INK, font=small, anchor="rm")
     return canvas

@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,13 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, StrMethod
 from PIL import Image
 
 from gan_zoo.bench.results import Results
-from gan_zoo.bench.summary import FLOOR
 from gan_zoo.io import atomic_path
-from gan_zoo.options import EXACT
+from gan_zoo.options import EXACT, FLOOR
 
 DOTS_PER_INCH = 110
 INK = "#222222"
 FAINT = "#6b6b6b"
+GREY = "#4d4d4d"
 HEADER = 0.72  # inches above the axes, for the title and the line below it
 
 # seaborn's colorblind palette without its yellow, which is invisible on white; similar hues are far apart.
@@ -61,19 +62,21 @@ class Look:
         manifest, runs, metrics = results.manifest, results.runs, results.metrics
         variants = [name for name in runs["variant"].unique() if name != FLOOR]
         overridden = set(runs.loc[runs["overrides"] != "", "variant"])
-        facts = [f"{manifest.get('preset', '')} preset", manifest.get("precision", EXACT)]
         counts = metrics.loc[metrics["extractor"] == results.extractor, "num_samples"].dropna().unique()
-        facts += [f"num_samples {n:,}" for n in counts]
-        facts.append(f"seeds {', '.join(str(seed) for seed in sorted(runs['seed'].unique()))}")
-        facts += ["† overrides"] if overridden else []
+        facts = [
+            f"{manifest.get('preset', '')} preset",
+            manifest.get("precision", EXACT),
+            *(f"num_samples {count:,}" for count in counts),
+            f"seeds {', '.join(map(str, sorted(runs['seed'].unique())))}",
+            *(["† overrides"] if overridden else []),
+        ]
+        # The tenth variant has the first color again, with another marker.
+        markers = [_MARKERS[(index + index // len(_COLORS)) % len(_MARKERS)] for index in range(len(variants))]
         return cls(
             data=data_title(manifest),
             facts=" · ".join(facts),
-            colors={name: _COLORS[place % len(_COLORS)] for place, name in enumerate(variants)},
-            # The tenth variant has the first color again, with another marker.
-            markers={
-                name: _MARKERS[(place + place // len(_COLORS)) % len(_MARKERS)] for place, name in enumerate(variants)
-            },
+            colors=dict(zip(variants, cycle(_COLORS), strict=False)),
+            markers=dict(zip(variants, markers, strict=True)),
             labels={name: f"{name}†" if name in overridden else name for name in variants},
         )
 
@@ -92,6 +95,11 @@ def data_title(manifest: Mapping[str, Any]) -> str:
 def floor_title(results: Results) -> str:
     """The samples of the floor."""
     return "points of the true density" if results.samples == "points" else "training images"
+
+
+def device_name(results: Results) -> str:
+    """The device whose seconds are counted: CPU or GPU."""
+    return "CPU" if results.manifest.get("device_kind", "cpu") == "cpu" else "GPU"
 
 
 def grid(panels: int, most: int) -> dict[str, int]:

@@ -13,7 +13,7 @@ assert not {"torch", "numpy", "pandas"} & set(sys.modules)
 """
 
 
-def test_asking_for_the_server_imports_nothing_slow():
+def test_requesting_the_server_imports_nothing_slow():
     assert subprocess.run([sys.executable, "-c", EARLY], timeout=60).returncode == 0
 
 

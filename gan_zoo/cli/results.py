@@ -1,0 +1,79 @@
+"""A results folder on the terminal: the ranking of a comparison, or the metrics of a single training run."""
+
+from pathlib import Path
+
+from gan_zoo import text
+from gan_zoo.bench.records import damages, read_manifest
+from gan_zoo.bench.results import SIMILAR, default_extractor
+from gan_zoo.bench.tables import read_records
+from gan_zoo.cli.console import print_line, print_note, print_table
+from gan_zoo.metrics.registry import METRICS
+from gan_zoo.options import FLOOR
+from gan_zoo.report.figures.style import data_title
+from gan_zoo.report.tables import ranking_table
+from gan_zoo.statistics import MINIMUM_SEEDS
+
+SHORT = {
+    "FID": "FID [95%]",
+    "JSD": "JSD [95%]",
+    "Modes found": "modes",
+    "High quality": "high q.",
+    "Inception Score": "IS",
+    "Precision": "prec.",
+    "Recall": "rec.",
+    "Coverage": "cov.",
+    "Label accuracy": "label acc.",
+    "failures": "failed",
+}
+RANKING = ("rank", "variant", "FID [95%]", "JSD [95%]", "modes", "KID", "label acc.", "seeds", "failed")
+"""The first columns of the ranking on a terminal; the others follow as far as they fit."""
+
+
+def print_report(folder: Path, report: Path) -> None:
+    """The ranking of a results folder, its damaged records, and the path of its report."""
+    for line in damages(folder):
+        print_note(line)
+    if read_manifest(folder).get("single"):
+        print_run(folder)
+    else:
+        print_ranking(folder)
+    print_line(f"report: {report}")
+
+
+def print_ranking(folder: Path) -> None:
+    """The ranking of a results folder, with the data set, the preset and what measured it."""
+    manifest, frame = read_manifest(folder), ranking_table(folder)
+    known = [("preset", "preset"), ("num_samples", "num_samples"), ("", "device"), ("", "precision")]
+    facts = [data_title(manifest), *(f"{name} {manifest[key]}".strip() for name, key in known if manifest.get(key))]
+    print_line(", ".join([*facts, default_extractor(manifest)]))
+    frame = frame.rename(columns=SHORT)
+    heads = sorted(frame.columns, key=lambda head: RANKING.index(head) if head in RANKING else len(RANKING))
+    print_table({head: frame[head].astype(str).tolist() for head in heads})
+    if frame["rank"].str.endswith(SIMILAR).any():
+        print_line(f"{SIMILAR} not significantly different from the best")
+    if frame["variant"].str.endswith("†").any():
+        print_line("† with overrides of the preset, which the report lists")
+    if len(manifest["seeds"]) < MINIMUM_SEEDS:
+        print_line(f"{text.plural(len(manifest['seeds']), 'seed')}: no significance test")
+
+
+def print_run(folder: Path) -> None:
+    """Status, length and final metrics of a single training run, and those of real images."""
+    results = read_records(folder)
+    runs, metrics = results.runs, results.metrics
+    for run in runs[runs["variant"] != FLOOR].to_dict("records"):
+        why = f" ({run['message']})" if run["message"] else ""
+        facts = f"{text.count(run['steps'])} steps, {text.count(run['images'])} {results.samples}"
+        print_line(f"{run['variant']}: {run['status']}{why}, {facts} in {text.number(run['seconds'])} s of training")
+    final = metrics[(metrics["fraction"] >= 1) & (metrics["extractor"] == results.extractor)]
+    if final.empty:
+        return
+    names = final["metric"].unique()
+    columns = {
+        f"{results.extractor}, {final['num_samples'].iloc[0]:,} samples": [METRICS[name].title for name in names]
+    }
+    for variant in reversed(final["variant"].unique()):
+        values = final[final["variant"] == variant].set_index("metric")["value"]
+        columns["real images" if variant == FLOOR else variant] = [text.number(values.get(name)) for name in names]
+    columns["better"] = [METRICS[name].arrow for name in names]
+    print_table(columns)
