@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from gan_zoo.bench import packed
 from gan_zoo.bench.schedule import RESULTS, select
-from gan_zoo.errors import GanZooError
+from gan_zoo.bench.schema import manifest_fault, row_fault
+from gan_zoo.errors import DamagedFileError, GanZooError, one_line
 from gan_zoo.io import atomic_write, writing
-from gan_zoo.metrics.registry import add_records
+from gan_zoo.metrics.registry import METRICS, add_records
 
 if TYPE_CHECKING:
     from gan_zoo.bench.plan import Plan, RunSpec
@@ -250,8 +251,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if fault := manifest_fault(manifest):
         raise GanZooError(f"{path}: {fault}; {fix}")
     add_records(manifest.get("metrics", {}))
-    if ranked_by(manifest) not in METRICS:
-        raise GanZooError(f"{path}: key 'ranked_by' is {ranked_by(manifest)!r}: no such metric; {fix}")
+    ranked_by = manifest.get("ranked_by", "fid")
+    if ranked_by not in METRICS:
+        raise GanZooError(f"{path}: key 'ranked_by' is {ranked_by!r}: no such metric; {fix}")
     return manifest
 
 
