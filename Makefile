@@ -32,7 +32,7 @@ help:
 	@echo "make test-kills      stop commands at random times: 15 minutes or more"
 	@echo "make golden          store the golden values again after NUMERICS_VERSION, METRICS_VERSION or a revision was raised"
 	@echo "                     (needs the files of Fashion-MNIST in GAN_ZOO_DATA)"
-	@echo "make index           write the index of variants and data sets, and the README's table of variants, again"
+	@echo "make index           write the index of variants and data sets, and the tables of variants and metrics, again"
 	@echo "make lint            ruff, mypy and the import contracts"
 	@echo "make lock            update requirements.lock"
 

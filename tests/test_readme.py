@@ -15,7 +15,6 @@ from gan_zoo import registry, validation
 from gan_zoo.bench import suite_variants
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.cli.app import app
-from gan_zoo.metrics.registry import METRICS
 from gan_zoo.search.space import read_ranges
 
 ROOT = Path(__file__).parent.parent
@@ -34,15 +33,6 @@ def blocks(language):
     """The code blocks of a language: (page, block)."""
     fence = re.compile(rf"^```{language}\n(.*?)^```", re.DOTALL | re.MULTILINE)
     return [pytest.param(block, id=f"{page}-{n}") for page in DOCS for n, block in enumerate(fence.findall(DOCS[page]))]
-
-
-def metrics_table():
-    """The table of metrics in Markdown, from the records of the metrics."""
-    rows = ["| metric | range | meaning | limitations | source |", "|---|---|---|---|---|"]
-    for metric in METRICS.values():
-        name = f"{metric.title} {metric.arrow} (`{metric.name}`)"
-        rows.append(f"| {name} | {metric.range} | {metric.meaning} | {metric.limitations} | {metric.source} |")
-    return "\n".join(rows) + "\n"
 
 
 def commands(block):
@@ -93,10 +83,6 @@ def anchors(page):
     """The anchors of the headings of a page."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-def test_the_table_of_metrics_is_that_of_the_code():
-    assert f"<!-- metrics:begin -->\n{metrics_table()}<!-- metrics:end -->" in DOCS["metrics"]
 
 
 @pytest.mark.parametrize("block", blocks("sh"))

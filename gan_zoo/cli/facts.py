@@ -20,6 +20,7 @@ from gan_zoo import overrides, registry
 from gan_zoo.cli.index import FILE, Record
 from gan_zoo.errors import PLUGIN_FAILURES, GanZooError, one_line
 from gan_zoo.io import atomic_write
+from gan_zoo.metrics.registry import METRICS
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.variant import GROUPS, Networks, Variant
 
@@ -29,7 +30,7 @@ OWN_KEYS = (
 )
 """Fields of a variant that a record has by name; of the others it has those that differ from the default."""
 README = FILE.parents[2] / "README.md"
-BEGIN, END = "<!-- variants:begin -->", "<!-- variants:end -->"
+METRICS_PAGE = README.parent / "docs" / "metrics.md"
 
 
 def record(name: str) -> Record:
@@ -159,13 +160,32 @@ def readme_table(records: Sequence[Record]) -> str:
     return "\n".join(lines)
 
 
-def with_table(readme: str, table: str) -> str:
-    """A README with the table between its markers."""
-    before, rest = readme.split(BEGIN)
-    return f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}"
+def metrics_table() -> str:
+    """The table of the metrics in Markdown."""
+    lines = ["| metric | range | meaning | limitations | source |", "|---|---|---|---|---|"]
+    for metric in METRICS.values():
+        name = f"{metric.title} {metric.arrow} (`{metric.name}`)"
+        lines.append(f"| {name} | {metric.range} | {metric.meaning} | {metric.limitations} | {metric.source} |")
+    return "\n".join(lines)
+
+
+def with_table(page: str, name: str, table: str) -> str:
+    """A page in Markdown with the table between the markers of this name."""
+    begin, end = (f"<!-- {name}:{place} -->" for place in ("begin", "end"))
+    before, rest = page.split(begin)
+    return f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
+
+
+def write() -> None:
+    """Write the index, and the tables of README and of the page of metrics."""
+    content = index()
+    atomic_write(FILE, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    for page, name, table in (
+        (README, "variants", readme_table(content["variants"])),
+        (METRICS_PAGE, "metrics", metrics_table()),
+    ):
+        atomic_write(page, with_table(page.read_text(encoding="utf-8"), name, table))
 
 
 if __name__ == "__main__":
-    content = index()
-    atomic_write(FILE, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    atomic_write(README, with_table(README.read_text(encoding="utf-8"), readme_table(content["variants"])))
+    write()

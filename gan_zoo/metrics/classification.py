@@ -50,6 +50,7 @@ def inception_score(compared: Comparison) -> float:
     needs=("logits",),
     extractors=("classifier",),
     order=8,
+    in_ranking=False,
 )
 def modes(compared: Comparison) -> float:
     counts = _histogram(compared.fake)
@@ -69,6 +70,7 @@ def modes(compared: Comparison) -> float:
     needs=("logits",),
     extractors=("stacked",),
     order=9,
+    in_ranking=False,
 )
 def modes_hit(compared: Comparison) -> float:
     """The paper uses N = 26,000 and K = 1,000."""
@@ -87,6 +89,7 @@ def modes_hit(compared: Comparison) -> float:
     needs=("logits",),
     extractors=("classifier", "stacked"),
     order=10,
+    in_ranking=False,
 )
 def class_kl(compared: Comparison) -> float:
     """KL(p || q), the sum of p log(p / q), of the fakes' class histogram p from the real one q.

@@ -106,6 +106,7 @@ def _test_distances(real: Reference) -> Tensor:
     needs=("training",),
     extractors=("classifier", "stacked"),
     order=12,
+    in_ranking=False,
 )
 def memorization_metric(compared: Comparison) -> float:
     assert compared.real.training is not None

@@ -152,6 +152,7 @@ def recall(compared: Comparison) -> float:
     source="Naeem et al. 2020, arXiv 2002.09797",
     extractors=("classifier", "stacked"),
     order=6,
+    in_ranking=False,
 )
 def density(compared: Comparison) -> float:
     return compared.statistic(_overlap).density

@@ -38,7 +38,8 @@ class Metric:
             the training images); of points ``discriminator`` (its output, if it can be compared with D*).
         extractors: the kinds of extractors whose features it is computed from; ``density`` for points.
         kind: the kind of samples.
-        order: its position in tables.
+        order: its position in tables; metrics of one position are sorted by name.
+        in_ranking: whether the table of the ranking has it; the table of all metrics always has.
         module: the module that registers it; empty if it is only known from the manifest of a results folder.
     """
 
@@ -55,6 +56,7 @@ class Metric:
     extractors: tuple[str, ...] = ("classifier", "stacked", "inception")
     kind: Literal["images", "points"] = "images"
     order: int = 100
+    in_ranking: bool = True
     module: str = ""
 
     @property

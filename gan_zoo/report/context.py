@@ -87,7 +87,7 @@ def context(results: Results, samples: list[SampleImage], unreadable: list[str])
         "facts": [fact for fact in facts if fact],
         "note": manifest["data"].get("note", ""),
         "results": results,
-        "ranking": tables.metric_table(results, results.extractor, tables.MAIN, ranks=True),
+        "ranking": tables.metric_table(results, results.extractor, tables.main_metrics(), ranks=True),
         "caption": tables.caption(results, results.extractor),
         "findings": findings(results),
         "overrides": overrides(results.ranking),

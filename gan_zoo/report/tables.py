@@ -14,11 +14,6 @@ from gan_zoo.metrics.registry import METRICS
 from gan_zoo.options import FLOOR
 from gan_zoo.report.figures.style import floor_title
 
-MAIN = (
-    *("fid", "is", "kid", "precision", "recall", "coverage", "label_accuracy"),
-    *("jsd", "modes_found", "high_quality", "d_gap"),
-)
-"""The metrics of the ranking table, in the order of its columns."""
 _TEXT = ("variant", "comparison", "verdict", "status", "message", "theirs", "metric", "range", "meaning", "limitations")
 """The heads of columns of text; the others are numbers."""
 Cell = str | tuple[str, str]
@@ -42,6 +37,11 @@ class Table:
         """The table in Markdown."""
         rows = [[cell if isinstance(cell, str) else " ".join(cell).strip() for cell in cells] for _, cells in self.rows]
         return text.markdown_table(self.heads, rows, _TEXT)
+
+
+def main_metrics() -> list[str]:
+    """The metrics of the ranking table, in the order of its columns."""
+    return [name for name, metric in METRICS.items() if metric.in_ranking]
 
 
 def estimate(line: Mapping[Any, Any], value: str = "mean", prefix: str = "") -> Cell:
@@ -185,8 +185,8 @@ def mebibytes(memory: float | None) -> str:
 def ranking_table(folder: Path) -> pd.DataFrame:
     """The ranking of a results folder as text: one row per variant, in the order of the ranking.
 
-    Columns: rank, variant, the primary metric (mean and 95% interval), the other measured metrics of ``MAIN`` (means),
-    seeds, failures, minutes (of training, per seed).
+    Columns: rank, variant, the primary metric (mean and 95% interval), the other measured metrics of the table
+    (means), seeds, failures, minutes (of training, per seed).
 
     Raises:
         GanZooError: not a results folder, or a damaged manifest.
@@ -200,7 +200,7 @@ def ranking_table(folder: Path) -> pd.DataFrame:
         "variant": [entry.label for entry in entries],
         results.metric.title: [text.estimate(e.value.mean, e.value.low, e.value.high) for e in entries],
     }
-    for name in MAIN:
+    for name in main_metrics():
         if name in measured and name != results.metric.name:
             means = [lines.get((entry.variant, name), {}).get("mean") for entry in entries]
             columns[METRICS[name].title] = list(map(text.number, means))

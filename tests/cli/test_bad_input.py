@@ -109,7 +109,11 @@ def test_a_truncated_data_file(gan_zoo, tmp_path, monkeypatch, data_root):
     [
         (SUITE, ("seeds = 2", "sedes = 2"), "unknown key 'presets.smoke.sedes'; did you mean 'seeds'?"),
         (SUITE, ('["gan"]', '["gna"]'), "key 'variants': unknown variant 'gna'; did you mean 'gan'?"),
-        ((*SEARCH, "1"), ("[presets.smoke]", LR.replace("1e-5", "1.0")), "low must lie below high"),
+        (
+            (*SEARCH, "1"),
+            ("[presets.smoke]", LR.replace("1e-5", "1.0")),
+            "key 'search.lr' is {'low': 1.0, 'high': 0.01",
+        ),
         ((*SEARCH, "1"), ("[presets.smoke]", LR.replace("lr =", "rate =")), "unknown key 'search.rate'"),
     ],
 )

@@ -16,10 +16,11 @@ def test_the_index_is_that_of_the_registry():
 
 def test_the_table_of_the_readme_is_that_of_the_index():
     readme = facts.README.read_text(encoding="utf-8")
-    assert facts.with_table(readme, facts.readme_table(index.read()["variants"])) == readme, "run `make index`"
-    assert facts.with_table(f"a\n{facts.BEGIN}\nold\n{facts.END}\nb\n", "| new |") == (
-        f"a\n{facts.BEGIN}\n| new |\n{facts.END}\nb\n"
-    )
+    assert facts.with_table(readme, "variants", facts.readme_table(index.read()["variants"])) == readme, "`make index`"
+    metrics = facts.METRICS_PAGE.read_text(encoding="utf-8")
+    assert facts.with_table(metrics, "metrics", facts.metrics_table()) == metrics, "`make index`"
+    begin, end = "<!-- x:begin -->", "<!-- x:end -->"
+    assert facts.with_table(f"a\n{begin}\nold\n{end}\nb\n", "x", "| new |") == (f"a\n{begin}\n| new |\n{end}\nb\n")
 
 
 def test_a_plugin_is_listed_in_its_group(toys):

@@ -127,7 +127,6 @@ def _extractor(name: str) -> Values:
     assert features.logits is not None
     return {
         "digest": extractor.digest,
-        "metrics": ", ".join(extractor.metrics),
         "measured features": summary(features.vectors),
         "measured logits": summary(features.logits),
     }
