@@ -8,6 +8,7 @@ Writes coverage.csv, coverage.json and coverage.md to --out. False positives and
 import argparse
 import math
 import sys
+import warnings
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
@@ -86,7 +87,9 @@ def center(known: Any) -> dict[str, float]:
 
 def student(values: np.ndarray) -> Ends:
     """Student's t interval of the mean of each row without NaN: ``gan_zoo.statistics.t_interval`` of many draws."""
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with warnings.catch_warnings():
+        # A row with fewer than two values has no interval.
+        warnings.simplefilter("ignore", RuntimeWarning)
         found = stats.ttest_1samp(values, 0.0, axis=1, nan_policy="omit").confidence_interval(CONFIDENCE)
     return found.low, found.high
 

@@ -11,6 +11,7 @@ one suite instead, without timings.
 """
 
 import argparse
+import json
 import math
 import sys
 import tempfile
@@ -159,9 +160,9 @@ def read(path: Path, suite: str, preset: str) -> Expectation:
 
 def write(path: Path, suite: str, preset: str, made: Expectation) -> None:
     """Write the ranges of a preset into a file that keeps those of others."""
-    known = RANGES.validate_json(path.read_bytes()) if path.is_file() else {}
-    known.setdefault(suite, {})[preset] = made
-    write_json(path, RANGES.dump_python(known, mode="json"))
+    known = json.loads(path.read_bytes()) if path.is_file() else {}
+    known.setdefault(suite, {})[preset] = TypeAdapter(Expectation).dump_python(made, mode="json")
+    write_json(path, known)
 
 
 def planned(options: argparse.Namespace, expected: Expectation) -> Plan:

@@ -36,6 +36,8 @@ SCHEMA = 2
 """Version of the keys of manifests and rows."""
 _RENAMED = {"cell": "run", "cells": "runs", "departures": "overrides", "n": "num_samples"}
 """Keys of schema 1, which has no number, and those that replace them."""
+_FORMER = "cells/"
+"""The folder of the records in schema 1."""
 _CHECKSUM = re.compile(rb',"crc":"([0-9a-f]{8})"\}$')
 
 
@@ -129,8 +131,21 @@ def plain(value: Any) -> Any:
 
 
 def current(content: Mapping[str, Any]) -> dict[str, Any]:
-    """A manifest or a row of any schema with the keys of the current one."""
-    return {_RENAMED.get(key, key): value for key, value in content.items()}
+    """A manifest or a row of any schema with the keys and paths of the current one."""
+    found = {_RENAMED.get(key, key): value for key, value in content.items()}
+    if str(found.get("file", "")).startswith(_FORMER):
+        found["file"] = found["file"].replace(_FORMER, f"{RECORDS}/", 1)
+    return found
+
+
+def check_layout(folder: Path) -> None:
+    """Refuse a results folder of schema 1 whose records lie where they are not looked for.
+
+    Raises:
+        GanZooError: its records have not been moved.
+    """
+    if not (folder / RECORDS).is_dir() and any((folder / _FORMER).glob("*.jsonl")):
+        raise GanZooError(f"{str(folder)!r} is of an earlier version: rename its folder cells to {RECORDS}")
 
 
 def append(path: Path, row: Row) -> None:
@@ -233,8 +248,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a results folder.
 
     Raises:
-        GanZooError: the folder is not there, or holds no manifest or an invalid one.
+        GanZooError: the folder is not there, is of an earlier layout, or holds no manifest or an invalid one.
     """
+    check_layout(Path(folder))
     path = Path(folder) / MANIFEST
     if not Path(folder).is_dir():
         raise GanZooError(
@@ -326,8 +342,14 @@ def unpack(folder: Path) -> None:
         if not path.is_file():
             with writing(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
+            # A kill leaves no part of a run, which would count as the whole.
+            part = path.with_name(f".{path.name}.part")
+            with writing(part):
+                part.unlink(missing_ok=True)
             for row in run.rows():
-                append(path, row)
+                append(part, row)
+            with writing(path):
+                part.replace(path)
     with writing(folder):
         (folder / packed.PACKED).unlink(missing_ok=True)
 

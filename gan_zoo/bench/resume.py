@@ -11,6 +11,7 @@ from gan_zoo.bench.records import (
     CHECKPOINTS,
     RECORDS,
     RunRecord,
+    check_layout,
     checkpoint_path,
     damages,
     read_manifest,
@@ -36,8 +37,10 @@ def check_folder(plan: Plan, folder: Path) -> list[str]:
         One line for each thing a reader must know: what is trained again and why, what is damaged, what was deleted.
 
     Raises:
-        GanZooError: the folder contains other data, other settings or a larger budget, each named.
+        GanZooError: the folder contains other data, other settings or a larger budget, each named, or records of an
+            earlier layout.
     """
+    check_layout(folder)
     try:
         manifest = read_manifest(folder)
     except GanZooError:

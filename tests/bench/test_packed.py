@@ -1,5 +1,6 @@
 """Packed records: the same tables and report as the records that they replace, and runs that need not be repeated."""
 
+import re
 import shutil
 
 import pandas as pd
@@ -9,7 +10,7 @@ from results_folders import assert_same_tables
 from gan_zoo.bench import packed
 from gan_zoo.bench.records import pack, read_runs
 from gan_zoo.bench.tables import write_tables
-from gan_zoo.errors import DamagedFileError
+from gan_zoo.errors import DamagedFileError, GanZooError
 from gan_zoo.report.figures.samples import write_samples
 
 ROWS = [
@@ -50,6 +51,25 @@ def test_a_packed_folder_has_the_same_tables_and_images_and_trains_nothing_again
     pd.testing.assert_frame_equal(*history, rtol=1e-4)
     assert write_samples(out, manifest, read_runs(out)) == (images, [])
     before = {run.name: run.end for run in read_runs(out)}
+    # What a kill while it was unpacked leaves is no run.
+    name = next(iter(before))
+    (out / "records" / f".{name}.jsonl.part").write_text("half a row")
     bench(seeds=[0])
     assert not (out / packed.PACKED).exists()
     assert {run.name: run.end for run in read_runs(out)} == before
+
+
+def test_a_folder_of_the_first_schema_is_refused_until_its_records_are_moved(bench):
+    outcome = bench(seeds=[0])
+    out, manifest = outcome.folder, outcome.results.manifest
+    for path in (*out.glob("records/*.jsonl"), out / "manifest.json"):
+        former = path.read_text().replace('"file":"records/', '"file":"cells/').replace('"runs":', '"cells":')
+        path.write_text(re.sub(r',"(crc|digest)":"[0-9a-f]*"', "", former))
+    (out / "records").rename(out / "cells")
+    for use in (lambda: read_runs(out), lambda: bench(seeds=[0])):
+        with pytest.raises(GanZooError, match="rename its folder cells to records"):
+            use()
+    (out / "cells").rename(out / "records")
+    images, unreadable = write_samples(out, manifest, read_runs(out))
+    assert images
+    assert unreadable == []

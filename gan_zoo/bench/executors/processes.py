@@ -180,7 +180,10 @@ class PeakMemory:
     def look(self) -> None:
         """Take the memory used now into account."""
         used = 0
-        for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+        processes = [psutil.Process()]
+        with contextlib.suppress(psutil.Error):
+            processes += processes[0].children(recursive=True)
+        for process in processes:
             # A process may end while it is looked at.
             with contextlib.suppress(psutil.Error):
                 used += getattr(process.memory_full_info(), "pss", 0)
