@@ -76,6 +76,18 @@ def atomic_write(path: Path, content: bytes | str) -> None:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def inside(folder: Path, file: str) -> Path:
+    """The path of a file that is recorded by its path relative to a folder.
+
+    Raises:
+        GanZooError: it lies outside the folder, directly or through a link.
+    """
+    path = folder / file
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise GanZooError(f"{path} lies outside {str(folder)!r}: it is not read or written; remove the link")
+    return path
+
+
 def full_disk(error: BaseException | None) -> OSError | None:
     """The error of a full disk or quota that ``error`` is or was raised after, if any; downloaders try again first."""
     while error is not None:

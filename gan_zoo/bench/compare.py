@@ -21,19 +21,8 @@ REGRESSION = "regression"
 SAME = "the same runs"
 FAILED = "failures"
 _VERDICTS = {"worse": REGRESSION, "better": "improved"}
-_RANKING = [
-    "rank",
-    "name",
-    "variant",
-    "folder",
-    "mean",
-    "low",
-    "high",
-    "seeds",
-    "failures",
-    "unfinished",
-    "not_different",
-]
+_ESTIMATE = ["mean", "low", "high", "seeds", "failures", "unfinished"]
+_RANKING = ["rank", "name", "variant", "folder", *_ESTIMATE, "not_different"]
 _TESTS = ["ratio", "low", "high", "p", "p_adjusted", *EFFECTS]
 _COUNTS = ["seeds_earlier", "seeds_later", "failures_earlier", "failures_later"]
 _CONTRASTS = ["variant", "earlier", "later", *_TESTS, *_COUNTS, "p_failures", "verdict", "because"]

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from gan_zoo.bench import packed
 from gan_zoo.bench.schedule import RESULTS, select
-from gan_zoo.errors import GanZooError
+from gan_zoo.bench.schema import manifest_fault, row_fault
+from gan_zoo.errors import DamagedFileError, GanZooError, one_line
 from gan_zoo.io import atomic_write, writing
-from gan_zoo.metrics.registry import add_records
+from gan_zoo.metrics.registry import METRICS, add_records
 
 if TYPE_CHECKING:
     from gan_zoo.bench.plan import Plan, RunSpec
@@ -37,8 +38,6 @@ _RENAMED = {"cell": "run", "cells": "runs", "departures": "overrides", "n": "num
 """Keys of schema 1, which has no number, and those that replace them."""
 _FORMER = "cells/"
 """The folder of the records in schema 1."""
-_REQUIRED = ("variant", "seed", "data", "preset")
-"""Keys of the row that a run begins with."""
 _CHECKSUM = re.compile(rb',"crc":"([0-9a-f]{8})"\}$')
 
 
@@ -69,12 +68,11 @@ class RunRecord:
         return [self.begin, *self.history, *self.metrics, *self.samples, *self.points, *filter(None, [self.end])]
 
     def add(self, row: Row) -> None:
-        """Take the next row of the file into account, of any schema.
+        """Take the next valid row into account.
 
         A ``begin`` row starts the run over; a ``resume`` row voids the rows after its step, and the row of history of
         an incomplete interval, which the resumed run completes.
         """
-        row = current(row)
         kinds = {"history": self.history, "metrics": self.metrics, "samples": self.samples, "points": self.points}
         match row["row"]:
             case "begin":
@@ -194,7 +192,7 @@ def _remove_torn_line(file: Any) -> None:
 def read_run(path: Path) -> RunRecord:
     """Read a run's file.
 
-    A last line without an end was cut by a kill and is ignored. Any other line that cannot be read is damage, and is
+    A last line without an end was cut by a kill and is ignored. Any other line that is no valid row is damage, and is
     named by ``RunRecord.damage``, unless a ``begin`` row after it starts the run over. Files without any checksum are
     those of earlier versions.
     """
@@ -202,34 +200,39 @@ def read_run(path: Path) -> RunRecord:
     content = path.read_bytes()
     lines = content.split(b"\n")[:-1]
     is_checked = any(map(_CHECKSUM.search, lines))
-    damaged_line = size = 0
+    size = 0
     for number, line in enumerate(lines, start=1):
-        row = _parse(line, is_checked=is_checked)
+        row, fault = _parse(line, is_checked=is_checked)
         if row.get("row") == "begin":
-            damaged_line = 0
-        is_intact = bool(row)
-        if "digest" in row:
-            is_intact = row["digest"] == hashlib.sha256(content[:size]).hexdigest()
-        if not is_intact:
-            damaged_line = damaged_line or number
+            run.damage = ""
+        digest = row.pop("digest", None)
+        if digest not in (None, hashlib.sha256(content[:size]).hexdigest()):
+            fault = "the lines above it are not those that were written"
         if row:
-            run.add({key: value for key, value in row.items() if key not in ("crc", "digest")})
+            run.add(row)
+        if fault and not run.damage:
+            run.damage = f"{path} is damaged in line {number}: {fault}"
         size += len(line) + 1
-    if damaged_line:
-        run.damage = f"{path} is damaged in line {damaged_line}"
+    if lines and not run.begin and not run.damage:
+        run.damage = f"{path} is damaged in line 1: no row 'begin'"
     return run
 
 
-def _parse(line: bytes, *, is_checked: bool) -> Row:
-    """The row of a line; empty if it is none, or lacks a checksum that matches."""
+def _parse(line: bytes, *, is_checked: bool) -> tuple[Row, str]:
+    """The row of a line with the keys of the current schema, and what is wrong with it; without a row if it is none."""
     found = _CHECKSUM.search(line)
     if is_checked and (found is None or int(found[1], 16) != zlib.crc32(line[: found.start()] + b"}")):
-        return {}
+        return {}, "its checksum does not match"
     try:
-        row = json.loads(line)
-    except ValueError:
-        return {}
-    return row if isinstance(row, dict) and isinstance(row.get("row"), str) else {}
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}, "it is not JSON"
+    if not isinstance(content, dict) or not isinstance(content.get("row"), str):
+        return {}, "it is not a row"
+    row = current(content)
+    row.pop("crc", None)
+    fault = row_fault(row)
+    return ({}, fault) if fault else (row, "")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -245,8 +248,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a results folder.
 
     Raises:
-        GanZooError: the folder is not there, is of an earlier layout, or holds no manifest, a damaged one, or one
-            without runs or data.
+        GanZooError: the folder is not there, is of an earlier layout, or holds no manifest or an invalid one.
     """
     check_layout(Path(folder))
     path = Path(folder) / MANIFEST
@@ -259,14 +261,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     fix = "run the bench again with the same --out to write it again"
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise GanZooError(f"{path} is damaged ({error}); {fix}") from None
+    except (ValueError, RecursionError) as error:
+        raise GanZooError(f"{path} is damaged ({one_line(error)}); {fix}") from None
     manifest = current(manifest) if isinstance(manifest, dict) else {}
-    if not isinstance(manifest.get("runs"), list):
-        raise GanZooError(f"{path} names no runs; {fix}")
-    if not isinstance(manifest.get("data"), dict):
-        raise GanZooError(f"{path} does not name its data; {fix}")
+    if fault := manifest_fault(manifest):
+        raise GanZooError(f"{path}: {fault}; {fix}")
     add_records(manifest.get("metrics", {}))
+    ranked_by = manifest.get("ranked_by", "fid")
+    if ranked_by not in METRICS:
+        raise GanZooError(f"{path}: key 'ranked_by' is {ranked_by!r}: no such metric; {fix}")
     return manifest
 
 
@@ -274,7 +277,7 @@ def read_runs(folder: Path) -> list[RunRecord]:
     """The runs that the manifest names and that have begun, in its order, with the evaluations that it requests.
 
     Raises:
-        GanZooError: no results folder, or a run whose first row is incomplete.
+        GanZooError: no results folder, or packed records that cannot be read.
     """
     manifest = read_manifest(folder)
     packed_runs = read_packed(Path(folder))
@@ -284,10 +287,10 @@ def read_runs(folder: Path) -> list[RunRecord]:
         run = read_run(path) if path.is_file() else packed_runs.get(name)
         if run is None:
             continue
-        # A file may hold no whole row yet.
-        if missing := [key for key in _REQUIRED if run.begin and run.begin.get(key) is None]:
-            fix = "delete it, and run the bench again with the same --out to write it again"
-            raise GanZooError(f"{path} does not name its {missing[0]}; {fix}")
+        unknown = [name for row in run.metrics for name in row["values"] if name not in METRICS]
+        if unknown:
+            run.damage = run.damage or f"{path}: {MANIFEST} does not describe the metric {unknown[0]!r}"
+            run.metrics = [row for row in run.metrics if METRICS.keys() >= row["values"].keys()]
         runs.append(select(run, manifest))
     return runs
 
@@ -300,7 +303,10 @@ def read_packed(folder: Path) -> dict[str, RunRecord]:
     """
     runs: dict[str, RunRecord] = {}
     if (folder / packed.PACKED).is_file():
-        for name, row in packed.read(folder / packed.PACKED):
+        for name, content in packed.read(folder / packed.PACKED):
+            row = current(content)
+            if fault := row_fault(row):
+                raise DamagedFileError(f"{folder / packed.PACKED}: run {name!r}: {fault}; restore it")
             runs.setdefault(name, RunRecord(name)).add(row)
     return runs
 
@@ -352,7 +358,7 @@ def damages(folder: Path) -> list[str]:
     """One line for each run of a results folder whose records are damaged.
 
     Raises:
-        GanZooError: no results folder, or a run whose first row is incomplete.
+        GanZooError: no results folder, or packed records that cannot be read.
     """
     fix = "the run counts as unfinished; the same `gan-zoo bench` or `train` command trains it again"
     return [f"{run.damage}: {fix}" for run in read_runs(folder) if run.damage]

@@ -94,9 +94,9 @@ def select(record: "RunRecord", manifest: Mapping[str, Any]) -> "RunRecord":
     Results of earlier versions, whose runs belong to one preset, stay as they are.
     """
     if "measurements" in manifest and record.begin:
-        overrides = manifest["overrides"].get(record.begin["variant"], [])
-        record.begin |= {"preset": manifest["preset"], "budget": manifest["budget"], "overrides": overrides}
-        measurements = {name: facts["measurement"] for name, facts in manifest["extractors"].items()}
+        overrides = manifest.get("overrides", {}).get(record.begin["variant"], [])
+        record.begin |= {"preset": manifest["preset"], "budget": manifest.get("budget", {}), "overrides": overrides}
+        measurements = {name: facts.get("measurement") for name, facts in manifest.get("extractors", {}).items()}
         record.metrics = [
             row for row in record.metrics if row.get("measurement") == measurements.get(row["extractor"], "")
         ]

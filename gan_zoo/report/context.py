@@ -9,11 +9,10 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from gan_zoo import text
-from gan_zoo.bench.records import read_manifest, read_runs
+from gan_zoo.bench.records import read_runs
 from gan_zoo.bench.results import Entry, Results
 from gan_zoo.bench.tables import write_tables
-from gan_zoo.errors import GanZooError
-from gan_zoo.io import atomic_write
+from gan_zoo.io import atomic_write, inside
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.report import tables
 from gan_zoo.report.figures import write_figures
@@ -33,9 +32,8 @@ def write_report(folder: Path) -> Path:
         StorageError: the folder cannot be written to.
     """
     folder = Path(folder)
-    data = read_manifest(folder).get("data")
-    if not isinstance(data, dict) or not {"name", "title"} <= data.keys():
-        raise GanZooError(f"{folder / 'manifest.json'} does not name its data; run the bench again with the same --out")
+    for name in ("samples", "figures"):
+        inside(folder, name)
     results = write_tables(folder)
     figures = write_figures(results, folder)
     records = [record for record in read_runs(folder) if record.begin]

@@ -69,13 +69,17 @@ def write(tmp_path):
                     "reference": reference,
                     "values": {metric: value},
                 }
-                end = {"row": "end", "status": outcome if isinstance(outcome, str) else "ok", "steps": 100}
+                status = outcome if isinstance(outcome, str) else "ok"
+                end = {"row": "end", "status": status, "steps": 100, "images": images, "seconds": 1.0}
                 rows = [begin, measured] + ([end] if outcome is not None else [])
                 text = "".join(json.dumps(row) + "\n" for row in rows)
                 (folder / "records" / f"{run_name}.jsonl").write_text(text)
                 names.append(run_name)
         manifest = {
             "runs": names,
+            "preset": "quick",
+            "variants": list(variants),
+            "seeds": list(range(max(map(len, variants.values())))),
             "data": data,
             "extractors": {extractor[0]: {"digest": extractor[1]}},
             "num_samples": num_samples,

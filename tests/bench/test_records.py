@@ -9,19 +9,26 @@ from gan_zoo.bench.records import append, read_manifest, read_run, read_runs, wr
 from gan_zoo.errors import GanZooError
 
 BEGIN = {"row": "begin", "variant": "gan", "seed": 0, "data": "mnist", "preset": "quick"}
-END = {"row": "end", "status": "ok"}
+END = {"row": "end", "status": "ok", "steps": 3, "images": 48, "seconds": 1.5}
+DATA = {"name": "mnist", "title": "MNIST"}
+MANIFEST = {"runs": ["a"], "data": DATA, "preset": "quick", "variants": ["gan"], "seeds": [0]}
+
+
+def at(step):
+    return {"step": step, "images": 16 * step, "seconds": step / 2}
 
 
 def history(step, value=0.5):
-    return {"row": "history", "step": step, "values": {"discriminator_loss": value}}
+    return {"row": "history", **at(step), "values": {"discriminator_loss": value}}
 
 
 def metrics(step):
-    return {"row": "metrics", "step": step, "values": {"fid": 1.0}}
+    return {"row": "metrics", **at(step), "fraction": 1.0, "extractor": "mnist-cnn", "values": {"fid": 1.0}}
 
 
 def samples(step):
-    return {"row": "samples", "step": step, "file": f"{step}.png"}
+    tiles = {"columns": 5, "rows": 4, "height": 32, "width": 32}
+    return {"row": "samples", **at(step), "fraction": 1.0, "kind": "grid", "file": f"{step}.png", **tiles}
 
 
 @pytest.fixture
@@ -115,7 +122,7 @@ def test_any_flipped_bit_of_a_line_is_damage_that_names_it(run, path, line):
             continue
         path.write_bytes(b"".join([*lines[: line - 1], bytes(flipped), *lines[line:]]))
         read = read_run(path)
-        assert read.damage == f"{path} is damaged in line {line}", bytes(flipped)
+        assert read.damage.startswith(f"{path} is damaged in line {line}: "), bytes(flipped)
         assert read.status == "unfinished"
 
 
@@ -125,7 +132,7 @@ def test_a_line_that_is_missing_or_repeated_is_damage_of_the_end_row(run, path, 
     lines = path.read_bytes().splitlines(keepends=True)
     for changed in ([*lines[: line - 1], *lines[line:]], [*lines[:line], *lines[line - 1 :]]):
         path.write_bytes(b"".join(changed))
-        assert read_run(path).damage == f"{path} is damaged in line {len(changed)}"
+        assert read_run(path).damage.startswith(f"{path} is damaged in line {len(changed)}: the lines above")
 
 
 def test_a_run_that_is_begun_again_leaves_its_damage_behind(run, path):
@@ -142,22 +149,21 @@ def test_records_of_earlier_versions_have_no_checksums(path):
     read = read_run(path)
     assert (read.damage, read.status, steps(read.history)) == ("", "ok", [1, 2])
     path.write_text("\n".join([*lines[:3], lines[3][:9], *lines[4:]]) + "\n")
-    assert read_run(path).damage == f"{path} is damaged in line 4"
+    assert read_run(path).damage == f"{path} is damaged in line 4: it is not JSON"
 
 
 def test_what_json_lacks_is_null_and_any_text_stays_one_line(run, path):
-    row = {"row": "history", "step": 1, "values": {"a": math.nan, "b": [math.inf, (-math.inf, 1.0)]}}
+    row = history(1) | {"values": {"a": math.nan, "b": math.inf, "c": -math.inf}}
     message = "line\nbreak \u2028 \x85 \x0b and 漢字"
     read = run(BEGIN, row, END | {"message": message})
-    assert read.history[0]["values"] == {"a": None, "b": [None, [None, 1.0]]}
+    assert read.history[0]["values"] == dict.fromkeys("abc")
     assert read.end["message"] == message
     assert "NaN" not in path.read_text(encoding="utf-8")
 
 
 def test_the_manifest_comes_back(tmp_path):
-    manifest = {"runs": ["a"], "data": {"name": "mnist"}}
-    write_json(tmp_path / "manifest.json", manifest | {"wall_seconds": math.nan})
-    assert read_manifest(tmp_path) == manifest | {"wall_seconds": None}
+    write_json(tmp_path / "manifest.json", MANIFEST | {"wall_seconds": math.nan})
+    assert read_manifest(tmp_path) == MANIFEST | {"wall_seconds": None}
     assert [file.name for file in tmp_path.iterdir()] == ["manifest.json"]
 
 
@@ -167,7 +173,7 @@ def folder(tmp_path):
 
     def make(names, **runs):
         (tmp_path / "records").mkdir()
-        write_json(tmp_path / "manifest.json", {"runs": names, "data": {"name": "mnist"}})
+        write_json(tmp_path / "manifest.json", MANIFEST | {"runs": names})
         for name, rows in runs.items():
             (tmp_path / "records" / f"{name}.jsonl").touch()
             for row in rows:
@@ -184,10 +190,64 @@ def test_runs_that_have_begun_are_read_in_the_order_of_the_manifest(folder):
 
 
 @pytest.mark.parametrize("key", ["variant", "seed", "data", "preset"])
-def test_a_run_whose_first_row_is_incomplete_is_one_line(folder, key):
+def test_a_run_whose_first_row_is_incomplete_is_damaged(folder, key):
     here = folder(["a"], a=[{name: value for name, value in BEGIN.items() if name != key}])
-    with pytest.raises(GanZooError, match=rf"a\.jsonl does not name its {key}; delete it"):
-        read_runs(here)
+    (run,) = read_runs(here)
+    assert (run.begin, run.status) == ({}, "unfinished")
+    assert run.damage.endswith(f"a.jsonl is damaged in line 1: key {key!r} is missing")
+
+
+WRONG = [
+    (history(1), "values", 5),
+    (history(1), "step", "1"),
+    (history(1), "step", True),
+    (history(1), "images", -1),
+    (history(1), "images", 10**400),
+    (metrics(1), "extractor", "../up"),
+    (metrics(1), "values", {"fid": "low"}),
+    (samples(1), "file", "/etc/passwd"),
+    (samples(1), "file", "a/../../b.png"),
+    (samples(1), "columns", 10**9),
+    (samples(1), "width", 10**9),
+    (BEGIN, "variant", "../../x"),
+    (BEGIN, "variant", "=cmd"),
+    (BEGIN, "variant", "<b>"),
+    (BEGIN, "identity", 5),
+    (END, "status", ["ok"]),
+]
+
+
+@pytest.mark.parametrize(("row", "key", "value"), WRONG)
+def test_a_wrong_value_is_damage_that_names_it(run, path, row, key, value):
+    read = run(BEGIN, row | {key: value})
+    assert read.damage.startswith(f"{path} is damaged in line 2: key '{key}")
+    assert len(read.rows()) == 1
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"row": "history", "step": ' + "9" * 5000 + "}", '{"row": 5}', "[]"])
+def test_a_line_that_is_no_row_is_damage(path, text):
+    path.write_text(f"{json.dumps(BEGIN)}\n{text}\n")
+    assert "is damaged in line 2" in read_run(path).damage
+
+
+WRONG_FACTS = {
+    "runs": [1],
+    "seeds": 5,
+    "variants": ["../x"],
+    "versions": [],
+    "num_samples": "x",
+    "budget": 5,
+    "ranked_by": "zzz",
+    "extractors": {"mnist-cnn": 5},
+    "metrics": {"mine": 5},
+    "contrasts": [["gan"]],
+    "overrides": {"gan": 5},
+    "suite": 5,
+    "evaluate_at": "x",
+    "wall_seconds": "x",
+    "notices": 5,
+    "data": DATA | {"name": "../../../X"},
+}
 
 
 @pytest.mark.parametrize(
@@ -196,10 +256,10 @@ def test_a_run_whose_first_row_is_incomplete_is_one_line(folder, key):
         (None, "it has no manifest.json"),
         (b'{"runs": [', "is damaged"),
         (b"\xff\xfe\x00", "is damaged"),
-        (b"[]", "names no runs"),
-        (b'{"title": "x"}', "names no runs"),
-        (b'{"runs": []}', "does not name its data"),
-        (b'{"runs": [], "data": "mnist"}', "does not name its data"),
+        (b"[" * 100_000, "is damaged"),
+        (b"[]", "key 'runs' is missing"),
+        (b'{"runs": [], "data": "mnist"}', "key 'data' is 'mnist'"),
+        *((json.dumps(MANIFEST | {key: value}).encode(), f"key '{key}") for key, value in WRONG_FACTS.items()),
     ],
 )
 def test_a_manifest_that_is_none(tmp_path, content, message):

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from gan_zoo.bench.packed import PACKED
 from gan_zoo.bench.records import Row, RunRecord
-from gan_zoo.io import atomic_path, writing
+from gan_zoo.io import atomic_path, inside, writing
 from gan_zoo.report.figures.style import FAINT, INK, data_title
 
 _GAP = 3  # pixels between tiles
@@ -84,7 +84,7 @@ def _sheets(folder: Path, manifest: dict[str, Any], record: RunRecord) -> Iterat
     grids: list[tuple[Row, list[Image.Image]]] = []
     for row in {row["file"]: row for row in record.samples}.values():
         kind = row["kind"]
-        tiles = _tiles(folder / row["file"], row)
+        tiles = _tiles(inside(folder, row["file"]), row)
         names = manifest["data"].get("class_names") or map(str, range(row["rows"]))
         yield _Sheet(
             kind,
@@ -110,12 +110,14 @@ def _sheets(folder: Path, manifest: dict[str, Any], record: RunRecord) -> Iterat
 
 def _tiles(path: Path, row: Row) -> list[Image.Image]:
     """The images of a recorded file; none if it cannot be read."""
-    try:
-        with Image.open(path) as image:
-            image.load()
-    except (OSError, SyntaxError):
-        return []
     width, height = row["width"], row["height"]
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            if image.size != (row["columns"] * width, row["rows"] * height):
+                return []
+            image.load()
+    except (OSError, SyntaxError, Image.DecompressionBombError):
+        return []
     return [
         image.crop((column * width, line * height, (column + 1) * width, (line + 1) * height))
         for line in range(row["rows"])

@@ -1,0 +1,241 @@
+"""What manifests and rows of records may hold. Results folders come from anyone: everything read is checked first."""
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from gan_zoo.errors import validation_lines
+
+
+def _inside(file: str) -> str:
+    path = PurePosixPath(file)
+    if path.is_absolute() or ".." in path.parts or "\\" in file:
+        raise ValueError("must be a path inside the folder")
+    return file
+
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=200)]
+Text = Annotated[str, Field(max_length=10_000)]
+File = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_inside)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Values = dict[Text, Finite | None]
+Budget = dict[Literal["images", "epochs", "steps", "seconds"], Amount]
+Tiles = Annotated[int, Field(ge=1, le=100)]
+Pixels = Annotated[int, Field(ge=1, le=4096)]
+
+
+class _Checked(BaseModel):
+    """Further keys are allowed: earlier and later versions have others."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+
+class _Begin(_Checked):
+    variant: Name
+    seed: Count
+    data: Name
+    preset: Text
+    precision: Text = ""
+    title: Text = ""
+    paper: Text = ""
+    conditioning: Text = ""
+    objective: Text = ""
+    score_kind: Text = ""
+    latent: Text = ""
+    batch_size: Count | None = None
+    budget: Budget = {}
+    identity: dict[str, Any] = {}
+    parameters: dict[Text, Count] = {}
+    overrides: list[Text] = []
+    deviations: list[Text] = []
+
+
+class _Resume(_Checked):
+    step: Count
+
+
+class _At(_Checked):
+    """A row that belongs to a step of training."""
+
+    step: Count
+    images: Count
+    seconds: Amount
+    discriminator_steps: Count | None = None
+    generator_steps: Count | None = None
+    budget: Budget | None = None
+
+
+class _History(_At):
+    values: Values
+    partial: bool = False
+
+
+class _Metrics(_At):
+    fraction: Amount
+    extractor: Name
+    num_samples: Count | None = None
+    values: Values
+    selection: Values | None = None
+    measurement: Text | None = None
+    weights: Text = ""
+    reference: Text = ""
+    evaluation_seconds: Amount | None = None
+
+
+class _Samples(_At):
+    fraction: Amount
+    kind: Literal["grid", "classes", "neighbors"]
+    file: File
+    columns: Tiles
+    rows: Tiles
+    width: Pixels
+    height: Pixels
+
+
+class _Points(_At):
+    fraction: Amount
+    file: File
+
+
+class _End(_Checked):
+    status: Literal["ok", "collapsed", "diverged", "out_of_memory", "error", "timeout"]
+    message: Text = ""
+    steps: Count
+    images: Count
+    seconds: Amount
+    budget: Budget | None = None
+    execution: Text = ""
+    discriminator_steps: Count | None = None
+    generator_steps: Count | None = None
+    images_per_second: Amount | None = None
+    warmup_seconds: Amount | None = None
+    evaluation_seconds: Amount | None = None
+    peak_memory_bytes: Count | None = None
+
+
+_ROWS: Mapping[str, type[_Checked]] = {
+    "begin": _Begin,
+    "resume": _Resume,
+    "history": _History,
+    "metrics": _Metrics,
+    "samples": _Samples,
+    "points": _Points,
+    "end": _End,
+}
+
+
+_Point = Annotated[list[Finite], Field(min_length=1, max_length=2)]
+
+
+class _Density(_Checked):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    means: Annotated[list[_Point], Field(min_length=1, max_length=10_000)]
+    weights: list[Amount]
+    deviation: Amount
+    bins: Annotated[int, Field(ge=1, le=1000)]
+    scale: Amount
+
+
+class _Data(_Checked):
+    name: Name
+    title: Text
+    note: Text = ""
+    requested: Text = ""
+    fingerprint: Text = ""
+    train: Count | None = None
+    test: Count | None = None
+    classes: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    class_names: list[Text] = []
+    shape: Annotated[list[Count], Field(max_length=3)] = []
+    kind: Literal["images", "points"] = "images"
+    density: _Density | None = None
+
+
+class _Extractor(_Checked):
+    digest: Text | None = None
+    accuracy: Finite | None = None
+    measurement: Text | None = None
+
+
+class _Named(_Checked):
+    variant: Text = ""
+
+
+class _Suite(_Checked):
+    named: dict[Text, _Named] = {}
+
+
+class _Metric(_Checked):
+    name: Name
+    title: Text
+    better: Literal["lower", "higher", "half"]
+    range: Text
+    meaning: Text
+    limitations: Text
+    source: Text
+    bounds: Annotated[list[Finite | Literal["classes"] | None], Field(min_length=2, max_length=2)] = [None, None]
+    log: bool = False
+    needs: list[Text] = []
+    extractors: list[Text] = []
+    kind: Literal["images", "points"] = "images"
+    order: int = 0
+
+
+class _Manifest(_Checked):
+    runs: list[Name]
+    data: _Data
+    preset: Text
+    variants: list[Name]
+    seeds: list[Count]
+    title: Text = ""
+    suite: _Suite = _Suite()
+    contrasts: list[Annotated[list[Name], Field(min_length=2, max_length=2)]] = []
+    budget: Annotated[Budget, Field(max_length=1)] = {}
+    evaluate_at: list[Amount] = []
+    num_samples: Count | None = None
+    ranked_by: Name = "fid"
+    extractors: dict[Name, _Extractor] = {}
+    measurements: dict[Name, dict[str, Any]] = {}
+    metrics: dict[Name, _Metric] = {}
+    single: bool = False
+    overrides: dict[Name, list[Text]] = {}
+    notices: list[Text] = []
+    device: Text = ""
+    device_kind: Text = ""
+    command: Text = ""
+    precision: Text = ""
+    threads: Count | None = None
+    jobs: Count | None = None
+    versions: dict[Text, Text] = {}
+    git_commit: Text | None = None
+    started: Text = ""
+    wall_seconds: Amount | None = None
+    peak_memory_bytes: Count | None = None
+    finished: bool = True
+
+
+def row_fault(row: Mapping[str, Any]) -> str:
+    """What is wrong with a row of records, in a line; empty for a valid one.
+
+    Example: ``key 'step' is -1: input should be greater than or equal to 0``.
+    """
+    model = _ROWS.get(row["row"])
+    return f"row {row['row']!r} is unknown" if model is None else _fault(model, row)
+
+
+def manifest_fault(manifest: Mapping[str, Any]) -> str:
+    """What is wrong with a manifest, in a line; empty for a valid one."""
+    return _fault(_Manifest, manifest)
+
+
+def _fault(model: type[_Checked], content: Mapping[str, Any]) -> str:
+    try:
+        model.model_validate(content)
+    except ValidationError as error:
+        return validation_lines(error, lambda _location: ())[0]
+    return ""
