@@ -3,6 +3,7 @@
 A fork starts in milliseconds instead of seconds. No tensor operation may come before it.
 """
 
+import ast
 import atexit
 import contextlib
 import importlib
@@ -28,6 +29,7 @@ from typing import Any
 import psutil
 
 import gan_zoo
+from benchmarks.torture.phases import Phases
 
 STATUSES = (0, 2, 130, 143)
 """Exit statuses that the documentation names; `compare --fail-on-regression` has 1 as well."""
@@ -86,6 +88,7 @@ class Command:
         environment: added to that of this process.
         folder: the working folder; by default that of the log.
         whole: start a new interpreter, as a user does.
+        phases: record the phases of the processes; not of a whole command.
     """
 
     def __init__(
@@ -96,12 +99,14 @@ class Command:
         *,
         folder: Path | None = None,
         whole: bool = False,
+        phases: bool = False,
     ) -> None:
         self.words, self.log = tuple(map(str, words)), log
+        self.phases = Phases() if phases else None
         self._ended: int | None = None
         self.pid = os.fork()
         if not self.pid:
-            _become(self.words, log, folder or log.parent, environment, whole=whole)
+            _become(self, folder or log.parent, environment, whole=whole)
 
     def status(self) -> int | None:
         """The exit status; None while the command runs."""
@@ -213,13 +218,14 @@ def _work(function: Callable[[Any], Any], items: Sequence[Any], todo: int, folde
         os._exit(1)
 
 
-def _become(words: Sequence[str], log: Path, folder: Path, environment: Mapping[str, str], *, whole: bool) -> None:
+def _become(command: Command, folder: Path, environment: Mapping[str, str], *, whole: bool) -> None:
     """Turn this forked process into a command."""
+    words = command.words
     try:
         os.setsid()
         os.chdir(folder)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        output = os.open(command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.environ.update(environment)
@@ -227,6 +233,8 @@ def _become(words: Sequence[str], log: Path, folder: Path, environment: Mapping[
             os.execve(sys.executable, [sys.executable, "-m", "gan_zoo", *words], os.environ)
         space = psutil.Process().memory_info().vms + _MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (space, space))
+        if command.phases is not None:
+            command.phases.record()
         os._exit(_main(words))
     except BaseException:
         os.write(2, traceback.format_exc().encode())
@@ -273,7 +281,12 @@ def _spawn_server(path: bytes, arguments: Sequence[str], descriptors: Sequence[i
                     continue
         # The lock is the parent's, which holds it.
         forkserver._forkserver._lock = threading.Lock()
-        exec(arguments[-1])
+        call = ast.parse(arguments[-1]).body[-1].value  # type: ignore[attr-defined]
+        keywords: dict[str, Any] = {}
+        for word in call.keywords:
+            value = ast.literal_eval(word.value)
+            keywords |= value if word.arg is None else {word.arg: value}
+        forkserver.main(*map(ast.literal_eval, call.args), **keywords)
         os._exit(0)
     except BaseException:
         os._exit(_CRASHED)

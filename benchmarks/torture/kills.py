@@ -1,4 +1,9 @@
-"""SIGKILL at random instants of `bench` and `train`, again and again: what is left is what one run leaves."""
+"""SIGKILL at random instants of `bench` and `train`, again and again: what is left is what one run leaves.
+
+Forked commands record their phase (training, evaluation, checkpoint, tables, report), so that a kill is counted in the
+phase in which its victim died: the process in that phase, the command alone, or the group of both. Whole commands are
+killed at any time.
+"""
 
 import argparse
 import json
@@ -21,23 +26,16 @@ from benchmarks.torture.folders import (
     train_words,
 )
 
-STAGES = {
-    "start": "",
-    "training": "records/*.jsonl",
-    "evaluation": "records/*/*.png",
-    "checkpoint": "checkpoints/*",
-    "tables": "*.csv",
-    "report": "figures/*",
-}
-"""Where a change of files shows that a command has come to a stage."""
 COMMANDS = ("train", "bench --jobs 2", "bench --jobs 1")
 LENGTH = 10
 """Kills of a chain, which share an unbroken command and its folders."""
 WHOLE_SHARE = 4
 """One in so many kills is of a command with an interpreter of its own."""
-SHARES = {"start": 1.0, "training": 0.25}
-"""Span after a stage's beginning in which a kill lies, as a share of the seconds of an unbroken command."""
-_VICTIMS = ("group", "worker", "parent")
+DELAYS = {"training": 0.6, "evaluation": 0.1, "checkpoint": 0.01, "tables": 0.03, "report": 1.0}
+"""Longest times in seconds between the beginning of a phase and the kill; about as long as the phases last."""
+AFTER = 2.0
+"""Seconds of a command after its last run, roughly: tables and report."""
+_VICTIMS = ("group", "process", "parent")
 
 
 def cases(_place: Workplace, options: argparse.Namespace) -> list[str]:
@@ -73,9 +71,8 @@ def run(place: Workplace, case: str) -> Found:
         out, log = base / f"out{number}", base / f"log{number}"
         log.unlink(missing_ok=True)
         before = durable(out)
-        command = Command([*words, "--out", out], log, place.environment, whole=kind == "whole")
-        stage = chance.choice([*STAGES]) if done["kills"] < int(count) else ""
-        is_killed = stage != "" and _strike(command, out, stage, chance, span)
+        command = Command([*words, "--out", out], log, place.environment, whole=kind == "whole", phases=kind != "whole")
+        struck = _strike(command, out, chance, span) if done["kills"] < int(count) else []
         result = command.wait(TIMEOUT)
         is_finished = result.status == 0
         gone = lost(before, durable(out))
@@ -85,42 +82,39 @@ def run(place: Workplace, case: str) -> Found:
             gone += missing
             done["doubled"] += doubled
             problems += ["different"] * bool(different(out, unbroken))
-        elif not is_killed:
+        elif not struck:
             problems.append("not resumed")
             is_finished = True
         problems += ["lost"] * bool(gone)
-        faults += [(problem, f"{stage}, {base}: {result.summary}") for problem in problems if problem]
-        done += Counter({"kills": is_killed, f"kills: {stage}": is_killed, f"kills: {kind}": is_killed, "lost": gone})
+        how = f"killed {' in '.join(struck)}, {base}: {result.summary}"
+        faults += [(problem, how) for problem in problems if problem]
+        done["lost"] += gone
+        if struck:
+            done += Counter(["kills", *(f"kills: {what}" for what in (*struck, name))])
         number += is_finished
     return done, faults
 
 
-def _strike(command: Command, out: Path, stage: str, chance: random.Random, span: float) -> bool:
-    """Kill a part of the command at a random instant after it has come to a stage; whether it was still running."""
+def _strike(command: Command, out: Path, chance: random.Random, span: float) -> list[str]:
+    """Kill a part of a command at a random instant; its name and its phase then, neither if the command had ended.
 
-    def wait_for(holds: Callable[[], bool], timeout: float = TIMEOUT, pause: float = 0.002) -> None:
-        wait_until(lambda: command.status() is not None or holds(), timeout, pause)
+    A forked command is killed in a random phase; a whole one, which does not report its phase, at any time.
+    """
 
-    before = _signature(out, stage)
-    wait_for(lambda: stage == "start" or _signature(out, stage) != before)
-    wait_for(lambda: False, chance.random() * span * SHARES.get(stage, 0.05))
-    victim = chance.choice(_VICTIMS)
-    if victim == "worker":
-        wait_for(lambda: bool(command.workers()), pause=0.02)
-    if command.status() is not None:
-        return False
-    if victim != "worker":
-        return kill(command.pid, group=victim == "group")
-    workers = command.workers()
-    return bool(workers) and kill(chance.choice(workers))
+    def wait_for(holds: Callable[[], object], timeout: float = TIMEOUT) -> None:
+        wait_until(lambda: command.status() is not None or bool(holds()), timeout, pause=0.001)
 
-
-def _signature(out: Path, stage: str) -> set[tuple[str, int]]:
-    """The files that show a stage, with the times of their last change."""
-    found = set()
-    for path in out.glob(STAGES[stage]) if STAGES[stage] and out.is_dir() else ():
-        try:
-            found.add((path.name, path.stat().st_mtime_ns))
-        except FileNotFoundError:
-            continue
-    return found
+    victim, aimed = chance.choice(_VICTIMS), command.pid
+    if command.phases is None:
+        wait_for((out / "records").is_dir if chance.random() < 0.8 else lambda: True)
+        wait_for(lambda: False, chance.random() * (span + AFTER))
+        workers = command.workers() if victim == "process" else []
+        aimed = chance.choice([*workers, command.pid])
+    else:
+        phase, phases = chance.choice([*DELAYS]), command.phases
+        wait_for(lambda: phases.process_in(phase, command.pid))
+        wait_for(lambda: False, chance.random() * DELAYS[phase])
+        aimed = phases.process_in(phase, command.pid) or command.pid
+    if command.status() is not None or not kill(aimed if victim == "process" else command.pid, group=victim == "group"):
+        return []
+    return [victim, "whole" if command.phases is None else command.phases.of(aimed)]

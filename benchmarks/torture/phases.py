@@ -1,0 +1,53 @@
+"""The phase of each process of a command, in memory shared with the harness, which can read it after a kill too."""
+
+import functools
+import mmap
+import os
+from collections.abc import Callable
+from typing import Any
+
+NAMES = ("other", "training", "evaluation", "checkpoint", "tables", "report")
+_SLOTS = 1 << 16
+
+
+class Phases:
+    """The phases of the processes of one command; to be made before its fork."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, _SLOTS)
+
+    def of(self, pid: int) -> str:
+        """The phase of a process, or that in which it died."""
+        return NAMES[self._memory[pid % _SLOTS]]
+
+    def process_in(self, phase: str, first: int) -> int | None:
+        """A process that is in a phase; ``first`` is the command, whose processes have later numbers."""
+        slot = self._memory.find(bytes([NAMES.index(phase)]))
+        return None if slot < 0 else first + (slot - first) % _SLOTS
+
+    def record(self) -> None:
+        """Have this process, and those that are forked from it, record their phases."""
+        from gan_zoo.bench.run import _Execution
+        from gan_zoo.report import context
+
+        for owner, function, phase in (
+            (_Execution, "_train", "training"),
+            (_Execution, "_measure_real", "evaluation"),
+            (_Execution, "_evaluate", "evaluation"),
+            (_Execution, "_save", "checkpoint"),
+            (context, "write_tables", "tables"),
+            (context, "write_report", "report"),
+        ):
+            setattr(owner, function, self._recorded(getattr(owner, function), NAMES.index(phase)))
+
+    def _recorded(self, function: Callable[..., Any], phase: int) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def recorded(*args: Any, **options: Any) -> Any:
+            slot = os.getpid() % _SLOTS
+            before, self._memory[slot] = self._memory[slot], phase
+            try:
+                return function(*args, **options)
+            finally:
+                self._memory[slot] = before
+
+        return recorded
