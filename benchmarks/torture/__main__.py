@@ -1,4 +1,4 @@
-"""Torture of the commands: SIGKILLs, damaged files, odd inputs and full disks; what is lost, wrong or badly reported.
+"""Torture of the commands: SIGKILLs, damaged files, odd inputs, full disks, many runs; what is lost or wrong.
 
 Example: python -m benchmarks.torture --out results/reliability
 
@@ -9,6 +9,7 @@ Under an hour on two quiet cores.
 import argparse
 import json
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -16,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import NotReproduced, provenance, run_command
-from benchmarks.torture import corruptions, disk, fuzz, kills
+from benchmarks.torture import corruptions, disk, fuzz, kills, memory
 from benchmarks.torture.commands import import_everything, in_parallel, temporary_folder
 from benchmarks.torture.folders import Workplace
 from gan_zoo.errors import check_known
 from gan_zoo.io import atomic_write
 
-PARTS = {"kills": kills, "corruptions": corruptions, "fuzz": fuzz, "disk": disk}
+PARTS = {"kills": kills, "corruptions": corruptions, "fuzz": fuzz, "disk": disk, "memory": memory}
 FAULTS = {
     "tracebacks": "traceback",
     "hangs": "hang",
@@ -38,12 +39,13 @@ OPTIONS = {
     "--corruptions": (200, "damaged files"),
     "--fuzz": (5000, "odd inputs"),
     "--disks": (96, "full disks"),
+    "--runs": (500, "runs in one process"),
     "--seed": (0, "seed of everything random"),
     "--only": ("", "only this case of the part, as a failure names it"),
     "--jobs": (2, "commands run side by side"),
     "--work": (Path, "folder for inputs and outputs, which is kept; by default a temporary one"),
 }
-SMOKE = {"kills": 2, "corruptions": 14, "fuzz": 100, "disks": 5}
+SMOKE = {"kills": 6, "corruptions": 14, "fuzz": 200, "disks": 5, "runs": 0}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,17 +84,25 @@ def _tortured(place: Workplace, parts: Sequence[str], options: argparse.Namespac
     """Counts of what was done and of what was found, with a line for each fault."""
     counts: Counter[str] = Counter()
     failures: list[tuple[str, str]] = []
+    seconds = {}
     for part in parts:
+        began = time.monotonic()
         cases = [options.only] if options.only else PARTS[part].cases(place, options)
         results = in_parallel(partial(PARTS[part].run, place), cases, options.jobs)
         for case, (done, faults) in zip(cases, results, strict=True):
             counts.update(done)
             failures += [(fault, f"{fault}: {case}: {how}") for fault, how in faults]
+        seconds[part] = round(time.monotonic() - began, 1)
     found = Counter(fault for fault, _ in failures)
     return {
-        **{name: counts[name] for name in ("kills", "lost", "doubled", "corruptions", "fuzzed", "full_disks")},
+        **{
+            name: counts[name]
+            for name in ("kills", "lost", "doubled", "corruptions", "fuzzed", "full_disks", "runs_in_one_process")
+        },
         "tables_identical": not found["different"],
         **{name: found[fault] for name, fault in FAULTS.items()},
+        "memory": {name: count for name, count in counts.items() if "_after_" in name},
+        "seconds": seconds,
         "details": {name: count for name, count in sorted(counts.items()) if ": " in name},
         "failures": [line for _, line in failures],
     }

@@ -27,8 +27,7 @@ Found = tuple[dict[str, int], list[tuple[str, str]]]
 _SUITE = """
 title = "Toys"
 data = "digits"
-variants = ["by_heart", "sibling"]
-contrasts = [["sibling", "by_heart"]]
+{variants}
 extractors = ["digits-cnn"]
 
 [presets.smoke]
@@ -38,6 +37,7 @@ evaluate_at = [0.5, 1.0]
 num_samples = 140
 batch_size = 16
 """
+_TWO = 'variants = ["by_heart", "sibling"]\ncontrasts = [["sibling", "by_heart"]]'
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ class Workplace:
                 make(self.new(name))
         return path
 
-    def suite(self, name: str, *, images: int, seeds: int = 1) -> Path:
+    def suite(self, name: str, *, images: int, seeds: int = 1, variants: str = _TWO) -> Path:
         """A suite of the toys in a file."""
-        text = _SUITE.format(images=images, seeds=seeds)
+        text = _SUITE.format(images=images, seeds=seeds, variants=variants)
         return self.once(name, lambda folder: (folder / f"{name}.toml").write_text(text)) / f"{name}.toml"
 
     def run(self, words: Sequence[object], folder: Path, **how: object) -> Result:
