@@ -90,9 +90,8 @@ def test_bad_folders_are_one_line(write, tmp_path):
     (empty / "manifest.json").write_text(json.dumps(manifest | {"extractors": {}}))
     assert "nothing was measured" in refusal(good, empty)[0]
     (bare / "records" / "gan-seed1-bare.jsonl").write_text('{"row":"begin"}\n')
-    assert any(
-        "gan-seed1-bare.jsonl is damaged in line 1: key 'variant'" in note for note in compare([good, bare]).notes
-    )
+    damage = "gan-seed1-bare.jsonl is damaged in line 1: key 'variant'"
+    assert any(damage in note for note in compare([good, bare]).notes)
 
 
 def test_the_ranking_merges_all_variants_each_with_its_folder(write):

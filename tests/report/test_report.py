@@ -131,7 +131,7 @@ def test_an_unreadable_image_is_noticed_and_an_old_one_removed(make_folder):
 
 @pytest.mark.parametrize(
     ("manifest", "message"),
-    [(None, "not a results folder"), ("{", "damaged"), ('{"runs": []}', "does not name its data")],
+    [(None, "not a results folder"), ("{", "damaged"), ('{"runs": []}', "key 'data' is missing")],
 )
 def test_bad_folders(tmp_path, manifest, message):
     if manifest:
