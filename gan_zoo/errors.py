@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 PLUGIN_FAILURES = (Exception, SystemExit, GeneratorExit)
 """What a variant's own code may raise without ending a command; a real Ctrl-C still does."""
 
+_LONGEST = 200  # characters of a value in a message
+
 
 class GanZooError(Exception):
     """Bad input or a missing thing: one line that names the thing, the value and the fix.
@@ -87,6 +89,9 @@ def validation_lines(
     """
     renamed, found = renamed or {}, error.errors()
 
+    def shortened(value: object) -> str:
+        return text if len(text := repr(value)) <= _LONGEST else f"{text[:_LONGEST]} ..."
+
     def nearest(location: Sequence[Any]) -> str:
         key = str(location[-1])
         return renamed.get(key) or next(iter(difflib.get_close_matches(key, known_keys(location), n=1)), "")
@@ -104,7 +109,7 @@ def validation_lines(
             hint = f"; did you mean {nearest(location)!r}?" if nearest(location) else "."
             lines.append(f"unknown key {key!r}{hint} Allowed: {', '.join(known_keys(location))}")
         elif mistake["type"] != "missing":
-            lines.append(f"key {key!r} is {mistake['input']!r}: {message[0].lower()}{message[1:]}")
+            lines.append(f"key {key!r} is {shortened(mistake['input'])}: {message[0].lower()}{message[1:]}")
         elif location not in misspelled:
             lines.append(f"key {key!r} is missing")
     return lines

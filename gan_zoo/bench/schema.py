@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gan_zoo.errors import validation_lines
 
@@ -14,6 +14,12 @@ def _inside(file: str) -> str:
     if path.is_absolute() or ".." in path.parts or "\\" in file:
         raise ValueError("must be a path inside the folder")
     return file
+
+
+def _unique(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise ValueError("must not name anything twice")
+    return names
 
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=200)]
@@ -134,11 +140,20 @@ _Point = Annotated[list[Finite], Field(min_length=1, max_length=2)]
 class _Density(_Checked):
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    means: Annotated[list[_Point], Field(min_length=1, max_length=10_000)]
+    means: Annotated[list[_Point], Field(min_length=1, max_length=1_000)]
     weights: list[Amount]
-    deviation: Amount
+    deviation: Annotated[Amount, Field(gt=0)]
     bins: Annotated[int, Field(ge=1, le=1000)]
-    scale: Amount
+    scale: Annotated[Amount, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        dimensions = {len(mean) for mean in self.means}
+        if len(self.weights) != len(self.means) or len(dimensions) != 1:
+            raise ValueError("means and weights do not belong together")
+        if len(self.means) * self.bins ** dimensions.pop() > 2 * 10**7:
+            raise ValueError("too many means and bins")
+        return self
 
 
 class _Data(_Checked):
@@ -154,6 +169,12 @@ class _Data(_Checked):
     shape: Annotated[list[Count], Field(max_length=3)] = []
     kind: Literal["images", "points"] = "images"
     density: _Density | None = None
+
+    @model_validator(mode="after")
+    def _has_density(self) -> Self:
+        if self.kind == "points" and self.density is None:
+            raise ValueError("points need the key 'density'")
+        return self
 
 
 class _Extractor(_Checked):
@@ -187,10 +208,10 @@ class _Metric(_Checked):
 
 
 class _Manifest(_Checked):
-    runs: list[Name]
+    runs: Annotated[list[Name], AfterValidator(_unique)]
     data: _Data
     preset: Text
-    variants: list[Name]
+    variants: Annotated[list[Name], AfterValidator(_unique)]
     seeds: list[Count]
     title: Text = ""
     suite: _Suite = _Suite()

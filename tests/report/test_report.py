@@ -125,7 +125,7 @@ def test_an_unreadable_image_is_noticed_and_an_old_one_removed(make_folder):
     (folder / "records/gan-seed0-0a1b2c3d/grid-000500.png").write_bytes(b"\x89PNG not an image")
     (folder / "samples").mkdir()
     (folder / "samples/mnist-old-seed9-step1.png").touch()
-    assert "2 sample images unreadable" in words(write_report(folder))
+    assert "2 recorded files unreadable" in words(write_report(folder))
     assert not (folder / "samples/mnist-old-seed9-step1.png").exists()
 
 
@@ -140,6 +140,25 @@ def test_bad_folders(tmp_path, manifest, message):
         write_report(tmp_path)
     with pytest.raises(GanZooError, match="does not exist"):
         write_report(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["samples", "figures"])
+def test_nothing_behind_a_link_is_written_or_removed(make_folder, tmp_path, name):
+    folder, other = make_folder(["gan"], seeds=1), tmp_path / "other"
+    other.mkdir()
+    (other / "mnist-gan-seed0-step1.png").touch()
+    (folder / name).symlink_to(other)
+    with pytest.raises(GanZooError, match="lies outside"):
+        write_report(folder)
+    assert [path.name for path in other.iterdir()] == ["mnist-gan-seed0-step1.png"]
+
+
+def test_a_folder_whose_runs_have_not_begun_has_a_report(make_folder):
+    folder = make_folder(["gan"], seeds=1)
+    shutil.rmtree(folder / "records")
+    page = words(write_report(folder))
+    assert "not started" in page
+    assert ranking_table(folder).empty
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
