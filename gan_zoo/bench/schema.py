@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from gan_zoo.errors import validation_lines
+from gan_zoo.checked import Amount, Checked, Classes, Count, Finite, Name, Pixels, Text, fault
 
 
 def _inside(file: str) -> str:
@@ -22,22 +22,14 @@ def _unique(names: list[str]) -> list[str]:
     return names
 
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=200)]
-Text = Annotated[str, Field(max_length=10_000)]
 File = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_inside)]
-Count = Annotated[int, Field(ge=0, le=2**53)]
-Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 Values = dict[Text, Finite | None]
 Budget = dict[Literal["images", "epochs", "steps", "seconds"], Amount]
 Tiles = Annotated[int, Field(ge=1, le=100)]
-Pixels = Annotated[int, Field(ge=1, le=4096)]
 
 
-class _Checked(BaseModel):
-    """Further keys are allowed: earlier and later versions have others."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
+class _Checked(BaseModel):  # Not Checked itself: ruff would take defaults such as [] for shared ones.
+    model_config = Checked.model_config
 
 
 class _Begin(_Checked):
@@ -164,7 +156,7 @@ class _Data(_Checked):
     fingerprint: Text = ""
     train: Count | None = None
     test: Count | None = None
-    classes: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    classes: Classes | None = None
     class_names: list[Text] = []
     shape: Annotated[list[Count], Field(max_length=3)] = []
     kind: Literal["images", "points"] = "images"
@@ -246,17 +238,9 @@ def row_fault(row: Mapping[str, Any]) -> str:
     Example: ``key 'step' is -1: input should be greater than or equal to 0``.
     """
     model = _ROWS.get(row["row"])
-    return f"row {row['row']!r} is unknown" if model is None else _fault(model, row)
+    return f"row {row['row']!r} is unknown" if model is None else fault(model, row)
 
 
 def manifest_fault(manifest: Mapping[str, Any]) -> str:
     """What is wrong with a manifest, in a line; empty for a valid one."""
-    return _fault(_Manifest, manifest)
-
-
-def _fault(model: type[_Checked], content: Mapping[str, Any]) -> str:
-    try:
-        model.model_validate(content)
-    except ValidationError as error:
-        return validation_lines(error, lambda _location: ())[0]
-    return ""
+    return fault(_Manifest, manifest)
