@@ -20,6 +20,7 @@ PACKED = "records.csv.xz"
 _VALUES = "values/"
 _DIGITS = 5
 _LARGEST = 2**30  # bytes; a small file of repeated bytes would fill the memory
+_MARKED = ('"', "=", "+", "-", "@", "\t", "\r")
 
 
 def write(path: Path, records: Iterable[tuple[str, Iterable[dict[str, Any]]]]) -> None:
@@ -76,8 +77,8 @@ def _nested(line: dict[str, str]) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    """JSON, with strings that are not JSON themselves as they are."""
-    is_plain = isinstance(value, str) and value and isinstance(_value(value), str) and not value.startswith('"')
+    """JSON, with strings that are neither JSON nor a spreadsheet's formula themselves as they are."""
+    is_plain = isinstance(value, str) and value and isinstance(_value(value), str) and not value.startswith(_MARKED)
     return value if is_plain else json.dumps(value)
 
 

@@ -120,7 +120,9 @@ def is_finished(plan: "Plan", folder: Path, run: "RunSpec") -> bool:
 
 
 def plain(value: Any) -> Any:
-    """``value`` with every number that JSON lacks (NaN, infinities) as None."""
+    """``value`` as JSON has it: NaN and infinities as None, bytes of names that are no UTF-8 as escapes."""
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

@@ -19,7 +19,7 @@ ROWS = [
     {"row": "begin", "seed": 0, "measurement": "01234567", "digest": "1e234567", "note": None, "budget": {"images": 9}},
     {"row": "history", "step": 1, "values": {"loss": 0.123456789, "nothing": None}},
     {"row": "metrics", "step": 1, "values": {"fid": 0.12345678901234567, "is": float("1e-30")}, "deviations": ["a, b"]},
-    {"row": "end", "status": "ok", "message": '"quoted", and\nbroken', "empty": ""},
+    {"row": "end", "status": "ok", "message": '"quoted", and\nbroken', "empty": "", "title": "=1+1", "paper": "-x"},
 ]
 
 
@@ -29,6 +29,7 @@ def test_rows_are_read_as_they_were_written_but_for_digits_of_history(tmp_path):
     rounded[1] = ROWS[1] | {"values": {"loss": 0.12346, "nothing": None}}
     assert list(packed.read(tmp_path / "x.csv.xz")) == [*(("one", row) for row in rounded), ("two", ROWS[0])]
     frame = pd.read_csv(tmp_path / "x.csv.xz")
+    assert not frame["title"].dropna().str.startswith("=").any()
     assert frame.loc[frame["row"] == "metrics", "values/fid"].item() == 0.12345678901234567
 
 
