@@ -1,6 +1,7 @@
 """The errors that the command line prints as one line, without a traceback."""
 
 import difflib
+import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-PLUGIN_FAILURES = (Exception, SystemExit, GeneratorExit)
-"""What a variant's own code may raise without ending a command; a real Ctrl-C still does."""
+_LONGEST = 1_000
+"""Characters of an error's message, whose text may be that of an untrusted file."""
+_SHORT = reprlib.Repr()
+_SHORT.maxdict = _SHORT.maxlist = _SHORT.maxtuple = 20
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 200
 
 
 class GanZooError(Exception):
@@ -52,8 +56,24 @@ class DamagedFileError(GanZooError):
 
 
 def one_line(error: BaseException) -> str:
-    """An error's type and message in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    """An error's type and message in one line, of at most 1,000 characters; the type alone if it has no message."""
+    try:
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # An error of untrusted code, whose __str__ is too.
+        text = f"{type(error).__name__}, which has no message"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def shown(value: Any) -> str:
+    """A value as Python writes it, cut where it is long or nested deeply, for an error of one line."""
+    try:
+        return " ".join(_SHORT.repr(value).split())
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # A value of untrusted code, whose __repr__ is too.
+        return f"a {type(value).__name__}"
 
 
 def check_known(kind: str, name: object, known: Iterable[str]) -> None:
@@ -104,7 +124,7 @@ def validation_lines(
             hint = f"; did you mean {nearest(location)!r}?" if nearest(location) else "."
             lines.append(f"unknown key {key!r}{hint} Allowed: {', '.join(known_keys(location))}")
         elif mistake["type"] != "missing":
-            lines.append(f"key {key!r} is {mistake['input']!r}: {message[0].lower()}{message[1:]}")
+            lines.append(f"key {key!r} is {shown(mistake['input'])}: {message[0].lower()}{message[1:]}")
         elif location not in misspelled:
             lines.append(f"key {key!r} is missing")
     return lines

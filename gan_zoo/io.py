@@ -3,21 +3,27 @@
 import contextlib
 import errno
 import os
+import re
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import filelock
 from platformdirs import user_cache_path
 
 from gan_zoo.errors import GanZooError, StorageError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 CACHE_ENV = "GAN_ZOO_CACHE"
 _TEMPORARY = ".part"
 _TIMEOUT_SECONDS = 20.0
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""How a cell begins that a spreadsheet would run, or that has been given an apostrophe for it."""
 
 
 def cache_root() -> Path:
@@ -73,7 +79,47 @@ def atomic_write(path: Path, content: bytes | str) -> None:
         StorageError: the path cannot be written.
     """
     with atomic_path(path) as part:
-        part.write_bytes(content.encode() if isinstance(content, str) else content)
+        # Half of a surrogate pair, of a name that is no UTF-8 or of another's JSON, has no bytes.
+        part.write_bytes(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
+
+
+def _inert(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def _original(value: Any) -> Any:
+    return value[1:] if isinstance(value, str) and value.startswith("'") and _FORMULA.match(value) else value
+
+
+def write_csv(path: Path, frame: "pd.DataFrame") -> None:
+    """Write a table as CSV, atomically; text that a spreadsheet would run as a formula gets an apostrophe before it.
+
+    Raises:
+        StorageError: the path cannot be written.
+    """
+    import pandas as pd
+
+    cells = frame.rename(columns=_inert)
+    for name in cells.columns[[dtype.kind == "O" for dtype in cells.dtypes]]:
+        cells[name] = pd.Series([_inert(value) for value in cells[name]], cells.index, object)
+    # With these ends of lines a cell with a carriage return is quoted.
+    atomic_write(path, cells.to_csv(index=False, lineterminator="\r\n").replace("\r\n", "\n"))
+
+
+def read_csv(path: Path, text: Collection[str]) -> "pd.DataFrame":
+    """A table that ``write_csv`` wrote, ``text`` being the columns of text, which may look like numbers.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no such table.
+    """
+    import pandas as pd
+
+    frame = pd.read_csv(path, dtype=dict.fromkeys(text, "object"), keep_default_na=False, na_values=[""])
+    frame = frame.rename(columns=_original)
+    for name in frame.columns.intersection(list(text)):
+        frame[name] = frame[name].map(_original)
+    return frame
 
 
 def inside(folder: Path, file: str) -> Path:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_zoo import overrides, variants
-from gan_zoo.errors import PLUGIN_FAILURES, GanZooError, check_known, one_line
+from gan_zoo.errors import GanZooError, check_known, one_line, shown
 from gan_zoo.latent import Latent
 from gan_zoo.optimizer import Optimizer, Schedule, format_schedules, parse_schedules
 from gan_zoo.variant import Variant
@@ -114,12 +114,14 @@ def get(name: str, /, **options: Any) -> Variant:
         variant = factory(**{key: value for key, value in values.items() if key in own})
         fields = overrides.replaced(variant, {key: value for key, value in values.items() if key not in own})
         return dataclasses.replace(variant, **fields, name=name, options=options)
-    except GanZooError:
+    except (GanZooError, KeyboardInterrupt):
         raise
-    except PLUGIN_FAILURES as error:
+    except BaseException as error:
         # The function is untrusted code: whatever it raises becomes one line, with the file to fix.
-        given = ", ".join(f"{key}={value!r}" for key, value in options.items())
-        why = " ".join(str(error).split()) if isinstance(error, (TypeError, ValueError)) else one_line(error)
+        given = ", ".join(f"{key}={shown(value)}" for key, value in options.items())
+        why = one_line(error)
+        if isinstance(error, (TypeError, ValueError)):
+            why = why.removeprefix(f"{type(error).__name__}: ")
         raise GanZooError(
             f"variant {name!r} cannot be made with ({given}): {why} (in {inspect.getfile(factory)})"
         ) from error
@@ -233,7 +235,9 @@ def _discover() -> None:
     for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
         try:
             point.load()
-        except PLUGIN_FAILURES as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise GanZooError(
                 f"the plugin {point.value!r} (entry point {ENTRY_POINTS}) cannot be loaded: {one_line(error)}; fix or "
                 "uninstall it"
@@ -266,12 +270,12 @@ def load_plugin(path: Path) -> list[str]:
         if mine := _registered_by(path):
             return mine
         raise GanZooError(f"plugin {str(path)!r} registers no variant; decorate a function with @register('name')")
-    except PLUGIN_FAILURES as error:
+    except BaseException as error:
         _factories.clear()
         _factories.update(factories)
         _revisions.clear()
         _revisions.update(revisions)
-        if isinstance(error, GanZooError):
+        if isinstance(error, (GanZooError, KeyboardInterrupt)):
             raise
         raise GanZooError(f"plugin {str(path)!r} cannot be run: {one_line(error)}") from error
 

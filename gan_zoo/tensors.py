@@ -51,13 +51,16 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, "pt") as file:
             metadata = dict(file.metadata() or {})
+            digest = metadata.pop(_DIGEST, None)
+            if digest is None:
+                raise DamagedFileError(
+                    f"{path} has no digest of its content: gan-zoo did not write it, or it is damaged"
+                )
             # Cloned: the file's memory is not aligned as a tensor's is, which can change a product's last bit.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise DamagedFileError(f"{path} is damaged or not a safetensors file: {error}") from error
-    digest = metadata.pop(_DIGEST, None)
-    if digest is None:
-        raise DamagedFileError(f"{path} has no digest of its content: gan-zoo did not write it, or it is damaged")
+    except (SafetensorError, RuntimeError, TypeError) as error:  # Shapes and sizes that torch cannot have.
+        first_line = str(error).partition("\n")[0]
+        raise DamagedFileError(f"{path} is damaged or not a safetensors file: {first_line}") from error
     if digest != tensors_digest(tensors, _text(metadata)):
         raise DamagedFileError(f"{path} is damaged: its content does not match its digest (SHA-256)")
     return tensors, metadata

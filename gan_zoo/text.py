@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from gan_zoo.statistics import Proportion
 
 NOTHING = "\N{EN DASH}"  # an empty cell of a table
+# Control characters, also those of C1, line separators, changes of the writing direction, halves of surrogate pairs.
+_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_MARKDOWN = re.compile(r"[\\`*_|<>~]|&(?=[\w#])|\](?=[(\[:])|^[-+#]+(?=\s)")
+"""What has a meaning in Markdown; of brackets, those of links and of their definitions."""
 
 
 def known(value: Any) -> bool:
@@ -86,9 +90,14 @@ def status(name: Any) -> str:
     return str(name).replace("_", " ")
 
 
+def visible(value: object) -> str:
+    """One line in which control characters are written as escapes: they would change a terminal. ``\\x1b[31m``."""
+    return _INVISIBLE.sub(lambda found: found[0].encode("unicode_escape").decode(), str(value))
+
+
 def markdown(value: object) -> str:
-    """Text that Markdown shows as it is, in a table cell too."""
-    return re.sub(r"([\\`*_|<>]|\](?=[(\[]))", r"\\\1", " ".join(str(value).split()))
+    """Text that Markdown shows as it is, in a table cell too: no HTML, no link."""
+    return _MARKDOWN.sub(r"\\\g<0>", visible(" ".join(str(value).split())))
 
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[object]], left: Container[str]) -> str:

@@ -1,5 +1,6 @@
 """Where the cache is, and what a write leaves that does not come to its end."""
 
+import csv
 import errno
 import os
 import pickle
@@ -9,11 +10,22 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from full_disk import full_disk as disk_of
 
 from gan_zoo.errors import GanZooError, StorageError
-from gan_zoo.io import CACHE_ENV, atomic_path, atomic_write, cache_root, check_writable, full_disk, writing
+from gan_zoo.io import (
+    CACHE_ENV,
+    atomic_path,
+    atomic_write,
+    cache_root,
+    check_writable,
+    full_disk,
+    read_csv,
+    write_csv,
+    writing,
+)
 
 KILLED = """
 import os, pathlib, signal, sys
@@ -56,6 +68,26 @@ def test_content_is_written_as_it_is_into_folders_that_are_made(tmp_path: Path) 
     assert path.read_bytes() == b"\x00\n"
     assert path.stat().st_mode & 0o777 == 0o644
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "value", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "'=1", "a\rb", "a\nb", "'", "NA", "007", "1e5", 'x,"y"']
+)
+def test_no_text_of_a_table_is_run_by_a_spreadsheet_and_all_is_read_back_as_it_was(tmp_path: Path, value: str) -> None:
+    frame = pd.DataFrame({"text": ["first", value], value: ["", value], "number": [-0.5, 1.0], "count": [-1, None]})
+    frame = frame.astype({"text": object, value: object, "count": "Int64"})
+    write_csv(tmp_path / "x.csv", frame)
+    with (tmp_path / "x.csv").open(encoding="utf-8", newline="") as file:
+        heads, first, second = csv.reader(file)
+    assert first == ["first", "", "-0.5", "-1"]
+    assert second[2:] == ["1.0", ""]
+    for cell in (heads[1], *second[:2]):
+        assert not cell.startswith(tuple("=+-@\t\r"))
+        assert cell in (value, f"'{value}")
+    read = read_csv(tmp_path / "x.csv", ["text", value, "absent"])
+    assert read["text"].tolist() == ["first", value]
+    assert read[value].fillna("").tolist() == ["", value]
+    assert read["number"].tolist() == [-0.5, 1.0]
 
 
 @pytest.mark.parametrize("instant", ["write", "sync", "replace"])

@@ -1,5 +1,7 @@
 """Files of tensors: what is read is what was written, or an error."""
 
+import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,3 +94,13 @@ def test_the_digest_depends_on_everything(change: Callable[[dict[str, Tensor]], 
     assert tensors_digest(make_tensors(), "text") == same
     assert tensors_digest(make_tensors(), "texts") != same
     assert tensors_digest(change(make_tensors()), "text") != same
+
+
+def test_a_shape_that_torch_cannot_have_is_damage(tmp_path: Path) -> None:
+    header = {"__metadata__": {"sha256": "0"}, "a": {"dtype": "F32", "shape": [0, 2**63], "data_offsets": [0, 0]}}
+    content = json.dumps(header).encode()
+    path = tmp_path / "some.safetensors"
+    path.write_bytes(struct.pack("<Q", len(content)) + content)
+    with pytest.raises(DamagedFileError, match=str(path)) as error:
+        load_tensors(path)
+    assert "\n" not in str(error.value)

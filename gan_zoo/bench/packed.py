@@ -19,6 +19,8 @@ from gan_zoo.io import atomic_path
 PACKED = "records.csv.xz"
 _VALUES = "values/"
 _DIGITS = 5
+_LARGEST = 2**30  # bytes; a small file of repeated bytes would fill the memory
+_MARKED = ('"', "=", "+", "-", "@", "\t", "\r")
 
 
 def write(path: Path, records: Iterable[tuple[str, Iterable[dict[str, Any]]]]) -> None:
@@ -44,11 +46,14 @@ def read(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         DamagedFileError: it is not such a table.
     """
     try:
-        text = lzma.decompress(path.read_bytes()).decode()
+        reader = lzma.LZMADecompressor()
+        text = reader.decompress(path.read_bytes(), max_length=_LARGEST).decode()
+        if not reader.eof:
+            raise ValueError("it is cut off, or larger than 1 GiB")
         for line in csv.DictReader(io.StringIO(text)):
             run = line.pop("run")
             yield run, _nested(line)
-    except (lzma.LZMAError, UnicodeDecodeError, csv.Error, KeyError) as error:
+    except (lzma.LZMAError, ValueError, EOFError, csv.Error, KeyError, AttributeError) as error:
         raise DamagedFileError(f"{path} cannot be read ({error}); restore it, or run the suite again") from None
 
 
@@ -72,13 +77,13 @@ def _nested(line: dict[str, str]) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    """JSON, with strings that are not JSON themselves as they are."""
-    is_plain = isinstance(value, str) and value and isinstance(_value(value), str) and not value.startswith('"')
+    """JSON, with strings that are neither JSON nor a spreadsheet's formula themselves as they are."""
+    is_plain = isinstance(value, str) and value and isinstance(_value(value), str) and not value.startswith(_MARKED)
     return value if is_plain else json.dumps(value)
 
 
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

@@ -120,7 +120,9 @@ def is_finished(plan: "Plan", folder: Path, run: "RunSpec") -> bool:
 
 
 def plain(value: Any) -> Any:
-    """``value`` with every number that JSON lacks (NaN, infinities) as None."""
+    """``value`` as JSON has it: NaN and infinities as None, bytes of names that are no UTF-8 as escapes."""
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -282,11 +284,16 @@ def read_runs(folder: Path) -> list[RunRecord]:
     manifest = read_manifest(folder)
     packed_runs = read_packed(Path(folder))
     runs = []
+    begun: set[tuple[str, int]] = set()
     for name in manifest["runs"]:
         path = records_path(Path(folder), name)
         run = read_run(path) if path.is_file() else packed_runs.get(name)
         if run is None:
             continue
+        if run.begin and (run.begin["variant"], run.begin["seed"]) in begun:
+            run = RunRecord(name, damage=f"{path}: another run of the folder has its variant and seed")
+        if run.begin:
+            begun.add((run.begin["variant"], run.begin["seed"]))
         unknown = [name for row in run.metrics for name in row["values"] if name not in METRICS]
         if unknown:
             run.damage = run.damage or f"{path}: {MANIFEST} does not describe the metric {unknown[0]!r}"

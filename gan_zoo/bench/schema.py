@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from gan_zoo.errors import validation_lines
+from gan_zoo.checked import Amount, Checked, Classes, Count, Finite, Name, Pixels, Text, fault
 
 
 def _inside(file: str) -> str:
@@ -16,22 +16,20 @@ def _inside(file: str) -> str:
     return file
 
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=200)]
-Text = Annotated[str, Field(max_length=10_000)]
+def _unique(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise ValueError("must not name anything twice")
+    return names
+
+
 File = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_inside)]
-Count = Annotated[int, Field(ge=0, le=2**53)]
-Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 Values = dict[Text, Finite | None]
 Budget = dict[Literal["images", "epochs", "steps", "seconds"], Amount]
 Tiles = Annotated[int, Field(ge=1, le=100)]
-Pixels = Annotated[int, Field(ge=1, le=4096)]
 
 
-class _Checked(BaseModel):
-    """Further keys are allowed: earlier and later versions have others."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
+class _Checked(BaseModel):  # Not Checked itself: ruff would take defaults such as [] for shared ones.
+    model_config = Checked.model_config
 
 
 class _Begin(_Checked):
@@ -134,11 +132,20 @@ _Point = Annotated[list[Finite], Field(min_length=1, max_length=2)]
 class _Density(_Checked):
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    means: Annotated[list[_Point], Field(min_length=1, max_length=10_000)]
+    means: Annotated[list[_Point], Field(min_length=1, max_length=1_000)]
     weights: list[Amount]
-    deviation: Amount
+    deviation: Annotated[Amount, Field(gt=0)]
     bins: Annotated[int, Field(ge=1, le=1000)]
-    scale: Amount
+    scale: Annotated[Amount, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        dimensions = {len(mean) for mean in self.means}
+        if len(self.weights) != len(self.means) or len(dimensions) != 1:
+            raise ValueError("means and weights do not belong together")
+        if len(self.means) * self.bins ** dimensions.pop() > 2 * 10**7:
+            raise ValueError("too many means and bins")
+        return self
 
 
 class _Data(_Checked):
@@ -149,11 +156,17 @@ class _Data(_Checked):
     fingerprint: Text = ""
     train: Count | None = None
     test: Count | None = None
-    classes: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    classes: Classes | None = None
     class_names: list[Text] = []
     shape: Annotated[list[Count], Field(max_length=3)] = []
     kind: Literal["images", "points"] = "images"
     density: _Density | None = None
+
+    @model_validator(mode="after")
+    def _has_density(self) -> Self:
+        if self.kind == "points" and self.density is None:
+            raise ValueError("points need the key 'density'")
+        return self
 
 
 class _Extractor(_Checked):
@@ -187,10 +200,10 @@ class _Metric(_Checked):
 
 
 class _Manifest(_Checked):
-    runs: list[Name]
+    runs: Annotated[list[Name], AfterValidator(_unique)]
     data: _Data
     preset: Text
-    variants: list[Name]
+    variants: Annotated[list[Name], AfterValidator(_unique)]
     seeds: list[Count]
     title: Text = ""
     suite: _Suite = _Suite()
@@ -225,17 +238,9 @@ def row_fault(row: Mapping[str, Any]) -> str:
     Example: ``key 'step' is -1: input should be greater than or equal to 0``.
     """
     model = _ROWS.get(row["row"])
-    return f"row {row['row']!r} is unknown" if model is None else _fault(model, row)
+    return f"row {row['row']!r} is unknown" if model is None else fault(model, row)
 
 
 def manifest_fault(manifest: Mapping[str, Any]) -> str:
     """What is wrong with a manifest, in a line; empty for a valid one."""
-    return _fault(_Manifest, manifest)
-
-
-def _fault(model: type[_Checked], content: Mapping[str, Any]) -> str:
-    try:
-        model.model_validate(content)
-    except ValidationError as error:
-        return validation_lines(error, lambda _location: ())[0]
-    return ""
+    return fault(_Manifest, manifest)

@@ -14,7 +14,7 @@ from gan_zoo.bench.records import RunRecord, read_manifest, read_runs
 from gan_zoo.bench.results import Results, default_extractor, ranked_by
 from gan_zoo.bench.summary import CONTRASTS, STAMP, SUMMARY, contrast_rows, summary_rows, table_order
 from gan_zoo.errors import GanZooError
-from gan_zoo.io import atomic_write
+from gan_zoo.io import read_csv, write_csv
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.options import EXACT
 
@@ -89,7 +89,7 @@ def write_tables(folder: Path) -> Results:
     """
     results = read_records(folder)
     for name in TABLES:
-        atomic_write(Path(folder) / f"{name}.csv", getattr(results, name).to_csv(index=False, lineterminator="\n"))
+        write_csv(Path(folder) / f"{name}.csv", getattr(results, name))
     return results
 
 
@@ -106,7 +106,7 @@ def read_results(folder: Path) -> Results:
     for name in TABLES:
         path = Path(folder) / f"{name}.csv"
         try:
-            frames[name] = _typed(pd.read_csv(path))
+            frames[name] = _typed(read_csv(path, _TEXT))
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise GanZooError(f"cannot read {path} ({reason}); `gan-zoo report {folder}` writes it again") from None

@@ -19,6 +19,7 @@ from gan_zoo.cli.compare import compare
 from gan_zoo.cli.options import DataRoot, Inception, Plugin, VariantName
 from gan_zoo.cli.train import sample, train
 from gan_zoo.errors import GanZooError, Interrupted
+from gan_zoo.text import visible
 
 _INTERRUPTED = 130
 """Exit status of a command that Ctrl-C ended, as in shells."""
@@ -58,9 +59,14 @@ def _fail(message: str, status: int) -> None:
     if status >= _INTERRUPTED:
         # A second Ctrl-C would end the interpreter's own shutdown with a traceback or another status.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for line in message.splitlines():
-        print(f"error: {line}", file=sys.stderr)
+    for line in message.split("\n"):
+        print(f"error: {visible(line)}", file=sys.stderr)
     raise SystemExit(status)
+
+
+def _print(text: str) -> None:
+    for line in text.split("\n"):
+        print(visible(line))
 
 
 def _print_version(requested: bool) -> None:
@@ -89,13 +95,13 @@ def list_variants(
 ) -> None:
     """List the variants: title, loss, networks, labels, year."""
     found = inspect.matching(index.records(plugin), pattern)
-    print(json.dumps(found, indent=2, default=str) if as_json else inspect.variants_table(found, long=long))
+    _print(json.dumps(found, indent=2, default=str) if as_json else inspect.variants_table(found, long=long))
 
 
 @app.command("show", epilog="Example: gan-zoo show lsgan")
 def show_variant(name: VariantName, plugin: Plugin = None) -> None:
     """Show a variant: settings, networks, deviations from the paper."""
-    print(inspect.variant_text(index.record(name, plugin)))
+    _print(inspect.variant_text(index.record(name, plugin)))
 
 
 app.command(epilog="Example: gan-zoo train cgan --epochs 2 --set batch_size=32 --set ema=0.99")(train)
@@ -120,9 +126,9 @@ def new(
     from gan_zoo.cli import scaffold
 
     path = scaffold.write_variant(name, out or Path(f"{name}.py"))
-    print(f"wrote {path}; next:")
-    print(f"  gan-zoo check {name} --plugin {path}")
-    print(f"  gan-zoo bench digits --preset smoke --variants {name},gan --plugin {path}")
+    _print(f"wrote {path}; next:")
+    _print(f"  gan-zoo check {name} --plugin {path}")
+    _print(f"  gan-zoo bench digits --preset smoke --variants {name},gan --plugin {path}")
 
 
 @app.command(epilog="Example: gan-zoo check my_gan --plugin my_gan.py")
@@ -144,7 +150,7 @@ def data(
 ) -> None:
     """List the data sets, or fetch and check those named."""
     if not names:
-        print(inspect.data_table(index.read()["data"]))
+        _print(inspect.data_table(index.read()["data"]))
         return
     for name in names:
         index.check_data(name)

@@ -48,6 +48,7 @@ def compare(
     Folders that differ in data, split, image size, extractor or num_samples are refused, with the differences.
     """
     from gan_zoo.bench import compare as comparing
+    from gan_zoo.text import visible
 
     found = comparing.compare(folders, split(allow or ""))
     if out is not None:
@@ -57,7 +58,7 @@ def compare(
     if fail_on_regression and any(failures.values()):
         for how, names in failures.items():
             if names:
-                print(f"regression: {how}: {', '.join(names)}", file=sys.stderr)
+                print(visible(f"regression: {how}: {', '.join(names)}"), file=sys.stderr)
         raise typer.Exit(1)
 
 
@@ -131,21 +132,21 @@ def _print(found: "Comparison") -> None:
 
 def _write(found: "Comparison", out: Path) -> None:
     """Write both tables as CSV, and both with the notes as Markdown."""
-    from gan_zoo.io import atomic_write
-    from gan_zoo.text import markdown_table
+    from gan_zoo.io import atomic_write, write_csv
+    from gan_zoo.text import markdown, markdown_table
 
     def table(columns: Columns) -> str:
         return markdown_table(list(columns), zip(*columns.values(), strict=True), _TEXT)
 
     for name, frame in (("compare", found.ranking), ("contrasts", found.contrasts)):
-        atomic_write(out / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        write_csv(out / f"{name}.csv", frame)
     ranking, mark = _ranking(found)
-    parts = ["# Comparison of results", f"{_facts(found)}.", table(ranking)]
+    parts = ["# Comparison of results", f"{markdown(_facts(found))}.", table(ranking)]
     if mark:
         parts.append(f"{mark}.")
     if len(found.contrasts):
         contrasts, level = _contrasts(found)
         parts += ["## Later against earlier", table(contrasts), _METHOD.format(level=level)]
     if found.notes:
-        parts += ["## Notes", "\n".join(f"- {note}" for note in found.notes)]
+        parts += ["## Notes", "\n".join(f"- {markdown(note)}" for note in found.notes)]
     atomic_write(out / "compare.md", "\n\n".join(parts) + "\n")

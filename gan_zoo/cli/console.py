@@ -27,12 +27,14 @@ _GAP = 2
 
 def print_line(line: str, console: Console | None = None) -> None:
     """Print a line as it is: without markup, colors and line breaks."""
-    (console or get_console()).print(line, highlight=False, markup=False, soft_wrap=True)
+    (console or get_console()).print(text.visible(line), highlight=False, markup=False, soft_wrap=True)
 
 
 def print_note(line: str, console: Console | None = None) -> None:
     """Print something that a reader must know."""
-    (console or get_console()).print(f"[bold yellow]note:[/] {escape(line)}", highlight=False, soft_wrap=True)
+    (console or get_console()).print(
+        f"[bold yellow]note:[/] {escape(text.visible(line))}", highlight=False, soft_wrap=True
+    )
 
 
 def print_table(columns: Mapping[str, list[str]]) -> None:
@@ -41,6 +43,7 @@ def print_table(columns: Mapping[str, list[str]]) -> None:
     Text is aligned to the left, numbers to the right.
     """
     console = get_console()
+    columns = {text.visible(head): list(map(text.visible, values)) for head, values in columns.items()}
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     left = console.width
     for head, values in columns.items():
@@ -103,7 +106,7 @@ class BenchListener(Listener):
             each = f"{text.plural(len(plan.seeds), 'seed')} each{real}"
             self._print(f"runs: {each}; {plan.budget} a run, {plan.jobs} at a time")
             if settings := suite_variants.preset_settings(plan.preset, names):
-                self.console.print(f"preset settings: {settings}", highlight=False, markup=False)
+                self._print(f"preset settings: {settings}")
             self._print(f"machine: {machine}")
             self._print(f"report: {folder / 'report.html'} (written again after every run)")
         finished = len(plan.runs()) - len(todo)

@@ -18,7 +18,7 @@ from gan_zoo import data as data_sets
 from gan_zoo import networks as families
 from gan_zoo import overrides, registry
 from gan_zoo.cli.index import FILE, Record
-from gan_zoo.errors import PLUGIN_FAILURES, GanZooError, one_line
+from gan_zoo.errors import GanZooError, one_line
 from gan_zoo.io import atomic_write
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.optimizer import Optimizer
@@ -96,9 +96,9 @@ def _build(variant: Variant) -> Networks:
     """Networks for grey images and ten classes, or a GanZooError."""
     try:
         return variant.build((1, variant.image_side, variant.image_side), 10)
-    except GanZooError:
+    except (GanZooError, KeyboardInterrupt):
         raise
-    except PLUGIN_FAILURES as error:
+    except BaseException as error:
         files = ", ".join(map(str, registry.sources(variant.name)))
         message = f"the networks of variant {variant.name!r} ({files}) cannot be made: {one_line(error)}"
         raise GanZooError(message) from error

@@ -46,6 +46,9 @@ def print_ranking(folder: Path) -> None:
     known = [("preset", "preset"), ("num_samples", "num_samples"), ("", "device"), ("", "precision")]
     facts = [data_title(manifest), *(f"{name} {manifest[key]}".strip() for name, key in known if manifest.get(key))]
     print_line(", ".join([*facts, default_extractor(manifest)]))
+    if frame.empty:
+        print_line("no run has begun")
+        return
     frame = frame.rename(columns=SHORT)
     heads = sorted(frame.columns, key=lambda head: RANKING.index(head) if head in RANKING else len(RANKING))
     print_table({head: frame[head].astype(str).tolist() for head in heads})

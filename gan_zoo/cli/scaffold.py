@@ -4,7 +4,7 @@ import keyword
 from pathlib import Path
 
 from gan_zoo.cli import index
-from gan_zoo.errors import PLUGIN_FAILURES, GanZooError, one_line
+from gan_zoo.errors import GanZooError, one_line
 from gan_zoo.io import atomic_write
 from gan_zoo.options import FLOOR
 
@@ -81,9 +81,12 @@ def check_variant(name: str) -> None:
     for check_name, check in validation.CHECKS.items():
         try:
             check(variant)
-        except PLUGIN_FAILURES as error:
-            expected = isinstance(error, (validation.Broken, GanZooError))
-            why = " ".join(str(error).split()) if expected else one_line(error)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            why = one_line(error)
+            if isinstance(error, (validation.Broken, GanZooError)):
+                why = why.removeprefix(f"{type(error).__name__}: ")
             failures.append(f"{check_name}: {why}")
             print_line(f"FAILED  {check_name}")
         else:

@@ -1,20 +1,25 @@
 """Checkpoints: the whole state in one safetensors file with a digest; no pickle, so that a file cannot run code."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gan_zoo import registry
+from gan_zoo.checked import Amount, Checked, Classes, Count, Name, Pixels, Text, fault
 from gan_zoo.device import pick
 from gan_zoo.engine.sampler import Sampler
-from gan_zoo.engine.state import State
+from gan_zoo.engine.state import State, build_networks
 from gan_zoo.errors import DamagedFileError, GanZooError
 from gan_zoo.io import writing
+from gan_zoo.options import PRECISIONS
 from gan_zoo.tensors import load_tensors, save_tensors
 from gan_zoo.variant import Variant
 
@@ -22,6 +27,46 @@ FORMAT = "gan-zoo checkpoint 2"
 _COUNTS = {name: name for name in ("cursor", "images", "discriminator_steps", "generator_steps", "seconds")}
 _COUNTS["rounds"] = "iterations"
 """Attributes of a state by their key in a file."""
+_SMALL = 2**24
+"""Elements of a tensor that networks may have also if no tensor in the file is as large."""
+
+
+class _Counts(Checked):
+    cursor: Count
+    images: Count
+    discriminator_steps: Count
+    generator_steps: Count
+    rounds: Count
+    seconds: Amount
+
+
+class _Row(Checked):
+    step: Count
+    images: Count
+    seconds: Amount
+    values: dict[Text, float | None]
+
+
+class _Optimizers(Checked):
+    generator: dict[str, Any]
+    discriminator: dict[str, Any]
+
+
+class _Facts(Checked):
+    variant: Name
+    options: dict[str, Any]
+    data: Text
+    requested: Text
+    fingerprint: Text
+    seed: Count
+    precision: Literal[tuple(PRECISIONS)]  # type: ignore[valid-type]
+    shape: Annotated[list[Pixels], Field(min_length=1, max_length=3)]
+    classes: Classes
+    counts: _Counts
+    warmup_seconds: Amount = 0.0
+    history: list[_Row]
+    recorded: list[Text]
+    optimizers: _Optimizers
 
 
 @dataclass(frozen=True)
@@ -37,25 +82,51 @@ class Checkpoint:
         """The variant it was trained as, from the registry.
 
         Raises:
-            GanZooError: the variant is not registered here.
+            GanZooError: the variant is not registered here, or does not take its options.
         """
         name = self.facts["variant"]
         if name not in registry.names():
             raise GanZooError(
                 f"{self.path} holds variant {name!r}, which is not registered here: name its file with --plugin"
             )
-        return registry.get(name, **self.facts["options"])
+        try:
+            return registry.get(name, **self.facts["options"])
+        except GanZooError as error:
+            raise GanZooError(f"{self.path}: key 'options': {error}") from None
 
     def sampler(self, device: str | torch.device | None = None) -> Sampler:
-        """The sampler of its generator, or of the moving average if there is one."""
+        """The sampler of its generator, or of the moving average if there is one.
+
+        Raises:
+            GanZooError: as ``variant``, or networks that cannot be built, or that its tensors do not fit.
+        """
         device = pick(device) if device is None or isinstance(device, str) else device
         variant = self.variant
-        generator = variant.build(tuple(self.facts["shape"]), self.facts["classes"]).generator
+        try:
+            with _SizeLimit(self.tensors):
+                generator = build_networks(variant, tuple(self.facts["shape"]), self.facts["classes"]).generator
+        except GanZooError as error:
+            raise _mismatch(self, error) from None
         try:
             generator.load_state_dict(_under(self.tensors, "ema" if variant.ema else "generator"))
         except RuntimeError as error:
             raise _mismatch(self, error) from None
         return Sampler(variant, generator.to(device).eval(), self.facts["classes"], "ema" if variant.ema else "raw")
+
+
+class _SizeLimit(TorchDispatchMode):
+    """Within it, no tensor is made that is larger than all in a file: the facts of one may ask for terabytes."""
+
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.limit = max([_SMALL, *(value.numel() for value in tensors.values())])
+
+    def __torch_dispatch__(self, function: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operation of torch; those that make a tensor have its shape as their first argument."""
+        shape = args[0] if args and isinstance(args[0], (list, tuple)) else ()
+        if all(isinstance(side, int) for side in shape) and math.prod(shape) > self.limit:
+            raise GanZooError(f"its networks have a tensor of shape {list(shape)}, larger than any in the file")
+        return function(*args, **(kwargs or {}))
 
 
 def _mismatch(checkpoint: Checkpoint, error: Exception) -> GanZooError:
@@ -149,10 +220,12 @@ def load(path: Path) -> Checkpoint:
     try:
         tensors, metadata = load_tensors(path)
         facts = json.loads(metadata.get("facts", "{}"))
-    except (OSError, ValueError, DamagedFileError) as error:
+    except (OSError, ValueError, RecursionError, DamagedFileError) as error:
         raise DamagedFileError(f"{str(path)!r} is not a gan-zoo checkpoint, or is damaged: {error}") from None
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         raise DamagedFileError(f"{str(path)!r} is a safetensors file, but not a gan-zoo checkpoint ({FORMAT!r})")
+    if wrong := fault(_Facts, facts):
+        raise DamagedFileError(f"{str(path)!r} is a damaged checkpoint: {wrong}; name another, or train the run again")
     return Checkpoint(path, facts, tensors)
 
 
@@ -178,20 +251,38 @@ def restore(state: State, checkpoint: Checkpoint) -> State:
             _load_optimizer(getattr(state.optimizers, player), _unflatten(structure, tensors))
         for purpose, generator in state.random.items():
             generator.set_state(tensors[f"random.{purpose}"])
+        torch.Generator(state.device).set_state(tensors["random.default"])
         state.default_random = tensors["random.default"]
-        state.order.copy_(tensors["order"])
+        _restore_order(state, tensors["order"], facts["counts"]["cursor"])
         for name, value in state.objective.items():
             value.copy_(tensors[f"objective.{name}"])
-    except (RuntimeError, ValueError, KeyError) as error:
+        state.history.pending = _pending(state, tensors, len(facts["recorded"]))
+    except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise _mismatch(checkpoint, error) from None
     for key, name in _COUNTS.items():
         setattr(state, name, facts["counts"][key])
     state.warmup_seconds += facts.get("warmup_seconds", 0.0)
     state.history.rows = list(facts["history"])
     state.history.names = tuple(facts["recorded"])
-    pending = tensors.get("history.pending")
-    state.history.pending = [] if pending is None else [pending.to(state.device)]
     return state
+
+
+def _restore_order(state: State, order: Tensor, cursor: int) -> None:
+    """Restore the order of an epoch; ValueError if it is none of the data."""
+    samples = len(state.data)
+    if cursor > samples or not torch.equal(order.sort().values, torch.arange(samples)):
+        raise ValueError(f"the order of its epoch is not one of the {samples} training samples")
+    state.order.copy_(order)
+
+
+def _pending(state: State, tensors: Mapping[str, Tensor], values: int) -> list[Tensor]:
+    """The iterations since the last row of history; ValueError if they have not this many values each."""
+    pending = tensors.get("history.pending")
+    if pending is None:
+        return []
+    if pending.dim() != 2 or pending.shape[1] != values:
+        raise ValueError(f"history.pending has the shape {list(pending.shape)}, for {values} values an iteration")
+    return [pending.to(state.device)]
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, stored: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gan_zoo.data import Dataset, Split
 from gan_zoo.device import derive, prepare, seeded
-from gan_zoo.errors import PLUGIN_FAILURES, GanZooError
+from gan_zoo.errors import GanZooError, one_line, shown
 from gan_zoo.options import EXACT
 from gan_zoo.variant import Networks, Variant
 
@@ -181,15 +181,24 @@ def check(variant: Variant, data: Dataset) -> None:
         GanZooError: the networks cannot be built for this data, or the data has too few samples for a batch.
     """
     _check_size(variant, data)
+    with torch.random.fork_rng(devices=[]):
+        build_networks(variant, data.shape, data.classes)
+
+
+def build_networks(variant: Variant, shape: tuple[int, ...], classes: int) -> Networks:
+    """The networks of a variant, whose code is untrusted: whatever it raises becomes one line.
+
+    Raises:
+        GanZooError: the networks cannot be built for samples of this shape.
+    """
     try:
-        with torch.random.fork_rng(devices=[]):
-            variant.build(data.shape, data.classes)
-    except GanZooError:
+        return variant.build(shape, classes)
+    except (GanZooError, KeyboardInterrupt):
         raise
-    except PLUGIN_FAILURES as error:
-        given = ", ".join(f"{key}={value}" for key, value in variant.options.items())
-        why = " ".join(f"{type(error).__name__}: {error}".split())
-        raise GanZooError(f"variant {variant.name!r} cannot be made{given and f' with {given}'}: {why}") from error
+    except BaseException as error:
+        given = ", ".join(f"{key}={shown(value)}" for key, value in variant.options.items())
+        with_options = f" with {given}" if given else ""
+        raise GanZooError(f"variant {variant.name!r} cannot be made{with_options}: {one_line(error)}") from error
 
 
 def _check_size(variant: Variant, data: Dataset) -> None:

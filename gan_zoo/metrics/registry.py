@@ -119,7 +119,8 @@ def add_records(records: Mapping[str, Mapping[str, Any]]) -> None:
     Raises:
         GanZooError: a record lacks a field.
     """
-    known = {field.name for field in fields(Metric)}
+    # A metric of others has no module here that could be imported.
+    known = {field.name for field in fields(Metric)} - {"module"}
     for name, record in records.items():
         if name not in METRICS:
             METRICS[name] = _metric({key: value for key, value in record.items() if key in known})

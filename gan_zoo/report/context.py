@@ -9,6 +9,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from gan_zoo import text
+from gan_zoo.bench.artifacts import unreadable
 from gan_zoo.bench.records import read_runs
 from gan_zoo.bench.results import Entry, Results
 from gan_zoo.bench.tables import write_tables
@@ -37,8 +38,8 @@ def write_report(folder: Path) -> Path:
     results = write_tables(folder)
     figures = write_figures(results, folder)
     records = [record for record in read_runs(folder) if record.begin]
-    samples, unreadable = write_samples(folder, results.manifest, records)
-    page = context(results, samples, unreadable) | {"figures": list(figures.items())}
+    samples = write_samples(folder, results.manifest, records)
+    page = context(results, samples, unreadable(folder, results.manifest, records)) | {"figures": list(figures.items())}
     templates = environment(folder)
     atomic_write(folder / "report.md", tidy(templates.get_template("report.md.j2").render(page)))
     atomic_write(folder / "report.html", templates.get_template("report.html.j2").render(page))
@@ -66,7 +67,7 @@ def tidy(markdown: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", markdown).strip() + "\n"
 
 
-def context(results: Results, samples: list[SampleImage], unreadable: list[str]) -> dict[str, Any]:
+def context(results: Results, samples: list[SampleImage], lost: list[str]) -> dict[str, Any]:
     """Everything that a template needs, as text or as plain values."""
     manifest = results.manifest
     title = data_title(manifest)
@@ -78,8 +79,8 @@ def context(results: Results, samples: list[SampleImage], unreadable: list[str])
     if missing > 0:
         of = text.plural(len(manifest["runs"]), "run")
         notices.append(f"{missing} of {of} not started: the suite is running, or can be resumed.")
-    if unreadable:
-        notices.append(f"{text.plural(len(unreadable), 'sample image')} unreadable, the first is {unreadable[0]}.")
+    if lost:
+        notices.append(f"{text.plural(len(lost), 'recorded file')} unreadable, the first is {lost[0]}.")
     return {
         "heading": str(manifest.get("title") or f"GAN variants on {title}"),
         "facts": [fact for fact in facts if fact],

@@ -207,4 +207,4 @@ def ranking_table(folder: Path) -> pd.DataFrame:
     columns["seeds"] = [str(entry.value.seeds) for entry in entries]
     columns["failures"] = [str(entry.failures.count) for entry in entries]
     columns["minutes"] = [text.number(e.seconds / 60 if e.kind == "ranked" else None) for e in entries]
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns, dtype=str)

@@ -18,7 +18,7 @@ from scipy.special import gammaln
 
 from gan_zoo import text
 from gan_zoo.bench.plan import Plan
-from gan_zoo.io import atomic_write
+from gan_zoo.io import atomic_write, write_csv
 from gan_zoo.metrics.registry import METRICS, Metric
 from gan_zoo.report.context import environment, tidy
 from gan_zoo.report.figures import style
@@ -60,7 +60,7 @@ def write_search(
     curve = curves(defaults, trials)
     summary = pd.DataFrame(rows, columns=_SUMMARY).astype({"best_trial": "Int64"})
     for name, frame in (("trials", trials_frame(trials)), ("curve", curve), ("search", summary)):
-        atomic_write(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        write_csv(folder / f"{name}.csv", frame)
     facts = _facts(plan, count, seed)
     figure = folder / "figures" / "expected_best.png"
     title = f"{plan.measured.title}: what a search of k trials is worth"

@@ -90,9 +90,8 @@ def test_bad_folders_are_one_line(write, tmp_path):
     (empty / "manifest.json").write_text(json.dumps(manifest | {"extractors": {}}))
     assert "nothing was measured" in refusal(good, empty)[0]
     (bare / "records" / "gan-seed1-bare.jsonl").write_text('{"row":"begin"}\n')
-    assert any(
-        "gan-seed1-bare.jsonl is damaged in line 1: key 'variant'" in note for note in compare([good, bare]).notes
-    )
+    damage = "gan-seed1-bare.jsonl is damaged in line 1: key 'variant'"
+    assert any(damage in note for note in compare([good, bare]).notes)
 
 
 def test_the_ranking_merges_all_variants_each_with_its_folder(write):
@@ -224,7 +223,8 @@ def test_with_too_few_seeds_nothing_is_claimed(write):
 
 
 def test_points_are_ranked_by_their_own_measure(write):
-    points = DATA | {"name": "ring8", "shape": [2], "kind": "points", "classes": 8}
+    density = {"means": [[0.5, 0.5]], "weights": [1.0], "deviation": 0.1, "bins": 10, "scale": 1.0}
+    points = DATA | {"name": "ring8", "shape": [2], "kind": "points", "classes": 8, "density": density}
     shared = {"data": points, "metric": "jsd", "reference": "truth", "extractor": ("density", "ef" * 32)}
     found = compare([write("a", gan=[0.2, 0.3], **shared), write("b", gan=[0.1, 0.2], **shared)])
     assert found.metric.name == "jsd"

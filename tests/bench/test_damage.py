@@ -9,6 +9,7 @@ from results_folders import Notices, assert_same_tables, content
 from gan_zoo.bench.compare import compare
 from gan_zoo.bench.records import damages
 from gan_zoo.bench.tables import write_tables
+from gan_zoo.tensors import load_tensors, save_tensors
 
 slow = pytest.mark.slow
 ALONE = {"seeds": [0], "variants": ["by_heart", "sibling"]}
@@ -105,6 +106,7 @@ def test_compare_reports_damage(whole, tmp_path):
     [
         ("flipped", ["last"]),
         pytest.param("empty", ["last"], marks=slow),
+        pytest.param("facts", ["last"], marks=slow),
         pytest.param("missing", ["last"], marks=slow),
         pytest.param("truncated", ["last", "previous"], marks=slow),
         pytest.param("missing", ["last", "previous"], marks=slow),
@@ -122,6 +124,9 @@ def test_checkpoints_that_are_damaged_or_missing(bench, tmp_path, how, which):
             content[len(content) // 2] ^= 4
             if how == "missing":
                 path.unlink()
+            elif how == "facts":
+                found, metadata = load_tensors(path)
+                save_tensors(path, found, {"facts": json.dumps(json.loads(metadata["facts"]) | {"history": 5})})
             else:
                 path.write_bytes({"flipped": bytes(content), "truncated": content[:-50], "empty": b""}[how])
     notices = Notices()

@@ -1,5 +1,6 @@
 """Packed records: the same tables and report as the records that they replace, and runs that need not be repeated."""
 
+import lzma
 import re
 import shutil
 
@@ -8,6 +9,7 @@ import pytest
 from results_folders import assert_same_tables
 
 from gan_zoo.bench import packed
+from gan_zoo.bench.artifacts import unreadable
 from gan_zoo.bench.records import pack, read_runs
 from gan_zoo.bench.tables import write_tables
 from gan_zoo.errors import DamagedFileError, GanZooError
@@ -17,7 +19,7 @@ ROWS = [
     {"row": "begin", "seed": 0, "measurement": "01234567", "digest": "1e234567", "note": None, "budget": {"images": 9}},
     {"row": "history", "step": 1, "values": {"loss": 0.123456789, "nothing": None}},
     {"row": "metrics", "step": 1, "values": {"fid": 0.12345678901234567, "is": float("1e-30")}, "deviations": ["a, b"]},
-    {"row": "end", "status": "ok", "message": '"quoted", and\nbroken', "empty": ""},
+    {"row": "end", "status": "ok", "message": '"quoted", and\nbroken', "empty": "", "title": "=1+1", "paper": "-x"},
 ]
 
 
@@ -27,6 +29,7 @@ def test_rows_are_read_as_they_were_written_but_for_digits_of_history(tmp_path):
     rounded[1] = ROWS[1] | {"values": {"loss": 0.12346, "nothing": None}}
     assert list(packed.read(tmp_path / "x.csv.xz")) == [*(("one", row) for row in rounded), ("two", ROWS[0])]
     frame = pd.read_csv(tmp_path / "x.csv.xz")
+    assert not frame["title"].dropna().str.startswith("=").any()
     assert frame.loc[frame["row"] == "metrics", "values/fid"].item() == 0.12345678901234567
 
 
@@ -37,10 +40,17 @@ def test_a_damaged_file_is_named(tmp_path, content):
         list(packed.read(tmp_path / "x.csv.xz"))
 
 
+def test_a_small_file_that_unpacks_to_more_than_any_record_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(packed, "_LARGEST", 1000)
+    (tmp_path / "x.csv.xz").write_bytes(lzma.compress(b"run,row\n" + 500 * b"a,begin\n"))
+    with pytest.raises(DamagedFileError, match=r"x\.csv\.xz"):
+        list(packed.read(tmp_path / "x.csv.xz"))
+
+
 def test_a_packed_folder_has_the_same_tables_and_images_and_trains_nothing_again(bench, tmp_path):
     outcome = bench(seeds=[0])
     out, manifest = outcome.folder, outcome.results.manifest
-    images, _ = write_samples(out, manifest, read_runs(out))
+    images = write_samples(out, manifest, read_runs(out))
     whole = shutil.copytree(out, tmp_path / "whole")
     pack(out)
     assert not list(out.glob("records/*.jsonl"))
@@ -49,7 +59,7 @@ def test_a_packed_folder_has_the_same_tables_and_images_and_trains_nothing_again
     assert_same_tables(whole, out, ("runs", "metrics", "summary"))
     history = [pd.read_csv(folder / "history.csv") for folder in (whole, out)]
     pd.testing.assert_frame_equal(*history, rtol=1e-4)
-    assert write_samples(out, manifest, read_runs(out)) == (images, [])
+    assert write_samples(out, manifest, read_runs(out)) == images
     before = {run.name: run.end for run in read_runs(out)}
     # What a kill while it was unpacked leaves is no run.
     name = next(iter(before))
@@ -70,6 +80,5 @@ def test_a_folder_of_the_first_schema_is_refused_until_its_records_are_moved(ben
         with pytest.raises(GanZooError, match="rename its folder cells to records"):
             use()
     (out / "cells").rename(out / "records")
-    images, unreadable = write_samples(out, manifest, read_runs(out))
-    assert images
-    assert unreadable == []
+    assert write_samples(out, manifest, read_runs(out))
+    assert unreadable(out, manifest, read_runs(out)) == []

@@ -184,9 +184,17 @@ def folder(tmp_path):
 
 
 def test_runs_that_have_begun_are_read_in_the_order_of_the_manifest(folder):
-    here = folder(["b", "missing", "torn", "a"], a=[BEGIN], b=[BEGIN], torn=[], unnamed=[BEGIN])
+    other = BEGIN | {"seed": 1}
+    here = folder(["b", "missing", "torn", "a"], a=[BEGIN], b=[other], torn=[], unnamed=[BEGIN])
     (here / "records" / "torn.jsonl").write_text('{"row": "beg')
-    assert [(run.name, run.begin) for run in read_runs(here)] == [("b", BEGIN), ("torn", {}), ("a", BEGIN)]
+    assert [(run.name, run.begin) for run in read_runs(here)] == [("b", other), ("torn", {}), ("a", BEGIN)]
+
+
+def test_a_second_run_of_a_variant_and_seed_is_damaged(folder):
+    first, second = read_runs(folder(["a", "b"], a=[BEGIN], b=[BEGIN]))
+    assert (first.begin, first.damage) == (BEGIN, "")
+    assert second.begin == {}
+    assert "b.jsonl: another run" in second.damage
 
 
 @pytest.mark.parametrize("key", ["variant", "seed", "data", "preset"])
@@ -247,6 +255,8 @@ WRONG_FACTS = {
     "wall_seconds": "x",
     "notices": 5,
     "data": DATA | {"name": "../../../X"},
+    "data.density": DATA | {"density": {"means": [[1.0]], "weights": [], "deviation": 1.0, "bins": 9, "scale": 1.0}},
+    "data.density.deviation": DATA | {"density": {"means": [[1.0]], "weights": [1.0], "deviation": 0.0}},
 }
 
 
@@ -259,7 +269,10 @@ WRONG_FACTS = {
         (b"[" * 100_000, "is damaged"),
         (b"[]", "key 'runs' is missing"),
         (b'{"runs": [], "data": "mnist"}', "key 'data' is 'mnist'"),
-        *((json.dumps(MANIFEST | {key: value}).encode(), f"key '{key}") for key, value in WRONG_FACTS.items()),
+        *(
+            (json.dumps(MANIFEST | {key.split(".")[0]: value}).encode(), f"key '{key}")
+            for key, value in WRONG_FACTS.items()
+        ),
     ],
 )
 def test_a_manifest_that_is_none(tmp_path, content, message):

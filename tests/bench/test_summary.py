@@ -29,11 +29,14 @@ def make(tmp_path: Path):
             if value is not None:
                 for extractor, scale in (("mnist-cnn", 1.0), ("inception", 0.5)):
                     rows.append({**MEASURED, **at, "extractor": extractor, "values": {"fid": value * scale}})
-            rows.append({"row": "end", "status": "diverged" if value is None else "ok", "message": ""})
+            status = "diverged" if value is None else "ok"
+            rows.append({"row": "end", "status": status, "steps": 10, "images": 640, "seconds": 1.0})
             names.append(f"{variant}-seed{seed}")
             text = "".join(json.dumps(row) + "\n" for row in rows)
             (tmp_path / "records" / f"{names[-1]}.jsonl").write_text(text)
-        facts = {"runs": names, "data": {"name": "mnist"}, "extractors": {"mnist-cnn": {}, "inception": {}}}
+        facts = {"runs": names, "data": {"name": "mnist", "title": "MNIST"}, "preset": "quick"}
+        facts |= {"variants": list(fids), "seeds": list(range(max(map(len, fids.values()))))}
+        facts |= {"extractors": {"mnist-cnn": {}, "inception": {}}}
         (tmp_path / "manifest.json").write_text(json.dumps(facts | manifest))
         return tmp_path
 

@@ -57,12 +57,14 @@ def folder(tmp_path: Path) -> Path:
         "gan-seed2-aa": [begin("gan", 2), history(40), metrics(40, 7.0, selection=7.0), end("diverged", 45)],
         "cgan-seed0-bb": [overridden, *resumed, metrics(100, 30.0, selection=30.0), end()],
         "cgan-seed1-bb": [overridden | {"seed": 1}, history(30)],
-        "real-seed0-cc": [begin("real", 0), metrics(0, 3.0), {"row": "end", "status": "ok", "steps": 0}],
+        "real-seed0-cc": [begin("real", 0), metrics(0, 3.0), end(steps=0)],
     }
     (tmp_path / "records").mkdir()
     for name, rows in runs.items():
         (tmp_path / "records" / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    manifest = {"runs": NAMES, "data": {"name": "mnist"}, "extractors": {"mnist-cnn": {}, "inception": {}}}
+    manifest = {"runs": NAMES, "data": {"name": "mnist", "title": "MNIST"}, "preset": "quick"}
+    manifest |= {"variants": ["gan", "cgan", "real"], "seeds": [0, 1, 2]}
+    manifest |= {"extractors": {"mnist-cnn": {}, "inception": {}}}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     return tmp_path
 

@@ -32,17 +32,18 @@ def fids():
 @pytest.fixture
 def folder(tmp_path):
     """Records of ``gan`` and the floor, as far as the A/A test reads them."""
-    manifest = {"data": {"title": "MNIST"}, "extractors": {"inception": {}, "mnist-cnn": {}}, "num_samples": 2000}
-    manifest |= {"preset": "quick", "runs": []}
+    manifest = {"data": {"name": "mnist", "title": "MNIST"}, "extractors": {"inception": {}, "mnist-cnn": {}}}
+    manifest |= {"num_samples": 2000, "preset": "quick", "runs": [], "variants": ["gan"], "seeds": list(range(60))}
+    ended = {"images": 576, "seconds": 1.0}
 
     def make(seeds, **statuses):
         (tmp_path / "records").mkdir()
         for name, values in (("gan", seeds), ("real", np.full(50, 3.0))):
             for seed, value in enumerate(values):
                 begin = {"row": "begin", "variant": name, "seed": seed, "data": "mnist", "preset": "quick"}
-                metrics = {"row": "metrics", "step": 9, "fraction": 1.0, "extractor": "mnist-cnn"}
+                metrics = {"row": "metrics", "step": 9, "fraction": 1.0, "extractor": "mnist-cnn", **ended}
                 metrics |= {"num_samples": 2000, "values": {"fid": float(value)}}
-                end = {"row": "end", "status": statuses.get(f"seed{seed}", "ok"), "seconds": 1.0, "steps": 9}
+                end = {"row": "end", "status": statuses.get(f"seed{seed}", "ok"), "steps": 9, **ended}
                 rows = [begin | {"title": name}, metrics] + ([end] if end["status"] != "unfinished" else [])
                 lines = "".join(json.dumps(row) + "\n" for row in rows)
                 (tmp_path / "records" / f"{name}-{seed}.jsonl").write_text(lines)

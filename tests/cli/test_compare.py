@@ -1,6 +1,7 @@
 """`gan-zoo compare` on real runs of toys, and on changed copies of them."""
 
 import json
+import re
 import shutil
 
 import pandas as pd
@@ -67,6 +68,16 @@ def test_without_a_change_there_is_one_ranking_and_no_regression(gan_zoo, earlie
     text = (out / "compare.md").read_text()
     assert r"| by\_heart (later) |" in text
     assert str(tmp_path) not in text
+
+
+def test_words_of_other_folders_are_neither_html_nor_commands_for_the_terminal(gan_zoo, earlier, tmp_path):
+    later = copied(earlier, "<img src=x> [a](javascript:alert(1)) \x1b[31mred")
+    result = gan_zoo("compare", earlier, later, "--out", tmp_path / "both", columns=200)
+    assert r"\x1b[31mred" in result.out
+    assert "\x1b" not in result.out
+    text = (tmp_path / "both" / "compare.md").read_text()
+    assert not re.search(r"(?<!\\)<|(?<!\\)\]\(|\x1b", text)
+    assert r"- by\_heart: seeds 0, 1, 2, 3 in earlier and \<img src=x\>" in text
 
 
 def test_a_planted_regression(gan_zoo, earlier, tmp_path):

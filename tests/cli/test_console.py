@@ -1,5 +1,6 @@
 """A console that cannot show every character: what it lacks is replaced, and the command ends well."""
 
+import json
 import subprocess
 import sys
 
@@ -31,3 +32,24 @@ def test_a_ranking_with_marks_that_the_console_lacks(finished, environment):
     result = output(["-m", "gan_zoo", "report", finished], environment | {"PYTHONIOENCODING": "latin-1"})
     assert b"report: " in result
     assert b"?" in result
+
+
+@pytest.mark.parametrize(
+    "words", [("report", "\x1b[31m"), ("list", "--plugin", "\x1b]0;x\x07.py"), ("data", "folder:\x9b1m")]
+)
+def test_an_error_shows_the_control_characters_of_a_name(gan_zoo, words):
+    error = gan_zoo(*words).error
+    assert error.isprintable()
+    assert "\\x" in error
+
+
+def test_a_report_shows_control_characters_of_titles(gan_zoo, finished, monkeypatch):
+    monkeypatch.setattr("gan_zoo.report.context.write_figures", lambda *_: {})
+    manifest = json.loads((finished / "manifest.json").read_text())
+    manifest["data"]["title"] = manifest["preset"] = "\x1b[31mred\nerror: forged"
+    (finished / "manifest.json").write_text(json.dumps(manifest))
+    result = gan_zoo("report", finished)
+    assert result.status == 0, result.err
+    assert r"\x1b[31mred" in result.out
+    assert "\x1b" not in result.out
+    assert "\nerror" not in result.out

@@ -336,3 +336,113 @@ def test_a_variant_that_has_changed_or_is_missing_cannot_sample(saved):
     del registry._factories["small"]
     with pytest.raises(GanZooError, match=r"'small'.*--plugin"):
         loaded.sampler("cpu")
+
+
+ABSENT = object()
+FAULTS = {
+    "variant": [ABSENT, 5, "../up", "x" * 300],
+    "options": [ABSENT, 5, [1]],
+    "data": [ABSENT, None, 5],
+    "requested": [ABSENT, 5],
+    "fingerprint": [ABSENT, 5],
+    "seed": [ABSENT, "x", -1, 10**20, 1.5, True],
+    "precision": [ABSENT, "fp8"],
+    "shape": [ABSENT, "x", [], [-1, 2], [1, 10**6, 10**6], [1, 2, 3, 4], [1.0, 4, 4]],
+    "classes": [ABSENT, "x", -1, 10**12, {}],
+    "counts": [ABSENT, 5, {}],
+    "counts.rounds": [ABSENT, -1, "x", 10**400],
+    "counts.seconds": [ABSENT, "x", float("inf"), float("nan")],
+    "history": [ABSENT, 5, [5]],
+    "history.0.step": [ABSENT, "x"],
+    "history.0.values": [ABSENT, [1], {"loss": "x"}],
+    "recorded": [ABSENT, 5, [5]],
+    "optimizers": [ABSENT, 5, {}],
+    "optimizers.generator": [ABSENT, 5],
+}
+
+
+def _rewrite(path, edit):
+    """Write a checkpoint again after ``edit(facts, tensors)``, with the digest of its new content."""
+    found, metadata = tensors.load_tensors(path)
+    facts = json.loads(metadata["facts"])
+    edit(facts, found)
+    tensors.save_tensors(path, found, {"facts": json.dumps(facts)})
+
+
+def _put(table, key, value):
+    first, dot, rest = key.partition(".")
+    first = int(first) if isinstance(table, list) else first
+    if dot:
+        _put(table[first], rest, value)
+    elif value is ABSENT:
+        del table[first]
+    else:
+        table[first] = value
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in FAULTS.items() for value in values])
+def test_facts_of_another_type_or_size_are_one_clear_line(saved, key, value):
+    state = advance(_start("small"), 1)
+    flush(state)
+    path = saved(state)
+    _rewrite(path, lambda facts, _: _put(facts, key, value))
+    with pytest.raises(DamagedFileError, match="damaged checkpoint") as error:
+        checkpoint.load(path)
+    _one_line(error, path)
+    assert key.partition(".")[0] in str(error.value)
+    assert len(str(error.value)) < 1000
+
+
+@pytest.mark.parametrize("facts", ["[" * 100_000 + "]" * 100_000, f'{{"seed": {"9" * 5000}}}'])
+def test_facts_that_json_cannot_hold_are_one_clear_line(tmp_path, facts):
+    path = tmp_path / "state.safetensors"
+    tensors.save_tensors(path, {"weight": torch.zeros(2)}, {"facts": facts})
+    with pytest.raises(DamagedFileError, match="damaged") as error:
+        checkpoint.load(path)
+    _one_line(error, path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("classes", 10**6),
+        ("shape", [3, 4096, 4096]),
+        ("options", {"width": 10**9}),
+        ("options", {"latent": 10**12}),
+        ("options", {"width": "x"}),
+        ("options", {"no_option": 1}),
+    ],
+)
+def test_networks_larger_than_the_file_are_not_built(saved, key, value):
+    path = saved(advance(_start("stateful", width=8), 1))
+    _rewrite(path, lambda facts, _: _put(facts, key, value))
+    with pytest.raises(GanZooError, match="variant 'stateful'") as error:
+        checkpoint.load(path).sampler("cpu")
+    _one_line(error, path)
+
+
+def _set(name, change):
+    return lambda facts, found: found.update({name: change(found[name])})
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        _set("order", lambda order: order[:1]),
+        _set("order", torch.zeros_like),
+        _set("order", lambda order: order + 1),
+        _set("random.default", lambda state: state[:16]),
+        _set("random.latent", torch.Tensor.float),
+        _set("history.pending", lambda rows: rows[:, :1]),
+        lambda facts, _: _put(facts, "counts.cursor", 10**9),
+        lambda facts, _: _put(facts, "optimizers.generator", {"pairs": 5}),
+        lambda facts, _: _put(facts, "optimizers.generator", {"pairs": [["state", {"pairs": []}]]}),
+        lambda facts, _: _put(facts, "optimizers.generator", {"tensor": "order"}),
+    ],
+)
+def test_parts_that_do_not_fit_are_not_restored(saved, edit):
+    path = saved(advance(_start(), 1))
+    _rewrite(path, edit)
+    with pytest.raises(GanZooError, match="does not fit") as error:
+        checkpoint.restore(_start(), checkpoint.load(path))
+    _one_line(error, path)

@@ -2,12 +2,17 @@ import html
 import re
 import shutil
 import subprocess
+import warnings
+from dataclasses import asdict
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from PIL import Image
 
+from gan_zoo.bench.tables import TABLES, read_results, write_tables
 from gan_zoo.errors import GanZooError
+from gan_zoo.metrics.registry import METRICS
 from gan_zoo.report.context import write_report
 from gan_zoo.report.tables import ranking_table
 
@@ -37,6 +42,51 @@ def test_page_stands_alone(report):
 def test_page_escapes_text_of_the_records(report):
     assert "<b>linear</b>" not in report.read_text()
     assert "LSGAN <b>linear</b>" in words(report)
+
+
+EVIL = "<img src=x onerror=alert(1)> [a](javascript:alert(1)) $\\frac$ \x1b[31m"
+
+
+def test_text_of_others_is_neither_html_nor_a_link_nor_a_command_for_the_terminal(make_folder):
+    def change(row):
+        texts = {"title": EVIL, "paper": "javascript:alert(1)", "objective": f"{EVIL}|", "message": EVIL}
+        return row | texts if row["row"] in ("begin", "end") else row
+
+    data = {"name": "mnist", "train": 60000, "test": 10000, "title": EVIL, "note": EVIL, "class_names": [EVIL] * 10}
+    changed = {"preset": EVIL, "device": EVIL, "command": EVIL, "notices": [EVIL], "data": data}
+    folder = make_folder(["gan", "cgan"], seeds=1, change=change, title=EVIL, **changed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib's would print the characters that no font has
+        page = write_report(folder)
+    assert "<img src=x" not in page.read_text()
+    text = (folder / "report.md").read_text()
+    assert not re.search(r"(?<!\\)<|(?<!\\)\]\(javascript|\x1b", text)
+
+
+def test_a_metric_of_others_is_no_html(make_folder, monkeypatch):
+    monkeypatch.delitem(METRICS, "mine", raising=False)  # and again afterwards
+    evil = asdict(METRICS["fid"]) | {
+        "bounds": [0, None],
+        "module": "os",
+        "name": "mine",
+        "title": '"><script>alert(1)</script>',
+    }
+
+    def change(row):
+        return row | {"values": row["values"] | {"mine": 1.0}} if row["row"] == "metrics" else row
+
+    page = write_report(make_folder(["gan"], seeds=1, change=change, metrics={"mine": evil}))
+    assert "<script" not in page.read_text()
+
+
+def test_text_of_tables_is_read_back_as_it_was(make_folder):
+    folder = make_folder(["gan"], seeds=1, change=lambda row: row | {"title": "=1+1", "paper": "007", "message": "NA"})
+    written = write_tables(folder)
+    assert "'=1+1" in (folder / "runs.csv").read_text()
+    read = read_results(folder)
+    assert read.runs.loc[0, ["title", "paper", "message"]].tolist() == ["=1+1", "007", "NA"]
+    for name in TABLES:
+        pd.testing.assert_frame_equal(getattr(read, name), getattr(written, name))
 
 
 def test_page_begins_with_the_ranking(report):
@@ -125,13 +175,13 @@ def test_an_unreadable_image_is_noticed_and_an_old_one_removed(make_folder):
     (folder / "records/gan-seed0-0a1b2c3d/grid-000500.png").write_bytes(b"\x89PNG not an image")
     (folder / "samples").mkdir()
     (folder / "samples/mnist-old-seed9-step1.png").touch()
-    assert "2 sample images unreadable" in words(write_report(folder))
+    assert "2 recorded files unreadable" in words(write_report(folder))
     assert not (folder / "samples/mnist-old-seed9-step1.png").exists()
 
 
 @pytest.mark.parametrize(
     ("manifest", "message"),
-    [(None, "not a results folder"), ("{", "damaged"), ('{"runs": []}', "does not name its data")],
+    [(None, "not a results folder"), ("{", "damaged"), ('{"runs": []}', "key 'data' is missing")],
 )
 def test_bad_folders(tmp_path, manifest, message):
     if manifest:
@@ -140,6 +190,25 @@ def test_bad_folders(tmp_path, manifest, message):
         write_report(tmp_path)
     with pytest.raises(GanZooError, match="does not exist"):
         write_report(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["samples", "figures"])
+def test_nothing_behind_a_link_is_written_or_removed(make_folder, tmp_path, name):
+    folder, other = make_folder(["gan"], seeds=1), tmp_path / "other"
+    other.mkdir()
+    (other / "mnist-gan-seed0-step1.png").touch()
+    (folder / name).symlink_to(other)
+    with pytest.raises(GanZooError, match="lies outside"):
+        write_report(folder)
+    assert [path.name for path in other.iterdir()] == ["mnist-gan-seed0-step1.png"]
+
+
+def test_a_folder_whose_runs_have_not_begun_has_a_report(make_folder):
+    folder = make_folder(["gan"], seeds=1)
+    shutil.rmtree(folder / "records")
+    page = words(write_report(folder))
+    assert "not started" in page
+    assert ranking_table(folder).empty
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")

@@ -11,6 +11,7 @@ from matplotlib.collections import EllipseCollection
 from matplotlib.lines import Line2D
 
 from gan_zoo import text
+from gan_zoo.bench.artifacts import read_points
 from gan_zoo.bench.records import read_runs
 from gan_zoo.bench.results import Results
 from gan_zoo.mixture import Array, Mixture, Whole
@@ -34,7 +35,7 @@ class _Recorded:
 def write_points(results: Results, look: Look, path: Path) -> None:
     """Generated points over the true modes, a panel per variant; densities in one dimension."""
     mixture = Mixture.of(results.manifest["data"]["density"])
-    drawn = list(_recorded(results, look, path.parents[1]))
+    drawn = list(_recorded(results, look, path.parents[1], mixture))
     flat = mixture.dimensions == 1
     title = f"{look.data}: {'densities' if flat else 'generated points and true modes'}"
     if not drawn:
@@ -54,7 +55,7 @@ def write_points(results: Results, look: Look, path: Path) -> None:
 def write_discriminators(results: Results, look: Look, path: Path) -> None:
     """The learned D and D* of the variants that have them: two heat maps, or two curves in one dimension."""
     mixture = Mixture.of(results.manifest["data"]["density"])
-    drawn = [one for one in _recorded(results, look, path.parents[1]) if one.learned is not None]
+    drawn = [one for one in _recorded(results, look, path.parents[1], mixture) if one.learned is not None]
     title = f"{look.data}: the learned D and the optimal D*"
     if not drawn:
         return write_message(path, title, look.facts, "No variant with a successful seed has D* as its optimum.")
@@ -77,21 +78,17 @@ def write_discriminators(results: Results, look: Look, path: Path) -> None:
     return None
 
 
-def _recorded(results: Results, look: Look, folder: Path) -> Iterator[_Recorded]:
+def _recorded(results: Results, look: Look, folder: Path, mixture: Mixture) -> Iterator[_Recorded]:
     """The records of the first successful seed of each variant, in the order of the manifest."""
     runs = results.successful
     records = {run.name: run for run in read_runs(folder)}
     for variant in [name for name in results.manifest["variants"] if name in set(runs["variant"])]:
         run = runs[runs["variant"] == variant].sort_values("seed").iloc[0]
         rows = records[run["run"]].points
-        file = folder / rows[-1]["file"] if rows else None
-        if file is None or not file.is_file():
-            continue
-        with np.load(file) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-        if "counts" in found:
+        found = read_points(folder, rows[-1], mixture) if rows else None
+        if found is not None and "counts" in found:
             modes = text.count(run.get("final_modes_found_density"))
-            title = f"{look.labels[str(variant)]}: {modes} of {results.manifest['data']['classes']} modes"
+            title = f"{look.labels[str(variant)]}: {modes} of {len(mixture.means)} modes"
             yield _Recorded(str(variant), title, found["points"], found["counts"], found.get("learned"))
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
+from gan_zoo.bench.artifacts import read_tiles
 from gan_zoo.bench.packed import PACKED
 from gan_zoo.bench.records import Row, RunRecord
-from gan_zoo.io import atomic_path, inside, writing
+from gan_zoo.io import atomic_path, writing
 from gan_zoo.report.figures.style import FAINT, INK, data_title
 
 _GAP = 3  # pixels between tiles
@@ -33,11 +34,10 @@ class SampleImage:
 
 @dataclass(frozen=True)
 class _Sheet:
-    """Tiles of a run, with what is written around them; ``name`` ends the file name, ``file`` is that of the tiles."""
+    """Tiles of a run, with what is written around them; ``name`` ends the file name."""
 
     kind: str
     name: str
-    file: str
     step: int
     columns: int
     tiles: list[Image.Image]
@@ -45,10 +45,8 @@ class _Sheet:
     labels: Sequence[str] = ()
 
 
-def write_samples(
-    folder: Path, manifest: dict[str, Any], records: Iterable[RunRecord]
-) -> tuple[list[SampleImage], list[str]]:
-    """Write all sample images into ``folder/samples``; returns them and the recorded files that cannot be read.
+def write_samples(folder: Path, manifest: dict[str, Any], records: Iterable[RunRecord]) -> list[SampleImage]:
+    """Write all sample images into ``folder/samples``; returns them without those whose tiles cannot be read.
 
     A run has its grid at each milestone, its class grid, its samples with the nearest training images, and a strip:
     the first row of the grid, which has the same latents at every milestone. Older images of that form are removed.
@@ -59,7 +57,6 @@ def write_samples(
     """
     is_packed = (folder / PACKED).is_file()
     images: list[SampleImage] = []
-    unreadable = []
     for record in records:
         variant, seed = record.begin["variant"], record.begin["seed"]
         title = f"{data_title(manifest)} · {variant} · seed {seed}"
@@ -70,13 +67,12 @@ def write_samples(
                 with atomic_path(path) as part:
                     composed.save(part, optimize=True)
             elif not (is_packed and path.is_file()):
-                unreadable += [sheet.file] if sheet.file else []
                 continue
             images.append(SampleImage(path, variant, seed, sheet.kind, sheet.step, f"{title} · {sheet.caption}"))
     for stale in set((folder / "samples").glob("*-seed*-*.png")) - {image.path for image in images}:
         with writing(stale):
             stale.unlink()
-    return images, unreadable
+    return images
 
 
 def _sheets(folder: Path, manifest: dict[str, Any], record: RunRecord) -> Iterator[_Sheet]:
@@ -84,12 +80,11 @@ def _sheets(folder: Path, manifest: dict[str, Any], record: RunRecord) -> Iterat
     grids: list[tuple[Row, list[Image.Image]]] = []
     for row in {row["file"]: row for row in record.samples}.values():
         kind = row["kind"]
-        tiles = _tiles(inside(folder, row["file"]), row)
+        tiles = read_tiles(folder, row)
         names = manifest["data"].get("class_names") or map(str, range(row["rows"]))
         yield _Sheet(
             kind,
             f"step{row['step']}-{kind}" if kind in _DETAILS else f"step{row['step']}",
-            row["file"],
             row["step"],
             row["columns"],
             tiles,
@@ -105,24 +100,7 @@ def _sheets(folder: Path, manifest: dict[str, Any], record: RunRecord) -> Iterat
         first_rows = [tile for _, tiles in readable for tile in tiles]
         labels = [f"{row['images']:,}" for row, _ in readable]
         caption = "same latents over training, by images seen"
-        yield _Sheet("strip", "over-training", "", last["step"], last["columns"], first_rows, caption, labels)
-
-
-def _tiles(path: Path, row: Row) -> list[Image.Image]:
-    """The images of a recorded file; none if it cannot be read."""
-    width, height = row["width"], row["height"]
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            if image.size != (row["columns"] * width, row["rows"] * height):
-                return []
-            image.load()
-    except (OSError, SyntaxError, Image.DecompressionBombError):
-        return []
-    return [
-        image.crop((column * width, line * height, (column + 1) * width, (line + 1) * height))
-        for line in range(row["rows"])
-        for column in range(row["columns"])
-    ]
+        yield _Sheet("strip", "over-training", last["step"], last["columns"], first_rows, caption, labels)
 
 
 def _compose(sheet: _Sheet, title: str) -> Image.Image:

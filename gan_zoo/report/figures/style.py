@@ -15,9 +15,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, StrMethodFormatter
 from PIL import Image
 
+from gan_zoo import text
 from gan_zoo.bench.results import Results
 from gan_zoo.io import atomic_path
 from gan_zoo.options import EXACT, FLOOR
@@ -37,6 +39,7 @@ _RC = {
     "text.color": INK,
     "axes.labelcolor": INK,
     "font.size": 10.5,
+    "text.parse_math": False,
     "axes.titlesize": 11,
     "axes.titleweight": "bold",
     "axes.labelsize": 10.5,
@@ -89,7 +92,7 @@ class Look:
 def data_title(manifest: Mapping[str, Any]) -> str:
     """The title of the data set that was measured."""
     data = manifest["data"]
-    return str(data.get("title") or data["name"])
+    return text.visible(data.get("title") or data["name"])
 
 
 def floor_title(results: Results) -> str:
@@ -139,6 +142,10 @@ def figure(
         for axis in axes:
             if not axis.has_data() and not axis.texts:
                 axis.set_axis_off()
+        for artist in drawn.findobj(Text):
+            # No font has control characters; a tick has its text from elsewhere.
+            if not artist.get_text().replace("\n", "").isprintable():
+                artist.set_text("\n".join(map(text.visible, artist.get_text().split("\n"))))
         sns.despine(fig=drawn, left=True)
         buffer = io.BytesIO()
         drawn.savefig(buffer, dpi=DOTS_PER_INCH)

@@ -1,0 +1,133 @@
+"""Files that rows of records name, from anyone: what they do not hold as recorded is not used, and is named."""
+
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_zoo.bench import artifacts
+from gan_zoo.bench.artifacts import read_points, read_tiles, unreadable
+from gan_zoo.bench.records import RunRecord
+from gan_zoo.errors import GanZooError
+from gan_zoo.mixture import Mixture
+
+FACTS = {"means": [[0.5, 0.5], [-0.5, 0.0]], "weights": [0.5, 0.5], "deviation": 0.1, "bins": 4, "scale": 1.0}
+MIXTURE = Mixture.of(FACTS)
+TILES = {"row": "samples", "file": "a.png", "columns": 3, "rows": 2, "width": 4, "height": 5}
+POINTS = {"row": "points", "file": "a.npz"}
+
+
+def arrays(**changed):
+    found = {"points": np.zeros((7, 2), np.float32), "counts": np.ones(17, np.uint32), "learned": np.ones(16)}
+    return {name: value for name, value in (found | changed).items() if value is not None}
+
+
+def picture(path: Path) -> None:
+    Image.fromarray(np.arange(120, dtype=np.uint8).reshape(10, 12)).save(path, format="PNG")
+
+
+def test_tiles_are_read_line_by_line(tmp_path):
+    picture(tmp_path / "a.png")
+    tiles = [np.asarray(tile) for tile in read_tiles(tmp_path, TILES)]
+    whole = np.arange(120).reshape(10, 12)
+    expected = [whole[top : top + 5, left : left + 4] for top in (0, 5) for left in (0, 4, 8)]
+    np.testing.assert_array_equal(tiles, expected)
+
+
+def write_bomb(path: Path) -> None:
+    content = Image.new("1", (20_000, 20_000))
+    content.save(path, format="PNG")
+
+
+UNUSABLE = {
+    "missing": lambda _: None,
+    "pipe": os.mkfifo,
+    "folder": Path.mkdir,
+    "no PNG": lambda path: Image.new("L", (12, 10)).save(path, format="BMP"),
+    "PostScript": lambda path: path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 12 10\n"),
+    "other size": lambda path: Image.new("L", (12, 11)).save(path, format="PNG"),
+    "bomb": write_bomb,
+    "cut off": lambda path: (picture(path), path.write_bytes(path.read_bytes()[:45])),
+}
+
+
+@pytest.mark.parametrize("make", UNUSABLE.values(), ids=UNUSABLE)
+def test_tiles_of_a_file_that_is_not_as_recorded_are_none(tmp_path, make):
+    make(tmp_path / "a.png")
+    assert read_tiles(tmp_path, TILES) == []
+
+
+def test_points_are_read_as_they_were_written(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", **arrays(), other=np.ones(3))
+    found = read_points(tmp_path, POINTS, MIXTURE)
+    assert found.keys() == arrays().keys()
+    for name, array in arrays().items():
+        np.testing.assert_array_equal(found[name], array)
+
+
+def write_header(path: Path) -> None:
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (10000000000000, 2), }"
+    content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("points.npy", content)
+
+
+WRONG_ARRAYS = {
+    "no points": {"points": None},
+    "points of three coordinates": {"points": np.zeros((7, 3))},
+    "points without coordinates": {"points": np.float32(1)},
+    "text": {"points": np.array([["a", "b"]])},
+    "objects": {"points": np.array([[1, None]], dtype=object)},
+    "counts of other bins": {"counts": np.ones(5, np.uint32)},
+    "no counts at all": {"counts": np.zeros(17, np.uint32)},
+    "learned of other bins": {"learned": np.ones(17)},
+}
+UNUSABLE_POINTS = {
+    "missing": lambda _: None,
+    "pipe": os.mkfifo,
+    "no archive": lambda path: path.write_bytes(b"x"),
+    "huge header": write_header,
+    **{
+        name: (lambda path, changed=changed: np.savez(path, **arrays(**changed)))
+        for name, changed in WRONG_ARRAYS.items()
+    },
+}
+
+
+@pytest.mark.parametrize("make", UNUSABLE_POINTS.values(), ids=UNUSABLE_POINTS)
+def test_points_of_a_file_that_is_not_as_recorded_are_none(tmp_path, make):
+    make(tmp_path / "a.npz")
+    assert read_points(tmp_path, POINTS, MIXTURE) is None
+
+
+def test_an_archive_that_unpacks_to_more_than_any_record_is_not_unpacked(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "a.npz", **arrays(points=np.zeros((10_000, 2))))
+    assert read_points(tmp_path, POINTS, MIXTURE) is not None
+    monkeypatch.setattr(artifacts, "_LARGEST_ARRAY", 100_000)
+    assert read_points(tmp_path, POINTS, MIXTURE) is None
+
+
+@pytest.mark.parametrize(
+    "read", [lambda folder: read_tiles(folder, TILES), lambda folder: read_points(folder, POINTS, MIXTURE)]
+)
+def test_a_link_to_the_outside_is_refused(tmp_path, read):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    picture(tmp_path / "secret")
+    for row in (TILES, POINTS):
+        (folder / row["file"]).symlink_to(tmp_path / "secret")
+    with pytest.raises(GanZooError, match="lies outside"):
+        read(folder)
+
+
+def test_what_cannot_be_read_is_named(tmp_path):
+    picture(tmp_path / "a.png")
+    np.savez(tmp_path / "a.npz", **arrays())
+    record = RunRecord("a", samples=[TILES, TILES | {"file": "b.png"}], points=[POINTS, POINTS | {"file": "b.npz"}])
+    assert unreadable(tmp_path, {"data": {"density": FACTS}}, [record]) == ["b.png", "b.npz"]
+    assert unreadable(tmp_path, {"data": {}}, [record]) == ["b.png", "a.npz", "b.npz"]
+    (tmp_path / "records.csv.xz").touch()
+    assert unreadable(tmp_path, {"data": {"density": FACTS}}, [record]) == ["b.npz"]
