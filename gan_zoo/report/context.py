@@ -9,7 +9,6 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from gan_zoo import text
-from gan_zoo.bench.records import read_runs
 from gan_zoo.bench.results import Entry, Results
 from gan_zoo.bench.tables import write_tables
 from gan_zoo.io import atomic_write, inside
@@ -36,8 +35,7 @@ def write_report(folder: Path) -> Path:
         inside(folder, name)
     results = write_tables(folder)
     figures = write_figures(results, folder)
-    records = [record for record in read_runs(folder) if record.begin]
-    samples, unreadable = write_samples(folder, results.manifest, records)
+    samples, unreadable = write_samples(folder, results.manifest, results.records)
     page = context(results, samples, unreadable) | {"figures": list(figures.items())}
     templates = environment(folder)
     atomic_write(folder / "report.md", tidy(templates.get_template("report.md.j2").render(page)))
