@@ -10,7 +10,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from gan_zoo import text
 from gan_zoo.bench.artifacts import unreadable
-from gan_zoo.bench.records import read_runs
 from gan_zoo.bench.results import Entry, Results
 from gan_zoo.bench.tables import write_tables
 from gan_zoo.io import atomic_write, inside
@@ -37,7 +36,7 @@ def write_report(folder: Path) -> Path:
         inside(folder, name)
     results = write_tables(folder)
     figures = write_figures(results, folder)
-    records = [record for record in read_runs(folder) if record.begin]
+    records = [record for record in results.records if record.begin]
     samples = write_samples(folder, results.manifest, records)
     page = context(results, samples, unreadable(folder, results.manifest, records)) | {"figures": list(figures.items())}
     templates = environment(folder)
