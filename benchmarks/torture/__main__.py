@@ -99,7 +99,7 @@ def _tortured(place: Workplace, parts: Sequence[str], options: argparse.Namespac
             name: counts[name]
             for name in ("kills", "lost", "doubled", "corruptions", "fuzzed", "full_disks", "runs_in_one_process")
         },
-        "tables_identical": not found["different"],
+        "tables_identical": not found["different"] if counts["kills"] else None,
         **{name: found[fault] for name, fault in FAULTS.items()},
         "memory": {name: count for name, count in counts.items() if "_after_" in name},
         "seconds": seconds,

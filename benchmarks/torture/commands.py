@@ -29,7 +29,6 @@ from typing import Any
 import psutil
 
 import gan_zoo
-from benchmarks.torture.phases import Phases
 
 STATUSES = (0, 2, 130, 143)
 """Exit statuses that the documentation names; `compare --fail-on-regression` has 1 as well."""
@@ -88,7 +87,7 @@ class Command:
         environment: added to that of this process.
         folder: the working folder; by default that of the log.
         whole: start a new interpreter, as a user does.
-        phases: record the phases of the processes; not of a whole command.
+        prepare: called before the command, which is not whole, in its process.
     """
 
     def __init__(
@@ -99,14 +98,13 @@ class Command:
         *,
         folder: Path | None = None,
         whole: bool = False,
-        phases: bool = False,
+        prepare: Callable[[], object] | None = None,
     ) -> None:
         self.words, self.log = tuple(map(str, words)), log
-        self.phases = Phases() if phases else None
         self._ended: int | None = None
         self.pid = os.fork()
         if not self.pid:
-            _become(self, folder or log.parent, environment, whole=whole)
+            _become(self, folder or log.parent, environment, whole, prepare)
 
     def status(self) -> int | None:
         """The exit status; None while the command runs."""
@@ -218,7 +216,13 @@ def _work(function: Callable[[Any], Any], items: Sequence[Any], todo: int, folde
         os._exit(1)
 
 
-def _become(command: Command, folder: Path, environment: Mapping[str, str], *, whole: bool) -> None:
+def _become(
+    command: Command,
+    folder: Path,
+    environment: Mapping[str, str],
+    whole: bool,
+    prepare: Callable[[], object] | None,
+) -> None:
     """Turn this forked process into a command."""
     words = command.words
     try:
@@ -233,8 +237,8 @@ def _become(command: Command, folder: Path, environment: Mapping[str, str], *, w
             os.execve(sys.executable, [sys.executable, "-m", "gan_zoo", *words], os.environ)
         space = psutil.Process().memory_info().vms + _MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (space, space))
-        if command.phases is not None:
-            command.phases.record()
+        if prepare is not None:
+            prepare()
         os._exit(_main(words))
     except BaseException:
         os.write(2, traceback.format_exc().encode())

@@ -1,16 +1,19 @@
 """A disk that is full at every write site: one line with the path, nothing finished lost, and the same command resumes.
 
-The disk is a small tmpfs with a file that leaves a given number of bytes; it needs the right to mount.
+The disk is a small tmpfs that a file fills: when a certain file is opened for writing, the first of each folder and
+suffix in turn, or from the start but for a number of bytes. It needs the right to mount.
 """
 
 import argparse
 import os
+import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from benchmarks.torture.commands import Result
 from benchmarks.torture.folders import (
@@ -28,6 +31,7 @@ from benchmarks.torture.folders import (
 SIZE = 128 << 20
 _PAGE = 4096
 _FINISHED = "again"
+_BALLAST = "ballast"
 
 
 def _writers(place: Workplace, out: Path) -> dict[str, list[object]]:
@@ -47,8 +51,14 @@ def _writers(place: Workplace, out: Path) -> dict[str, list[object]]:
     }
 
 
+def _command(place: Workplace, name: str, folder: Path, disk: Path) -> tuple[list[object], Path, dict[str, str]]:
+    """Words, working folder and environment of a command that writes to a disk."""
+    environment = {"GAN_ZOO_CACHE": str(disk / "out")} if name == "data" else {}
+    return _writers(place, disk / "out")[name], folder, environment
+
+
 def cases(place: Workplace, options: argparse.Namespace) -> list[str]:
-    """disk/COMMAND/BYTES, from none free to all that a command writes; none where no tmpfs can be mounted."""
+    """disk/COMMAND/open/NUMBER for the first file of each kind, then disk/COMMAND/free/BYTES; none without a tmpfs."""
     try:
         with _mounted(place.new("disk")):
             pass
@@ -57,12 +67,27 @@ def cases(place: Workplace, options: argparse.Namespace) -> list[str]:
         return []
     found: list[str] = []
     names = [*_writers(place, place.folder)]
-    for number in range(options.disks):
+    for name in names:
+        sites = _sites(place, name)
+        found += [f"disk/{name}/open/{sites.index(site)}" for site in dict.fromkeys(sites)]
+    random.Random(options.seed).shuffle(found)
+    steps = max(1, (options.disks - len(found)) // len(names))
+    for number in range(options.disks - len(found)):
         name, step = names[number % len(names)], number // len(names)
         # More often few: small files come first.
-        share = (step / max(1, options.disks // len(names))) ** 2
-        found.append(f"disk/{name}/{int(_size(place, name) * share) // _PAGE * _PAGE}")
-    return found
+        found.append(f"disk/{name}/free/{int(_size(place, name) * (step / steps) ** 2) // _PAGE * _PAGE}")
+    return found[: options.disks]
+
+
+def _sites(place: Workplace, name: str) -> list[str]:
+    """The kinds of the files that a command opens for writing, in their order."""
+
+    def make(folder: Path) -> None:
+        with _mounted(place.new(f"{folder}/mounted")) as disk:
+            _prepare(place, name, disk)
+            place.run(*_command(place, name, folder, disk), prepare=_watch(disk, folder / "opened", None))
+
+    return (place.once(f"sites of {name}", make) / "opened").read_text().splitlines()
 
 
 def _size(place: Workplace, name: str) -> int:
@@ -79,27 +104,58 @@ def _whole(place: Workplace, name: str) -> Path | None:
     return {"bench": place.finished, "train": place.trained}.get(name.partition(" ")[0])
 
 
+def _prepare(place: Workplace, name: str, disk: Path) -> None:
+    """Put there what a command finds."""
+    whole = _whole(place, name)
+    if name.endswith(_FINISHED) and whole is not None:
+        shutil.copytree(whole, disk / "out")
+        for path in [*disk.glob("out/*.csv"), *disk.glob("out/report.*"), *disk.glob("out/*/*.png")]:
+            path.write_bytes(b"old")
+
+
+def _fill(disk: Path, free: int = 0) -> None:
+    with (disk / _BALLAST).open("wb") as file:
+        if (size := shutil.disk_usage(disk).free // _PAGE * _PAGE - free) > 0:
+            os.posix_fallocate(file.fileno(), 0, size)
+
+
+def _watch(disk: Path, log: Path, number: int | None) -> Callable[[], None]:
+    """What has a command log the kinds of files that it opens for writing, and fill the disk before one of them."""
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        if event != "open" or not isinstance(args[0], str) or not args[2] & (os.O_WRONLY | os.O_RDWR):
+            return
+        path = Path(os.path.abspath(args[0]))  # noqa: PTH100
+        if not path.is_relative_to(disk) or path.name == _BALLAST:
+            return
+        before = log.read_text().count("\n") if log.exists() else 0
+        with log.open("a") as file:
+            file.write(f"{_kind(path, disk)}\n")
+        if before == number:
+            _fill(disk)
+
+    return lambda: sys.addaudithook(hook)
+
+
 def run(place: Workplace, case: str) -> Found:
     """Run a command on a full disk, and again with room; what this shows."""
-    _, name, free = case.split("/")
+    _, name, when, number = case.split("/")
     base, whole = place.new(case), _whole(place, name)
     with _mounted(place.new(f"{case}/mounted")) as disk:
-        out, ballast = disk / "out", disk / "ballast"
-        if name.endswith(_FINISHED) and whole is not None:
-            shutil.copytree(whole, out)
-            for path in [*out.glob("*.csv"), *out.glob("report.*"), *out.glob("*/*.png")]:
-                path.write_bytes(b"old")
+        out = disk / "out"
+        _prepare(place, name, disk)
         before = durable(out)
-        with ballast.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(disk).free // _PAGE * _PAGE - int(free))
-        words = _writers(place, out)[name]
-        environment = {"GAN_ZOO_CACHE": str(out)} if name == "data" else {}
-        full = place.run(words, base, environment=environment)
-        ballast.unlink()
+        command = _command(place, name, base, disk)
+        if when == "free":
+            _fill(disk, int(number))
+            full = place.run(*command)
+        else:
+            full = place.run(*command, prepare=_watch(disk, base / "opened", int(number)))
+        (disk / _BALLAST).unlink(missing_ok=True)
         gone = lost(before, durable(out))
         faults = _faults(full, disk) + [("lost", full.summary)] * bool(gone)
         # A file that `new` has written is not written again.
-        again = full if full.status == 0 else place.run(words, base, environment=environment)
+        again = full if full.status == 0 else place.run(*command)
         if again.status != 0 or again.fault:
             faults.append(("not resumed", again.summary))
         elif whole is not None:
@@ -117,11 +173,16 @@ def _faults(result: Result, disk: Path) -> list[tuple[str, str]]:
 
 
 def _site(line: str, disk: Path) -> str:
-    """The kind of file that an error names: its folder and suffix."""
+    """The kind of file that an error names."""
     words = [word.strip("'\":;,") for word in line.split()]
-    path = next((Path(word) for word in words if word.startswith(str(disk))), disk)
+    return _kind(next((Path(word) for word in words if word.startswith(str(disk))), disk), disk)
+
+
+def _kind(path: Path, disk: Path) -> str:
+    """The folder, that of a run as *, and suffix of a file."""
     inner = path.relative_to(disk)
-    return f"{'/'.join(inner.parts[:2])}/*{inner.suffix}" if len(inner.parts) > 2 else str(inner)
+    parents = [part if level < 2 else "*" for level, part in enumerate(inner.parts[:-1])]
+    return "/".join([*parents, f"*{inner.suffix}"]) if inner.suffix else str(inner)
 
 
 @contextmanager

@@ -6,9 +6,10 @@ import os
 import shutil
 import struct
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from filelock import FileLock
@@ -75,11 +76,12 @@ class Workplace:
         text = _SUITE.format(images=images, seeds=seeds, variants=variants)
         return self.once(name, lambda folder: (folder / f"{name}.toml").write_text(text)) / f"{name}.toml"
 
-    def run(self, words: Sequence[object], folder: Path, **how: object) -> Result:
+    def run(
+        self, words: Sequence[object], folder: Path, environment: Mapping[str, str] | None = None, **how: Any
+    ) -> Result:
         """Run a command in a folder, with its output in the file ``log`` there."""
         (folder / "log").unlink(missing_ok=True)
-        environment = self.environment | how.pop("environment", {})  # type: ignore[operator]
-        return run(words, folder / "log", environment, how.pop("timeout", TIMEOUT), **how)  # type: ignore[arg-type]
+        return run(words, folder / "log", self.environment | (environment or {}), how.pop("timeout", TIMEOUT), **how)
 
     def unbroken(self, name: str, words: Sequence[object]) -> Path:
         """The folder that a command wrote.

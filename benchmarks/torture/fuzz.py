@@ -23,7 +23,8 @@ from benchmarks.torture import damage
 from benchmarks.torture.folders import TOYS, Found, Workplace, files
 from benchmarks.torture.plugins import odd_plugin
 
-TIMEOUT = 120.0
+TIMEOUT = 60.0
+"""Seconds after which a command hangs: the slowest, `report`, takes three."""
 OUTSIDE = Path(damage.OUTSIDE)
 Words = list[object]
 _NOWHERE = ["--out", "file/below"]

@@ -25,6 +25,7 @@ from benchmarks.torture.folders import (
     lost,
     train_words,
 )
+from benchmarks.torture.phases import Phases
 
 COMMANDS = ("train", "bench --jobs 2", "bench --jobs 1")
 LENGTH = 10
@@ -71,8 +72,10 @@ def run(place: Workplace, case: str) -> Found:
         out, log = base / f"out{number}", base / f"log{number}"
         log.unlink(missing_ok=True)
         before = durable(out)
-        command = Command([*words, "--out", out], log, place.environment, whole=kind == "whole", phases=kind != "whole")
-        struck = _strike(command, out, chance, span) if done["kills"] < int(count) else []
+        phases = Phases() if kind == "forked" else None
+        how = {"whole": True} if phases is None else {"prepare": phases.record}
+        command = Command([*words, "--out", out], log, place.environment, **how)
+        struck = _strike(command, phases, out, chance, span) if done["kills"] < int(count) else []
         result = command.wait(TIMEOUT)
         is_finished = result.status == 0
         gone = lost(before, durable(out))
@@ -86,8 +89,8 @@ def run(place: Workplace, case: str) -> Found:
             problems.append("not resumed")
             is_finished = True
         problems += ["lost"] * bool(gone)
-        how = f"killed {' in '.join(struck)}, {base}: {result.summary}"
-        faults += [(problem, how) for problem in problems if problem]
+        cause = f"killed {' in '.join(struck)}, {base}: {result.summary}"
+        faults += [(problem, cause) for problem in problems if problem]
         done["lost"] += gone
         if struck:
             done += Counter(["kills", *(f"kills: {what}" for what in (*struck, name))])
@@ -95,7 +98,7 @@ def run(place: Workplace, case: str) -> Found:
     return done, faults
 
 
-def _strike(command: Command, out: Path, chance: random.Random, span: float) -> list[str]:
+def _strike(command: Command, phases: Phases | None, out: Path, chance: random.Random, span: float) -> list[str]:
     """Kill a part of a command at a random instant; its name and its phase then, neither if the command had ended.
 
     A forked command is killed in a random phase; a whole one, which does not report its phase, at any time.
@@ -105,16 +108,16 @@ def _strike(command: Command, out: Path, chance: random.Random, span: float) -> 
         wait_until(lambda: command.status() is not None or bool(holds()), timeout, pause=0.001)
 
     victim, aimed = chance.choice(_VICTIMS), command.pid
-    if command.phases is None:
+    if phases is None:
         wait_for((out / "records").is_dir if chance.random() < 0.8 else lambda: True)
         wait_for(lambda: False, chance.random() * (span + AFTER))
         workers = command.workers() if victim == "process" else []
         aimed = chance.choice([*workers, command.pid])
     else:
-        phase, phases = chance.choice([*DELAYS]), command.phases
+        phase = chance.choice([*DELAYS])
         wait_for(lambda: phases.process_in(phase, command.pid))
         wait_for(lambda: False, chance.random() * DELAYS[phase])
         aimed = phases.process_in(phase, command.pid) or command.pid
     if command.status() is not None or not kill(aimed if victim == "process" else command.pid, group=victim == "group"):
         return []
-    return [victim, "whole" if command.phases is None else command.phases.of(aimed)]
+    return [victim, "whole" if phases is None else phases.of(aimed)]
