@@ -38,14 +38,14 @@ OPTIONS = {
     "--kills": (200, "SIGKILLs"),
     "--corruptions": (200, "damaged files"),
     "--fuzz": (5000, "odd inputs"),
-    "--disks": (96, "full disks"),
+    "--disks": (80, "full disks"),
     "--runs": (500, "runs in one process"),
     "--seed": (0, "seed of everything random"),
     "--only": ("", "only this case of the part, as a failure names it"),
     "--jobs": (2, "commands run side by side"),
     "--work": (Path, "folder for inputs and outputs, which is kept; by default a temporary one"),
 }
-SMOKE = {"kills": 6, "corruptions": 14, "fuzz": 200, "disks": 5, "runs": 0}
+SMOKE = {"kills": 6, "corruptions": 13, "fuzz": 200, "disks": 2, "runs": 0}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,6 +5,7 @@ leave in an undamaged copy.
 """
 
 import argparse
+import compileall
 import json
 import random
 import shutil
@@ -29,6 +30,11 @@ def _results(folder: str, case: Path, _result: Result) -> Any:
     return json.loads(json.dumps([found, pictures(case / folder)]))
 
 
+def _reported(case: Path, result: Result) -> Any:
+    report = case / "out" / "report.md"
+    return [*_results("out", case, result), report.read_text() if report.is_file() else ""]
+
+
 def _drawn(case: Path, _result: Result) -> Any:
     return (case / "drawn.png").read_bytes().hex() if (case / "drawn.png").is_file() else ""
 
@@ -38,7 +44,7 @@ def _printed(_case: Path, result: Result) -> Any:
 
 
 COMMANDS: dict[str, tuple[list[object], Callable[[Path, Result], Any]]] = {
-    "report": (["report", "out"], partial(_results, "out")),
+    "report": (["report", "out"], _reported),
     "compare": (["compare", "earlier", "out", "--out", "side"], partial(_results, "side")),
     "bench": (
         ["bench", "small.toml", "--preset", "smoke", "--jobs", 1, *_ONE, "--out", "out"],
@@ -183,7 +189,10 @@ def _make_base(place: Workplace, name: str, folder: Path) -> None:
     elif name == "mnist":
         _outcome(place, folder, "data")
     elif name == "package":
-        shutil.copytree(ROOT / "gan_zoo", folder / "package" / "gan_zoo")
+        package = folder / "package" / "gan_zoo"
+        shutil.copytree(ROOT / "gan_zoo", package)
+        # Commands write no bytecode, and would compile all of it each time.
+        compileall.compile_dir(package, quiet=2)
     else:
         shutil.copytree(finished, folder / "out")
         shutil.copytree(finished, folder / "earlier", ignore=shutil.ignore_patterns("checkpoints", "figures"))

@@ -38,13 +38,13 @@ class Phases:
             (context, "write_tables", "tables"),
             (context, "write_report", "report"),
         ):
-            setattr(owner, function, self._recorded(getattr(owner, function), NAMES.index(phase)))
+            setattr(owner, function, self._recorded(getattr(owner, function), phase))
 
-    def _recorded(self, function: Callable[..., Any], phase: int) -> Callable[..., Any]:
+    def _recorded(self, function: Callable[..., Any], phase: str) -> Callable[..., Any]:
         @functools.wraps(function)
         def recorded(*args: Any, **options: Any) -> Any:
             slot = os.getpid() % _SLOTS
-            before, self._memory[slot] = self._memory[slot], phase
+            before, self._memory[slot] = self._memory[slot], NAMES.index(phase)
             try:
                 return function(*args, **options)
             finally:

@@ -12,9 +12,10 @@ import psutil
 import pytest
 
 from benchmarks.common import ROOT
-from benchmarks.torture import corruptions, damage, kills
-from benchmarks.torture.commands import TRACEBACK, Result, in_parallel, run
+from benchmarks.torture import corruptions, damage, disk, kills, memory
+from benchmarks.torture.commands import TRACEBACK, Result, in_parallel, run, wait_until
 from benchmarks.torture.folders import Workplace, counted, different, durable, lost
+from benchmarks.torture.phases import Phases
 from gan_zoo.tensors import load_tensors, save_tensors
 
 HEAD = "import subprocess, sys, time\n"
@@ -32,15 +33,23 @@ def test_a_planted_traceback_is_found(tmp_path):
     assert planted(tmp_path, f"print({TRACEBACK!r}, file=sys.stderr)", 120).fault == "traceback"
 
 
+def has_ended(pid):
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def test_a_planted_hang_is_found_and_ended(tmp_path):
     line = f"open({str(tmp_path / 'pid')!r}, 'w').write(str(subprocess.Popen(['sleep', '300']).pid)); time.sleep(300)"
     began = time.monotonic()
-    result = planted(tmp_path, line, 30)
+    result = planted(tmp_path, line, 15)
     assert (result.status, result.fault) == (None, "hang")
     assert time.monotonic() - began < 60
     if (tmp_path / "pid").exists():
         child = int((tmp_path / "pid").read_text())
-        assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+        wait_until(lambda: has_ended(child), 20)
+        assert has_ended(child)
 
 
 @pytest.mark.parametrize(
@@ -139,6 +148,41 @@ def test_a_quarter_of_the_kills_are_of_whole_commands(tmp_path):
     assert {command for _, _, command, kind, *_ in cases if kind == "whole"} == {*kills.COMMANDS}
 
 
+def test_the_phase_of_a_process_is_known_after_its_death():
+    phases = Phases()
+    recorded = phases._recorded(lambda: os._exit(0), "checkpoint")
+    pid = os.fork()
+    if not pid:
+        recorded()
+    os.waitpid(pid, 0)
+    assert phases.of(pid) == "checkpoint"
+    assert phases.process_in("checkpoint", os.getpid()) == pid
+    assert phases.process_in("report", os.getpid()) is None
+    assert phases._recorded(lambda: phases.of(os.getpid()), "tables")() == "tables"
+    assert phases.of(os.getpid()) == "other"
+
+
+def test_kinds_of_written_files(tmp_path):
+    names = ("out/records/gan-seed0-1a2b/grid-1.png", "out/checkpoints/.x1.part.safetensors", "out/.lock", "out")
+    kinds = ["out/records/*/*.png", "out/checkpoints/*.safetensors", "out/.lock", "out"]
+    assert [disk._kind(tmp_path / name, tmp_path) for name in names] == kinds
+
+
+@pytest.mark.parametrize(
+    ("grown", "opened", "is_fault"), [(0, 0, False), (1, -1, False), (8 << 20, 0, True), (0, 1, True)]
+)
+def test_growth_is_found(grown, opened, is_fault):
+    early = {"memory_bytes": 10**9, "open_files": 9}
+    late = {"memory_bytes": 10**9 + grown, "open_files": 9 + opened}
+    assert memory.has_grown(early, late) == is_fault
+
+
+@pytest.mark.slow
+def test_runs_in_one_process_leave_nothing_behind(tmp_path):
+    done, faults = memory.run(Workplace(tmp_path), f"memory/{2 * memory.FIRST}")
+    assert (done.get("runs_in_one_process"), faults) == (2 * memory.FIRST, [])
+
+
 @pytest.mark.slow
 def test_the_quick_form_finds_nothing(tmp_path):
     words = [sys.executable, "-m", "benchmarks.torture", "--smoke", "--out", tmp_path]
@@ -146,9 +190,10 @@ def test_the_quick_form_finds_nothing(tmp_path):
     found = json.loads((tmp_path / "torture.json").read_text())
     assert found["failures"] == [], ended.stderr
     assert ended.returncode == 0, ended.stderr
-    assert (found["kills"], found["corruptions"], found["fuzzed"]) == (2, 14, 100)
+    assert (found["kills"], found["corruptions"], found["fuzzed"]) == (6, 13, 200)
     assert found["tables_identical"]
     zero = ("lost", "doubled", "silently_used", "tracebacks", "hangs", "unclear_errors", "written_outside")
     assert [found[name] for name in zero] == [0] * len(zero)
-    assert found["full_disks"] > 0 or "full_disks_skipped" in found
+    assert found["full_disks"] > 0 or "no full disks" in ended.stderr
+    assert found["seconds"].keys() == {"kills", "corruptions", "fuzz", "disk", "memory"}
     assert found["machine"]["cores"] >= 1
