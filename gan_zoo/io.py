@@ -3,11 +3,10 @@
 import contextlib
 import errno
 import os
-import re
 import socket
 import subprocess
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
 CACHE_ENV = "GAN_ZOO_CACHE"
 _TEMPORARY = ".part"
 _TIMEOUT_SECONDS = 20.0
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-"""How a cell begins that a spreadsheet would run, or that has been given an apostrophe for it."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a cell begins that a spreadsheet would run."""
 
 
 def cache_root() -> Path:
@@ -84,11 +83,7 @@ def atomic_write(path: Path, content: bytes | str) -> None:
 
 
 def _inert(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
-
-
-def _original(value: Any) -> Any:
-    return value[1:] if isinstance(value, str) and value.startswith("'") and _FORMULA.match(value) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def write_csv(path: Path, frame: "pd.DataFrame") -> None:
@@ -104,22 +99,6 @@ def write_csv(path: Path, frame: "pd.DataFrame") -> None:
         cells[name] = pd.Series([_inert(value) for value in cells[name]], cells.index, object)
     # With these ends of lines a cell with a carriage return is quoted.
     atomic_write(path, cells.to_csv(index=False, lineterminator="\r\n").replace("\r\n", "\n"))
-
-
-def read_csv(path: Path, text: Collection[str]) -> "pd.DataFrame":
-    """A table that ``write_csv`` wrote, ``text`` being the columns of text, which may look like numbers.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is no such table.
-    """
-    import pandas as pd
-
-    frame = pd.read_csv(path, dtype=dict.fromkeys(text, "object"), keep_default_na=False, na_values=[""])
-    frame = frame.rename(columns=_original)
-    for name in frame.columns.intersection(list(text)):
-        frame[name] = frame[name].map(_original)
-    return frame
 
 
 def inside(folder: Path, file: str) -> Path:

@@ -11,7 +11,7 @@ from gan_zoo.bench.protocol import DIGITS, TITLES, UNKNOWN, Protocol, difference
 from gan_zoo.bench.records import RunRecord, read_manifest, read_runs
 from gan_zoo.bench.results import Results, default_extractor
 from gan_zoo.bench.summary import samples
-from gan_zoo.bench.tables import read_records
+from gan_zoo.bench.tables import read_results
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import differences as nested_differences
 from gan_zoo.options import FLOOR
@@ -184,7 +184,7 @@ def _read_folder(path: Path, label: str) -> Folder:
         unequal = [f"{TITLES[field]}: {' and '.join(both)}" for field, both in differences(*found[:2]).items()]
         listed = "; ".join(unequal)
         raise GanZooError(f"results folder {str(path)!r}: its rows have several protocols ({listed}); separate them")
-    return Folder(label, read_records(path), records, found[0])
+    return Folder(label, read_results(path), records, found[0])
 
 
 def pairs_of(folders: Sequence[Folder]) -> tuple[list[Pair], list[Pair]]:
