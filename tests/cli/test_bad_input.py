@@ -27,7 +27,7 @@ def _suite(suite, toys):
         ((*SUITE, "--seeds", "1,1"), ["--seeds '1,1'"]),
         ((*SUITE, "--seeds", "²"), ["--seeds '²'"]),
         ((*SUITE, "--seeds", "9" * 5000), ["--seeds '999", "different whole numbers"]),
-        ((*SUITE, "--seeds", ",".join(map(str, range(20_000)))), ["--seeds '0,1,2", "10,000"]),
+        ((*SUITE, "--seeds", ",".join(map(str, range(20_000)))), ["--seeds '0,1,2", "1,000"]),
         ((*SUITE, "--preset", "smoky"), ["unknown preset 'smoky'; did you mean 'smoke'?"]),
         ((*SUITE, "--precision", "fp31"), ["unknown precision 'fp31'; did you mean 'fp32'?"]),
         ((*SUITE, "--plugin", "nowhere.py"), ["nowhere.py' is not a file", "gan-zoo new"]),
