@@ -21,11 +21,11 @@ from gan_zoo.bench.train import (
 from gan_zoo.data import Dataset
 from gan_zoo.device import pick, prepare
 from gan_zoo.engine import Budget, OnBlock, Run, Sampler, State, checkpoint, start, train_run
-from gan_zoo.errors import GanZooError
+from gan_zoo.errors import GanZooError, shown
 from gan_zoo.metrics.evaluator import Evaluator, Measuring
 from gan_zoo.metrics.extractors import OWN, load_extractor, resolve
 from gan_zoo.metrics.mixture import COUNTED, PointEvaluator
-from gan_zoo.options import EXACT, FLOOR, RunOptions
+from gan_zoo.options import EXACT, FLOOR, RunOptions, are_seeds
 from gan_zoo.variant import Variant
 
 # pandas and seaborn take seconds to import, and are not needed before something was trained.
@@ -157,8 +157,8 @@ def train(
         StorageError: a file of ``out`` cannot be written.
         Interrupted: with ``out``, Ctrl-C or SIGTERM; a checkpoint was written.
     """
-    if type(seed) is not int or seed < 0:
-        raise GanZooError(f"seed is {seed!r}; it must be a whole number from 0 on")
+    if not are_seeds([seed]):
+        raise GanZooError(f"seed is {shown(seed)}; it must be a whole number from 0 on, and at most 2^53")
     units = {"epochs": epochs, "images": images, "steps": steps, "seconds": seconds}
     named = {unit: amount for unit, amount in units.items() if amount is not None}
     total = Budget.of({**(budget or {}), **named}) if named or budget is not None else None

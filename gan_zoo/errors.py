@@ -1,7 +1,6 @@
 """The errors that the command line prints as one line, without a traceback."""
 
 import difflib
-import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +10,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 1_000
 """Characters of an error's message, whose text may be that of an untrusted file."""
-_SHORT = reprlib.Repr()
-_SHORT.maxdict = _SHORT.maxlist = _SHORT.maxtuple = 20
-_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 200
+_LONGEST_VALUE = 300
 
 
 class GanZooError(Exception):
@@ -67,13 +64,14 @@ def one_line(error: BaseException) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as Python writes it, cut where it is long or nested deeply, for an error of one line."""
+    """A value as Python writes it, in one line of at most 300 characters; its type if it cannot be written."""
     try:
-        return " ".join(_SHORT.repr(value).split())
+        text = " ".join(repr(value).splitlines())
     except KeyboardInterrupt:
         raise
-    except BaseException:  # A value of untrusted code, whose __repr__ is too.
-        return f"a {type(value).__name__}"
+    except BaseException:  # A value of untrusted code, or one that is nested too deeply.
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
 def check_known(kind: str, name: object, known: Iterable[str]) -> None:

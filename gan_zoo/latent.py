@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from gan_zoo.errors import GanZooError, check_known
+from gan_zoo.errors import GanZooError, check_known, shown
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def parse(text: str) -> Latent:
     for index, piece in enumerate(re.split(r"(?<![eE])\+", text)):
         match = _PART.fullmatch(piece.strip())
         if not match:
-            raise GanZooError(f"latent {piece.strip()!r} is not of the form '100 normal' or '100 uniform [0, 1)'")
+            raise GanZooError(f"latent {shown(piece.strip())} is not of the form '100 normal' or '100 uniform [0, 1)'")
         size, distribution, low, high = match.groups()
         bounds = (-1.0, 1.0) if distribution == "truncated_normal" else (0.0, 1.0)
         if low:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_zoo.errors import GanZooError, check_known
+from gan_zoo.errors import GanZooError, check_known, shown
 
 _IMPLEMENTATIONS = frozenset({"fused", "foreach", "capturable", "differentiable"})
 
@@ -93,7 +93,9 @@ class Schedule:
         for name, least in (("start", -math.inf), ("end", -math.inf), ("length", 1), ("decay", 0)):
             value = getattr(self, name)
             if type(value) not in (int, float) or not least <= value < math.inf:
-                raise GanZooError(f"{name} of a schedule is {value!r}; it must be a finite number of at least {least}")
+                raise GanZooError(
+                    f"{name} of a schedule is {shown(value)}; it must be a finite number of at least {least}"
+                )
         for name in ("end", "length", "decay"):
             unused = not callable(self.shape) and name not in _SHAPES[self.shape]
             if unused and getattr(self, name) != getattr(Schedule, name):
@@ -221,7 +223,9 @@ class Optimizer:
         try:
             return _uncompiled(kind)(trained, **settings)
         except (TypeError, ValueError) as error:
-            raise GanZooError(f"optimizer {self.name} cannot be made with {dict(self.settings)}: {error}") from None
+            raise GanZooError(
+                f"optimizer {self.name} cannot be made with {shown(dict(self.settings))}: {error}"
+            ) from None
 
     def follow_schedules(self, optimizer: torch.optim.Optimizer, progress: Mapping[str, Tensor]) -> None:
         """Set the scheduled settings for the step to come. Those other than ``lr`` are numbers on the host."""

@@ -6,7 +6,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_zoo.errors import GanZooError, check_known
+from gan_zoo.errors import GanZooError, check_known, shown
 
 if TYPE_CHECKING:
     from gan_zoo.bench.suite import Suite
@@ -27,11 +27,25 @@ PRECISIONS = {
 EXACT = "fp32"
 FLOOR = "real"
 """Name of the real images in tables and records."""
+MAX_SEEDS = 1_000
+_LARGEST_SEED = 2**53
+"""Larger integers are not exact in every reader of JSON."""
+_LARGEST_BUDGET = 1e15
 
 
-def _option(default: Any, text: str, commands: str = "", minimum: float | None = None) -> Any:
-    """A field with its help text, the commands that offer it, and its smallest value."""
-    return field(default=default, metadata={"help": text, "commands": commands.split(), "minimum": minimum})
+def _option(
+    default: Any, text: str, commands: str = "", minimum: float | None = None, maximum: float | None = None
+) -> Any:
+    """A field with its help text, the commands that offer it, and its smallest and largest value."""
+    bounds = {"minimum": minimum, "maximum": maximum}
+    return field(default=default, metadata={"help": text, "commands": commands.split(), **bounds})
+
+
+def are_seeds(seeds: Sequence[Any]) -> bool:
+    """Whether these are different whole numbers from 0 to 2^53, at least one and at most ``MAX_SEEDS``."""
+    if not 1 <= len(seeds) <= MAX_SEEDS:
+        return False
+    return all(type(seed) is int and 0 <= seed <= _LARGEST_SEED for seed in seeds) and len(set(seeds)) == len(seeds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +55,8 @@ class RunOptions:
     A new field with commands is an option of these commands and of ``run_suite`` without further code.
 
     Raises:
-        GanZooError: a value below its minimum, an unknown precision, or seeds that are not different whole numbers from
-            0 on.
+        GanZooError: a value below its minimum or above its maximum, an unknown precision, or seeds that are not
+            different whole numbers from 0 on.
     """
 
     suite: "Path | str | Suite" = _option(
@@ -77,10 +91,10 @@ class RunOptions:
     )
     graphs: bool = _option(True, "On CUDA, record steps as graphs, which launch faster.", "bench train search")
     threads: int | None = _option(
-        None, "CPU threads a run; by default 1, and all cores for `train`.", "bench train search", minimum=1
+        None, "CPU threads a run; by default 1, and all cores for `train`.", "bench train search", 1, 1024
     )
     jobs: int | None = _option(
-        None, "Runs side by side; by default one a core on a CPU, 1 on CUDA.", "bench search", minimum=1
+        None, "Runs side by side; by default one a core on a CPU, 1 on CUDA.", "bench search", 1, 1024
     )
     evaluate: bool = _option(True, "Compute the metrics.", "train")
     isolate: bool = _option(False, "Give each run a process of its own also with one job.")
@@ -89,17 +103,18 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         for option in fields(self):
-            value, least = getattr(self, option.name), option.metadata["minimum"]
+            value, least, most = getattr(self, option.name), option.metadata["minimum"], option.metadata["maximum"]
             if value is not None and least is not None and not value >= least:
                 raise GanZooError(f"{option.name} is {value!r}; it must be at least {least}")
+            if value is not None and most is not None and not value <= most:
+                raise GanZooError(f"{option.name} is {value!r}; it must be at most {most}")
         if self.precision is not None:
             check_known("precision", self.precision, PRECISIONS)
-        if self.seeds is not None:
-            whole = all(type(seed) is int and seed >= 0 for seed in self.seeds)
-            if not whole or not len(self.seeds) or len(set(self.seeds)) != len(self.seeds):
-                raise GanZooError(
-                    f"seeds are {list(self.seeds)}; they must be different whole numbers from 0 on, e.g. [0, 1, 2]"
-                )
+        if self.seeds is not None and not are_seeds(self.seeds):
+            raise GanZooError(
+                f"seeds are {shown(self.seeds)}; they must be different whole numbers from 0 on, e.g. [0, 1, 2], "
+                f"and at most {MAX_SEEDS:,}"
+            )
 
     @classmethod
     def offered(cls, command: str) -> list["Field[Any]"]:
@@ -140,8 +155,11 @@ class Budget:
 
     def __post_init__(self) -> None:
         check_known("budget unit", self.unit, UNITS)
-        if not self.amount > 0 or not math.isfinite(self.amount):
-            raise GanZooError(f"budget of {self.amount} {self.unit} is no budget; it must be above 0")
+        if not 0 < self.amount <= _LARGEST_BUDGET:
+            most = f"{_LARGEST_BUDGET:.0e}"
+            raise GanZooError(
+                f"budget of {shown(self.amount)} {self.unit} is no budget; it must be above 0, and at most {most}"
+            )
         if self.unit == "steps" and self.amount != int(self.amount):
             raise GanZooError(f"budget of {self.amount} steps: steps are whole numbers; use {math.ceil(self.amount)}")
 
@@ -151,8 +169,9 @@ class Budget:
     @classmethod
     def of(cls, setting: Mapping[str, float]) -> "Budget":
         """From a suite's ``{images = 256000}``."""
+        named = ", ".join(setting) or "nothing"
         if len(setting) != 1:
-            raise GanZooError(f"budget {dict(setting)} must name exactly one of {', '.join(UNITS)}")
+            raise GanZooError(f"budget must name exactly one of {', '.join(UNITS)}, not {named}")
         ((unit, amount),) = setting.items()
         return cls(unit, amount)
 

@@ -13,6 +13,7 @@ import linecache
 import pkgutil
 import re
 import sys
+import types
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -46,13 +47,17 @@ def register(name: str, *, revision: int = 1) -> Callable[[_Factory], _Factory]:
     run, so that runs of the variant, and of all variants made from it, are trained again.
 
     Raises:
-        GanZooError: the name is taken or cannot be part of a file name, or the revision is not a positive integer.
+        GanZooError: the name is taken or cannot be part of a file name, the revision is not a positive integer, or what
+            is decorated is no function.
     """
     check_name(name)
     if type(revision) is not int or revision < 1:
         raise GanZooError(f"revision {revision!r} of variant {name!r} must be an integer of at least 1")
 
     def decorate(factory: _Factory) -> _Factory:
+        if not isinstance(factory, (types.FunctionType, type)):
+            kind = type(factory).__name__
+            raise GanZooError(f"variant {name!r} is made by a {kind}; decorate a function: def {name}(): ...")
         taken = _factories.get(name)
         # The same function of the same file is that file run again, after an edit or under another module's name.
         if taken is not None and _place(taken) != _place(factory):
@@ -69,8 +74,10 @@ def register(name: str, *, revision: int = 1) -> Callable[[_Factory], _Factory]:
 
 def check_name(name: str) -> None:
     """Raise GanZooError if a name cannot be that of a variant in tables and file names."""
-    if not re.fullmatch(r"\w[\w.-]*", name, re.ASCII) or name == "real":
-        raise GanZooError(f"{name!r} cannot name a variant: use letters, digits, '_', '-' and '.', and not 'real'")
+    if not re.fullmatch(r"\w[\w.-]{0,99}", name, re.ASCII) or name == "real":
+        raise GanZooError(
+            f"{shown(name)} cannot name a variant: use up to 100 letters, digits, '_', '-' and '.', and not 'real'"
+        )
 
 
 def _place(factory: _Factory) -> tuple[str, str]:
@@ -106,10 +113,10 @@ def get(name: str, /, **options: Any) -> Variant:
     if requested is not None:
         requested.add(name)
     own = inspect.signature(factory).parameters
-    options = overrides.nested(format_schedules(options), own)
-    for option in options:
-        check_known(f"option of variant {name!r}:", option, [*own, *overrides.known()])
     try:
+        options = overrides.nested(format_schedules(options), own)
+        for option in options:
+            check_known(f"option of variant {name!r}:", option, [*own, *overrides.known()])
         values = {key: parse_schedules(value) for key, value in options.items()}
         variant = factory(**{key: value for key, value in values.items() if key in own})
         fields = overrides.replaced(variant, {key: value for key, value in values.items() if key not in own})
@@ -207,6 +214,8 @@ def _syntax_digest(files: Iterable[Path]) -> str:
             raise GanZooError(f"the source {str(file)!r} of a variant cannot be read; move the variant to a file")
         try:
             tree = _syntax(ast.parse(source))
+        except RecursionError:
+            raise GanZooError(f"the source {str(file)!r} of a variant is nested too deeply; shorten it") from None
         except (SyntaxError, ValueError):
             # A package may hold files that are not for this version of Python, and that nothing imports.
             tree = repr(source)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import _SpectralNorm
 
-from gan_zoo.errors import GanZooError, check_known, unknown
+from gan_zoo.errors import GanZooError, check_known, shown, unknown
 from gan_zoo.latent import Latent, uniform
 from gan_zoo.losses import Objective
 from gan_zoo.losses.penalties import Penalty
@@ -210,10 +210,11 @@ class Variant:
 
     def __post_init__(self) -> None:
         self._check_types()
-        for count in ("discriminator_steps", "generator_steps", "packing", "image_side"):
-            self._check_at_least(count, 1)
+        for count in ("discriminator_steps", "generator_steps", "packing"):
+            self._check_between(count, 1, 10_000)
+        self._check_between("image_side", 1, 4096)
         for size in ("batch_size", "fake_batch_size", "generator_batch_size"):
-            self._check_at_least(size, 2 * self.packing)
+            self._check_between(size, 2 * self.packing, 1_000_000)
         ema = self.ema.start if isinstance(self.ema, Schedule) else self.ema
         if ema is not None and not 0 < ema < 1:
             raise self._error(f"ema is {ema}; a decay lies between 0 and 1")
@@ -232,18 +233,22 @@ class Variant:
         for name, kind in _KINDS.items():
             value = getattr(self, name)
             if not isinstance(value, kind):
-                given = f"{value!r} ({type(value).__name__})"
+                given = f"{shown(value)} ({type(value).__name__})"
                 raise self._error(f"{name} is {given}; it must be of type {kind.__name__}")
         for name, allowed in _CHOICES.items():
             value = getattr(self, name)
             if value not in allowed:
                 raise unknown(f"{name} of variant {self.name or self.title!r}", str(value), map(str, allowed))
+        for text in (self.title, self.paper, self.group, *self.deviations):
+            if not isinstance(text, str) or len(text) > 5_000:
+                raise self._error(f"{shown(text)} is no text of at most 5,000 characters; shorten it")
         check_known("initialization", self.initialization, INITIALIZATIONS)
 
-    def _check_at_least(self, name: str, least: int) -> None:
+    def _check_between(self, name: str, least: int, most: int) -> None:
         value = getattr(self, name)
-        if value is not None and (type(value) is not int or value < least):
-            raise self._error(f"{name} is {value!r}; it must be an integer of at least {least}")
+        if value is not None and (type(value) is not int or not least <= value <= most):
+            given = shown(value)
+            raise self._error(f"{name} is {given}; it must be an integer of at least {least}, and at most {most:,}")
 
     def _error(self, message: str) -> GanZooError:
         return GanZooError(f"{self.name or self.title}: {message}")

@@ -140,12 +140,30 @@ def another():
 """
 
 
+_REGISTER = "from gan_zoo.registry import register\n"
+_UNPRINTABLE = """
+class Unprintable(Exception):
+    def __str__(self):
+        raise SystemExit("no text")
+    __repr__ = __str__
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("1 / 0", "cannot be run: ZeroDivisionError"),
         ("import sys\nsys.exit(0)", "cannot be run: SystemExit: 0"),
         ("raise GeneratorExit", "cannot be run: GeneratorExit"),
+        ("class Odd(BaseException): pass\nraise Odd('why')", "cannot be run: Odd: why"),
+        (f"{_UNPRINTABLE}\nraise Unprintable", "cannot be run: Unprintable, which has no message"),
+        ("raise ValueError('x' * 10**6)", r"cannot be run: ValueError: x+\.\.\."),
+        (f"{_REGISTER}import functools\nregister('a')(functools.partial(print))", "'a' is made by a partial"),
+        (f"{_REGISTER}register('odd')(5)", "'odd' is made by a int"),
+        (f"{_REGISTER}class Made:\n    def __call__(self): ...\nregister('a')(Made())", "'a' is made by a Made"),
+        (f"{_REGISTER}register('a')(print)", "'a' is made by a builtin"),
+        (f"{_REGISTER}register('a' * 101)(lambda: 5)", "cannot name a variant.*100"),
+        ("x = " + "(" * 10**5, "cannot be run: SyntaxError"),
         ("def broken(:", "cannot be run: SyntaxError"),
         ("import no_such_module_at_all", "cannot be run: ModuleNotFoundError"),
         ("x = 1", "registers no variant"),
@@ -165,7 +183,18 @@ def test_a_plugin_that_does_not_work_is_one_clear_line(tmp_path, text, words):
     with pytest.raises(GanZooError, match=words) as error:
         registry.load_plugin(path)
     assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 1200
     assert registry.names() == before
+
+
+@pytest.mark.parametrize("place", ["import", "function"])
+def test_a_ctrl_c_in_a_plugin_goes_on(tmp_path, place):
+    path = tmp_path / "slow.py"
+    path.write_text(f"{_REGISTER}@register('slow')\ndef slow():\n    raise KeyboardInterrupt\n")
+    if place == "import":
+        path.write_text(path.read_text() + "slow()\n")
+    with pytest.raises(KeyboardInterrupt):
+        registry.load_plugin(path) and registry.get("slow")
 
 
 def test_sources_are_the_files_it_is_made_from(tmp_path):
@@ -305,12 +334,42 @@ def test_a_broken_package_is_one_clear_line(monkeypatch, tmp_path, text, words):
 
 @pytest.mark.parametrize(
     "raised",
-    ["KeyError('width')", "RuntimeError('two\\nlines')", "SystemExit(0)", "GeneratorExit()"],
+    [
+        "KeyError('width')",
+        "RuntimeError('two\\nlines')",
+        "SystemExit(0)",
+        "GeneratorExit()",
+        "Oddity()",
+        "Unprintable()",
+    ],
 )
 def test_whatever_a_plugins_function_raises_is_one_clear_line(tmp_path, raised):
     path = tmp_path / "odd.py"
-    path.write_text(f"from gan_zoo.registry import register\n@register('odd')\ndef odd():\n    raise {raised}\n")
+    odd = f"{_UNPRINTABLE}\nclass Odd(BaseException): pass\n"
+    path.write_text(f"{_REGISTER}{odd}\n@register('odd')\ndef odd():\n    raise {raised}\n")
     registry.load_plugin(path)
     with pytest.raises(GanZooError, match=rf"^variant 'odd' cannot be made .*{raised[:5]}.*odd\.py\)$") as error:
         registry.get("odd")
     assert "\n" not in str(error.value)
+
+
+def test_options_that_cannot_be_printed_or_are_nested_deeply_are_one_clear_line():
+    class Unprintable:
+        def __repr__(self):
+            raise ValueError("no text")
+
+    deep = []
+    for _ in range(5000):
+        deep = [deep]
+    for value in (Unprintable(), deep, [0] * 10**6):
+        with pytest.raises(GanZooError, match="batch_size") as error:
+            registry.get("gan", batch_size=value)
+        assert len(str(error.value)) < 1000
+
+
+def test_a_source_that_is_nested_too_deeply_is_one_clear_line(tmp_path):
+    path = _plugin(tmp_path / "deep.py", name="deep")
+    path.write_text(f"{path.read_text()}\nX = {' + '.join('1' * 900)}\n")
+    registry.load_plugin(path)
+    with pytest.raises(GanZooError, match=r"deep\.py.*nested too deeply"):
+        registry.code_identity("deep")

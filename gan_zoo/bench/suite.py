@@ -8,15 +8,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 
+from gan_zoo.checked import Text
 from gan_zoo.errors import GanZooError, check_known, unknown, validation_lines
-from gan_zoo.options import EXACT, PRECISIONS, UNITS
+from gan_zoo.options import EXACT, MAX_SEEDS, PRECISIONS, Budget, are_seeds
 
 SHIPPED = Path(__file__).parents[1] / "suites"
 """The folder of the suites that are part of this package."""
 
-_Count = Annotated[int, Field(ge=1)]
+_LARGEST = 1_000_000
+"""Bytes of a suite file; those of this package have a few thousand."""
+
+_Samples = Annotated[int, Field(ge=1, le=10_000_000)]
+_Batch = Annotated[int, Field(ge=1, le=1_000_000)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Share = Annotated[float, Field(gt=0, le=1)]
+_Names = Annotated[list[Text], Field(max_length=1000)]
 _Backbone = str | dict[str, Any]
 
 
@@ -51,26 +57,26 @@ class Preset(Table):
 
     seeds: int | list[int]
     budget: dict[str, _Positive]
-    evaluate_at: list[_Share] | None = None
+    evaluate_at: Annotated[list[_Share], Field(max_length=1000)] | None = None
     evaluate_from: _Positive | None = None
-    num_samples: _Count
+    num_samples: _Samples
     precision: Literal[tuple(PRECISIONS)] = EXACT  # type: ignore[valid-type]
-    batch_size: _Count | None = None
+    batch_size: _Batch | None = None
     backbone: _Backbone | None = None
     shared: dict[str, Any] = {}
-    variants: list[str] | None = None
-    extractors: list[str] | None = None
+    variants: _Names | None = None
+    extractors: _Names | None = None
     options: dict[str, dict[str, Any]] = {}
-    notes: dict[str, str] = {}
-    targets: list[_Positive] = []
+    notes: dict[str, Text] = {}
+    targets: Annotated[list[_Positive], Field(max_length=1000)] = []
 
     @field_validator("budget")
     @classmethod
     def _one_unit(cls, budget: dict[str, float]) -> dict[str, float]:
-        if len(budget) != 1 or next(iter(budget)) not in UNITS:
-            raise ValueError(f"must name exactly one of {', '.join(UNITS)}, not {', '.join(budget) or 'nothing'}")
-        if not budget.get("steps", 0.0).is_integer():
-            raise ValueError("steps are whole numbers")
+        try:
+            Budget.of(budget)
+        except GanZooError as error:
+            raise ValueError(str(error)) from None
         return budget
 
     @field_validator("evaluate_at")
@@ -92,10 +98,12 @@ class Preset(Table):
     @field_validator("seeds", mode="plain")
     @classmethod
     def _count_or_list(cls, seeds: Any) -> int | list[int]:
-        listed = seeds if isinstance(seeds, list) else range(seeds) if type(seeds) is int else []
-        whole = all(type(seed) is int and seed >= 0 for seed in listed)
-        if not (listed and whole and len(set(listed)) == len(listed)):
-            raise ValueError("must be a count of at least 1, or a list of different seeds, e.g. [0, 1, 2]")
+        listed = range(min(seeds, MAX_SEEDS + 1)) if type(seeds) is int else seeds
+        if not isinstance(listed, (list, range)) or not are_seeds(listed):
+            raise ValueError(
+                "must be a count of at least 1, or a list of different seeds, e.g. [0, 1, 2], and at most "
+                f"{MAX_SEEDS:,}"
+            )
         return seeds
 
     @property
@@ -131,7 +139,7 @@ class VariantOverride(Table):
 
     variant: str
     options: dict[str, Any] = {}
-    title: str = ""
+    title: Text = ""
 
 
 class Suite(Table):
@@ -153,10 +161,10 @@ class Suite(Table):
         presets: how much of it is run.
     """
 
-    title: str
-    data: str
-    variants: Annotated[list[str], Field(min_length=1)]
-    extractors: Annotated[list[str], Field(min_length=1)]
+    title: Text
+    data: Text
+    variants: Annotated[_Names, Field(min_length=1)]
+    extractors: Annotated[_Names, Field(min_length=1)]
     channels: Literal[1, 3] | None = None
     backbone: _Backbone | None = None
     shared: dict[str, Any] = {}
@@ -170,11 +178,19 @@ class Suite(Table):
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any]) -> "Suite":
-        """The suite that a manifest names, of earlier versions too."""
-        presets = {}
-        for name, preset in manifest["suite"]["presets"].items():
-            presets[name] = {("num_samples" if key == "n" else key): value for key, value in preset.items()}
-        return cls.model_validate({**manifest["suite"], "presets": presets})
+        """The suite that a manifest names, of earlier versions too.
+
+        Raises:
+            GanZooError: it names none, or keys and values that do not fit.
+        """
+        table = dict(manifest.get("suite", {}))
+        if isinstance(table.get("presets"), dict):
+            table["presets"] = {name: _current(preset) for name, preset in table["presets"].items()}
+        try:
+            return cls.model_validate(table)
+        except ValidationError as errors:
+            line = validation_lines(errors, lambda _: ())[0]
+            raise GanZooError(f"the suite in the manifest cannot be used: {line}; train into another folder") from None
 
     @property
     def file(self) -> str:
@@ -204,6 +220,13 @@ class Suite(Table):
             yield
         except GanZooError as error:
             raise GanZooError(f"{self.file}: key {key!r}: {error}") from None
+
+
+def _current(preset: Any) -> Any:
+    """A preset of a manifest, of earlier versions too, with the keys of this one."""
+    if not isinstance(preset, dict):
+        return preset
+    return {("num_samples" if key == "n" else key): value for key, value in preset.items()}
 
 
 def find_suite(suite: Path | str) -> Path:
@@ -239,8 +262,12 @@ def read_suite(suite: Path | str | Suite) -> Suite:
         return list((Suite if len(location) == 1 else inner).model_fields)
 
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            raise ValueError(f"it has more than {_LARGEST:,} bytes; shorten it")
+        table = tomllib.loads(content.decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise GanZooError(f"suite {str(path)!r} cannot be read: {error}") from None
     _extend_presets(table, path)
     try:

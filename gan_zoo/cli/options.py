@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gan_zoo.errors import GanZooError
-from gan_zoo.options import RunOptions
+from gan_zoo.errors import GanZooError, shown
+from gan_zoo.options import MAX_SEEDS, RunOptions, are_seeds
 
 _HELP = {option.name: option.metadata["help"] for option in fields(RunOptions)}
 _TYPES: dict[str, Any] = {"suite": str, "variants": str | None, "seeds": str | None, "plugins": list[Path] | None}
@@ -58,7 +58,9 @@ def _parameter(option: "Field[Any]") -> inspect.Parameter:
     elif isinstance(default, bool):
         info = typer.Option(f"--{flag}/--no-{flag}" if default else f"--{flag}", help=metadata["help"])
     else:
-        info = typer.Option(help=metadata["help"], min=metadata["minimum"], show_default=default is not None)
+        info = typer.Option(
+            help=metadata["help"], min=metadata["minimum"], max=metadata["maximum"], show_default=default is not None
+        )
     annotation = Annotated[_TYPES.get(name, option.type), info]  # type: ignore[valid-type]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
 
@@ -74,9 +76,12 @@ def _value(name: str, value: Any) -> Any:
         if not found:
             raise GanZooError(f"--variants {value!r} names none; name them with commas between, e.g. gan,dcgan")
         return found
-    numbers = [int(part) for part in found if part.isdecimal()]
-    if not found or len(numbers) != len(found) or len(set(numbers)) != len(numbers):
-        raise GanZooError(f"--seeds {value!r} must be different whole numbers with commas between, e.g. 0,1,2")
+    numbers = [int(part) for part in found if part.isdecimal() and len(part) < 20]
+    if len(numbers) != len(found) or not are_seeds(numbers):
+        raise GanZooError(
+            f"--seeds {shown(value)} must be different whole numbers with commas between, e.g. 0,1,2, and at most "
+            f"{MAX_SEEDS:,}"
+        )
     return numbers
 
 
@@ -94,6 +99,6 @@ def settings(texts: list[str] | None) -> dict[str, Any]:
             raise GanZooError(f"--set {text!r} is not of the form NAME=VALUE")
         try:
             found[name] = json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             found[name] = value
     return found

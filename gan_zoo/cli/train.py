@@ -9,7 +9,7 @@ from gan_zoo.cli import index
 from gan_zoo.cli.bench import run_and_print, start_worker_early
 from gan_zoo.cli.options import Device, Plugin, VariantName, settings, with_run_options
 from gan_zoo.errors import GanZooError
-from gan_zoo.options import Budget, RunOptions
+from gan_zoo.options import Budget, RunOptions, are_seeds
 
 _Out = Annotated[
     Path | None, typer.Option(help="Folder to write to; by default runs/NAME-DATA-seedSEED.", show_default=False)
@@ -56,8 +56,8 @@ def train(
     Exit status: 0 if the run is ok, diverged, collapsed or out_of_memory, which are results; 2 for bad input, and for
     a run that ends in error or timeout; 130 after Ctrl-C, 143 after SIGTERM.
     """
-    if seed < 0:
-        raise GanZooError(f"--seed {seed} must be a whole number from 0 on")
+    if not are_seeds([seed]):
+        raise GanZooError(f"--seed {seed} must be a whole number from 0 on, and at most 2^53")
     units = {"epochs": epochs, "images": images, "steps": steps, "seconds": seconds}
     budget = Budget.of({unit: amount for unit, amount in units.items() if amount is not None} or {"epochs": 200.0})
     hyperparameters = settings(setting)

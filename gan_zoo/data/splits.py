@@ -3,10 +3,12 @@
 import hashlib
 from dataclasses import dataclass, replace
 
+import psutil
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from gan_zoo.errors import GanZooError
 from gan_zoo.mixture import Mixture
 
 _CHUNK = 4096
@@ -122,9 +124,18 @@ def resize(images: Tensor, side: int) -> Tensor:
 
     Bilinear with antialias on uint8, on the CPU, as in torchvision's ``resize``. Enlarged pixels equal those of PIL's
     ``Image.resize``; shrunk ones may differ by one level.
+
+    Raises:
+        GanZooError: the resized images do not fit into the memory of the machine.
     """
     if images.shape[-2:] == (side, side):
         return images
+    needed = (len(images) + min(len(images), _CHUNK)) * images.shape[1] * side**2
+    if needed > (free := psutil.virtual_memory().available):
+        raise GanZooError(
+            f"{len(images):,} images at side {side} need {needed / 1e9:,.1f} GB of memory, and {free / 1e9:,.1f} GB "
+            "are free; lower image_side"
+        )
     resized = torch.empty(*images.shape[:2], side, side, dtype=torch.uint8)
     for start in range(0, len(images), _CHUNK):
         chunk = images[start : start + _CHUNK].cpu()

@@ -81,7 +81,7 @@ SAMPLES = "num_samples = 50"
         ("seeds = 2", "seeds = 0", ["key 'presets.smoke.seeds' is 0"]),
         ("seeds = 2", "seeds = [1, 1]", ["key 'presets.smoke.seeds' is [1, 1]", "different"]),
         ("seeds = 2", "seeds = [-1]", ["key 'presets.smoke.seeds' is [-1]"]),
-        ("images = 256", "epoch = 1", ["key 'presets.smoke.budget'", "images, epochs, steps, seconds, not epoch"]),
+        ("images = 256", "epoch = 1", ["key 'presets.smoke.budget'", "did you mean 'epochs'?"]),
         ("images = 256", "epochs = 1, steps = 1", ["exactly one of", "not epochs, steps"]),
         ("images = 256", "steps = 2.5", ["key 'presets.smoke.budget' is {'steps': 2.5}", "whole numbers"]),
         ("images = 256", "images = 0", ["key 'presets.smoke.budget.images' is 0", "greater than 0"]),
@@ -113,6 +113,48 @@ def test_a_mistake_is_one_line(message, old, new, parts):
     assert "\n" not in result
     for part in parts:
         assert part in result
+
+
+LONG = list(range(100_001))
+SHARES = [place / 2000 for place in range(1, 2001)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        ("seeds = 2", "seeds = 20_000_000", ["key 'presets.smoke.seeds' is 20000000", "1,000"]),
+        ("seeds = 2", f"seeds = {2**63}", ["key 'presets.smoke.seeds'", "1,000"]),
+        ("seeds = 2", f"seeds = {LONG}", ["key 'presets.smoke.seeds' is [0, 1, 2", "1,000"]),
+        ("seeds = 2", "seeds = [10_000_000_000_000_000_000]", ["key 'presets.smoke.seeds'"]),
+        ("seeds = 2", f"seeds = {list(range(1_000_000))}", ["cannot be read", "bytes"]),
+        ("[0.5, 1.0]", f"{SHARES}", ["key 'presets.smoke.evaluate_at' is [0.0005, ", "1000"]),
+        ("images = 256", "images = 1e18", ["key 'presets.smoke.budget'", "at most 1e+15"]),
+        (SAMPLES, f"num_samples = {10**12}", ["key 'presets.smoke.num_samples'", "10000000"]),
+        (SAMPLES, f"{SAMPLES}\nbatch_size = {10**9}", ["key 'presets.smoke.batch_size'", "1000000"]),
+        (SAMPLES, f"{SAMPLES}\nshared = {{ image_side = 100000 }}", ["'shared'", "image_side is 100000", "4,096"]),
+        (SAMPLES, f"{SAMPLES}\nshared = {{ packing = {10**9} }}", ["'shared'", "packing is 1000000000"]),
+        (SAMPLES, f"{SAMPLES}\nx = {'[' * 100_000}", ["cannot be read", "recursion"]),
+        (SAMPLES, f"{SAMPLES}\nx = {'[' * 100_000}{']' * 100_000}", ["cannot be read", "recursion"]),
+        (SAMPLES, f"{SAMPLES}\nx = {'[' * 150}{']' * 150}", ["unknown key 'presets.smoke.x'"]),
+        (SAMPLES, f"num_samples = {'[' * 150}{']' * 150}", ["key 'presets.smoke.num_samples' is "]),
+        (SAMPLES, f"{SAMPLES}\nshared = {{ lr = {'[' * 150}{']' * 150} }}", ["'shared'", "lr"]),
+        (SAMPLES, f"num_samples = {'9' * 5000}", ["cannot be read", "digits"]),
+        (SAMPLES, "num_samples = 1e999", ["key 'presets.smoke.num_samples' is inf"]),
+        ("Toys", "T" * 20_000, ["key 'title' is 'TTT", "10000"]),
+    ],
+)
+def test_what_would_take_for_ever_or_all_memory_is_one_line(message, old, new, parts):
+    result = message(old, new)
+    assert "\n" not in result
+    assert len(result) < 1000
+    for part in parts:
+        assert part in result
+
+
+def test_a_byte_order_mark_is_no_part_of_a_suite(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD, encoding="utf-8-sig")
+    assert read_suite(path).title == "Toys"
 
 
 def test_two_mistakes_are_two_lines(message):

@@ -26,6 +26,8 @@ def _suite(suite, toys):
         ((*SUITE, "--seeds", "0,x"), ["--seeds '0,x'", "0,1,2"]),
         ((*SUITE, "--seeds", "1,1"), ["--seeds '1,1'"]),
         ((*SUITE, "--seeds", "²"), ["--seeds '²'"]),
+        ((*SUITE, "--seeds", "9" * 5000), ["--seeds '999", "different whole numbers"]),
+        ((*SUITE, "--seeds", ",".join(map(str, range(20_000)))), ["--seeds '0,1,2", "1,000"]),
         ((*SUITE, "--preset", "smoky"), ["unknown preset 'smoky'; did you mean 'smoke'?"]),
         ((*SUITE, "--precision", "fp31"), ["unknown precision 'fp31'; did you mean 'fp32'?"]),
         ((*SUITE, "--plugin", "nowhere.py"), ["nowhere.py' is not a file", "gan-zoo new"]),
@@ -68,12 +70,17 @@ def _suite(suite, toys):
         ((*TRAIN, "--set", "bacth_size=4"), ["'bacth_size'; did you mean 'batch_size'?"]),
         ((*TRAIN, "--set", "batch_size=many"), ["batch_size", "many"]),
         ((*TRAIN, "--device", "gpu"), ["device 'gpu'"]),
+        ((*TRAIN, "--steps", "1e300"), ["budget of 1e+300 steps", "at most"]),
+        ((*TRAIN, "--set", "image_side=100000"), ["image_side is 100000"]),
+        ((*TRAIN, "--set", f"lr={'[' * 100_000}{']' * 100_000}"), ["lr", "[[["]),
+        ((*TRAIN, "--set", f"batch_size={'9' * 5000}"), ["batch_size", "999"]),
+        ((*TRAIN, "--seed", str(10**20)), [f"--seed {10**20}", "at most"]),
         ((*TRAIN, "--seed=-1"), ["--seed -1 must be a whole number from 0 on"]),
         ((*TRAIN, "--set", "batch_size=8", "--out", "toys.toml"), ["toys.toml"]),
         ((*TRAIN, "--set", "batch_size=8", "--out", "toys.toml/out"), ["cannot write toys.toml/out", "name another"]),
         (("train", "dcgan", "--data", "digits", "--steps", "1", "--set", "width=wide"), ["'dcgan'", "width", "wide"]),
     ],
-    ids=" ".join,
+    ids=lambda words: " ".join(words)[:80],
 )
 def test_one_line(gan_zoo, tmp_path, words, parts):
     (tmp_path / "broken.py").write_text("raise ValueError('two\\nlines')", encoding="utf-8")

@@ -1,4 +1,5 @@
 import hashlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from PIL import Image
 from torchvision.transforms import v2 as transforms
 
 from gan_zoo import data
+from gan_zoo.errors import GanZooError
 
 
 def random_images(*shape):
@@ -100,3 +102,11 @@ def test_on_cuda_images_are_streamed_that_take_more_than_half_of_the_free_memory
     back = moved.to("cpu")
     assert type(back) is data.Split
     assert torch.equal(back.images, plain.images)
+
+
+def test_images_that_do_not_fit_into_memory_are_one_line(monkeypatch):
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=10**9))
+    images = torch.zeros(100, 1, 8, 8, dtype=torch.uint8)
+    assert data.resize(images, 16).shape == (100, 1, 16, 16)
+    with pytest.raises(GanZooError, match=r"100 images at side 4096 need 3\.4 GB.*1\.0 GB.*image_side"):
+        data.resize(images, 4096)

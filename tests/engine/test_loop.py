@@ -85,6 +85,7 @@ def test_the_clock_is_stopped_at_a_milestone(begun):
         (lambda: Budget("image", 5), "unknown budget unit 'image'; did you mean 'images'"),
         (lambda: Budget("images", 0), "budget of 0 images"),
         (lambda: Budget("steps", -1), "must be above 0"),
+        (lambda: Budget("steps", 1e300), r"above 0, and at most 1e\+15"),
         (lambda: Budget("steps", 2.5), "2.5 steps: steps are whole numbers; use 3"),
         (lambda: Budget("steps", math.nan), "must be above 0"),
         (lambda: Budget("steps", math.inf), "must be above 0"),
