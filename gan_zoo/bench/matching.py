@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gan_zoo.bench.protocol import DIGITS, TITLES, UNKNOWN, Protocol, differences, less_prose, protocols
-from gan_zoo.bench.records import RunRecord, read_manifest, read_runs
-from gan_zoo.bench.results import Results, default_extractor
+from gan_zoo.bench.records import RunRecord
+from gan_zoo.bench.results import Results
 from gan_zoo.bench.summary import samples
 from gan_zoo.bench.tables import read_results
 from gan_zoo.errors import GanZooError
@@ -172,11 +172,11 @@ def _labels(paths: Sequence[Path]) -> list[str]:
 
 
 def _read_folder(path: Path, label: str) -> Folder:
-    manifest = read_manifest(path)
-    extractor = default_extractor(manifest)
+    results = read_results(path)
+    manifest, extractor = results.manifest, results.extractor
     if not extractor:
         raise GanZooError(f"results folder {str(path)!r}: nothing was measured; leave it out")
-    records = [record for record in read_runs(path) if record.begin]
+    records = list(results.records)
     found = protocols(manifest, records).get(extractor, [])
     if not found:
         raise GanZooError(f"results folder {str(path)!r}: nothing was measured yet; run its bench again to resume it")
@@ -184,7 +184,7 @@ def _read_folder(path: Path, label: str) -> Folder:
         unequal = [f"{TITLES[field]}: {' and '.join(both)}" for field, both in differences(*found[:2]).items()]
         listed = "; ".join(unequal)
         raise GanZooError(f"results folder {str(path)!r}: its rows have several protocols ({listed}); separate them")
-    return Folder(label, read_results(path), records, found[0])
+    return Folder(label, results, records, found[0])
 
 
 def pairs_of(folders: Sequence[Folder]) -> tuple[list[Pair], list[Pair]]:

@@ -281,6 +281,15 @@ def read_runs(folder: Path) -> list[RunRecord]:
     Raises:
         GanZooError: no results folder, or packed records that cannot be read.
     """
+    return read_folder(folder)[1]
+
+
+def read_folder(folder: Path) -> tuple[dict[str, Any], list[RunRecord]]:
+    """The manifest of a results folder and its runs, as ``read_runs``: a bench may be writing, so both are read once.
+
+    Raises:
+        GanZooError: no results folder, or packed records that cannot be read.
+    """
     manifest = read_manifest(folder)
     packed_runs = read_packed(Path(folder))
     runs = []
@@ -299,7 +308,7 @@ def read_runs(folder: Path) -> list[RunRecord]:
             run.damage = run.damage or f"{path}: {MANIFEST} does not describe the metric {unknown[0]!r}"
             run.metrics = [row for row in run.metrics if METRICS.keys() >= row["values"].keys()]
         runs.append(select(run, manifest))
-    return runs
+    return manifest, runs
 
 
 def read_packed(folder: Path) -> dict[str, RunRecord]:

@@ -1,6 +1,6 @@
 """The tables of a results folder, and the ranking of its variants: computed once, for report, compare and terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from gan_zoo import text
+from gan_zoo.bench.records import RunRecord
 from gan_zoo.bench.summary import samples, scale_of
 from gan_zoo.metrics.registry import METRICS, Metric
 from gan_zoo.options import FLOOR
@@ -23,6 +24,7 @@ class Results:
 
     ``runs`` has one row per run, ``history`` one per recorded interval of steps, ``metrics`` one per measured value,
     ``summary`` one per variant, metric and extractor, ``contrasts`` one per planned comparison and extractor.
+    ``records`` are those that the tables are made from.
     """
 
     runs: pd.DataFrame
@@ -31,6 +33,7 @@ class Results:
     summary: pd.DataFrame
     contrasts: pd.DataFrame
     manifest: dict[str, Any]
+    records: Sequence[RunRecord] = ()
 
     @property
     def metric(self) -> Metric:

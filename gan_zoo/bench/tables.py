@@ -3,14 +3,14 @@
 The same records give byte-identical files. No column mixes the values of two extractors.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from gan_zoo.bench.protocol import fingerprint_of
-from gan_zoo.bench.records import RunRecord, read_manifest, read_runs
+from gan_zoo.bench.records import RunRecord, read_folder
 from gan_zoo.bench.results import Results, default_extractor, ranked_by
 from gan_zoo.bench.summary import CONTRASTS, STAMP, SUMMARY, contrast_rows, summary_rows, table_order
 from gan_zoo.io import write_csv
@@ -47,8 +47,22 @@ def tables(folder: Path) -> dict[str, pd.DataFrame]:
     Raises:
         GanZooError: not a results folder, or a damaged manifest.
     """
-    manifest = read_manifest(folder)
-    records = [record for record in read_runs(folder) if record.begin]
+    results = read_results(folder)
+    return {name: getattr(results, name) for name in TABLES}
+
+
+def read_results(folder: Path) -> Results:
+    """The tables and the manifest of a results folder, from its records.
+
+    Raises:
+        GanZooError: not a results folder, or a damaged manifest.
+    """
+    manifest, runs = read_folder(folder)
+    records = [record for record in runs if record.begin]
+    return Results(**_tables(manifest, records), manifest=manifest, records=records)
+
+
+def _tables(manifest: Mapping[str, Any], records: Sequence[RunRecord]) -> dict[str, pd.DataFrame]:
     default = default_extractor(manifest)
     metric = ranked_by(manifest)
     history = (
@@ -69,15 +83,6 @@ def tables(folder: Path) -> dict[str, pd.DataFrame]:
         "summary": _frame(summary_rows(runs, metrics, default, metric, manifest["data"].get("classes")), SUMMARY),
         "contrasts": _frame(contrast_rows(runs, metrics, manifest, metric), CONTRASTS),
     }
-
-
-def read_results(folder: Path) -> Results:
-    """The tables and the manifest of a results folder, from its records.
-
-    Raises:
-        GanZooError: not a results folder, or a damaged manifest.
-    """
-    return Results(**tables(folder), manifest=read_manifest(folder))
 
 
 def write_tables(folder: Path) -> Results:

@@ -10,7 +10,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from gan_zoo import text
 from gan_zoo.bench.artifacts import unreadable
-from gan_zoo.bench.records import read_runs
 from gan_zoo.bench.results import Entry, Results
 from gan_zoo.bench.tables import write_tables
 from gan_zoo.io import atomic_write, inside
@@ -37,9 +36,9 @@ def write_report(folder: Path) -> Path:
         inside(folder, name)
     results = write_tables(folder)
     figures = write_figures(results, folder)
-    records = [record for record in read_runs(folder) if record.begin]
-    samples = write_samples(folder, results.manifest, records)
-    page = context(results, samples, unreadable(folder, results.manifest, records)) | {"figures": list(figures.items())}
+    samples = write_samples(folder, results.manifest, results.records)
+    lost = unreadable(folder, results.manifest, results.records)
+    page = context(results, samples, lost) | {"figures": list(figures.items())}
     templates = environment(folder)
     atomic_write(folder / "report.md", tidy(templates.get_template("report.md.j2").render(page)))
     atomic_write(folder / "report.html", templates.get_template("report.html.j2").render(page))

@@ -13,6 +13,7 @@ from PIL import Image
 from gan_zoo.bench.tables import TABLES, read_results, write_tables
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.registry import METRICS
+from gan_zoo.report import context
 from gan_zoo.report.context import write_report
 from gan_zoo.report.tables import ranking_table
 
@@ -167,6 +168,16 @@ def test_without_a_ranking_the_report_says_why(make_folder, settings, message):
     assert message in text
     assert "inception left out" in text
     assert "1" not in ranking_table(folder)["rank"].tolist()
+
+
+def test_a_run_that_begins_while_the_report_is_written_is_in_the_next_one(make_folder, monkeypatch):
+    folder = make_folder(["gan"], seeds=2)
+    late = folder / "records" / "gan-seed1-0a1b2c3d.jsonl"
+    late.rename(folder / "late")
+    monkeypatch.setattr(context, "write_figures", lambda *_: (folder / "late").rename(late) and {})
+    assert "1 of 4 runs not started" in words(write_report(folder))
+    monkeypatch.setattr(context, "write_figures", lambda *_: {})
+    assert "not started" not in words(write_report(folder))
 
 
 def test_an_unreadable_image_is_noticed_and_an_old_one_removed(make_folder):

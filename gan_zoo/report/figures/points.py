@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 
 from gan_zoo import text
 from gan_zoo.bench.artifacts import read_points
-from gan_zoo.bench.records import read_runs
 from gan_zoo.bench.results import Results
 from gan_zoo.mixture import Array, Mixture, Whole
 from gan_zoo.report.figures.style import FAINT, GREY, INK, Look, figure, grid, legend, write_message
@@ -81,7 +80,7 @@ def write_discriminators(results: Results, look: Look, path: Path) -> None:
 def _recorded(results: Results, look: Look, folder: Path, mixture: Mixture) -> Iterator[_Recorded]:
     """The records of the first successful seed of each variant, in the order of the manifest."""
     runs = results.successful
-    records = {run.name: run for run in read_runs(folder)}
+    records = {run.name: run for run in results.records}
     for variant in [name for name in results.manifest["variants"] if name in set(runs["variant"])]:
         run = runs[runs["variant"] == variant].sort_values("seed").iloc[0]
         rows = records[run["run"]].points
