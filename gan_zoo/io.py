@@ -3,11 +3,12 @@
 import contextlib
 import errno
 import os
-import re
+import secrets
 import socket
+import stat
 import subprocess
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 CACHE_ENV = "GAN_ZOO_CACHE"
 _TEMPORARY = ".part"
 _TIMEOUT_SECONDS = 20.0
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-"""How a cell begins that a spreadsheet would run, or that has been given an apostrophe for it."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a cell begins that a spreadsheet would run."""
 
 
 def cache_root() -> Path:
@@ -32,7 +33,32 @@ def cache_root() -> Path:
     Example: ``~/.cache/gan-zoo``. It may not exist yet. Each kind of content has a subfolder, e.g. ``data``.
     """
     named = os.environ.get(CACHE_ENV)
-    return Path(named).expanduser() if named else user_cache_path("gan-zoo")
+    return with_home(named, CACHE_ENV) if named else user_cache_path("gan-zoo")
+
+
+def with_home(path: Path | str, origin: str) -> Path:
+    """A path whose ``~`` or ``~user`` is replaced by a home folder; ``origin`` is the option that named it.
+
+    Raises:
+        GanZooError: no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise GanZooError(f"{origin} {str(path)!r}: this user has no home folder here; name the whole path") from None
+
+
+def check_encoding(path: Path | str) -> None:
+    """Raise StorageError for a path that is no UTF-8: a manifest or report could not name it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise StorageError(Path(path), OSError(errno.EILSEQ, "its name is not UTF-8")) from None
+
+
+def is_read_only(folder: Path) -> bool:
+    """Whether a folder is there and nothing can be written to it."""
+    return folder.is_dir() and not os.access(folder, os.W_OK)
 
 
 @contextlib.contextmanager
@@ -55,18 +81,22 @@ def atomic_path(path: Path) -> Iterator[Path]:
     The folder is created. A kill at any instant leaves the old file or the new one; an exception leaves the old one.
 
     Raises:
-        StorageError: the path cannot be written.
+        StorageError: the path cannot be written, is no UTF-8, or is a device or a pipe.
     """
+    check_encoding(path)
     with writing(path):
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EEXIST, "it is not a regular file")
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=f"{_TEMPORARY}{path.suffix}")
-        os.close(descriptor)
-        part = Path(name)
+        part = path.parent / f".{secrets.token_hex(8)}{_TEMPORARY}{path.suffix}"
         try:
+            part.touch(exist_ok=False)
+            # As the umask has it; a library may replace the file by one with another mode.
+            mode = stat.S_IMODE(part.stat().st_mode)
             yield part
             with part.open("rb") as file:
                 os.fsync(file.fileno())
-            part.chmod(0o644)
+            part.chmod(mode)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
@@ -84,11 +114,7 @@ def atomic_write(path: Path, content: bytes | str) -> None:
 
 
 def _inert(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
-
-
-def _original(value: Any) -> Any:
-    return value[1:] if isinstance(value, str) and value.startswith("'") and _FORMULA.match(value) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def write_csv(path: Path, frame: "pd.DataFrame") -> None:
@@ -104,22 +130,6 @@ def write_csv(path: Path, frame: "pd.DataFrame") -> None:
         cells[name] = pd.Series([_inert(value) for value in cells[name]], cells.index, object)
     # With these ends of lines a cell with a carriage return is quoted.
     atomic_write(path, cells.to_csv(index=False, lineterminator="\r\n").replace("\r\n", "\n"))
-
-
-def read_csv(path: Path, text: Collection[str]) -> "pd.DataFrame":
-    """A table that ``write_csv`` wrote, ``text`` being the columns of text, which may look like numbers.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is no such table.
-    """
-    import pandas as pd
-
-    frame = pd.read_csv(path, dtype=dict.fromkeys(text, "object"), keep_default_na=False, na_values=[""])
-    frame = frame.rename(columns=_original)
-    for name in frame.columns.intersection(list(text)):
-        frame[name] = frame[name].map(_original)
-    return frame
 
 
 def inside(folder: Path, file: str) -> Path:
@@ -169,8 +179,9 @@ def check_writable(folder: Path) -> None:
     """Create ``folder`` and a file in it, which is deleted again.
 
     Raises:
-        StorageError: the folder cannot be written to.
+        StorageError: the folder cannot be written to, or its name is no UTF-8.
     """
+    check_encoding(folder)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -191,7 +202,9 @@ def lock_folder(folder: Path) -> filelock.BaseFileLock:
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise GanZooError(f"another run is writing to {str(folder)!r}; wait for it, or name another --out") from None
+        raise GanZooError(
+            f"another command is writing to {str(folder)!r}; wait for it, or name another --out"
+        ) from None
     return lock
 
 

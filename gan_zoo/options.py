@@ -27,7 +27,7 @@ PRECISIONS = {
 EXACT = "fp32"
 FLOOR = "real"
 """Name of the real images in tables and records."""
-MAX_SEEDS = 10_000
+MAX_SEEDS = 1_000
 _LARGEST_SEED = 2**53
 """Larger integers are not exact in every reader of JSON."""
 _LARGEST_BUDGET = 1e15

@@ -239,6 +239,9 @@ class Variant:
             value = getattr(self, name)
             if value not in allowed:
                 raise unknown(f"{name} of variant {self.name or self.title!r}", str(value), map(str, allowed))
+        for text in (self.title, self.paper, self.group, *self.deviations):
+            if not isinstance(text, str) or len(text) > 5_000:
+                raise self._error(f"{shown(text)} is no text of at most 5,000 characters; shorten it")
         check_known("initialization", self.initialization, INITIALIZATIONS)
 
     def _check_between(self, name: str, least: int, most: int) -> None:

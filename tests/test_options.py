@@ -19,7 +19,7 @@ from gan_zoo.options import RunOptions
         ({"jobs": -1}, "jobs is -1"),
         ({"threads": 10**9}, "threads is 1000000000; it must be at most 1024"),
         ({"jobs": 10**9}, "jobs is 1000000000; it must be at most 1024"),
-        ({"seeds": range(10**9)}, "seeds are range.*at most 10,000"),
+        ({"seeds": range(10**9)}, "seeds are range.*at most 1,000"),
         ({"seeds": [2**60]}, "seeds are"),
         ({"run_timeout": 0.5}, "run_timeout is 0.5"),
         ({"checkpoint_every": float("nan")}, "checkpoint_every is nan"),

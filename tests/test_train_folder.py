@@ -1,10 +1,13 @@
 """`gan_zoo.train` with a folder or a checkpoint: extended and resumed to the bit, and what is refused."""
 
+import json
+
 import pytest
 import torch
 
 import gan_zoo
 from gan_zoo import GanZooError
+from gan_zoo.tensors import load_tensors, save_tensors
 
 SMALL = {"batch_size": 8, "ema": 0.9}
 
@@ -103,6 +106,37 @@ def test_what_cannot_be_resumed_is_one_line(saved, bench, tmp_path, monkeypatch)
         assert "\n" not in str(error.value)
     with pytest.raises(GanZooError, match="leave out variant and out"):
         gan_zoo.train("gan", resume=saved, steps=9)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"options": {"backbone": {"name": "mlp", "generator": [10**9]}}}, "larger than any in the file"),
+        ({"options": {**SMALL, "image_side": 10**6}}, "image_side is 1000000"),
+        ({"data": "gone", "requested": "gone"}, "unknown data set 'gone'"),
+        ({"history": 5}, "'history' is 5"),
+    ],
+)
+def test_facts_that_ask_for_something_else_are_one_line(saved, changes, words):
+    tensors, metadata = load_tensors(saved)
+    save_tensors(saved, tensors, {"facts": json.dumps(json.loads(metadata["facts"]) | changes)})
+    with pytest.raises(GanZooError, match=words) as error:
+        gan_zoo.train(resume=saved, steps=9)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("suite", [None, {}, {"presets": 5}, {"presets": {"train": {}}}, {"variants": 5}])
+def test_a_manifest_without_a_suite_is_one_line(saved, no_report, tmp_path, suite):
+    folder = tmp_path / "out"
+    gan_zoo.train(small(), "digits", steps=2, evaluate=False, out=folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["suite"] = {**manifest["suite"], **suite} if suite else suite
+    if suite is None:
+        del manifest["suite"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(GanZooError, match="manifest") as error:
+        gan_zoo.train(resume=folder, steps=4)
+    assert "\n" not in str(error.value)
 
 
 def test_a_variant_that_is_not_registered_here_is_one_line(toys, tmp_path):

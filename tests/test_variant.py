@@ -47,6 +47,11 @@ def _small(**changes):
         ({"shared_step_count": True}, "with Adam and Adam; use KerasAdam"),
         ({"shared_step_count": True, "generator_optimizer": Optimizer("KerasAdam")}, "with Adam and KerasAdam"),
         ({"deviations": "a text is no tuple"}, "deviations is"),
+        ({"deviations": (5,)}, "5 is no text"),
+        ({"title": "x" * 6000}, r"x+\.\.\. is no text of at most 5,000 characters"),
+        ({"image_side": 100_000}, "image_side is 100000; .*at most 4,096"),
+        ({"discriminator_steps": 10**12}, "discriminator_steps is 1000000000000; .*at most 10,000"),
+        ({"fake_batch_size": 10**9}, "fake_batch_size is 1000000000; .*at most 1,000,000"),
     ],
 )
 def test_what_does_not_fit_is_one_clear_line(changes, words):

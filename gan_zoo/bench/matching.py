@@ -11,7 +11,7 @@ from gan_zoo.bench.protocol import DIGITS, TITLES, UNKNOWN, Protocol, difference
 from gan_zoo.bench.records import RunRecord
 from gan_zoo.bench.results import Results
 from gan_zoo.bench.summary import samples
-from gan_zoo.bench.tables import read_records
+from gan_zoo.bench.tables import read_results
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import differences as nested_differences
 from gan_zoo.options import FLOOR
@@ -172,7 +172,7 @@ def _labels(paths: Sequence[Path]) -> list[str]:
 
 
 def _read_folder(path: Path, label: str) -> Folder:
-    results = read_records(path)
+    results = read_results(path)
     manifest, extractor = results.manifest, results.extractor
     if not extractor:
         raise GanZooError(f"results folder {str(path)!r}: nothing was measured; leave it out")

@@ -24,7 +24,7 @@ class Results:
 
     ``runs`` has one row per run, ``history`` one per recorded interval of steps, ``metrics`` one per measured value,
     ``summary`` one per variant, metric and extractor, ``contrasts`` one per planned comparison and extractor.
-    ``records`` are those that the tables are made from; none if CSV files were read.
+    ``records`` are those that the tables are made from.
     """
 
     runs: pd.DataFrame

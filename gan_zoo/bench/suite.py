@@ -178,11 +178,19 @@ class Suite(Table):
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any]) -> "Suite":
-        """The suite that a manifest names, of earlier versions too."""
-        presets = {}
-        for name, preset in manifest["suite"]["presets"].items():
-            presets[name] = {("num_samples" if key == "n" else key): value for key, value in preset.items()}
-        return cls.model_validate({**manifest["suite"], "presets": presets})
+        """The suite that a manifest names, of earlier versions too.
+
+        Raises:
+            GanZooError: it names none, or keys and values that do not fit.
+        """
+        table = dict(manifest.get("suite", {}))
+        if isinstance(table.get("presets"), dict):
+            table["presets"] = {name: _current(preset) for name, preset in table["presets"].items()}
+        try:
+            return cls.model_validate(table)
+        except ValidationError as errors:
+            line = validation_lines(errors, lambda _: ())[0]
+            raise GanZooError(f"the suite in the manifest cannot be used: {line}; train into another folder") from None
 
     @property
     def file(self) -> str:
@@ -212,6 +220,13 @@ class Suite(Table):
             yield
         except GanZooError as error:
             raise GanZooError(f"{self.file}: key {key!r}: {error}") from None
+
+
+def _current(preset: Any) -> Any:
+    """A preset of a manifest, of earlier versions too, with the keys of this one."""
+    if not isinstance(preset, dict):
+        return preset
+    return {("num_samples" if key == "n" else key): value for key, value in preset.items()}
 
 
 def find_suite(suite: Path | str) -> Path:

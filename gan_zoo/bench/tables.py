@@ -10,11 +10,10 @@ from typing import Any
 import pandas as pd
 
 from gan_zoo.bench.protocol import fingerprint_of
-from gan_zoo.bench.records import RunRecord, read_folder, read_manifest
+from gan_zoo.bench.records import RunRecord, read_folder
 from gan_zoo.bench.results import Results, default_extractor, ranked_by
 from gan_zoo.bench.summary import CONTRASTS, STAMP, SUMMARY, contrast_rows, summary_rows, table_order
-from gan_zoo.errors import GanZooError
-from gan_zoo.io import read_csv, write_csv
+from gan_zoo.io import write_csv
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.options import EXACT
 
@@ -48,11 +47,11 @@ def tables(folder: Path) -> dict[str, pd.DataFrame]:
     Raises:
         GanZooError: not a results folder, or a damaged manifest.
     """
-    results = read_records(folder)
+    results = read_results(folder)
     return {name: getattr(results, name) for name in TABLES}
 
 
-def read_records(folder: Path) -> Results:
+def read_results(folder: Path) -> Results:
     """The tables and the manifest of a results folder, from its records.
 
     Raises:
@@ -92,30 +91,10 @@ def write_tables(folder: Path) -> Results:
     Raises:
         StorageError: the folder cannot be written to.
     """
-    results = read_records(folder)
+    results = read_results(folder)
     for name in TABLES:
         write_csv(Path(folder) / f"{name}.csv", getattr(results, name))
     return results
-
-
-def read_results(folder: Path) -> Results:
-    """Read the tables of a results folder: its CSV files, or its records if one of the files is missing.
-
-    Raises:
-        GanZooError: not a results folder, or a CSV file that cannot be read.
-    """
-    manifest = read_manifest(folder)
-    if not all((Path(folder) / f"{name}.csv").is_file() for name in TABLES):
-        return read_records(folder)
-    frames = {}
-    for name in TABLES:
-        path = Path(folder) / f"{name}.csv"
-        try:
-            frames[name] = _typed(read_csv(path, _TEXT))
-        except (OSError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise GanZooError(f"cannot read {path} ({reason}); `gan-zoo report {folder}` writes it again") from None
-    return Results(**frames, manifest=manifest, records=())
 
 
 def _stamp(record: RunRecord) -> dict[str, Any]:

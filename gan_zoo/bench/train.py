@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from gan_zoo import data as data_sets
 from gan_zoo import registry
 from gan_zoo.bench.plan import Plan
@@ -74,14 +76,15 @@ def resumed_options(folder: Path, budget: Budget | None, options: RunOptions) ->
         raise GanZooError(f"{str(folder)!r} holds a comparison; name a file of its checkpoints folder to resume")
     stored = Suite.from_manifest(manifest)
     name = stored.variants[0]
-    variant = registry.get(name, **stored.presets[PRESET].options.get(name, {}))
-    budget = budget or Budget.of(manifest["budget"])
-    suite = single_suite(variant, stored.data, budget, seed=manifest["seeds"][0], channels=stored.channels)
+    preset = stored.preset(PRESET)
+    variant = registry.get(name, **preset.options.get(name, {}))
+    budget = budget or Budget.of(preset.budget)
+    suite = single_suite(variant, stored.data, budget, seed=preset.seed_list[0], channels=stored.channels)
     return replace(
         single_options(suite, options),
-        evaluate=bool(manifest["extractors"]),
-        precision=manifest["precision"],
-        threads=manifest["threads"],
+        evaluate=bool(manifest.get("extractors")),
+        precision=manifest.get("precision"),
+        threads=manifest.get("threads"),
     )
 
 
@@ -92,6 +95,8 @@ def resumed_state(path: Path, budget: Budget, options: RunOptions) -> State:
         GanZooError: no checkpoint, data that is not available or has changed, or a budget that is used up already.
     """
     saved = checkpoint.load(path)
+    with torch.random.fork_rng(devices=[]):
+        saved.sampler("cpu")  # Its networks are those of the file: options of any other may ask for terabytes.
     facts, side = saved.facts, saved.variant.image_side
     data = facts["data"] if data_sets.is_known(facts["data"]) else facts["requested"]
     channels = facts["shape"][0] if len(facts["shape"]) == 3 else None

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from gan_zoo.errors import GanZooError, shown
+from gan_zoo.io import check_encoding
 from gan_zoo.options import MAX_SEEDS, RunOptions, are_seeds
 
 _HELP = {option.name: option.metadata["help"] for option in fields(RunOptions)}
@@ -33,6 +34,8 @@ def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
+        # At once, before data are read and a plan is made.
+        check_encoding(given.get("out") or "")
         chosen = {option.name: _value(option.name, given.pop(option.name)) for option in offered}
         command(**given, options=RunOptions(**chosen))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from gan_zoo import text
 from gan_zoo.bench.records import damages, read_manifest
 from gan_zoo.bench.results import SIMILAR, default_extractor
-from gan_zoo.bench.tables import read_records
+from gan_zoo.bench.tables import read_results
 from gan_zoo.cli.console import print_line, print_note, print_table
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.options import FLOOR
@@ -62,7 +62,7 @@ def print_ranking(folder: Path) -> None:
 
 def print_run(folder: Path) -> None:
     """Status, length and final metrics of a single training run, and those of real images."""
-    results = read_records(folder)
+    results = read_results(folder)
     runs, metrics = results.runs, results.metrics
     for run in runs[runs["variant"] != FLOOR].to_dict("records"):
         why = f" ({run['message']})" if run["message"] else ""

@@ -78,16 +78,16 @@ def sample(
     ] = None,
     num_samples: Annotated[int, typer.Option(min=1, help="How many samples.")] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the latents.")] = 0,
-    out: Annotated[Path, typer.Option(help="PNG file to write; of points, a CSV file.")] = Path("samples.png"),
+    out: Annotated[Path, typer.Option(help="PNG or JPEG file to write; of points, a CSV file.")] = Path("samples.png"),
     plugin: Plugin = None,
     device: Device = None,
 ) -> None:
     """Draw images from a trained generator."""
     from gan_zoo import api, registry
     from gan_zoo.cli.console import print_line
-    from gan_zoo.io import check_writable
-    from gan_zoo.metrics.evaluator import save_samples
+    from gan_zoo.metrics.evaluator import check_sample_file, save_samples
 
+    check_sample_file(out)
     for path in plugin or []:
         registry.load_plugin(path)
     sampler = api.load(checkpoint, device=device)
@@ -95,7 +95,6 @@ def sample(
         known = f"{sampler.variant.name!r} knows the classes from 0 to {sampler.classes - 1}"
         raise GanZooError(f"--class {label}: {known}; ask for one of them")
     samples = sampler(num_samples, labels=None if label is None else [label] * num_samples, seed=seed)
-    check_writable(out.parent)
     written = save_samples(samples, out)
     kind = "points" if samples.dim() == 2 else "images"
     of_class = "" if label is None else f" of class {label}"

@@ -20,7 +20,7 @@ from torch import Tensor
 from gan_zoo.data.registry import Request, dataset, image_dataset
 from gan_zoo.data.splits import Dataset, Split, match_channels
 from gan_zoo.errors import GanZooError
-from gan_zoo.io import cache_root
+from gan_zoo.io import cache_root, with_home
 from gan_zoo.tensors import read_cached, write_cached
 
 TEST_SHARE = 0.1
@@ -42,7 +42,7 @@ def folder(path: str, request: Request) -> Dataset:
     Raises:
         GanZooError: no such folder, a file, or no readable image in it.
     """
-    root = Path(path).expanduser()
+    root = with_home(path, "data set folder:")
     if not path:
         raise GanZooError("data set 'folder:' names no folder: write folder:PATH, e.g. folder:~/cats")
     if not root.is_dir():

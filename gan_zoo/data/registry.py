@@ -10,7 +10,7 @@ import torch
 
 from gan_zoo.data.splits import Dataset, Split, fingerprint, match_channels, resize
 from gan_zoo.errors import GanZooError, unknown
-from gan_zoo.io import cache_root
+from gan_zoo.io import cache_root, with_home
 
 DATA_ENV = "GAN_ZOO_DATA"
 
@@ -204,8 +204,8 @@ def _data_root(argument: Path | None) -> Path | None:
     named = argument if argument is not None else os.environ.get(DATA_ENV)
     if not named:
         return None
-    root = Path(named).expanduser()
     origin = DATA_ENV if argument is None else "--data-root"
+    root = with_home(named, origin)
     if not root.is_dir():
         problem = "is not a directory" if root.exists() else "does not exist"
         raise GanZooError(f"data root {root} (from {origin}) {problem}: name the folder that holds the data sets")

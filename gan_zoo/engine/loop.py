@@ -18,6 +18,7 @@ from gan_zoo.engine.cuda_graphs import Graphs
 from gan_zoo.engine.sampler import NotFinite, Sampler
 from gan_zoo.engine.state import State, default_random, init
 from gan_zoo.engine.step import flush, pending_row, run_iteration
+from gan_zoo.errors import one_line
 from gan_zoo.options import EXACT, Budget
 from gan_zoo.variant import Variant
 
@@ -258,7 +259,7 @@ def failure(error: BaseException, variant: Variant | None = None) -> tuple[str, 
     """Status and message of a failure that is a result, of a run of ``variant``; any other error is raised again."""
     if isinstance(error, (Diverged, NotFinite)):
         return "diverged", str(error)
-    if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "can't allocate memory" not in str(error):
+    if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "can't allocate memory" not in one_line(error):
         raise error
     if variant is None:
         return "out_of_memory", reason(error)

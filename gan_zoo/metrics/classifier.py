@@ -5,12 +5,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field
+from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
+from gan_zoo.checked import Checked, Classes, fault
 from gan_zoo.data import match_channels, resize
 from gan_zoo.errors import DamagedFileError, GanZooError
 from gan_zoo.metrics.features import Extractor
@@ -21,6 +24,18 @@ FEATURES = 128
 MINIMUM_N = FEATURES + 1
 CHANNELS = 3
 WEIGHTS = Path(__file__).parent / "weights"
+
+
+class _Architecture(Checked):
+    widths: Annotated[list[Annotated[int, Field(ge=1, le=10_000)]], Field(min_length=3, max_length=3)]
+    classes: Classes
+    channels: Literal[1, 3] = 1
+
+
+class _Card(Checked):
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    architecture: _Architecture
+    test_accuracy: Annotated[float, Field(ge=0, le=1)]
 
 
 class Classifier(nn.Module):
@@ -110,16 +125,33 @@ def load_classifier(name: str, device: torch.device, folder: Path = WEIGHTS) -> 
         if not path.is_file():
             raise GanZooError(f"extractor file {path} is missing: {remedy}")
     try:
-        return build_classifier(name, weights.read_bytes(), json.loads(card.read_text(encoding="utf-8")), device)
-    except DamagedFileError as error:
+        content = json.loads(card.read_text(encoding="utf-8"))
+        if wrong := card_fault(content):
+            raise ValueError(wrong)
+    except (OSError, ValueError, RecursionError) as error:
+        raise GanZooError(f"extractor file {card} is damaged ({error}): {remedy}") from None
+    try:
+        return build_classifier(name, weights.read_bytes(), content, device)
+    except (OSError, DamagedFileError) as error:
         raise GanZooError(f"extractor file {weights} is damaged ({error}): {remedy}") from error
+
+
+def card_fault(card: Any) -> str:
+    """What is wrong with the content of a card, in a line; empty for a valid one."""
+    return fault(_Card, card) if isinstance(card, dict) else "it is no object of JSON"
 
 
 def build_classifier(name: str, weights: bytes, card: Mapping[str, Any], device: torch.device) -> ClassifierExtractor:
     """The classifier in the content of a safetensors file, in evaluation mode.
 
+    Args:
+        name: its name.
+        weights: the content.
+        card: a card without a ``card_fault``.
+        device: the device of the network.
+
     Raises:
-        DamagedFileError: the SHA-256 of the content is not the card's.
+        DamagedFileError: the SHA-256 of the content is not the card's, or its tensors are not of the card's network.
     """
     digest = hashlib.sha256(weights).hexdigest()
     if digest != card["sha256"]:
@@ -130,7 +162,10 @@ def build_classifier(name: str, weights: bytes, card: Mapping[str, Any], device:
             tuple(architecture["widths"]), architecture["classes"], channels=architecture.get("channels", 1)
         )
     # Cloned: the content is not aligned as a tensor's memory is, which can change a product's last bit.
-    network.load_state_dict({key: value.clone() for key, value in load(weights).items()}, assign=True)
+    try:
+        network.load_state_dict({key: value.clone() for key, value in load(weights).items()}, assign=True)
+    except (SafetensorError, RuntimeError, TypeError) as error:
+        raise DamagedFileError(f"it does not fit the card: {' '.join(str(error).split())[:200]}") from None
     network.eval().requires_grad_(False)
     network.to(device).to(memory_format=torch.channels_last)
     return ClassifierExtractor(

@@ -22,7 +22,7 @@ from gan_zoo.data import Dataset, Split, resize
 from gan_zoo.device import default_threads
 from gan_zoo.errors import DamagedFileError, StorageError
 from gan_zoo.io import atomic_write, cache_root
-from gan_zoo.metrics.classifier import MINIMUM_N, SIDE, Classifier, ClassifierExtractor, build_classifier
+from gan_zoo.metrics.classifier import MINIMUM_N, SIDE, Classifier, ClassifierExtractor, build_classifier, card_fault
 from gan_zoo.metrics.features import ExtractorUnavailable
 
 SEED = 0
@@ -192,8 +192,10 @@ def load_trained(dataset: Dataset, device: torch.device) -> ClassifierExtractor:
             stack.enter_context(FileLock(lock))
         try:
             content = json.loads(card.read_text(encoding="utf-8"))
+            if wrong := card_fault(content):
+                raise DamagedFileError(wrong)
             extractor = build_classifier(name, weights.read_bytes(), content, device)
-        except (OSError, ValueError, KeyError, TypeError, DamagedFileError):
+        except (OSError, ValueError, RecursionError, DamagedFileError):
             trained = _train(name, dataset, options)
             # The card comes last: weights without one are not used.
             with contextlib.suppress(StorageError):

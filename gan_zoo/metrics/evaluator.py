@@ -2,6 +2,7 @@
 
 import abc
 import contextlib
+import io
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from torch import Tensor
 from gan_zoo.data import Split, resize
 from gan_zoo.device import derive, seeded, synchronize
 from gan_zoo.errors import GanZooError, check_known
-from gan_zoo.io import atomic_path
+from gan_zoo.io import atomic_path, atomic_write
 from gan_zoo.metrics import reference as references
 from gan_zoo.metrics.classification import modes
 from gan_zoo.metrics.features import Extractor, Features, require_finite, require_same_shape
@@ -31,6 +32,9 @@ CLASS_COLUMNS = 10
 CLASS_ROWS = 10
 NEIGHBOR_ROWS = 6
 NEIGHBORS = 6
+IMAGE_FORMATS = {".png": "PNG", "": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+"""Pillow's names of the formats of files of samples, by suffix."""
+_POINTS = ".csv"
 
 
 class Sampler(Protocol):
@@ -225,14 +229,33 @@ def _tile(images: Tensor, columns: int) -> Image.Image:
     return Image.fromarray(array.squeeze(2) if array.shape[2] == 1 else array)
 
 
+def check_sample_file(path: Path, suffixes: Sequence[str] = (*IMAGE_FORMATS, _POINTS)) -> None:
+    """Raise GanZooError if the suffix of a file of samples is not one of these."""
+    if path.suffix.lower() not in suffixes or not path.name:
+        known = ", ".join(filter(None, suffixes))
+        raise GanZooError(f"cannot write samples as {str(path)!r}: name a file that ends with one of {known}")
+
+
 def save_samples(samples: Tensor, path: Path) -> Path:
-    """Write images uint8 (n, C, H, W) as one PNG, 10 a row (5 up to 20), or points (n, D) as a CSV file; its path."""
+    """Write images uint8 (n, C, H, W) as one image, 10 a row (5 up to 20), or points (n, D) as a CSV file; its path.
+
+    The suffix names the format of the image (``IMAGE_FORMATS``); that of points is replaced by ``.csv``.
+
+    Raises:
+        GanZooError: the suffix names no format of images.
+        StorageError: the path cannot be written.
+    """
     if samples.dim() == 2:
-        path = path.with_suffix(".csv")
-        np.savetxt(path, samples.cpu().numpy(), delimiter=",", fmt="%.7g")
+        path = path.with_suffix(_POINTS)
+        with atomic_path(path) as part:
+            np.savetxt(part, samples.cpu().numpy(), delimiter=",", fmt="%.7g")
         return path
+    check_sample_file(path, tuple(IMAGE_FORMATS))
     columns = min(len(samples), COLUMNS if len(samples) <= COLUMNS * ROWS else CLASS_COLUMNS)
-    _tile(samples, columns).save(path, format="PNG")
+    # In memory, because Pillow writes a JPEG file past Python, and does not see that the disk is full.
+    buffer = io.BytesIO()
+    _tile(samples, columns).save(buffer, format=IMAGE_FORMATS[path.suffix.lower()], quality=95)
+    atomic_write(path, buffer.getvalue())
     return path
 
 

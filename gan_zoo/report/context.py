@@ -36,9 +36,9 @@ def write_report(folder: Path) -> Path:
         inside(folder, name)
     results = write_tables(folder)
     figures = write_figures(results, folder)
-    records = [record for record in results.records if record.begin]
-    samples = write_samples(folder, results.manifest, records)
-    page = context(results, samples, unreadable(folder, results.manifest, records)) | {"figures": list(figures.items())}
+    samples = write_samples(folder, results.manifest, results.records)
+    lost = unreadable(folder, results.manifest, results.records)
+    page = context(results, samples, lost) | {"figures": list(figures.items())}
     templates = environment(folder)
     atomic_write(folder / "report.md", tidy(templates.get_template("report.md.j2").render(page)))
     atomic_write(folder / "report.html", templates.get_template("report.html.j2").render(page))

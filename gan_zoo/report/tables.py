@@ -9,7 +9,7 @@ import pandas as pd
 
 from gan_zoo import text
 from gan_zoo.bench.results import Results
-from gan_zoo.bench.tables import read_records
+from gan_zoo.bench.tables import read_results
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.options import FLOOR
 from gan_zoo.report.figures.style import floor_title
@@ -191,7 +191,7 @@ def ranking_table(folder: Path) -> pd.DataFrame:
     Raises:
         GanZooError: not a results folder, or a damaged manifest.
     """
-    results = read_records(folder)
+    results = read_results(folder)
     lines = results.lines(results.extractor)
     measured = {metric for (_, metric), line in lines.items() if text.known(line["mean"])}
     entries = results.ranking

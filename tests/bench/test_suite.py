@@ -122,9 +122,9 @@ SHARES = [place / 2000 for place in range(1, 2001)]
 @pytest.mark.parametrize(
     ("old", "new", "parts"),
     [
-        ("seeds = 2", "seeds = 20_000_000", ["key 'presets.smoke.seeds' is 20000000", "10,000"]),
-        ("seeds = 2", f"seeds = {2**63}", ["key 'presets.smoke.seeds'", "10,000"]),
-        ("seeds = 2", f"seeds = {LONG}", ["key 'presets.smoke.seeds' is [0, 1, 2", "10,000"]),
+        ("seeds = 2", "seeds = 20_000_000", ["key 'presets.smoke.seeds' is 20000000", "1,000"]),
+        ("seeds = 2", f"seeds = {2**63}", ["key 'presets.smoke.seeds'", "1,000"]),
+        ("seeds = 2", f"seeds = {LONG}", ["key 'presets.smoke.seeds' is [0, 1, 2", "1,000"]),
         ("seeds = 2", "seeds = [10_000_000_000_000_000_000]", ["key 'presets.smoke.seeds'"]),
         ("seeds = 2", f"seeds = {list(range(1_000_000))}", ["cannot be read", "bytes"]),
         ("[0.5, 1.0]", f"{SHARES}", ["key 'presets.smoke.evaluate_at' is [0.0005, ", "1000"]),

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from gan_zoo.bench.results import default_extractor
-from gan_zoo.bench.tables import TABLES, read_results, tables, write_tables
+from gan_zoo.bench.tables import TABLES, tables, write_tables
 from gan_zoo.errors import GanZooError
 
 NAMES = ["gan-seed0-aa", "gan-seed1-aa", "gan-seed2-aa", "cgan-seed0-bb", "cgan-seed1-bb", "real-seed0-cc"]
@@ -134,34 +134,28 @@ def test_columns(folder):
     assert math.isnan(found["history"].query("variant == 'gan' and seed == 1")["generator_loss"].iloc[0])
 
 
-def test_files_are_identical_each_time_and_read_back_as_they_were(folder):
+def test_files_are_identical_each_time_and_hold_the_tables(folder):
     written = write_tables(folder)
     first = {name: (folder / f"{name}.csv").read_bytes() for name in TABLES}
     write_tables(folder)
     assert {name: (folder / f"{name}.csv").read_bytes() for name in TABLES} == first
-    read = read_results(folder)
     for name in TABLES:
-        pd.testing.assert_frame_equal(getattr(read, name), getattr(written, name))
-    # Without one of the files the records are read.
-    (folder / "history.csv").unlink()
-    for name in TABLES:
-        pd.testing.assert_frame_equal(getattr(read_results(folder), name), getattr(written, name))
+        frame = getattr(written, name)
+        read = pd.read_csv(folder / f"{name}.csv", dtype=frame.dtypes.to_dict())
+        texts = frame.select_dtypes("object").columns
+        read[texts] = read[texts].fillna("")
+        pd.testing.assert_frame_equal(read, frame)
 
 
-def test_a_folder_without_a_finished_run_gives_empty_tables_that_read_back(folder):
+def test_a_folder_without_a_finished_run_gives_empty_tables(folder):
     for path in (folder / "records").iterdir():
         path.unlink()
-    write_tables(folder)
-    assert read_results(folder).runs.empty
+    assert write_tables(folder).runs.empty
 
 
 def test_bad_folders(folder, tmp_path):
     with pytest.raises(GanZooError, match="does not exist"):
         tables(tmp_path / "nowhere")
-    write_tables(folder)
-    (folder / "runs.csv").write_bytes(b"\xff")
-    with pytest.raises(GanZooError, match=r"runs\.csv"):
-        read_results(folder)
     (folder / "manifest.json").write_text('{"runs": [')
     with pytest.raises(GanZooError, match="damaged"):
         tables(folder)

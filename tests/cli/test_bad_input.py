@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torchvision
+from PIL import Image
 from torchvision.datasets import utils as torchvision_utils
 
 SUITE = ("bench", "toys.toml", "--preset", "smoke", "--jobs", "1", "--out", "out")
@@ -27,7 +28,7 @@ def _suite(suite, toys):
         ((*SUITE, "--seeds", "1,1"), ["--seeds '1,1'"]),
         ((*SUITE, "--seeds", "²"), ["--seeds '²'"]),
         ((*SUITE, "--seeds", "9" * 5000), ["--seeds '999", "different whole numbers"]),
-        ((*SUITE, "--seeds", ",".join(map(str, range(20_000)))), ["--seeds '0,1,2", "10,000"]),
+        ((*SUITE, "--seeds", ",".join(map(str, range(20_000)))), ["--seeds '0,1,2", "1,000"]),
         ((*SUITE, "--preset", "smoky"), ["unknown preset 'smoky'; did you mean 'smoke'?"]),
         ((*SUITE, "--precision", "fp31"), ["unknown precision 'fp31'; did you mean 'fp32'?"]),
         ((*SUITE, "--plugin", "nowhere.py"), ["nowhere.py' is not a file", "gan-zoo new"]),
@@ -89,6 +90,70 @@ def test_one_line(gan_zoo, tmp_path, words, parts):
     for part in parts:
         assert part in result.error
     assert sorted(tmp_path.rglob("*")) == before
+
+
+NO_UTF8 = "o\udcff"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (*SUITE[:-1], NO_UTF8),
+        (*TRAIN, "--out", NO_UTF8),
+        ("search", "toys.toml", "--preset", "smoke", "--trials", "1", "--out", NO_UTF8),
+        ("new", "mine", "--out", f"{NO_UTF8}.py"),
+        ("report", NO_UTF8),
+        ("bench", f"{NO_UTF8}.toml", "--out", "out"),
+        ("list", "--plugin", f"{NO_UTF8}.py"),
+        ("data", f"folder:{NO_UTF8}"),
+        ("sample", NO_UTF8),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_name_that_is_no_utf8_is_refused_before_training(gan_zoo, tmp_path, monkeypatch, words):
+    monkeypatch.setattr("gan_zoo.bench.plan.make_plan", lambda *_: pytest.fail("data are read"))
+    before = sorted(tmp_path.rglob("*"))
+    assert r"\udcff" in gan_zoo(*words).error
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("of", ["suite", "plugin", "data"])
+def test_a_suite_plugin_or_data_folder_that_is_no_utf8(gan_zoo, toys, tmp_path, no_report, of):
+    words = [*SUITE, "--plugin", toys, "--seeds", "0", "--variants", "by_heart"]
+    name = tmp_path / NO_UTF8
+    text = (tmp_path / "toys.toml").read_text()
+    if of == "suite":
+        name.with_suffix(".toml").write_text(text)
+        words[1] = name.with_suffix(".toml")
+    elif of == "plugin":
+        shutil.copy(toys, name.with_suffix(".py"))
+        words[words.index(toys)] = name.with_suffix(".py")
+    else:
+        name.mkdir()
+        for number in range(200):
+            Image.new("L", (8, 8), number).save(name / f"{number}.png")
+        words = ["train", "gan", "--data", f"folder:{name}", "--steps", "2", "--set", "batch_size=8", "--out", "out"]
+    result = gan_zoo(*words)
+    assert result.status == 0, result.err
+    assert gan_zoo("report", "out").status == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "variable"),
+    [
+        (("data", "mnist"), "GAN_ZOO_CACHE"),
+        (("data", "fashion_mnist"), "GAN_ZOO_DATA"),
+        (("data", "fashion_mnist", "--data-root", "~nosuchuser/x"), "--data-root"),
+        (("data", "folder:~nosuchuser/x"), "folder:"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_home_folder_of_a_user_who_is_not_there(gan_zoo, monkeypatch, words, variable):
+    if variable.startswith("GAN_ZOO"):
+        monkeypatch.setenv(variable, "~nosuchuser/x")
+    error = gan_zoo(*words).error
+    assert variable in error
+    assert "'~nosuchuser/x'" in error
 
 
 def test_missing_data_names_the_remedies(gan_zoo, nothing_here, suite):

@@ -13,6 +13,22 @@ def test_sample_sizes(gan_zoo, toys, checkpoint, tmp_path, n, size):
     assert Image.open(tmp_path / "samples.png").size == size
 
 
+@pytest.mark.parametrize(("name", "kind"), [("s.jpg", "JPEG"), ("s.JPEG", "JPEG"), ("s.png", "PNG"), ("s", "PNG")])
+def test_samples_are_of_the_format_that_the_suffix_names(gan_zoo, toys, checkpoint, tmp_path, name, kind):
+    assert gan_zoo("sample", checkpoint("by_heart"), "--plugin", toys, "--out", name).status == 0
+    with Image.open(tmp_path / name) as image:
+        assert image.format == kind
+
+
+@pytest.mark.parametrize("name", ["s.eps", "s.txt", "/", "s.csv"])
+def test_samples_of_no_known_format_are_refused(gan_zoo, toys, checkpoint, tmp_path, name):
+    before = sorted(tmp_path.iterdir())
+    error = gan_zoo("sample", checkpoint("by_heart"), "--plugin", toys, "--out", name).error
+    assert repr(name) in error
+    assert ".jpg" in error
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_samples_follow_the_seed(gan_zoo, checkpoint, tmp_path):
     images = {}
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):

@@ -14,6 +14,8 @@ KINDS = {
     "interrupt": "KeyboardInterrupt:",
     "generator_exit": "GeneratorExit:",
     "stop": "StopIteration",
+    "odd": "Odd: why",
+    "unprintable": "Unprintable, which has no message",
     "missing_file": "FileNotFoundError: [Errno 2] No such file or directory: 'nowhere/at/all'",
     "full_disk": "OSError: [Errno 28] No space left on device",
 }
@@ -31,6 +33,17 @@ def throw(error):
     raise error
 
 
+class Odd(BaseException):
+    pass
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise SystemExit("no text")
+
+    __repr__ = __str__
+
+
 KINDS = {
     "exit_0": lambda *_: sys.exit(0),
     "exit_3": lambda *_: sys.exit(3),
@@ -38,6 +51,8 @@ KINDS = {
     "interrupt": lambda *_: throw(KeyboardInterrupt),
     "generator_exit": lambda *_: throw(GeneratorExit),
     "stop": lambda *_: throw(StopIteration("planned")),
+    "odd": lambda *_: throw(Odd("why")),
+    "unprintable": lambda *_: throw(Unprintable),
     "missing_file": lambda *_: open("nowhere/at/all"),
     "full_disk": lambda *_: throw(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))),
     "dies_0": lambda *_: os._exit(0),
@@ -125,7 +140,7 @@ def test_an_error_is_tried_again_and_the_others_are_not(bench, failing, tmp_path
     assert again == {"exit_0.loss", "interrupt.samples"}
 
 
-@pytest.mark.parametrize("kind", ["exit_0", "exit_3", "generator_exit", "missing_file"])
+@pytest.mark.parametrize("kind", ["exit_0", "exit_3", "generator_exit", "missing_file", "odd", "unprintable"])
 def test_a_variant_that_cannot_be_made_is_one_line_before_anything_is_written(gan_zoo, suite, failing, tmp_path, kind):
     name = f"{kind}.function"
     bench = ["bench", suite(variants(name)), "--preset", "smoke", "--jobs", "1"]
@@ -196,7 +211,7 @@ def test_after_a_fatal_error_nothing_else_is_run_in_this_process(bench, toys, tm
     assert records == {"loses_the_device"}
 
 
-@pytest.mark.parametrize("name", ["dies_0.loss", "exit_0.samples", "exit_3.networks"])
+@pytest.mark.parametrize("name", ["dies_0.loss", "exit_0.samples", "exit_3.networks", "unprintable.loss"])
 def test_train_reports_a_failed_run_and_exits_2(gan_zoo, failing, no_report, tmp_path, name):
     """A run in which nothing was trained does not occupy the folder."""
     words = ["--plugin", failing, "--data", "digits", "--steps", "9", "--out", "run"]
@@ -207,7 +222,9 @@ def test_train_reports_a_failed_run_and_exits_2(gan_zoo, failing, no_report, tmp
         assert gan_zoo("train", "by_heart", *words).status == 0
 
 
-@pytest.mark.parametrize("name", ["exit_0.loss", "exit_0.networks", "generator_exit.update"])
+@pytest.mark.parametrize(
+    "name", ["exit_0.loss", "exit_0.networks", "generator_exit.update", "odd.loss", "unprintable.update"]
+)
 def test_check_reports_code_that_exits(gan_zoo, failing, name):
     result = gan_zoo("check", name, "--plugin", failing)
     assert result.status == 2

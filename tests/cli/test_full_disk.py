@@ -104,3 +104,13 @@ def test_new(gan_zoo, tmp_path):
         result = gan_zoo("new", "my_gan")
     assert "cannot write my_gan.py: File too large" in result.error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["s.png", "s.jpg"])
+def test_sample(gan_zoo, checkpoint, tmp_path, name):
+    (tmp_path / name).write_bytes(OLD)
+    with full_disk(100):
+        result = gan_zoo("sample", checkpoint("cgan"), "--out", name)
+    assert f"cannot write {name}: " in result.error
+    assert (tmp_path / name).read_bytes() == OLD
+    assert not list(tmp_path.glob(".*.part*"))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -10,6 +11,7 @@ import rich
 from gan_zoo import data, registry
 from gan_zoo.cli import facts, index, results
 from gan_zoo.cli.inspect import EXPLAINED
+from gan_zoo.metrics.classifier import WEIGHTS, load_classifier
 from gan_zoo.variant import Variant
 
 
@@ -116,6 +118,10 @@ def test_a_plugin_in_list_and_show(gan_zoo, tmp_path):
         ("raise KeyError('width')", "", "networks of variant 'mine'"),
         ("nn.Linear(3, -1)", "", "networks of variant 'mine'"),
         ("", "raise KeyError('width')", "variant 'mine' cannot be made"),
+        ("raise type('Odd', (BaseException,), {})", "", "networks of variant 'mine'"),
+        ("", "raise type('Odd', (BaseException,), {})", "variant 'mine' cannot be made"),
+        ("raise type('Odd', (Exception,), {'__str__': lambda _: 1 / 0})", "", "Odd, which has no message"),
+        ("", "raise type('Odd', (Exception,), {'__str__': lambda _: 1 / 0})", "Odd, which has no message"),
     ],
 )
 def test_a_variant_or_networks_that_cannot_be_made(gan_zoo, tmp_path, words, networks, function, key):
@@ -148,6 +154,18 @@ def test_doctor_looks_and_downloads_nothing(gan_zoo, nothing_here, monkeypatch, 
     assert "not here" in rows["data: fashion_mnist"]
     assert "verified, test accuracy 99" in rows["extractor: mnist-cnn"]
     assert "not here" in rows["extractor: inception"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"sha256": 5}'])
+def test_doctor_names_a_damaged_card_and_goes_on(gan_zoo, monkeypatch, tmp_path, text):
+    monkeypatch.setattr(load_classifier, "__defaults__", (tmp_path,))
+    for file in WEIGHTS.iterdir():
+        shutil.copy(file, tmp_path)
+    (tmp_path / "digits-cnn.json").write_text(text, encoding="utf-8")
+    out = " ".join(lines(gan_zoo("doctor", columns=300)))
+    assert "digits-cnn.json is damaged" in out
+    assert "mnist-cnn verified" in " ".join(out.split())
+    assert "plugins installed" in out
 
 
 RANKING = pd.DataFrame(

@@ -146,6 +146,39 @@ def test_damaged_or_missing_weights_are_named(tmp_path: Path) -> None:
         load_classifier("digits-cnn", torch.device("cpu"), tmp_path)
 
 
+CARD = json.loads((WEIGHTS / "digits-cnn.json").read_text(encoding="utf-8"))
+ARCHITECTURE = CARD["architecture"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "Expecting"),
+        ("[]", "no object"),
+        ("{}", "sha256"),
+        ("[" * 100_000 + "]" * 100_000, "recursion"),
+        (f'{{"sha256": {"9" * 5000}}}', "digits"),
+        ("\xff", "sha256|Expecting"),
+        (json.dumps(CARD | {"sha256": 5}), "sha256"),
+        (json.dumps(CARD | {"test_accuracy": "x"}), "test_accuracy"),
+        (json.dumps(CARD | {"architecture": 5}), "architecture"),
+        (json.dumps(CARD | {"architecture": ARCHITECTURE | {"widths": [16, {}, 64]}}), "widths"),
+        (json.dumps(CARD | {"architecture": ARCHITECTURE | {"widths": [10**12] * 3}}), "widths"),
+        (json.dumps(CARD | {"architecture": ARCHITECTURE | {"classes": -1}}), "classes"),
+        (json.dumps(CARD | {"architecture": ARCHITECTURE | {"classes": 7}}), "does not fit the card"),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_a_damaged_card_is_named(tmp_path: Path, text: str, words: str) -> None:
+    shutil.copy(WEIGHTS / "digits-cnn.safetensors", tmp_path)
+    card = tmp_path / "digits-cnn.json"
+    card.write_text(text, encoding="utf-8")
+    with pytest.raises(GanZooError, match=f"digits-cnn.* is damaged.*({words}).*restore it") as error:
+        load_classifier("digits-cnn", torch.device("cpu"), tmp_path)
+    assert "\n" not in str(error.value)
+    assert str(tmp_path) in str(error.value)
+
+
 @pytest.mark.parametrize("side", [28, 32])
 def test_stacked_features_and_classes_are_those_of_the_three_channels(side: int) -> None:
     images = random_images(7, 3, side, side)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from gan_zoo.bench.results import Results
-from gan_zoo.bench.tables import read_records
+from gan_zoo.bench.tables import read_results
 
 Row = dict[str, Any]
 MakeFolder = Callable[..., Path]
@@ -180,7 +180,7 @@ def make_folder(tmp_path_factory: pytest.TempPathFactory) -> MakeFolder:
 @pytest.fixture(scope="session")
 def make_results(make_folder: MakeFolder) -> Callable[..., Results]:
     """The tables of a folder that ``make_folder`` makes."""
-    return lambda *args, **named: read_records(make_folder(*args, **named))
+    return lambda *args, **named: read_results(make_folder(*args, **named))
 
 
 @pytest.fixture(scope="session")
@@ -193,4 +193,4 @@ def mixed_folder(make_folder: MakeFolder) -> Path:
 
 @pytest.fixture(scope="session")
 def mixed(mixed_folder: Path) -> Results:
-    return read_records(mixed_folder)
+    return read_results(mixed_folder)
