@@ -45,7 +45,7 @@ OPTIONS = {
     "--jobs": (2, "commands run side by side"),
     "--work": (Path, "folder for inputs and outputs, which is kept; by default a temporary one"),
 }
-SMOKE = {"kills": 6, "corruptions": 13, "fuzz": 200, "disks": 2, "runs": 0}
+SMOKE = {"kills": 6, "corruptions": 10, "fuzz": 120, "disks": 1, "runs": 0}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
