@@ -1,9 +1,9 @@
 """Damaged files of every kind that is read: reported by a line that names the file, or made again to the same results.
 
 A case copies a folder, damages one file and runs the commands that read it. The file is silently used if a command
-ends with status 0 and without a line that names the file, and its outcome differs from that in an undamaged copy: tables
-without times, sheets of samples, the text of the report that `report` writes, drawn images, or what it prints. So a
-flipped bit without a meaning is none. A changed field is of another type or missing, since no reader could know that
+ends with status 0, no line of its output or of the report's notices names the file, and its outcome differs from that
+in an undamaged copy: tables without times, sheets of samples, the text of the report that `report` writes, drawn
+images, or what it prints. So a flipped bit without a meaning is none. A changed field is of another type or missing, since no reader could know that
 a valid value is not the one that was written; of suites and plugins, which are written by hand, only what cannot be
 read counts as damage.
 """
@@ -124,7 +124,7 @@ def run(place: Workplace, case: str) -> Found:
     faults = []
     for command, expected in zip(commands, _undamaged(place, name, commands), strict=True):
         result, outcome = _outcome(place, folder, command)
-        if fault := judged(result, outcome == expected, path):
+        if fault := judged(result, outcome == expected, path, _notices(folder)):
             faults.append((fault, f"{path.relative_to(folder)}, {how}: {result.summary}"))
     if not faults:
         shutil.rmtree(folder)
@@ -155,11 +155,16 @@ def _damage(path: Path, kind: Kind, chance: random.Random) -> str:
     return how
 
 
-def judged(result: Result, is_same: bool, path: Path) -> str:
-    """The fault of a command that has read a damaged file; empty if there is none."""
+def _notices(folder: Path) -> str:
+    report = folder / "out" / "report.md"
+    return report.read_text().partition("\n## Notices\n")[2] if report.is_file() else ""
+
+
+def judged(result: Result, is_same: bool, path: Path, notices: str = "") -> str:
+    """The fault of a command that has read a damaged file, where the report has notices; empty if there is none."""
     if result.fault:
         return result.fault
-    named = path.name in result.output or f"{path.parent} are damaged" in result.output
+    named = path.name in result.output + notices or f"{path.parent} are damaged" in result.output
     if result.status == 0:
         return "" if is_same or named else "silently used"
     return "" if named and result.errors else "unclear"
