@@ -49,11 +49,12 @@ def with_home(path: Path | str, origin: str) -> Path:
 
 
 def check_encoding(path: Path | str) -> None:
-    """Raise StorageError for a path that is no UTF-8: a manifest or report could not name it."""
+    """Raise GanZooError for a path that is no UTF-8: a manifest or report could not name it."""
     try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        raise StorageError(Path(path), OSError(errno.EILSEQ, "its name is not UTF-8")) from None
+        # In a locale without UTF-8 the text differs, and the bytes are still those of the name.
+        os.fsencode(path).decode()
+    except UnicodeError:
+        raise GanZooError(f"path {str(path)!r} is not UTF-8: rename it, or name another") from None
 
 
 def is_read_only(folder: Path) -> bool:
