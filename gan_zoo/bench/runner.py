@@ -56,14 +56,8 @@ def run_plan(
     """
     listener = listener or Listener()
     folder = Path(folder)
-    if read_only_note(folder) and not plan.options.force:
-        notices = check_folder(plan, folder)
-        if not _missing(plan, folder) and _ManifestFile(plan, folder).is_current:
-            for notice in notices:
-                listener.notice(notice)
-            listener.plan(plan, folder, [])
-            listener.close()
-            return []
+    if read_only_note(folder) and not plan.options.force and _show_finished(plan, folder, listener):
+        return []
     lock = lock_folder(folder)
     live = LiveReport(folder, write_report)
     try:
@@ -76,6 +70,18 @@ def run_plan(
         live.close()
         listener.close()
         lock.release()
+
+
+def _show_finished(plan: Plan, folder: Path, listener: Listener) -> bool:
+    """Notify the listener of a folder in which nothing is left to run and to write; whether it is one."""
+    notices = check_folder(plan, folder)
+    if _missing(plan, folder) or not _ManifestFile(plan, folder).is_current:
+        return False
+    for notice in notices:
+        listener.notice(notice)
+    listener.plan(plan, folder, [])
+    listener.close()
+    return True
 
 
 class LiveReport:
