@@ -111,7 +111,8 @@ NO_UTF8 = "o\udcff"
     ids=lambda words: words[0],
 )
 def test_a_name_that_is_no_utf8_is_refused_before_training(gan_zoo, tmp_path, monkeypatch, words):
-    monkeypatch.setattr("gan_zoo.bench.plan.make_plan", lambda *_: pytest.fail("data are read"))
+    for module in ("api", "search.run"):
+        monkeypatch.setattr(f"gan_zoo.{module}.make_plan", lambda *_: pytest.fail("data are read"))
     before = sorted(tmp_path.rglob("*"))
     assert r"\udcff" in gan_zoo(*words).error
     assert sorted(tmp_path.rglob("*")) == before
