@@ -22,6 +22,7 @@ from gan_zoo.data import Dataset
 from gan_zoo.device import pick, prepare
 from gan_zoo.engine import Budget, OnBlock, Run, Sampler, State, checkpoint, start, train_run
 from gan_zoo.errors import GanZooError, shown
+from gan_zoo.io import read_only_note
 from gan_zoo.metrics.evaluator import Evaluator, Measuring
 from gan_zoo.metrics.extractors import OWN, load_extractor, resolve
 from gan_zoo.metrics.mixture import COUNTED, PointEvaluator
@@ -93,7 +94,9 @@ def _run_plan(plan: Plan, out: Path | str | None, listener: Listener | None = No
     # A single run has nothing to report before it ends, and a caller without processes of its own gets none.
     is_live = not plan.options.single and (plan.options.isolate or plan.jobs > 1)
     errors = run_plan(plan, folder, listener, write_report if is_live else None)
-    report = write_report(folder)
+    if note := read_only_note(folder):
+        listener.notice(note)
+    report = folder / "report.html" if note else write_report(folder)
     from gan_zoo.bench.tables import read_results
 
     return Outcome(read_results(folder), folder, report, tuple(errors))

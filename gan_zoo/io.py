@@ -49,16 +49,19 @@ def with_home(path: Path | str, origin: str) -> Path:
 
 
 def check_encoding(path: Path | str) -> None:
-    """Raise StorageError for a path that is no UTF-8: a manifest or report could not name it."""
+    """Raise GanZooError for a path that is no UTF-8: a manifest or report could not name it."""
     try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        raise StorageError(Path(path), OSError(errno.EILSEQ, "its name is not UTF-8")) from None
+        # In a locale without UTF-8 the text differs, and the bytes are still those of the name.
+        os.fsencode(path).decode()
+    except UnicodeError:
+        raise GanZooError(f"path {str(path)!r} is not UTF-8: rename it, or name another") from None
 
 
-def is_read_only(folder: Path) -> bool:
-    """Whether a folder is there and nothing can be written to it."""
-    return folder.is_dir() and not os.access(folder, os.W_OK)
+def read_only_note(folder: Path) -> str:
+    """A sentence for a reader if a folder is there and nothing can be written to it; else empty."""
+    if not folder.is_dir() or os.access(folder, os.W_OK):
+        return ""
+    return f"{str(folder)!r} is read-only: its tables and report are not written again"
 
 
 @contextlib.contextmanager
@@ -188,6 +191,26 @@ def check_writable(folder: Path) -> None:
             file.write(b"\0")
             file.flush()
             os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def swept(folder: Path) -> Iterator[None]:
+    """Delete what a killed process left in a folder before the block, and lock the folder until its end.
+
+    If another process holds the lock, it did so already: its files stay.
+
+    Raises:
+        StorageError: the folder cannot be written to.
+    """
+    lock = filelock.FileLock(folder / ".lock", timeout=0)
+    with writing(folder), contextlib.suppress(filelock.Timeout):
+        lock.acquire()
+    try:
+        if lock.is_locked:
+            remove_temporary(folder)
+        yield
+    finally:
+        lock.release()
 
 
 def lock_folder(folder: Path) -> filelock.BaseFileLock:

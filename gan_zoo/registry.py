@@ -284,6 +284,8 @@ def load_plugin(path: Path) -> list[str]:
         _factories.update(factories)
         _revisions.clear()
         _revisions.update(revisions)
+        if type(error) is GanZooError and str(path) not in str(error):
+            raise GanZooError(f"plugin {str(path)!r}: {error}") from None
         if isinstance(error, (GanZooError, KeyboardInterrupt)):
             raise
         raise GanZooError(f"plugin {str(path)!r} cannot be run: {one_line(error)}") from error

@@ -86,7 +86,7 @@ def test_files_have_the_mode_that_the_umask_asks_for(tmp_path: Path, umask: int,
 
 @pytest.mark.parametrize("write", [check_writable, lambda path: atomic_write(path, "new")], ids=["folder", "file"])
 def test_a_path_that_is_no_utf8_is_refused(tmp_path: Path, write: Callable[[Path], None]) -> None:
-    with pytest.raises(StorageError, match="UTF-8"):
+    with pytest.raises(GanZooError, match="UTF-8"):
         write(tmp_path / "x\udcff")
     assert list(tmp_path.iterdir()) == []
 

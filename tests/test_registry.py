@@ -184,6 +184,7 @@ def test_a_plugin_that_does_not_work_is_one_clear_line(tmp_path, text, words):
         registry.load_plugin(path)
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 1200
+    assert str(path) in str(error.value)
     assert registry.names() == before
 
 

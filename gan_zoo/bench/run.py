@@ -273,7 +273,8 @@ def _begin(plan: Plan, run: RunSpec, folder: Path, state: State | None) -> None:
 def _ensure_begun(plan: Plan, run: RunSpec, folder: Path) -> None:
     """Append the row that records begin with, if there is none, so that the tables have the run."""
     path = records_path(folder, run.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     if not path.is_file() or not read_run(path).begin:
         _begin(plan, run, folder, None)
 

@@ -15,13 +15,13 @@ from gan_zoo.bench import suite_variants
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.executors.local import execute
 from gan_zoo.bench.executors.processes import PeakMemory, SingleProcess, stop_on_signals
-from gan_zoo.bench.plan import Plan
+from gan_zoo.bench.plan import Plan, RunSpec
 from gan_zoo.bench.records import MANIFEST, SCHEMA, is_finished, now, read_manifest, unpack, write_json
 from gan_zoo.bench.resume import check_folder
 from gan_zoo.bench.schedule import RESULTS
 from gan_zoo.device import describe
 from gan_zoo.errors import GanZooError, Interrupted, StorageError
-from gan_zoo.io import git_commit, lock_folder, remove_temporary
+from gan_zoo.io import git_commit, lock_folder, read_only_note, remove_temporary
 from gan_zoo.metrics.registry import records_of
 
 _PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy", "scikit-learn")
@@ -41,7 +41,7 @@ def run_plan(
 
     A run that was interrupted, or trained for a smaller budget, resumes from its checkpoint. The manifest is written
     before the first run and after each, its seconds being the sum over all sessions; if nothing is left to run it stays
-    as it is. Records of runs that this plan does not ask for stay where they are.
+    as it is, and the folder may be read-only. Records of runs that this plan does not ask for stay where they are.
 
     Args:
         plan: what is to be run.
@@ -56,6 +56,8 @@ def run_plan(
     """
     listener = listener or Listener()
     folder = Path(folder)
+    if read_only_note(folder) and not plan.options.force and _show_finished(plan, folder, listener):
+        return []
     lock = lock_folder(folder)
     live = LiveReport(folder, write_report)
     try:
@@ -68,6 +70,18 @@ def run_plan(
         live.close()
         listener.close()
         lock.release()
+
+
+def _show_finished(plan: Plan, folder: Path, listener: Listener) -> bool:
+    """Notify the listener of a folder in which nothing is left to run and to write; whether it is one."""
+    notices = check_folder(plan, folder)
+    if _missing(plan, folder) or not _ManifestFile(plan, folder).is_current:
+        return False
+    for notice in notices:
+        listener.notice(notice)
+    listener.plan(plan, folder, [])
+    listener.close()
+    return True
 
 
 class LiveReport:
@@ -132,11 +146,17 @@ class _ManifestFile:
         write_json(self.path, self.content | measured)
 
 
+def _missing(plan: Plan, folder: Path) -> list[RunSpec]:
+    """The runs that are not finished: seed by seed, the real images after the variants.
+
+    So training begins at once, and an interrupted suite has runs that can be compared.
+    """
+    missing = [run for run in plan.runs() if not is_finished(plan, folder, run)]
+    return sorted(missing, key=lambda run: (run.seed, run.variant is None))
+
+
 def _run(plan: Plan, folder: Path, listener: Listener, live: LiveReport) -> list[str]:
-    # Seed by seed, the real images after the variants: training begins at once, and an interrupted suite has runs that
-    # can be compared.
-    todo = [run for run in plan.runs() if not is_finished(plan, folder, run)]
-    todo.sort(key=lambda run: (run.seed, run.variant is None))
+    todo = _missing(plan, folder)
     manifest = _ManifestFile(plan, folder)
     listener.plan(plan, folder, todo)
     if not todo and manifest.is_current:

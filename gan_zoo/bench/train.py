@@ -14,6 +14,7 @@ from gan_zoo.data import Dataset
 from gan_zoo.device import pick
 from gan_zoo.engine import Budget, Run, State, checkpoint, init, start
 from gan_zoo.errors import GanZooError
+from gan_zoo.io import check_encoding
 from gan_zoo.metrics.extractors import OWN
 from gan_zoo.options import RunOptions
 from gan_zoo.registry import describe
@@ -35,6 +36,7 @@ def single_suite(variant: Variant, data: str | Dataset, budget: Budget, *, seed:
     data_sets.check_channels(channels)
     if not isinstance(data, str):
         raise GanZooError(f"a run in a folder takes the name of a data set, not data set {data.name!r} itself")
+    check_encoding(data)
     if not variant.name:
         raise GanZooError(f"variant {variant.title!r} has no name: register it to train it into a folder")
     checkpoint.plain_options(variant)

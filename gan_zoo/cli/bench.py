@@ -67,10 +67,20 @@ def search(
 
 def report(folder: Annotated[Path, typer.Argument(help="A folder that `bench` or `train` wrote.")]) -> None:
     """Write tables, plots and report again from the records."""
+    from gan_zoo.bench.records import read_manifest
     from gan_zoo.cli import results
+    from gan_zoo.cli.console import print_note
+    from gan_zoo.io import read_only_note, swept
     from gan_zoo.report.context import write_report
 
-    results.print_report(folder, write_report(folder))
+    read_manifest(folder)
+    if note := read_only_note(folder):
+        print_note(note)
+        results.print_report(folder, folder / "report.html")
+        return
+    with swept(folder):
+        page = write_report(folder)
+    results.print_report(folder, page)
 
 
 def start_worker_early(options: RunOptions) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import sys
 import unicodedata
 import warnings
@@ -29,12 +30,18 @@ _MAX_LISTED = 5
 _CACHE_FORMAT = 1
 _THREADS = 4
 _BATCH = 256
+_FORMATS = (
+    *("AVIF", "BLP", "BMP", "CUR", "DCX", "DDS", "DIB", "FITS", "FLI", "FTEX", "GBR", "GIF", "ICNS", "ICO", "IM"),
+    *("IMT", "JPEG", "JPEG2000", "MCIDAS", "MSP", "PCD", "PCX", "PIXAR", "PNG", "PPM", "PSD", "QOI", "SGI", "SPIDER"),
+    *("SUN", "TGA", "TIFF", "WEBP", "XBM", "XPM", "XVTHUMB"),
+)
+"""Pillow's raster formats. For others it starts programs (EPS: Ghostscript), or it has no decoder."""
 _SIXTEEN_BITS = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
 @dataset("folder:", files=False)
 def folder(path: str, request: Request) -> Dataset:
-    """Images of any size and kind that Pillow reads, RGB or grey, cropped to squares and resized once.
+    """Images of any size and raster format that Pillow reads, RGB or grey, cropped to squares and resized once.
 
     A tenth of each class, drawn with a fixed seed, is the test split. Transparent images are put on white. Hidden files
     and files without the suffix of an image are ignored; the note lists what is left out for another reason.
@@ -89,7 +96,7 @@ def _find_images(root: Path) -> tuple[dict[str, list[str]], int]:
         for parent, folders, files in os.walk(folder):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             classes[folder.name] += images(Path(parent), files)
-    outside = images(root, (entry.name for entry in root.iterdir() if entry.is_file()))
+    outside = images(root, (entry.name for entry in root.iterdir() if not entry.is_dir()))
     return (classes, len(outside)) if any(classes.values()) else ({"": outside}, 0)
 
 
@@ -163,10 +170,10 @@ def read_images(root: Path, names: Sequence[str], side: int, channels: int | Non
 def _size_and_time(path: Path) -> tuple[int, int]:
     """Size and time of a file's last change; -1 for a link to nothing."""
     try:
-        stat = path.stat()
+        found = path.stat()
     except OSError:
         return -1, -1
-    return stat.st_size, stat.st_mtime_ns
+    return found.st_size, found.st_mtime_ns
 
 
 def _decode(root: Path, names: Sequence[str], side: int, channels: int | None) -> tuple[Tensor, Tensor, bool]:
@@ -203,13 +210,17 @@ def _decode(root: Path, names: Sequence[str], side: int, channels: int | None) -
 def read_image(path: Path, side: int) -> Tensor | None:
     """A file's image as RGB uint8 (3, side, side), upright, on white where it is transparent; None if unreadable.
 
-    16-bit grey is scaled to 8 bits; of several frames the first is taken.
+    16-bit grey is scaled to 8 bits; of several frames the first is taken. A pipe or a device is not opened: it may
+    never answer.
 
     Raises:
         OSError: the file cannot be opened.
     """
+    if not stat.S_ISREG(path.stat().st_mode):
+        return None
+    Image.init()
     try:
-        with Image.open(path) as opened:
+        with Image.open(path, formats=[name for name in Image.ID if name in _FORMATS]) as opened:
             image = _to_rgb(ImageOps.exif_transpose(opened))
     except MemoryError:
         raise

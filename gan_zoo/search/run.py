@@ -14,7 +14,7 @@ from gan_zoo.bench.runner import default_folder, run_plan
 from gan_zoo.bench.suite import Suite, read_suite
 from gan_zoo.bench.suite_variants import base_name
 from gan_zoo.errors import GanZooError
-from gan_zoo.io import differences, lock_folder
+from gan_zoo.io import differences, lock_folder, remove_temporary
 from gan_zoo.options import RunOptions
 from gan_zoo.search.report import Written, write_search
 from gan_zoo.search.space import Ranges, Space, draw, read_ranges, space_of, trial_seed
@@ -81,6 +81,7 @@ def search_suite(
         say(f"{name}: {space.summary() or 'nothing is varied'}")
     lock = lock_folder(folder)
     try:
+        remove_temporary(folder)
         _store_settings(folder, _settings(plan, seed, ranges, spaces))
         return _run(plan, folder, seed, trials, spaces, listener)
     finally:

@@ -1,10 +1,13 @@
 """A full disk at any write of a command that trains nothing: one line with the path, and the old files as they were."""
 
+import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from full_disk import full_disk
 
 TOYS = Path(__file__).parents[1] / "toys.py"
@@ -114,3 +117,81 @@ def test_sample(gan_zoo, checkpoint, tmp_path, name):
     assert f"cannot write {name}: " in result.error
     assert (tmp_path / name).read_bytes() == OLD
     assert not list(tmp_path.glob(".*.part*"))
+
+
+@pytest.fixture
+def read_only(finished):
+    """The finished folder, to which nobody can write."""
+    if os.geteuid():
+        folders = [finished, *(path for path in finished.rglob("*") if path.is_dir())]
+        for path in folders:
+            path.chmod(0o555)
+        yield finished
+        for path in folders:
+            path.chmod(0o755)
+        return
+    for options in (["--bind"], ["-o", "remount,bind,ro"]):
+        if subprocess.run(["mount", *options, finished, finished], capture_output=True, check=False).returncode:
+            subprocess.run(["umount", "-l", finished], capture_output=True, check=False)
+            pytest.skip("a superuser writes everywhere, and may not mount here")
+    yield finished
+    subprocess.run(["umount", "-l", finished], check=True)
+
+
+def words_of(folder, *more):
+    suite = folder.parent / "toys.toml"
+    return ["bench", suite, "--preset", "smoke", "--plugin", TOYS, "--out", folder, "--jobs", "1", *more]
+
+
+@pytest.mark.parametrize("command", ["report", "bench"])
+def test_a_finished_folder_that_is_read_only_shows_its_ranking(gan_zoo, read_only, command):
+    result = gan_zoo(*(["report", read_only] if command == "report" else words_of(read_only)))
+    assert (result.status, result.err) == (0, "")
+    assert re.search(r"^note: .* is read-only", result.out, flags=re.MULTILINE)
+    assert re.search(r"^ *1 +(by_heart|cgan)", result.out, flags=re.MULTILINE)
+    assert f"report: {read_only / 'report.html'}" in result.out
+
+
+def test_an_unfinished_folder_that_is_read_only(gan_zoo, read_only):
+    assert f"cannot write {read_only}: " in gan_zoo(*words_of(read_only, "--seeds", "0,1,2")).error
+
+
+def leave_temporary_files(folder):
+    """The temporary files of a command that was killed."""
+    for name in ("figures", "samples", "records", "checkpoints"):
+        (folder / name / ".0123.part.png").write_bytes(b"half")
+
+
+def test_report_deletes_what_a_killed_command_left_unless_another_is_writing(gan_zoo, finished, no_figures):
+    leave_temporary_files(finished)
+    with FileLock(finished / ".lock"):
+        assert gan_zoo("report", finished).status == 0
+    assert len(list(finished.rglob(".*.part*"))) == 4
+    assert gan_zoo("report", finished).status == 0
+    assert not list(finished.rglob(".*.part*"))
+
+
+def test_report_deletes_nothing_in_a_folder_without_results(gan_zoo, tmp_path):
+    (tmp_path / ".mine.part").touch()
+    assert "is not a results folder" in gan_zoo("report", tmp_path).error
+    assert [path.name for path in tmp_path.iterdir()] == [".mine.part"]
+
+
+def test_train_deletes_what_a_killed_command_left(gan_zoo, no_report, tmp_path):
+    words = [
+        "train",
+        "gan",
+        "--data",
+        "digits",
+        "--set",
+        "batch_size=8",
+        "--steps",
+        "2",
+        "--no-evaluate",
+        "--out",
+        "out",
+    ]
+    assert gan_zoo(*words).status == 0
+    (tmp_path / "out" / "checkpoints" / ".0123.part.safetensors").touch()
+    assert gan_zoo(*words).status == 0
+    assert not list((tmp_path / "out").rglob(".*.part*"))

@@ -1,12 +1,14 @@
 """`folder:PATH` on small trees of real files; pixels against values known by hand or from numpy."""
 
+import contextlib
 import os
+import socket
 
 import numpy as np
 import pytest
 import torch
 from full_disk import full_disk
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from gan_zoo import data
 from gan_zoo.data import image_folder
@@ -323,6 +325,30 @@ def test_progress_is_drawn_on_a_terminal_alone(read_all, monkeypatch, capsys):
     assert "reading images" in error
 
 
+@pytest.mark.parametrize("name", ["a.eps", "a.ps", "a.png"])
+def test_no_program_is_started_for_a_vector_image(tmp_path, monkeypatch, name):
+    Image.new("L", (8, 8)).save(tmp_path / name, format="EPS")
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_args, **_named: pytest.fail("Ghostscript is started"))
+    assert image_folder.read_image(tmp_path / name, SIDE) is None
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("folder", ["a", "."])
+def test_pipes_devices_and_sockets_are_left_out_and_nothing_waits_for_them(root, write, folder):
+    write(folder, 4)
+    os.mkfifo(root / folder / "f.png")
+    (root / folder / "g.png").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as listening, contextlib.chdir(root / folder):
+        listening.bind("h.png")
+    assert "unreadable files: 3 (" in load(root).note
+
+
+def test_a_decompression_bomb_is_unreadable(root, write):
+    write("a", 4)
+    Image.new("1", (20_000, 20_000)).save(root / "a" / "bomb.png")
+    assert load(root).note == "left out: unreadable files: 1 (a/bomb.png)"
+
+
 def test_a_link_to_nothing_is_unreadable_and_no_error(tmp_path, read_all):
     (tmp_path / "link.png").symlink_to(tmp_path / "gone.png")
     assert read_all("a.png", "link.png", "c.png")[1] == [0, 2]
@@ -331,10 +357,10 @@ def test_a_link_to_nothing_is_unreadable_and_no_error(tmp_path, read_all):
 def test_a_file_that_cannot_be_opened_is_tried_again_next_time(read_all, monkeypatch):
     opened = Image.open
 
-    def refuse(path):
+    def refuse(path, **named):
         if path.name == "c.png":
             raise OSError(24, "Too many open files")
-        return opened(path)
+        return opened(path, **named)
 
     with monkeypatch.context() as patch:
         patch.setattr(Image, "open", refuse)
