@@ -3,9 +3,10 @@
 A case copies a folder, damages one file and runs the commands that read it. The file is silently used if a command
 ends with status 0, no line of its output or of the report's notices names the file, and its outcome differs from that
 in an undamaged copy: tables without times, sheets of samples, the text of the report that `report` writes, drawn
-images, or what it prints. So a flipped bit without a meaning is none. A changed field is of another type or missing, since no reader could know that
-a valid value is not the one that was written; of suites and plugins, which are written by hand, only what cannot be
-read counts as damage.
+images, or what it prints. So a flipped bit without a meaning is none.
+
+A changed field is missing or of another type: no reader could know that a valid value is not the one that was written.
+Of suites and plugins, which are written by hand, only what cannot be read counts as damage.
 """
 
 import argparse

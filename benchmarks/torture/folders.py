@@ -6,7 +6,7 @@ import os
 import shutil
 import struct
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ class Workplace:
         return self.once(name, lambda folder: (folder / f"{name}.toml").write_text(text)) / f"{name}.toml"
 
     def run(
-        self, words: Sequence[object], folder: Path, environment: Mapping[str, str] | None = None, **how: Any
+        self, words: Sequence[object], folder: Path, environment: dict[str, str] | None = None, **how: Any
     ) -> Result:
         """Run a command in a folder, with its output in the file ``log`` there."""
         (folder / "log").unlink(missing_ok=True)

@@ -34,7 +34,7 @@ def run(place: Workplace, case: str) -> Found:
     """Have another process run a suite of as many seeds; what grew there."""
     folder, runs = place.new(case), int(case.rpartition("/")[2])
     suite = place.suite(f"seeds-{runs}", images=32, seeds=runs, variants='variants = ["by_heart"]')
-    words = [sys.executable, "-m", "benchmarks.torture.memory", suite, folder / "out"]
+    words: list[str | Path] = [sys.executable, "-m", "benchmarks.torture.memory", suite, folder / "out"]
     ended = subprocess.run(words, cwd=ROOT, env=place.environment, capture_output=True, text=True)
     if ended.returncode:
         return {}, [("traceback", f"{runs} runs in one process: {ended.stderr[-500:]}")]
