@@ -37,7 +37,7 @@ def print_report(folder: Path, report: Path) -> None:
         print_note(line)
     if lost := unreadable(folder, manifest, records):
         print_note(
-            f"{text.plural(len(lost), 'recorded file')} unreadable, which the report lacks; the first is {lost[0]}"
+            f"{text.plural(len(lost), 'recorded file')} unreadable, the first is {lost[0]}: the report lacks them"
         )
     if manifest.get("single"):
         print_run(folder)
