@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from gan_zoo import text
-from gan_zoo.bench.records import damages, read_manifest
+from gan_zoo.bench.artifacts import unreadable
+from gan_zoo.bench.records import damages, read_folder, read_manifest
 from gan_zoo.bench.results import SIMILAR, default_extractor
 from gan_zoo.bench.tables import read_results
 from gan_zoo.cli.console import print_line, print_note, print_table
@@ -31,9 +32,14 @@ RANKING = ("rank", "variant", "FID [95%]", "JSD [95%]", "modes", "KID", "label a
 
 def print_report(folder: Path, report: Path) -> None:
     """The ranking of a results folder, its damaged records, and the path of its report."""
+    manifest, records = read_folder(folder)
     for line in damages(folder):
         print_note(line)
-    if read_manifest(folder).get("single"):
+    if lost := unreadable(folder, manifest, records):
+        print_note(
+            f"{text.plural(len(lost), 'recorded file')} unreadable, the first is {lost[0]}: the report lacks them"
+        )
+    if manifest.get("single"):
         print_run(folder)
     else:
         print_ranking(folder)

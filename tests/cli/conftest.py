@@ -121,3 +121,9 @@ def unwritable(tmp_path):
 def environment():
     """The environment of a real command: one thread, and no width from the caller's terminal."""
     return {key: value for key, value in os.environ.items() if key != "COLUMNS"} | {"OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Figures take seconds."""
+    monkeypatch.setattr("gan_zoo.report.context.write_figures", lambda results, folder: {})

@@ -233,3 +233,11 @@ def test_a_suite_with_a_variant_that_raises(gan_zoo, suite, toys, no_report):
     ]
     assert "by_heart seed 1: ok" in result.out
     assert "report: " in result.out
+
+
+def test_a_recorded_image_that_cannot_be_read_is_named(gan_zoo, finished, no_figures):
+    image = next((finished / "records").glob("*/*.png"))
+    image.write_bytes(image.read_bytes()[:-100])
+    result = gan_zoo("report", finished)
+    assert result.status == 0
+    assert f"note: 1 recorded file unreadable, the first is {image.relative_to(finished)}" in result.out

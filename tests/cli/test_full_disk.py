@@ -34,12 +34,6 @@ def assert_refused(result, before, folder):
     return path.relative_to(folder).as_posix()
 
 
-@pytest.fixture
-def no_figures(monkeypatch):
-    """Figures take seconds."""
-    monkeypatch.setattr("gan_zoo.report.context.write_figures", lambda results, folder: {})
-
-
 @pytest.mark.parametrize(
     ("free", "name"),
     [(100, r"\w+\.csv"), (20_000, r"samples/\S+\.png"), (200_000, r"report\.html")],
