@@ -300,25 +300,37 @@ def describe(value: Any) -> Any:
 
     A record becomes its fields, a function its qualified name with its closure and default values, an object without a
     ``__repr__`` its class and attributes, anything else its text.
+
+    Raises:
+        GanZooError: it refers to itself, or its own code fails.
     """
+    try:
+        return _describe(value)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise GanZooError(f"{shown(value)} has no description that identifies it: {one_line(error)}") from error
+
+
+def _describe(value: Any) -> Any:
     if isinstance(value, (Latent, type(None), bool, int, float, str)):
         return str(value) if isinstance(value, Latent) else value
     if isinstance(value, (Optimizer, Schedule)):
-        return describe(value.identity())
+        return _describe(value.identity())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = [each for each in dataclasses.fields(value) if not _omitted(value, each)]
-        return {_NAMES.get(each.name, each.name): describe(getattr(value, each.name)) for each in fields}
+        return {_NAMES.get(each.name, each.name): _describe(getattr(value, each.name)) for each in fields}
     if isinstance(value, functools.partial):
-        return {"function": describe(value.func), "args": describe(value.args), "keywords": describe(value.keywords)}
+        return {"function": _describe(value.func), "args": _describe(value.args), "keywords": _describe(value.keywords)}
     if isinstance(value, Mapping):
-        return {str(key): describe(inner) for key, inner in value.items()}
+        return {str(key): _describe(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        items = [describe(inner) for inner in value]
+        items = [_describe(inner) for inner in value]
         return sorted(items, key=str) if isinstance(value, (set, frozenset)) else items
     if isinstance(value, type) or inspect.isroutine(value):
         return _describe_function(value)
     if type(value).__repr__ is object.__repr__:
-        return {"object": _describe_function(type(value)), "with": describe(vars(value))}
+        return {"object": _describe_function(type(value)), "with": _describe(vars(value))}
     return str(value)
 
 
@@ -335,5 +347,5 @@ def _describe_function(value: Any) -> Any:
         made |= inspect.getclosurevars(value).nonlocals
         made |= {key: p.default for key, p in inspect.signature(value).parameters.items() if p.default is not p.empty}
     # A function that closes over itself is named, not unfolded again.
-    described = {key: name if inner is value else describe(inner) for key, inner in made.items()}
+    described = {key: name if inner is value else _describe(inner) for key, inner in made.items()}
     return {"function": name, "with": described} if described else name

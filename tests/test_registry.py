@@ -374,3 +374,25 @@ def test_a_source_that_is_nested_too_deeply_is_one_clear_line(tmp_path):
     registry.load_plugin(path)
     with pytest.raises(GanZooError, match=r"deep\.py.*nested too deeply"):
         registry.code_identity("deep")
+
+
+class Unprintable:
+    def __repr__(self):
+        raise ValueError("no text")
+
+
+class Slotted:
+    __slots__ = ("a",)
+
+
+def looped():
+    items = []
+    items.append(items)
+    return items
+
+
+@pytest.mark.parametrize("make", [Unprintable, Slotted, looped])
+def test_a_setting_without_a_description_is_one_line(make):
+    with pytest.raises(GanZooError, match="no description that identifies it") as error:
+        describe({"setting": make()})
+    assert "\n" not in str(error.value)

@@ -200,7 +200,7 @@ def read_run(path: Path) -> RunRecord:
     """
     run = RunRecord(path.stem)
     content = path.read_bytes()
-    lines = content.split(b"\n")[:-1]
+    *lines, torn = content.split(b"\n")
     is_checked = any(map(_CHECKSUM.search, lines))
     size = 0
     for number, line in enumerate(lines, start=1):
@@ -215,6 +215,8 @@ def read_run(path: Path) -> RunRecord:
         if fault and not run.damage:
             run.damage = f"{path} is damaged in line {number}: {fault}"
         size += len(line) + 1
+    if torn and not torn.startswith(b"{") and not run.damage:
+        run.damage = f"{path} is damaged in line {len(lines) + 1}: it is not a row"
     if lines and not run.begin and not run.damage:
         run.damage = f"{path} is damaged in line 1: no row 'begin'"
     return run

@@ -76,7 +76,7 @@ def sample(
     label: Annotated[
         int | None, typer.Option("--class", help="The class to ask a conditional generator for.", show_default=False)
     ] = None,
-    num_samples: Annotated[int, typer.Option(min=1, help="How many samples.")] = 20,
+    num_samples: Annotated[int, typer.Option(min=1, max=10_000, help="How many samples.")] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the latents.")] = 0,
     out: Annotated[Path, typer.Option(help="PNG or JPEG file to write; of points, a CSV file.")] = Path("samples.png"),
     plugin: Plugin = None,

@@ -13,7 +13,7 @@ from gan_zoo.bench.records import MANIFEST, plain, write_json
 from gan_zoo.bench.runner import default_folder, run_plan
 from gan_zoo.bench.suite import Suite, read_suite
 from gan_zoo.bench.suite_variants import base_name
-from gan_zoo.errors import GanZooError
+from gan_zoo.errors import GanZooError, one_line
 from gan_zoo.io import differences, lock_folder, remove_temporary
 from gan_zoo.options import RunOptions
 from gan_zoo.search.report import Written, write_search
@@ -155,8 +155,8 @@ def _store_settings(folder: Path, settings: Mapping[str, Any]) -> None:
 def _read_settings(path: Path) -> dict[str, Any]:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise GanZooError(f"{path} is damaged ({error}); name another --out") from None
+    except (ValueError, RecursionError) as error:
+        raise GanZooError(f"{path} is damaged ({one_line(error)}); name another --out") from None
     if not isinstance(stored, dict) or not isinstance(stored.get("variants"), dict):
         raise GanZooError(f"{path} holds no settings of a search; name another --out")
     return stored

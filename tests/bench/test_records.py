@@ -232,6 +232,13 @@ def test_a_wrong_value_is_damage_that_names_it(run, path, row, key, value):
     assert len(read.rows()) == 1
 
 
+def test_a_last_line_that_no_kill_leaves_is_damage(path):
+    path.write_bytes(b"\x7fELF\x02")
+    assert "is damaged in line 1" in read_run(path).damage
+    path.write_text(f"{json.dumps(BEGIN)}\nnothing")
+    assert "is damaged in line 2" in read_run(path).damage
+
+
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"row": "history", "step": ' + "9" * 5000 + "}", '{"row": 5}', "[]"])
 def test_a_line_that_is_no_row_is_damage(path, text):
     path.write_text(f"{json.dumps(BEGIN)}\n{text}\n")

@@ -168,7 +168,7 @@ def test_statuses_are_counted_and_errors_alone_are_tried_again(bench, tmp_path):
 
 def test_one_run_a_folder(bench, tmp_path):
     (tmp_path / "out").mkdir()
-    with filelock.FileLock(tmp_path / "out" / ".lock"), pytest.raises(GanZooError, match=r"another run.*out"):
+    with filelock.FileLock(tmp_path / "out" / ".lock"), pytest.raises(GanZooError, match=r"another command.*out"):
         bench()
     assert not (tmp_path / "out" / "manifest.json").exists()
 
