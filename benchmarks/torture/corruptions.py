@@ -5,6 +5,8 @@ ends with status 0, no line of its output or of the report's notices names the f
 in an undamaged copy: tables without times, sheets of samples, the text of the report that `report` writes, drawn
 images, or what it prints. So a flipped bit without a meaning is none.
 
+An empty file of records is what a kill leaves before the first row, and named by the line that runs have not started.
+
 A changed field is missing or of another type: no reader could know that a valid value is not the one that was written.
 Of suites and plugins, which are written by hand, only what cannot be read counts as damage.
 """
@@ -122,10 +124,12 @@ def run(place: Workplace, case: str) -> Found:
     folder = _copied(place, kind.base, case)
     path = chance.choice(sorted(file for file in folder.glob(kind.files) if file.is_file()))
     how = _damage(path, kind, chance)
+    is_empty_run = name == "records" and not path.read_bytes()
     faults = []
     for command, expected in zip(commands, _undamaged(place, name, commands), strict=True):
         result, outcome = _outcome(place, folder, command)
-        if fault := judged(result, outcome == expected, path, _notices(folder)):
+        names = (path.name, f"{path.parent} are damaged", *(["not started"] if is_empty_run else []))
+        if fault := judged(result, outcome == expected, names, _notices(folder)):
             faults.append((fault, f"{path.relative_to(folder)}, {how}: {result.summary}"))
     if not faults:
         shutil.rmtree(folder)
@@ -161,11 +165,11 @@ def _notices(folder: Path) -> str:
     return report.read_text().partition("\n## Notices\n")[2] if report.is_file() else ""
 
 
-def judged(result: Result, is_same: bool, path: Path, notices: str = "") -> str:
-    """The fault of a command that has read a damaged file, where the report has notices; empty if there is none."""
+def judged(result: Result, is_same: bool, names: Sequence[str], notices: str = "") -> str:
+    """The fault of a command that has read a damaged file of these names, with the report's notices; empty if none."""
     if result.fault:
         return result.fault
-    named = path.name in result.output + notices or f"{path.parent} are damaged" in result.output
+    named = any(name in result.output + notices for name in names)
     if result.status == 0:
         return "" if is_same or named else "silently used"
     return "" if named and result.errors else "unclear"

@@ -79,11 +79,11 @@ def test_faults_of_results(status, output, fault):
         (1, TRACEBACK, True, "traceback"),
     ],
 )
-def test_a_damaged_file_that_is_silently_used_is_found(tmp_path, status, output, is_same, fault):
+def test_a_damaged_file_that_is_silently_used_is_found(status, output, is_same, fault):
     result = Result(("report", "out"), status, output)
-    assert corruptions.judged(result, is_same, tmp_path / "manifest.json") == fault
+    assert corruptions.judged(result, is_same, ["manifest.json"]) == fault
     if result.status == 0:
-        assert corruptions.judged(result, is_same, tmp_path / "manifest.json", "manifest.json is unreadable") == ""
+        assert corruptions.judged(result, is_same, ["manifest.json"], "manifest.json is unreadable") == ""
 
 
 def table(folder, *rows):
