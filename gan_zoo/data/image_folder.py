@@ -30,6 +30,8 @@ _MAX_LISTED = 5
 _CACHE_FORMAT = 1
 _THREADS = 4
 _BATCH = 256
+_LONGEST_NAME = 60
+"""Names of files are made from that of the data set and others, and have at most 255 bytes."""
 _FORMATS = (
     *("AVIF", "BLP", "BMP", "CUR", "DCX", "DDS", "DIB", "FITS", "FLI", "FTEX", "GBR", "GIF", "ICNS", "ICO", "IM"),
     *("IMT", "JPEG", "JPEG2000", "MCIDAS", "MSP", "PCD", "PCX", "PIXAR", "PNG", "PPM", "PSD", "QOI", "SGI", "SPIDER"),
@@ -140,7 +142,8 @@ def _ascii_name(name: str) -> str:
     """A name of ASCII letters, digits, '_', '-' and '.', without accents; a hash if nothing is left of it."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     safe = re.sub(r"[^A-Za-z0-9_.-]+", "-", plain).strip("-.")
-    return safe or hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+    return safe if 0 < len(safe) <= _LONGEST_NAME else f"{safe[:_LONGEST_NAME]}-{digest}".strip("-")
 
 
 def read_images(root: Path, names: Sequence[str], side: int, channels: int | None) -> tuple[Tensor, Tensor]:
