@@ -5,8 +5,6 @@ ends with status 0, no line of its output or of the report's notices names the f
 in an undamaged copy: tables without times, sheets of samples, the text of the report that `report` writes, drawn
 images, or what it prints. So a flipped bit without a meaning is none.
 
-An empty file of records is what a kill leaves before the first row, and named by the line that runs have not started.
-
 A changed field is missing or of another type: no reader could know that a valid value is not the one that was written.
 Of suites and plugins, which are written by hand, only what cannot be read counts as damage.
 """
@@ -124,11 +122,10 @@ def run(place: Workplace, case: str) -> Found:
     folder = _copied(place, kind.base, case)
     path = chance.choice(sorted(file for file in folder.glob(kind.files) if file.is_file()))
     how = _damage(path, kind, chance)
-    is_empty_run = name == "records" and not path.read_bytes()
     faults = []
     for command, expected in zip(commands, _undamaged(place, name, commands), strict=True):
         result, outcome = _outcome(place, folder, command)
-        names = (path.name, f"{path.parent} are damaged", *(["not started"] if is_empty_run else []))
+        names = (path.name, f"{path.parent} are damaged")
         if fault := judged(result, outcome == expected, names, _notices(folder)):
             faults.append((fault, f"{path.relative_to(folder)}, {how}: {result.summary}"))
     if not faults:

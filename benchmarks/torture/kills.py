@@ -89,7 +89,8 @@ def run(place: Workplace, case: str) -> Found:
             gone += missing
             done["doubled"] += doubled
             problems += ["different"] * bool(different(out, unbroken))
-            problems += ["left behind"] * (_names(out) != _names(unbroken))
+            others = sorted(_names(out) ^ _names(unbroken))
+            problems += [f"other files ({', '.join(others)})"] * bool(others)
         elif not struck:
             problems.append("not resumed")
             is_finished = True
@@ -104,7 +105,8 @@ def run(place: Workplace, case: str) -> Found:
 
 
 def _names(folder: Path) -> set[str]:
-    return {name.removeprefix(str(folder)) for name in files(folder)}
+    """The files of a folder, without the checkpoints before the last: a fast run has saved its only one at its end."""
+    return {name.removeprefix(str(folder)) for name in files(folder) if ".previous." not in name}
 
 
 def _strike(command: Command, phases: Phases | None, out: Path, chance: random.Random, span: float) -> list[str]:
@@ -124,9 +126,9 @@ def _strike(command: Command, phases: Phases | None, out: Path, chance: random.R
         aimed = chance.choice([*workers, command.pid])
     else:
         phase = chance.choice([*DELAYS])
-        wait_for(lambda: phases.process_in(phase, command.pid))
+        wait_for(lambda: phases.process_in(phase))
         wait_for(lambda: False, chance.random() * DELAYS[phase])
-        aimed = phases.process_in(phase, command.pid) or command.pid
+        aimed = phases.process_in(phase) or command.pid
     if command.status() is not None or not kill(aimed if victim == "process" else command.pid, group=victim == "group"):
         return []
     return [victim, "whole" if phases is None else phases.of(aimed)]

@@ -4,26 +4,27 @@ import functools
 import mmap
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 NAMES = ("other", "training", "evaluation", "checkpoint", "tables", "report")
-_SLOTS = 1 << 16
+_PID_MAX = Path("/proc/sys/kernel/pid_max")
 
 
 class Phases:
     """The phases of the processes of one command; to be made before its fork."""
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, _SLOTS)
+        self._memory = mmap.mmap(-1, int(_PID_MAX.read_text()))
 
     def of(self, pid: int) -> str:
         """The phase of a process, or that in which it died."""
-        return NAMES[self._memory[pid % _SLOTS]]
+        return NAMES[self._memory[pid]]
 
-    def process_in(self, phase: str, first: int) -> int | None:
-        """A process that is in a phase; ``first`` is the command, whose processes have later numbers."""
-        slot = self._memory.find(bytes([NAMES.index(phase)]))
-        return None if slot < 0 else first + (slot - first) % _SLOTS
+    def process_in(self, phase: str) -> int | None:
+        """A process that is in a phase."""
+        pid = self._memory.find(bytes([NAMES.index(phase)]))
+        return None if pid < 0 else pid
 
     def record(self) -> None:
         """Have this process, and those that are forked from it, record their phases."""
@@ -43,11 +44,11 @@ class Phases:
     def _recorded(self, function: Callable[..., Any], phase: str) -> Callable[..., Any]:
         @functools.wraps(function)
         def recorded(*args: Any, **options: Any) -> Any:
-            slot = os.getpid() % _SLOTS
-            before, self._memory[slot] = self._memory[slot], NAMES.index(phase)
+            pid = os.getpid()
+            before, self._memory[pid] = self._memory[pid], NAMES.index(phase)
             try:
                 return function(*args, **options)
             finally:
-                self._memory[slot] = before
+                self._memory[pid] = before
 
         return recorded

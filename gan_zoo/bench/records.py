@@ -302,6 +302,10 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], list[RunRecord]]:
         run = read_run(path) if path.is_file() else packed_runs.get(name)
         if run is None and path.exists():
             run = RunRecord(name, damage=f"{path} is no regular file")
+        # A kill leaves such records too, but not below a manifest that was written after the last run.
+        if manifest.get("finished") is True and (run is None or (run.end is None and not run.damage)):
+            run = run or RunRecord(name)
+            run.damage = f"{path} is cut off or missing: its run has ended, says {MANIFEST}"
         if run is None:
             continue
         if run.begin and run.begin["variant"] not in (*manifest["variants"], FLOOR):

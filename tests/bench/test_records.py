@@ -200,6 +200,20 @@ def test_a_run_of_a_variant_that_the_manifest_lacks_or_without_a_regular_file_is
     assert "no regular file" in second.damage
 
 
+@pytest.mark.parametrize("content", [None, "", f"{json.dumps(BEGIN)}\n", f'{json.dumps(BEGIN)}\n{{"row": "metr'])
+@pytest.mark.parametrize("finished", [True, False])
+def test_records_that_end_before_a_finished_run_are_damaged(folder, content, finished):
+    here = folder(["a"])
+    write_json(here / "manifest.json", MANIFEST | {"runs": ["a"], "finished": finished})
+    path = here / "records" / "a.jsonl"
+    path.unlink(missing_ok=True)
+    if content is not None:
+        path.write_text(content)
+    assert [f"{path} is cut off or missing" in run.damage for run in read_runs(here)] == (
+        [True] if finished else [False] * (content is not None)
+    )
+
+
 def test_long_commands_and_overrides_are_read_again(tmp_path):
     command = f"gan-zoo bench x --seeds {','.join(str(2**53 - number) for number in range(1000))}"
     facts = {"command": command, "overrides": {"gan": ["x" * 100_000]}}
