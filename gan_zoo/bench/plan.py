@@ -21,10 +21,10 @@ from gan_zoo.engine import Budget, check
 from gan_zoo.errors import GanZooError, check_known, unknown
 from gan_zoo.metrics.evaluator import Evaluator, Measuring
 from gan_zoo.metrics.extractors import EXTRACTORS, NAMES, OWN, load_extractor, resolve
-from gan_zoo.metrics.features import Extractor, ExtractorUnavailable
+from gan_zoo.metrics.features import LEAST_N, Extractor, ExtractorUnavailable
 from gan_zoo.metrics.mixture import EXTRACTOR as DENSITY
 from gan_zoo.metrics.mixture import PointEvaluator, density_extractor
-from gan_zoo.metrics.registry import PRIMARY, names_for
+from gan_zoo.metrics.registry import FEW_IMAGES, PRIMARY, names_for
 from gan_zoo.options import FLOOR, RunOptions
 from gan_zoo.variant import Variant
 
@@ -79,8 +79,15 @@ class Plan:
 
     @property
     def ranked_by(self) -> str:
-        """The measure by which variants are ranked and the best evaluation is chosen."""
-        return PRIMARY[self.measured.kind]
+        """The measure by which variants are ranked and the best evaluation is chosen.
+
+        Of images of one's own KID, if the reference has few of them or FID cannot be measured.
+        """
+        data = self.measured
+        lacks_fid = any("fid" not in extractor.metrics for extractor in self.extractors)
+        if data.kind == "images" and data.extractor not in EXTRACTORS and (len(data.test) < FEW_IMAGES or lacks_fid):
+            return "kid"
+        return PRIMARY[data.kind]
 
     @property
     def schedule(self) -> Schedule:
@@ -92,13 +99,23 @@ class Plan:
         data, num_samples = self.measured, self.preset.num_samples
         if data.density is not None:
             return PointEvaluator(data.density, num_samples, self.device)
-        return Evaluator(data.train, data.test, self.extractors, num_samples, fingerprint=data.fingerprint)
+        return Evaluator(
+            data.train,
+            data.test,
+            self.extractors,
+            num_samples,
+            fingerprint=data.fingerprint,
+            primary=self.ranked_by,
+            reference=data.reference,
+        )
 
     @cached_property
     def measurements(self) -> dict[str, dict[str, Any]]:
         """The measurement identity of each extractor, by its name."""
         return {
-            extractor.name: measurement(extractor, self.measured, self.preset.num_samples, self._machine)
+            extractor.name: measurement(
+                extractor, self.measured, self.preset.num_samples, self.ranked_by, self._machine
+            )
             for extractor in self.extractors
         }
 
@@ -184,7 +201,7 @@ def make_plan(options: RunOptions) -> Plan:
     prepare(device.type, precision)
     variants = _make_variants(options, suite, preset_name, preset)
     sides = {EVALUATION_SIDE, *(variant.image_side for variant in variants)}
-    given: dict[str, Any] = {"channels": suite.channels, "root": options.data_root, "download": options.download}
+    given = {**vars(suite.data_options), "root": options.data_root, "download": options.download}
     data = {side: data_sets.load(suite.data, side=side, device=device, **given) for side in sorted(sides)}
     # A plugin's code might end this process; in a run's own process that costs the run alone.
     if options.single and "plugins" not in registry.code_identity(variants[0].name, **variants[0].options):
@@ -241,6 +258,7 @@ def _extractors(plan: Plan) -> tuple[tuple[Extractor, ...], list[str]]:
     weights = options.inception_weights
     extractors: list[Extractor] = []
     notices: list[str] = []
+    measured: set[str] = set()
     if not options.evaluate:
         return (), notices
     if weights is not None and "inception" not in names:
@@ -253,13 +271,17 @@ def _extractors(plan: Plan) -> tuple[tuple[Extractor, ...], list[str]]:
         except ExtractorUnavailable as error:
             notices.append(str(error))
             continue
-        if num_samples < extractor.minimum_n:
-            least = f"it needs num_samples of at least {extractor.minimum_n}, not {num_samples}"
+        least = f"it needs num_samples of at least {extractor.minimum_n}, not {num_samples}"
+        is_alone = dataset.extractor not in EXTRACTORS and not extractors and num_samples >= LEAST_N
+        if num_samples < extractor.minimum_n and not is_alone:
             notices.append(f"{extractor.name} is left out: {least}")
             continue
-        extractors.append(extractor)
+        measured |= {*extractor.metrics}
+        extractors.append(extractor.fitting(num_samples))
         notices += [extractor.note] if extractor.note else []
-    measured = {name for extractor in extractors for name in extractor.metrics}
+        if num_samples < extractor.minimum_n:
+            whole = "" if dataset.reference != "test" else "; --test-share sets the share of the reference"
+            notices.append(f"FID is left out: {least}; KID ranks{whole}")
     missing = [name for name in names_for("classifier") if name not in measured]
     if dataset.extractor in EXTRACTORS and not extractors:
         raise GanZooError(f"no extractor is left to measure with: {'; '.join(notices)}")
