@@ -16,11 +16,14 @@ from gan_zoo.bench import suite_variants
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.plan import Plan, RunSpec
 from gan_zoo.bench.records import Row, read_run, records_path
+from gan_zoo.data import Dataset
 from gan_zoo.device import describe
 from gan_zoo.metrics.registry import METRICS
 
 _LOG_EVERY = 10.0
 """Seconds between two lines without a terminal."""
+_MAX_CLASSES = 10
+"""Classes that are named in a line."""
 _GAP = 2
 """Spaces between columns, and at the edges of a table."""
 
@@ -58,6 +61,30 @@ def print_table(columns: Mapping[str, list[str]]) -> None:
     console.print(table)
 
 
+def image_facts(data: Dataset) -> str:
+    """Number, sizes and classes of the user's own images, and their split, in a line."""
+    counts = data.labels.bincount(minlength=data.classes).tolist()
+    named = [f"{name} {count:,}" for name, count in zip(data.class_names, counts, strict=False)]
+    more = ", ..." if len(named) > _MAX_CLASSES else ""
+    classes = f"{len(named)} classes ({', '.join(named[:_MAX_CLASSES])}{more})" if named else "no classes"
+    mirrored = ", mirror images included" if data.options.mirror else ""
+    test = f"{len(data.test):,} as the reference"
+    split = f"{len(data.train):,} to train on{mirrored}, {test if data.reference == 'test' else 'all the reference'}"
+    color = "grey" if data.shape[0] == 1 else "color"
+    return f"{sum(counts):,} images of {data.sizes}, {color}, {classes}; {split}"
+
+
+def _measures(plan: Plan) -> str:
+    """What is measured: the metrics of each extractor, the one that ranks first."""
+    listed = []
+    for extractor in plan.extractors:
+        names = sorted(extractor.metrics, key=lambda name: name != plan.ranked_by)
+        listed.append(f"{', '.join(METRICS[name].title for name in names)} by {extractor.name}")
+    if not listed:
+        return "nothing is measured"
+    return f"measured with num_samples {plan.preset.num_samples:,}: {'; '.join(listed)}"
+
+
 class BenchListener(Listener):
     """Shows the progress of a suite: a bar over all runs, and one for each run in training."""
 
@@ -76,7 +103,6 @@ class BenchListener(Listener):
         self.training: dict[str, TaskID] = {}
 
     def __enter__(self) -> "BenchListener":
-        self.bars.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -98,6 +124,8 @@ class BenchListener(Listener):
         if plan.options.single:
             title = plan.variants[0].title
             self._print(f"{title} on {plan.measured.title}, {plan.budget}, seed {plan.seeds[0]}, {machine}")
+            if plan.measured.sizes:
+                self._print(f"{image_facts(plan.measured)}; {_measures(plan)}")
         else:
             names = [variant.display_name for variant in plan.variants]
             real = f" + {len(plan.seeds)} of real images" if plan.extractors else ""
@@ -114,6 +142,8 @@ class BenchListener(Listener):
             self._print("already finished: nothing is trained")
         elif finished:
             self._print(f"{finished} of {finished + len(todo)} runs are finished already")
+        # Not earlier: what reads images and trains an extractor has a bar of its own.
+        self.bars.start()
         self.bars.update(self.all, visible=bool(todo) and not plan.options.single)
 
     def estimate(self, variant_name: str, seconds: float) -> None:

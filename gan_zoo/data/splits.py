@@ -113,6 +113,12 @@ class Dataset:
         """Shape of one sample: (C, H, W) for images."""
         return self.train.shape
 
+    @property
+    def labels(self) -> Tensor:
+        """The label of each image, of both splits, without mirror images: int64 (N,)."""
+        train = self.train.labels[: len(self.train) // 2] if self.options.mirror else self.train.labels
+        return self.test.labels if self.reference != "test" else torch.cat([train, self.test.labels])
+
     def to(self, device: torch.device | str) -> "Dataset":
         return replace(self, train=self.train.to(device), test=self.test.to(device))
 
