@@ -271,17 +271,13 @@ def _extractors(plan: Plan) -> tuple[tuple[Extractor, ...], list[str]]:
         except ExtractorUnavailable as error:
             notices.append(str(error))
             continue
-        least = f"it needs num_samples of at least {extractor.minimum_n}, not {num_samples}"
-        is_alone = dataset.extractor not in EXTRACTORS and not extractors and num_samples >= LEAST_N
-        if num_samples < extractor.minimum_n and not is_alone:
-            notices.append(f"{extractor.name} is left out: {least}")
-            continue
-        measured |= {*extractor.metrics}
-        extractors.append(extractor.fitting(num_samples))
-        notices += [extractor.note] if extractor.note else []
-        if num_samples < extractor.minimum_n:
-            whole = "" if dataset.reference != "test" else "; --test-share sets the share of the reference"
-            notices.append(f"FID is left out: {least}; KID ranks{whole}")
+        may_lack_fid = dataset.extractor not in EXTRACTORS and not extractors
+        fitting, notice = _fitting(extractor, num_samples, may_lack_fid=may_lack_fid)
+        if fitting is not None:
+            measured |= {*extractor.metrics}
+            extractors.append(fitting)
+            notices += [extractor.note] if extractor.note else []
+        notices += [notice] if notice else []
     missing = [name for name in names_for("classifier") if name not in measured]
     if dataset.extractor in EXTRACTORS and not extractors:
         raise GanZooError(f"no extractor is left to measure with: {'; '.join(notices)}")
@@ -291,6 +287,17 @@ def _extractors(plan: Plan) -> tuple[tuple[Extractor, ...], list[str]]:
         after = f"{remedy} to have them" if extractors else "training continues without any measure"
         notices.append(f"{', '.join(missing)} are left out, as no extractor that is here gives them: {after}")
     return tuple(extractors), notices
+
+
+def _fitting(extractor: Extractor, num_samples: int, *, may_lack_fid: bool) -> tuple[Extractor | None, str]:
+    """The extractor with the metrics that so many images allow, if any, and a notice of what is left out."""
+    if num_samples >= extractor.minimum_n:
+        return extractor, ""
+    least = f"it needs num_samples of at least {extractor.minimum_n}, not {num_samples}"
+    if may_lack_fid and num_samples >= LEAST_N:
+        more = "a larger --test-share of folder:PATH, or 0 for the whole set, gives more"
+        return extractor.fitting(num_samples), f"FID is left out: {least}; KID ranks; {more}"
+    return None, f"{extractor.name} is left out: {least}"
 
 
 def _density(names: Sequence[str], num_samples: int, dataset: Dataset) -> Extractor:

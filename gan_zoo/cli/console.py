@@ -18,6 +18,7 @@ from gan_zoo.bench.plan import Plan, RunSpec
 from gan_zoo.bench.records import Row, read_run, records_path
 from gan_zoo.data import Dataset
 from gan_zoo.device import describe
+from gan_zoo.metrics.evaluator import measurable
 from gan_zoo.metrics.registry import METRICS
 
 _LOG_EVERY = 10.0
@@ -76,9 +77,11 @@ def image_facts(data: Dataset) -> str:
 
 def _measures(plan: Plan) -> str:
     """What is measured: the metrics of each extractor, the one that ranks first."""
+    has_labels = any(variant.conditioning != "none" for variant in plan.variants)
     listed = []
     for extractor in plan.extractors:
-        names = sorted(extractor.metrics, key=lambda name: name != plan.ranked_by)
+        names = measurable(extractor, plan.measured.reference, has_labels=has_labels)
+        names.sort(key=lambda name: name != plan.ranked_by)
         listed.append(f"{', '.join(METRICS[name].title for name in names)} by {extractor.name}")
     if not listed:
         return "nothing is measured"
@@ -124,8 +127,6 @@ class BenchListener(Listener):
         if plan.options.single:
             title = plan.variants[0].title
             self._print(f"{title} on {plan.measured.title}, {plan.budget}, seed {plan.seeds[0]}, {machine}")
-            if plan.measured.sizes:
-                self._print(f"{image_facts(plan.measured)}; {_measures(plan)}")
         else:
             names = [variant.display_name for variant in plan.variants]
             real = f" + {len(plan.seeds)} of real images" if plan.extractors else ""
@@ -137,6 +138,8 @@ class BenchListener(Listener):
                 self._print(f"preset settings: {settings}")
             self._print(f"machine: {machine}")
             self._print(f"report: {folder / 'report.html'} (written again after every run)")
+        if plan.measured.sizes:
+            self._print(f"{image_facts(plan.measured)}; {_measures(plan)}")
         finished = len(plan.runs()) - len(todo)
         if not todo:
             self._print("already finished: nothing is trained")

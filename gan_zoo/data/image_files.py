@@ -225,7 +225,7 @@ def _has_frames(opened: Image.Image) -> bool:
 
 def _to_rgb(image: Image.Image, white: int) -> Image.Image:
     if image.mode in _DEEP_GREY:
-        values = np.asarray(image).clip(0, white)
+        values = np.asarray(image, dtype=np.float64).clip(0, white)
         return Image.fromarray(np.round(values / (white / 255)).astype(np.uint8)).convert("RGB")
     if image.mode == "F":
         raise _NoWhite

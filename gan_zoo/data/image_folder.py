@@ -51,12 +51,7 @@ def folder(path: str, request: Request) -> Dataset:
     Raises:
         GanZooError: no such folder, a file, no readable image in it, or a test share beside a split of its own.
     """
-    root = with_home(path, "data set folder:")
-    if not path:
-        raise GanZooError("data set 'folder:' names no folder: write folder:PATH, e.g. folder:~/cats")
-    if not root.is_dir():
-        problem = "is a file, not a folder" if root.exists() else "does not exist"
-        raise GanZooError(f"data set 'folder:{path}': {str(root)!r} {problem}; name a folder of images")
+    root = _existing(path)
     left_out: Names = defaultdict(list)
     classes, own_test = _find_images(root, left_out)
     if own_test and request.test_share is not None:
@@ -95,6 +90,17 @@ def folder(path: str, request: Request) -> Dataset:
         sizes=_sizes(files.sizes),
         reference="whole set" if is_whole else "test",
     )
+
+
+def _existing(path: str) -> Path:
+    """The folder of this path. Raises GanZooError if there is none."""
+    root = with_home(path, "data set folder:")
+    if not path:
+        raise GanZooError("data set 'folder:' names no folder: write folder:PATH, e.g. folder:~/cats")
+    if not root.is_dir():
+        problem = "is a file, not a folder" if root.exists() else "does not exist"
+        raise GanZooError(f"data set 'folder:{path}': {str(root)!r} {problem}; name a folder of images")
+    return root
 
 
 def _find_images(root: Path, left_out: Names) -> tuple[Classes, Classes]:

@@ -163,10 +163,7 @@ class Evaluator(Measuring):
         rows = []
         for extractor in self.extractors:
             real = self._references[extractor.name]
-            missing = set() if labels is not None else {"labels"}
-            if self.reference != "test":  # No image of the reference is unseen: memorization has no scale.
-                missing.add("training")
-            names = [name for name in extractor.metrics if not missing & {*METRICS[name].needs}]
+            names = measurable(extractor, self.reference, has_labels=labels is not None)
             values = measure(extractor.encode(images), real, labels=labels, names=names)
             chosen = {}
             if selection is not None:
@@ -231,6 +228,14 @@ class Evaluator(Measuring):
             extractor.name: references.load_reference(extractor, self.train, self.test, self._index, self.fingerprint)
             for extractor in self.extractors
         }
+
+
+def measurable(extractor: Extractor, reference: str, *, has_labels: bool) -> list[str]:
+    """The metrics of an extractor for images with or without labels, against the ``reference`` of a `Dataset`."""
+    missing = set() if has_labels else {"labels"}
+    # Where no image of the reference is unseen, memorization has no scale.
+    missing |= set() if reference == "test" else {"training"}
+    return [name for name in extractor.metrics if not missing & {*METRICS[name].needs}]
 
 
 def _choose(total: int, n: int, seed: int, purpose: str) -> Tensor:

@@ -214,9 +214,10 @@ def test_white_is_the_largest_value_of_the_fewest_bits(tmp_path, cache, value, w
     kind = np.uint16 if value < 65_536 else np.int32
     for name, level in (("a.tiff", value), ("c.tiff", value // 2)):
         Image.fromarray(np.full((20, 20), level, kind)).save(tmp_path / name)
-    found = image_files.read_images(tmp_path, ["a.tiff", "c.tiff"], SIDE, None)
+    Image.fromarray(np.full((20, 20), 150, np.uint16)).save(tmp_path / "d.png")
+    found = image_files.read_images(tmp_path, ["a.tiff", "c.tiff", "d.png"], SIDE, None)
     assert found.white.tolist() == [white]
-    assert found.images[:, 0, 0, 0].tolist() == [round(level / white * 255) for level in (value, value // 2)]
+    assert found.images[:, 0, 0, 0].tolist() == [round(level / white * 255) for level in (value, value // 2, 150)]
 
 
 def test_floating_point_images_are_named(tmp_path, cache):
