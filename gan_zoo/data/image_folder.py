@@ -68,7 +68,8 @@ def folder(path: str, request: Request) -> Dataset:
             left_out[PROBLEMS[problem - 1]].append(name)
     if not len(files.readable):
         found = f"none of its {len(names)} image files can be read" if names else "it holds no images"
-        why = f" ({_left_out(left_out)})" if left_out else ""
+        listed = _left_out(left_out)
+        why = f" ({listed})" if listed else ""
         raise GanZooError(f"folder {str(root)!r} cannot be a data set: {found}{why}; put PNG or JPEG files into it")
     numbers = torch.tensor([number for number, members in parts for _ in members])
     present, labels = numbers[files.readable].unique(return_inverse=True)

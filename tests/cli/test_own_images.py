@@ -30,7 +30,7 @@ MODES = ("RGB", "L", "P", "RGBA", "exif", "I;16")
 
 
 @pytest.fixture
-def mixed(tmp_path, monkeypatch):
+def mixed(tmp_path, monkeypatch, no_figures):
     """300 images in 3 classes of all modes, broken and other files, links and a loop; with a short extractor."""
     random = np.random.default_rng(0)
     for label, name in enumerate(("cats", "dogs", "mice")):
@@ -56,6 +56,8 @@ def mixed(tmp_path, monkeypatch):
     monkeypatch.setenv("GAN_ZOO_CACHE", str(tmp_path / "cache"))
     short = classifier_training.TrainingOptions(epochs=2, widths=(4, 8, 8), batch=30)
     monkeypatch.setattr(classifier_training, "options_for", lambda images, channels: short)
+    # In this process: another one would train another extractor.
+    monkeypatch.setattr("gan_zoo.cli.bench.replace", lambda options, **_changes: options)
     return tmp_path / "mixed"
 
 

@@ -193,7 +193,7 @@ def test_links_are_followed_once_and_a_loop_is_not(root, write, tmp_path):
     assert labels.bincount().tolist() == [9, 4]
     suffix, loops = loaded.note.removeprefix("left out: ").split("; ")
     assert suffix.endswith("1 (a/itself)")
-    assert loops.endswith("4 (a/loop, a/more/deep, a/up, c)")
+    assert loops.endswith("4 (a/loop, a/up, a/more/deep, c)")
 
 
 def test_sub_folders_train_and_test_are_splits(root, write):
