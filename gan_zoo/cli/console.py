@@ -1,5 +1,6 @@
 """The terminal: lines, tables that fit its width, and the progress of training."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ from gan_zoo.metrics.registry import METRICS
 
 _LOG_EVERY = 10.0
 """Seconds between two lines without a terminal."""
+_FEW_STEPS = 500
+"""Fewer show nothing but noise."""
 _MAX_CLASSES = 10
 """Classes that are named in a line."""
 _GAP = 2
@@ -73,6 +76,15 @@ def image_facts(data: Dataset) -> str:
     split = f"{len(data.train):,} to train on{mirrored}, {test if data.reference == 'test' else 'all the reference'}"
     color = "grey" if data.shape[0] == 1 else "color"
     return f"{sum(counts):,} images of {data.sizes}, {color}, {classes}; {split}"
+
+
+def _steps(plan: Plan) -> int:
+    """About the steps of the first variant in the budget; 0 if that is seconds."""
+    amount, unit, variant = plan.budget.amount, plan.budget.unit, plan.variants[0]
+    if unit == "steps":
+        return int(amount)
+    images = {"epochs": amount * len(plan.measured.train), "images": amount}.get(unit, 0)
+    return math.ceil(images / (variant.batch_size * variant.discriminator_steps))
 
 
 def _measures(plan: Plan) -> str:
@@ -140,6 +152,9 @@ class BenchListener(Listener):
             self._print(f"report: {folder / 'report.html'} (written again after every run)")
         if plan.measured.sizes:
             self._print(f"{image_facts(plan.measured)}; {_measures(plan)}")
+            if 0 < (steps := _steps(plan)) < _FEW_STEPS:
+                few = f"the budget of {plan.budget} is about {text.plural(steps, 'step')} of {plan.variants[0].name}"
+                self.notice(f"{few}: samples will be noise; networks need thousands of steps")
         finished = len(plan.runs()) - len(todo)
         if not todo:
             self._print("already finished: nothing is trained")

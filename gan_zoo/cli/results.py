@@ -40,6 +40,9 @@ def print_report(folder: Path, report: Path) -> None:
         )
     if manifest.get("single"):
         print_run(folder)
+        grids = [row["file"] for record in records for row in record.samples if row["kind"] == "grid"]
+        if grids and (folder / grids[-1]).is_file():
+            print_line(f"samples: {folder / grids[-1]}")
     else:
         print_ranking(folder)
     print_line(f"report: {report}")

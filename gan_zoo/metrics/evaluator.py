@@ -232,7 +232,7 @@ class Evaluator(Measuring):
 
 def measurable(extractor: Extractor, reference: str, *, has_labels: bool) -> list[str]:
     """The metrics of an extractor for images with or without labels, against the ``reference`` of a `Dataset`."""
-    missing = set() if has_labels else {"labels"}
+    missing: set[str] = set() if has_labels else {"labels"}
     # Where no image of the reference is unseen, memorization has no scale.
     missing |= set() if reference == "test" else {"training"}
     return [name for name in extractor.metrics if not missing & {*METRICS[name].needs}]

@@ -88,6 +88,8 @@ def test_a_small_folder_is_trained_and_measured_with_kid_first(gan_zoo, mixed, t
     assert "271 to train on, 30 as the reference; measured with num_samples 30: KID, " in told
     assert "FID" not in told
     assert "FID is left out" in result.out
+    assert "4 steps is about 4 steps of cgan" in result.out
+    assert "samples: " in result.out
     names = [line.split()[0] for line in result.out.splitlines() if line.split()]
     assert names.index("KID") < names.index("Precision")
     results = read_results(tmp_path / "out")
