@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 
-.PHONY: help setup lint test test-slow test-kills golden index lock bench bench-mnist bench-fashion bench-digits bench-stacked bench-toy gpu \
+.PHONY: help setup lint test test-slow golden index lock bench bench-mnist bench-fashion bench-digits bench-stacked bench-toy gpu \
 	report results pack speed verify trust torture
 
 help:
@@ -30,7 +30,6 @@ help:
 	@echo "make setup           install everything into .venv, which every other command does if needed"
 	@echo "make test            run the tests (ARGS=... goes to pytest)"
 	@echo "make test-slow       run the slow tests"
-	@echo "make test-kills      stop commands at random times: 15 minutes or more"
 	@echo "make golden          store the golden values again after NUMERICS_VERSION, METRICS_VERSION or a revision was raised"
 	@echo "                     (needs the files of Fashion-MNIST in GAN_ZOO_DATA)"
 	@echo "make index           write the index of variants and data sets, and the tables of variants and metrics, again"
@@ -59,10 +58,7 @@ test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto -m "not slow" $(ARGS)
 
 test-slow: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto -m "slow and not kills" $(ARGS)
-
-test-kills: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto -m kills $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto -m slow $(ARGS)
 
 golden: $(STAMP)
 	OMP_NUM_THREADS=1 PYTHONPATH="$(CURDIR)" $(BIN)/python tests/golden/regenerate.py

@@ -12,7 +12,8 @@ Text = Annotated[str, Field(max_length=10_000)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Classes = Annotated[int, Field(ge=0, le=1_000_000)]
 Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+Finite = Annotated[float, Field(ge=-1e100, le=1e100, allow_inf_nan=False)]
+"""Squares of what 32 bits hold lie within; axes of figures could not show more."""
 Pixels = Annotated[int, Field(ge=1, le=4096)]
 
 

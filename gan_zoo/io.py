@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CACHE_ENV = "GAN_ZOO_CACHE"
 _TEMPORARY = ".part"
 _TIMEOUT_SECONDS = 20.0
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that a spreadsheet would run."""
 
 
@@ -117,7 +117,7 @@ def atomic_write(path: Path, content: bytes | str) -> None:
 
 
 def _inert(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def write_csv(path: Path, frame: "pd.DataFrame") -> None:
@@ -142,9 +142,25 @@ def inside(folder: Path, file: str) -> Path:
         GanZooError: it lies outside the folder, directly or through a link.
     """
     path = folder / file
-    if not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        is_inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # A loop of links, or a name that no file can have.
+        is_inside = False
+    if not is_inside:
         raise GanZooError(f"{path} lies outside {str(folder)!r}: it is not read or written; remove the link")
     return path
+
+
+def check_links(folder: Path) -> None:
+    """Refuse a folder with a link that leads out of it: what lies behind it would be read, written or deleted.
+
+    Raises:
+        GanZooError: it has one.
+    """
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            if (path := Path(parent, name)).is_symlink():
+                inside(folder, str(path.relative_to(folder)))
 
 
 def full_disk(error: BaseException | None) -> OSError | None:
@@ -175,7 +191,8 @@ def remove_temporary(folder: Path) -> None:
     """
     with writing(folder):
         for part in folder.rglob(f".*{_TEMPORARY}*"):
-            part.unlink(missing_ok=True)
+            if not part.is_dir():
+                part.unlink(missing_ok=True)
 
 
 def check_writable(folder: Path) -> None:

@@ -28,6 +28,8 @@ EXACT = "fp32"
 FLOOR = "real"
 """Name of the real images in tables and records."""
 MAX_SEEDS = 1_000
+MAX_TARGETS = 50
+"""Columns of the table of times to a target."""
 _LARGEST_SEED = 2**53
 """Larger integers are not exact in every reader of JSON."""
 _LARGEST_BUDGET = 1e15

@@ -55,7 +55,7 @@ def register(name: str, *, revision: int = 1) -> Callable[[_Factory], _Factory]:
         raise GanZooError(f"revision {revision!r} of variant {name!r} must be an integer of at least 1")
 
     def decorate(factory: _Factory) -> _Factory:
-        if not isinstance(factory, (types.FunctionType, type)):
+        if not isinstance(factory, (types.FunctionType, types.MethodType, type)):
             kind = type(factory).__name__
             raise GanZooError(f"variant {name!r} is made by a {kind}; decorate a function: def {name}(): ...")
         taken = _factories.get(name)

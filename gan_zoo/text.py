@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from gan_zoo.statistics import Proportion
 
 NOTHING = "\N{EN DASH}"  # an empty cell of a table
-# Control characters, also those of C1, line separators, changes of the writing direction, halves of surrogate pairs.
-_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# Control characters, also those of C1, line separators, characters without width, changes of the writing direction,
+# halves of surrogate pairs.
+_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _MARKDOWN = re.compile(r"[\\`*_|<>~]|&(?=[\w#])|\](?=[(\[:])|^[-+#]+(?=\s)")
 """What has a meaning in Markdown; of brackets, those of links and of their definitions."""
 

@@ -32,4 +32,5 @@ def test_a_cell_stays_in_its_cell():
 
 def test_control_characters_are_visible():
     assert visible("a\x1b]0;x\x07\r\n\x9b\u2028\u202e\udcff") == r"a\x1b]0;x\x07\r\n\x9b\u2028\u202e\udcff"
+    assert visible("a\u200f\u200b\ufeff") == r"a\u200f\u200b\ufeff"
     assert visible("ü λ† 文 😀") == "ü λ† 文 😀"

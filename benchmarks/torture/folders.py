@@ -192,6 +192,17 @@ def lost(before: dict[str, list[bytes]], after: dict[str, list[bytes]]) -> int:
     return gone
 
 
+def saved(folder: Path) -> set[str]:
+    """The names of the runs that have a checkpoint."""
+    return {path.name.partition(".")[0] for path in folder.glob("checkpoints/[!.]*.safetensors")}
+
+
+def restarted(before: dict[str, list[bytes]], after: dict[str, list[bytes]], had_checkpoint: set[str]) -> int:
+    """Runs with a checkpoint that were not resumed from it."""
+    rows = {name: [json.loads(line)["row"] for line in after.get(name, [])[len(before[name]) :]] for name in before}
+    return sum("begin" in rows[name] for name in rows.keys() & had_checkpoint)
+
+
 def files(folder: Path) -> set[str]:
     """All files and links below a folder."""
     return {os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names}  # noqa: PTH118

@@ -22,7 +22,10 @@ from benchmarks.torture.folders import (
     counted,
     different,
     durable,
+    files,
     lost,
+    restarted,
+    saved,
     train_words,
 )
 from benchmarks.torture.phases import Phases
@@ -71,20 +74,22 @@ def run(place: Workplace, case: str) -> Found:
     while done["kills"] < int(count) or not is_finished:
         out, log = base / f"out{number}", base / f"log{number}"
         log.unlink(missing_ok=True)
-        before = durable(out)
+        before, had_checkpoint = durable(out), saved(out)
         phases = Phases() if kind == "forked" else None
         how = {"whole": True} if phases is None else {"prepare": phases.record}
         command = Command([*words, "--out", out], log, place.environment, **how)
         struck = _strike(command, phases, out, chance, span) if done["kills"] < int(count) else []
         result = command.wait(TIMEOUT)
         is_finished = result.status == 0
-        gone = lost(before, durable(out))
+        now = durable(out)
+        gone = lost(before, now) + restarted(before, now, had_checkpoint)
         problems = ["orphans" * bool(result.orphans) if result.status == -signal.SIGKILL else result.fault]
         if is_finished:
             missing, doubled = counted(out, unbroken)
             gone += missing
             done["doubled"] += doubled
             problems += ["different"] * bool(different(out, unbroken))
+            problems += ["left behind"] * (_names(out) != _names(unbroken))
         elif not struck:
             problems.append("not resumed")
             is_finished = True
@@ -96,6 +101,10 @@ def run(place: Workplace, case: str) -> Found:
             done += Counter(["kills", *(f"kills: {what}" for what in (*struck, name))])
         number += is_finished
     return done, faults
+
+
+def _names(folder: Path) -> set[str]:
+    return {name.removeprefix(str(folder)) for name in files(folder)}
 
 
 def _strike(command: Command, phases: Phases | None, out: Path, chance: random.Random, span: float) -> list[str]:

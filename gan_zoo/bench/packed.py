@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from gan_zoo.errors import DamagedFileError
-from gan_zoo.io import atomic_path
+from gan_zoo.io import FORMULA, atomic_path
 
 PACKED = "records.csv.xz"
 _VALUES = "values/"
 _DIGITS = 5
 _LARGEST = 2**30  # bytes; a small file of repeated bytes would fill the memory
-_MARKED = ('"', "=", "+", "-", "@", "\t", "\r")
 
 
 def write(path: Path, records: Iterable[tuple[str, Iterable[dict[str, Any]]]]) -> None:
@@ -78,7 +77,8 @@ def _nested(line: dict[str, str]) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     """JSON, with strings that are neither JSON nor a spreadsheet's formula themselves as they are."""
-    is_plain = isinstance(value, str) and value and isinstance(_value(value), str) and not value.startswith(_MARKED)
+    marks = ('"', *FORMULA)
+    is_plain = isinstance(value, str) and value and isinstance(_value(value), str) and not value.startswith(marks)
     return value if is_plain else json.dumps(value)
 
 

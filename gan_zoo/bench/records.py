@@ -23,6 +23,7 @@ from gan_zoo.bench.schema import manifest_fault, row_fault
 from gan_zoo.errors import DamagedFileError, GanZooError, one_line
 from gan_zoo.io import atomic_write, writing
 from gan_zoo.metrics.registry import METRICS, add_records
+from gan_zoo.options import FLOOR
 
 if TYPE_CHECKING:
     from gan_zoo.bench.plan import Plan, RunSpec
@@ -299,8 +300,12 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], list[RunRecord]]:
     for name in manifest["runs"]:
         path = records_path(Path(folder), name)
         run = read_run(path) if path.is_file() else packed_runs.get(name)
+        if run is None and path.exists():
+            run = RunRecord(name, damage=f"{path} is no regular file")
         if run is None:
             continue
+        if run.begin and run.begin["variant"] not in (*manifest["variants"], FLOOR):
+            run = RunRecord(name, damage=f"{path}: variant {run.begin['variant']!r} is none of {MANIFEST}")
         if run.begin and (run.begin["variant"], run.begin["seed"]) in begun:
             run = RunRecord(name, damage=f"{path}: another run of the folder has its variant and seed")
         if run.begin:

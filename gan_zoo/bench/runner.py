@@ -21,7 +21,7 @@ from gan_zoo.bench.resume import check_folder
 from gan_zoo.bench.schedule import RESULTS
 from gan_zoo.device import describe
 from gan_zoo.errors import GanZooError, Interrupted, StorageError
-from gan_zoo.io import git_commit, lock_folder, read_only_note, remove_temporary
+from gan_zoo.io import check_links, git_commit, lock_folder, read_only_note, remove_temporary
 from gan_zoo.metrics.registry import records_of
 
 _PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy", "scikit-learn")
@@ -58,6 +58,7 @@ def run_plan(
     folder = Path(folder)
     if read_only_note(folder) and not plan.options.force and _show_finished(plan, folder, listener):
         return []
+    check_links(folder)
     lock = lock_folder(folder)
     live = LiveReport(folder, write_report)
     try:

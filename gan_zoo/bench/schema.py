@@ -4,16 +4,28 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gan_zoo.checked import Amount, Checked, Classes, Count, Finite, Name, Pixels, Text, fault
+from gan_zoo.options import MAX_TARGETS
+
+STAMP = ["data", "preset", "precision", "overrides"]
+"""Columns of every table: under which settings a row was made."""
+RESERVED = {"", "step", "images", "seconds", "discriminator_steps", "generator_steps", *STAMP, "variant", "seed"}
+"""Columns of the table of history that no recorded value may replace."""
 
 
 def _inside(file: str) -> str:
     path = PurePosixPath(file)
-    if path.is_absolute() or ".." in path.parts or "\\" in file:
+    if path.is_absolute() or ".." in path.parts or "\\" in file or not file.isprintable():
         raise ValueError("must be a path inside the folder")
     return file
+
+
+def _columns(values: dict[str, float | None]) -> dict[str, float | None]:
+    if reserved := sorted(values.keys() & RESERVED):
+        raise ValueError(f"{reserved[0]!r} is no name of a value")
+    return values
 
 
 def _unique(names: list[str]) -> list[str]:
@@ -22,9 +34,16 @@ def _unique(names: list[str]) -> list[str]:
     return names
 
 
+Prose = Annotated[str, Field(max_length=1_000_000)]
+"""Text that follows from a suite, a command line or an error, which may be long."""
+ClassName = Annotated[str, Field(max_length=255)]
+Samples = Annotated[int, Field(ge=1, le=2**53)]
 File = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_inside)]
 Values = dict[Text, Finite | None]
 Budget = dict[Literal["images", "epochs", "steps", "seconds"], Amount]
+Targets = Annotated[list[Amount], Field(max_length=MAX_TARGETS)]
+Names = Annotated[list[Name], Field(max_length=100_000), AfterValidator(_unique)]
+Pair = Annotated[list[Name], Field(min_length=2, max_length=2)]
 Tiles = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -40,16 +59,16 @@ class _Begin(_Checked):
     precision: Text = ""
     title: Text = ""
     paper: Text = ""
-    conditioning: Text = ""
-    objective: Text = ""
+    conditioning: Prose = ""
+    objective: Prose = ""
     score_kind: Text = ""
-    latent: Text = ""
+    latent: Prose = ""
     batch_size: Count | None = None
     budget: Budget = {}
     identity: dict[str, Any] = {}
     parameters: dict[Text, Count] = {}
-    overrides: list[Text] = []
-    deviations: list[Text] = []
+    overrides: list[Prose] = []
+    deviations: list[Prose] = []
 
 
 class _Resume(_Checked):
@@ -68,14 +87,14 @@ class _At(_Checked):
 
 
 class _History(_At):
-    values: Values
+    values: Annotated[Values, AfterValidator(_columns)]
     partial: bool = False
 
 
 class _Metrics(_At):
     fraction: Amount
     extractor: Name
-    num_samples: Count | None = None
+    num_samples: Samples | None = None
     values: Values
     selection: Values | None = None
     measurement: Text | None = None
@@ -101,7 +120,7 @@ class _Points(_At):
 
 class _End(_Checked):
     status: Literal["ok", "collapsed", "diverged", "out_of_memory", "error", "timeout"]
-    message: Text = ""
+    message: Prose = ""
     steps: Count
     images: Count
     seconds: Amount
@@ -157,7 +176,7 @@ class _Data(_Checked):
     train: Count | None = None
     test: Count | None = None
     classes: Classes | None = None
-    class_names: list[Text] = []
+    class_names: Annotated[list[ClassName], Field(max_length=100_000)] = []
     shape: Annotated[list[Count], Field(max_length=3)] = []
     kind: Literal["images", "points"] = "images"
     density: _Density | None = None
@@ -175,12 +194,18 @@ class _Extractor(_Checked):
     measurement: Text | None = None
 
 
-class _Named(_Checked):
+class _Override(_Checked):
     variant: Text = ""
 
 
+class _Preset(_Checked):
+    targets: Targets = []
+
+
 class _Suite(_Checked):
-    named: dict[Text, _Named] = {}
+    named: dict[Text, _Override] = {}
+    presets: dict[Text, _Preset] = {}
+    targets: Targets = []
 
 
 class _Metric(_Checked):
@@ -191,36 +216,42 @@ class _Metric(_Checked):
     meaning: Text
     limitations: Text
     source: Text
-    bounds: Annotated[list[Finite | Literal["classes"] | None], Field(min_length=2, max_length=2)] = [None, None]
+    bounds: tuple[Finite | None, Finite | Literal["classes"] | None] = (None, None)
     log: bool = False
     needs: list[Text] = []
     extractors: list[Text] = []
     kind: Literal["images", "points"] = "images"
-    order: int = 0
+    order: Annotated[int, Field(ge=-1000, le=1000)] = 0
+    in_ranking: bool = False
+
+    @field_validator("bounds", mode="before")
+    @classmethod
+    def _as_tuple(cls, bounds: Any) -> Any:
+        return tuple(bounds) if isinstance(bounds, list) else bounds
 
 
 class _Manifest(_Checked):
-    runs: Annotated[list[Name], AfterValidator(_unique)]
+    runs: Names
     data: _Data
     preset: Text
-    variants: Annotated[list[Name], AfterValidator(_unique)]
-    seeds: list[Count]
+    variants: Names
+    seeds: Annotated[list[Count], Field(max_length=100_000)]
     title: Text = ""
     suite: _Suite = _Suite()
-    contrasts: list[Annotated[list[Name], Field(min_length=2, max_length=2)]] = []
+    contrasts: Annotated[list[Pair], Field(max_length=1000)] = []
     budget: Annotated[Budget, Field(max_length=1)] = {}
-    evaluate_at: list[Amount] = []
-    num_samples: Count | None = None
+    evaluate_at: Annotated[list[Amount], Field(max_length=1000)] = []
+    num_samples: Samples | None = None
     ranked_by: Name = "fid"
     extractors: dict[Name, _Extractor] = {}
     measurements: dict[Name, dict[str, Any]] = {}
     metrics: dict[Name, _Metric] = {}
     single: bool = False
-    overrides: dict[Name, list[Text]] = {}
-    notices: list[Text] = []
+    overrides: dict[Name, list[Prose]] = {}
+    notices: Annotated[list[Prose], Field(max_length=1000)] = []
     device: Text = ""
     device_kind: Text = ""
-    command: Text = ""
+    command: Prose = ""
     precision: Text = ""
     threads: Count | None = None
     jobs: Count | None = None
@@ -230,6 +261,13 @@ class _Manifest(_Checked):
     wall_seconds: Amount | None = None
     peak_memory_bytes: Count | None = None
     finished: bool = True
+
+    @field_validator("metrics")
+    @classmethod
+    def _names_are_keys(cls, metrics: dict[str, _Metric]) -> dict[str, _Metric]:
+        if any(name != metric.name for name, metric in metrics.items()):
+            raise ValueError("each metric must have its key as its name")
+        return metrics
 
 
 def row_fault(row: Mapping[str, Any]) -> str:

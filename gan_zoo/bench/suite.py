@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from gan_zoo.checked import Text
 from gan_zoo.errors import GanZooError, check_known, unknown, validation_lines
-from gan_zoo.options import EXACT, MAX_SEEDS, PRECISIONS, Budget, DataOptions, are_seeds
+from gan_zoo.options import EXACT, MAX_SEEDS, MAX_TARGETS, PRECISIONS, Budget, DataOptions, are_seeds
 
 SHIPPED = Path(__file__).parents[1] / "suites"
 """The folder of the suites that are part of this package."""
@@ -68,7 +68,7 @@ class Preset(Table):
     extractors: _Names | None = None
     options: dict[str, dict[str, Any]] = {}
     notes: dict[str, Text] = {}
-    targets: Annotated[list[_Positive], Field(max_length=1000)] = []
+    targets: Annotated[list[_Positive], Field(max_length=MAX_TARGETS)] = []
 
     @field_validator("budget")
     @classmethod

@@ -5,11 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from gan_zoo.bench.schema import STAMP
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.options import FLOOR
 from gan_zoo.statistics import MINIMUM_SEEDS, Sample, contrasts, estimate, failure_rate, is_failure
 
-STAMP = ["data", "preset", "precision", "overrides"]
 EFFECTS = ["effect", "effect_low", "effect_high", "improvement", "improvement_low", "improvement_high", "detectable"]
 _ESTIMATE = ["mean", "low", "high", "seeds", "failures", "unfinished", "method", "median"]
 _BEST = ["best_mean", "best_low", "best_high"]

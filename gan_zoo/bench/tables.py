@@ -12,7 +12,8 @@ import pandas as pd
 from gan_zoo.bench.protocol import fingerprint_of
 from gan_zoo.bench.records import RunRecord, read_folder
 from gan_zoo.bench.results import Results, default_extractor, ranked_by
-from gan_zoo.bench.summary import CONTRASTS, STAMP, SUMMARY, contrast_rows, summary_rows, table_order
+from gan_zoo.bench.schema import STAMP
+from gan_zoo.bench.summary import CONTRASTS, SUMMARY, contrast_rows, summary_rows, table_order
 from gan_zoo.io import write_csv
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.options import EXACT

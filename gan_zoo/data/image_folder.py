@@ -22,6 +22,8 @@ from gan_zoo.io import with_home
 TEST_SHARE = 0.1
 _SPLIT_SEED = 0
 _MAX_LISTED = 5
+_LONGEST_NAME = 60
+"""Names of files are made from that of the data set and others, and have at most 255 bytes."""
 _TRAIN = "train"
 _TEST = ("test", "val", "valid", "validation")
 """Sub-folders that are the test split beside ``train``: the first that has images of its classes."""
@@ -265,4 +267,5 @@ def _ascii_name(name: str) -> str:
     """A name of ASCII letters, digits, '_', '-' and '.', without accents; a hash if nothing is left of it."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     safe = re.sub(r"[^A-Za-z0-9_.-]+", "-", plain).strip("-.")
-    return safe or hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+    return safe if 0 < len(safe) <= _LONGEST_NAME else f"{safe[:_LONGEST_NAME]}-{digest}".strip("-")

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 
 from gan_zoo.data.splits import Dataset, Split, fingerprint, match_channels, resize
-from gan_zoo.errors import GanZooError, unknown
+from gan_zoo.errors import GanZooError, shown, unknown
 from gan_zoo.io import cache_root, with_home
 from gan_zoo.options import DataOptions
 
@@ -68,8 +69,10 @@ def dataset(
         has_split: whether it has a test split of its own, so that ``Request.test_share`` cannot be requested.
 
     Raises:
-        GanZooError: the name is taken.
+        GanZooError: the name is taken, or cannot be part of a file name.
     """
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}:?", name):
+        raise GanZooError(f"name {shown(name)} of a data set: use up to 80 letters, digits, '_', '-' and '.'")
 
     def register(loader: Loader) -> Loader:
         if name in _DATASETS:

@@ -124,17 +124,24 @@ class Checkpoint:
 
 
 class _SizeLimit(TorchDispatchMode):
-    """Within it, no tensor is made that is larger than all in a file: the facts of one may ask for terabytes."""
+    """Within it, no tensor is made that is larger than all in a file: the facts of one may ask for terabytes.
+
+    Nor may the tensors that are made have far more elements together.
+    """
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         super().__init__()
-        self.limit = max([_SMALL, *(value.numel() for value in tensors.values())])
+        sizes = [value.numel() for value in tensors.values()]
+        self.limit = max([_SMALL, *sizes])
+        self.left = 16 * (_SMALL + sum(sizes))
 
     def __torch_dispatch__(self, function: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run an operation of torch; those that make a tensor have its shape as their first argument."""
         shape = args[0] if args and isinstance(args[0], (list, tuple)) else ()
-        if all(isinstance(side, int) for side in shape) and math.prod(shape) > self.limit:
-            raise GanZooError(f"its networks have a tensor of shape {list(shape)}, larger than any in the file")
+        size = math.prod(shape) if shape and all(isinstance(side, int) for side in shape) else 0
+        self.left -= size
+        if size > self.limit or self.left < 0:
+            raise GanZooError(f"its networks have a tensor of shape {list(shape)}: more than the file has")
         return function(*args, **(kwargs or {}))
 
 

@@ -12,7 +12,7 @@ from gan_zoo import text
 from gan_zoo.bench.artifacts import unreadable
 from gan_zoo.bench.results import Entry, Results
 from gan_zoo.bench.tables import write_tables
-from gan_zoo.io import atomic_write, inside
+from gan_zoo.io import atomic_write, check_links
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.report import tables
 from gan_zoo.report.figures import write_figures
@@ -32,8 +32,7 @@ def write_report(folder: Path) -> Path:
         StorageError: the folder cannot be written to.
     """
     folder = Path(folder)
-    for name in ("samples", "figures"):
-        inside(folder, name)
+    check_links(folder)
     results = write_tables(folder)
     figures = write_figures(results, folder)
     samples = write_samples(folder, results.manifest, results.records)

@@ -2,6 +2,8 @@
 
 import os
 import zipfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from gan_zoo.bench import artifacts
 from gan_zoo.bench.artifacts import read_points, read_tiles, unreadable
 from gan_zoo.bench.records import RunRecord
 from gan_zoo.errors import GanZooError
+from gan_zoo.io import check_links
 from gan_zoo.mixture import Mixture
 
 FACTS = {"means": [[0.5, 0.5], [-0.5, 0.0]], "weights": [0.5, 0.5], "deviation": 0.1, "bins": 4, "scale": 1.0}
@@ -42,7 +45,16 @@ def write_bomb(path: Path) -> None:
     content.save(path, format="PNG")
 
 
+def write_empty_profile(path: Path) -> None:
+    """An ICC profile without content after the pixels, on which Pillow raises an IndexError."""
+    picture(path)
+    content = path.read_bytes()
+    chunk = (0).to_bytes(4, "big") + b"iCCP" + zlib.crc32(b"iCCP").to_bytes(4, "big")
+    path.write_bytes(content[:-12] + chunk + content[-12:])
+
+
 UNUSABLE = {
+    "empty profile": write_empty_profile,
     "missing": lambda _: None,
     "pipe": os.mkfifo,
     "folder": Path.mkdir,
@@ -68,13 +80,6 @@ def test_points_are_read_as_they_were_written(tmp_path):
         np.testing.assert_array_equal(found[name], array)
 
 
-def write_header(path: Path) -> None:
-    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (10000000000000, 2), }"
-    content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("points.npy", content)
-
-
 WRONG_ARRAYS = {
     "no points": {"points": None},
     "points of three coordinates": {"points": np.zeros((7, 3))},
@@ -85,11 +90,33 @@ WRONG_ARRAYS = {
     "no counts at all": {"counts": np.zeros(17, np.uint32)},
     "learned of other bins": {"learned": np.ones(17)},
 }
+
+
+def write_lzma(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("points.npy", np.random.default_rng(0).bytes(1000))
+    content = bytearray(path.read_bytes())
+    content[100:200] = bytes(100)
+    path.write_bytes(content)
+
+
+def write_header_of(header: bytes) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("points.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+
+    return write
+
+
 UNUSABLE_POINTS = {
+    "damaged LZMA": write_lzma,
+    "header without an end": write_header_of(b"{'descr': ("),
+    "shape beyond 64 bits": write_header_of(b"{'descr': '<f8', 'fortran_order': False, 'shape': (10**25, 2), }"),
+    "huge shape": write_header_of(b"{'descr': '<f8', 'fortran_order': False, 'shape': (%d, 2), }" % 10**25),
     "missing": lambda _: None,
     "pipe": os.mkfifo,
     "no archive": lambda path: path.write_bytes(b"x"),
-    "huge header": write_header,
+    "huge header": write_header_of(b"{'descr': '<f8', 'fortran_order': False, 'shape': (10000000000000, 2), }"),
     **{
         name: (lambda path, changed=changed: np.savez(path, **arrays(**changed)))
         for name, changed in WRONG_ARRAYS.items()
@@ -121,6 +148,14 @@ def test_a_link_to_the_outside_is_refused(tmp_path, read):
         (folder / row["file"]).symlink_to(tmp_path / "secret")
     with pytest.raises(GanZooError, match="lies outside"):
         read(folder)
+
+
+def test_loops_of_links_are_refused(tmp_path):
+    (tmp_path / "a.png").symlink_to("a.png")
+    with pytest.raises(GanZooError, match=r"a\.png lies outside"):
+        read_tiles(tmp_path, TILES)
+    with pytest.raises(GanZooError, match=r"a\.png lies outside"):
+        check_links(tmp_path)
 
 
 def test_what_cannot_be_read_is_named(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 
 import pytest
 
@@ -190,6 +191,40 @@ def test_runs_that_have_begun_are_read_in_the_order_of_the_manifest(folder):
     assert [(run.name, run.begin) for run in read_runs(here)] == [("b", other), ("torn", {}), ("a", BEGIN)]
 
 
+def test_a_run_of_a_variant_that_the_manifest_lacks_or_without_a_regular_file_is_damaged(folder):
+    here = folder(["a", "b"], a=[BEGIN | {"variant": "other"}])
+    os.mkfifo(here / "records" / "b.jsonl")
+    first, second = read_runs(here)
+    assert first.begin == second.begin == {}
+    assert "'other' is none of manifest.json" in first.damage
+    assert "no regular file" in second.damage
+
+
+def test_long_commands_and_overrides_are_read_again(tmp_path):
+    command = f"gan-zoo bench x --seeds {','.join(str(2**53 - number) for number in range(1000))}"
+    facts = {"command": command, "overrides": {"gan": ["x" * 100_000]}}
+    write_json(tmp_path / "manifest.json", MANIFEST | facts)
+    assert read_manifest(tmp_path)["command"] == command
+
+
+METRIC = {"title": "T", "better": "lower", "range": "", "meaning": "", "limitations": "", "source": ""}
+
+
+@pytest.mark.parametrize(
+    ("record", "key"),
+    [
+        (METRIC | {"name": "other"}, "metrics"),
+        (METRIC | {"name": "mine", "bounds": ["classes", None]}, "metrics.mine.bounds"),
+        (METRIC | {"name": "mine", "in_ranking": "x"}, "metrics.mine.in_ranking"),
+        (METRIC | {"name": "mine", "order": 10**30}, "metrics.mine.order"),
+    ],
+)
+def test_a_wrong_record_of_a_metric_is_named(tmp_path, record, key):
+    write_json(tmp_path / "manifest.json", MANIFEST | {"metrics": {"mine": record}})
+    with pytest.raises(GanZooError, match=f"key '{key}"):
+        read_manifest(tmp_path)
+
+
 def test_a_second_run_of_a_variant_and_seed_is_damaged(folder):
     first, second = read_runs(folder(["a", "b"], a=[BEGIN], b=[BEGIN]))
     assert (first.begin, first.damage) == (BEGIN, "")
@@ -215,6 +250,11 @@ WRONG = [
     (metrics(1), "values", {"fid": "low"}),
     (samples(1), "file", "/etc/passwd"),
     (samples(1), "file", "a/../../b.png"),
+    (samples(1), "file", "a\0b.png"),
+    (metrics(1), "values", {"fid": 1e308}),
+    (metrics(1), "num_samples", 0),
+    (history(1), "values", {"step": 5.0}),
+    (history(1), "values", {"variant": 5.0}),
     (samples(1), "columns", 10**9),
     (samples(1), "width", 10**9),
     (BEGIN, "variant", "../../x"),
@@ -259,6 +299,10 @@ WRONG_FACTS = {
     "overrides": {"gan": 5},
     "suite": 5,
     "evaluate_at": "x",
+    "suite.presets": {"presets": 5},
+    "suite.presets.quick.targets": {"presets": {"quick": {"targets": [1.0] * 5000}}},
+    "suite.targets.0": {"targets": ["a"]},
+    "command": 5,
     "wall_seconds": "x",
     "notices": 5,
     "data": DATA | {"name": "../../../X"},

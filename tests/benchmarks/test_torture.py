@@ -14,7 +14,7 @@ import pytest
 from benchmarks.common import ROOT
 from benchmarks.torture import corruptions, damage, disk, kills, memory
 from benchmarks.torture.commands import TRACEBACK, Result, in_parallel, run, wait_until
-from benchmarks.torture.folders import Workplace, counted, different, durable, lost
+from benchmarks.torture.folders import Workplace, counted, different, durable, lost, restarted
 from benchmarks.torture.phases import Phases
 from gan_zoo.tensors import load_tensors, save_tensors
 
@@ -113,6 +113,14 @@ def test_lost_records_and_runs_that_are_trained_again_are_found(tmp_path):
     assert lost(before, durable(tmp_path)) == 1
     path.unlink()
     assert lost(before, durable(tmp_path)) == 2
+
+
+def test_a_run_that_was_not_resumed_from_its_checkpoint_is_found():
+    before = {"gan": [b'{"row": "begin"}'], "cgan": [b'{"row": "begin"}']}
+    resumed = {"gan": [*before["gan"], b'{"row": "resume", "step": 4}'], "cgan": [*before["cgan"], *before["cgan"]]}
+    assert restarted(before, resumed, {"gan"}) == 0
+    assert restarted(before, resumed, {"gan", "cgan"}) == 1
+    assert restarted(before, before, {"gan", "cgan"}) == 0
 
 
 def test_work_is_shared_among_processes_and_ordered():

@@ -158,11 +158,23 @@ def leave_temporary_files(folder):
 
 def test_report_deletes_what_a_killed_command_left_unless_another_is_writing(gan_zoo, finished, no_figures):
     leave_temporary_files(finished)
+    (finished / "samples" / ".a.part").mkdir()
     with FileLock(finished / ".lock"):
         assert gan_zoo("report", finished).status == 0
-    assert len(list(finished.rglob(".*.part*"))) == 4
+    assert len(list(finished.rglob(".*.part*"))) == 5
     assert gan_zoo("report", finished).status == 0
-    assert not list(finished.rglob(".*.part*"))
+    assert [path.name for path in finished.rglob(".*.part*")] == [".a.part"]
+
+
+@pytest.mark.parametrize("name", ["records", "checkpoints"])
+def test_nothing_behind_a_link_is_written(gan_zoo, finished, tmp_path, name):
+    (finished / name).rename(tmp_path / "other")
+    (finished / name).symlink_to(tmp_path / "other")
+    before = age(tmp_path / "other")
+    bench = ["bench", finished.parent / "toys.toml", "--preset", "smoke", "--plugin", TOYS, "--out", finished]
+    for words in (["report", finished], bench):
+        assert "lies outside" in gan_zoo(*words).error
+    assert age(tmp_path / "other") == before
 
 
 def test_report_deletes_nothing_in_a_folder_without_results(gan_zoo, tmp_path):

@@ -64,7 +64,7 @@ def test_sub_folders_are_classes_and_a_tenth_of_each_is_the_test(root, write):
 
 
 def test_names_are_ascii_and_the_request_is_recorded(root, write):
-    for name in ("a", "../犬/a", "../猫/a"):
+    for name in ("a", "../犬/a", "../猫/a", f"../{'x' * 200}a/a", f"../{'x' * 200}b/a"):
         write(name, 4)
     loaded = load(root)
     assert (loaded.name, loaded.title) == ("folder-Katzchen-Hunde", "Kätzchen & Hunde")
@@ -72,6 +72,9 @@ def test_names_are_ascii_and_the_request_is_recorded(root, write):
     dog, cat = load(root.parent / "犬").name, load(root.parent / "猫").name
     assert dog == load(root.parent / "犬").name != cat
     assert dog.isascii()
+    long = [load(root.parent / f"{'x' * 200}{letter}").name for letter in "ab"]
+    assert long[0] != long[1]
+    assert all(len(name) <= 80 for name in long)
 
 
 def test_the_same_files_make_the_same_set_at_every_side(root, write):

@@ -65,6 +65,9 @@ def test_a_data_set_is_one_decorated_function_with_a_revision(monkeypatch):
     assert data.load("blank", channels=1).shape == (1, 32, 32)
     with pytest.raises(GanZooError, match="'blank' is registered already"):
         data.dataset("blank")(blank)
+    for name in ("", "a/b", "../x", "=1", "a" * 81):
+        with pytest.raises(GanZooError, match="of a data set"):
+            data.dataset(name)
     data.dataset("pair:", revision=2)(lambda path, request: blank(request))
     assert [data.revision(name) for name in ("digits", "folder:some/where", "blank", "pair:a:b")] == [1, 1, 4, 2]
 

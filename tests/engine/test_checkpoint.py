@@ -421,6 +421,13 @@ def test_networks_larger_than_the_file_are_not_built(saved, key, value):
     _one_line(error, path)
 
 
+def test_many_tensors_that_the_file_has_not_are_not_made():
+    with checkpoint._SizeLimit({"a": torch.zeros(4)}):
+        torch.empty(checkpoint._SMALL)
+        with pytest.raises(GanZooError, match="more than the file has"):
+            [torch.empty(checkpoint._SMALL) for _ in range(100)]
+
+
 def _set(name, change):
     return lambda facts, found: found.update({name: change(found[name])})
 

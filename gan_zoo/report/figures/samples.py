@@ -71,7 +71,8 @@ def write_samples(folder: Path, manifest: dict[str, Any], records: Iterable[RunR
             images.append(SampleImage(path, variant, seed, sheet.kind, sheet.step, f"{title} · {sheet.caption}"))
     for stale in set((folder / "samples").glob("*-seed*-*.png")) - {image.path for image in images}:
         with writing(stale):
-            stale.unlink()
+            if not stale.is_dir():
+                stale.unlink()
     return images
 
 
