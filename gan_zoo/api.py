@@ -26,7 +26,7 @@ from gan_zoo.io import read_only_note
 from gan_zoo.metrics.evaluator import Evaluator, Measuring
 from gan_zoo.metrics.extractors import OWN, load_extractor, resolve
 from gan_zoo.metrics.mixture import COUNTED, PointEvaluator
-from gan_zoo.options import EXACT, FLOOR, RunOptions, are_seeds
+from gan_zoo.options import EXACT, FLOOR, DataOptions, RunOptions, are_seeds
 from gan_zoo.variant import Variant
 
 # pandas and seaborn take seconds to import, and are not needed before something was trained.
@@ -123,6 +123,8 @@ def train(
     seconds: float | None = None,
     seed: int = 0,
     channels: int | None = None,
+    test_share: float | None = None,
+    mirror: bool = False,
     out: Path | str | None = None,
     resume: Path | str | None = None,
     fractions: Sequence[float] = (1.0,),
@@ -143,6 +145,9 @@ def train(
         epochs, images, steps, seconds: see ``budget``.
         seed: of everything random.
         channels: 1 (grey) or 3; by default the data set's own.
+        test_share: of ``folder:PATH``, the share of each class that is not trained on but the reference; 0: the whole
+            set is both.
+        mirror: whether the mirror image of each training image is added.
         out: a results folder, as ``gan-zoo train`` writes it: records, checkpoints, tables and a report. The same call
             again resumes an interrupted run or returns a finished one, and a larger budget extends it.
         resume: a checkpoint to train on from, or the folder of an earlier ``out``. Variant, data, seed and precision
@@ -179,12 +184,13 @@ def train(
         raise GanZooError("name a variant, e.g. train('gan', 'mnist', epochs=5), or a checkpoint to resume")
     made = registry.get(variant) if isinstance(variant, str) else variant
     total = total or Budget("epochs", 200)
+    data_options = DataOptions(channels=channels, test_share=test_share, mirror=mirror)
     if out is not None:
-        suite = single_suite(made, data, total, seed=seed, channels=channels)
+        suite = single_suite(made, data, total, seed=seed, data_options=data_options)
         return _train_in_folder(single_options(suite, run), Path(out))
     if isinstance(data, str):
         side, device = made.image_side, pick(run.device)
-        data = data_sets.load(data, side=side, channels=channels, root=run.data_root, device=device)
+        data = data_sets.load(data, side=side, root=run.data_root, device=device, **vars(data_options))
     return train_run(start(made, data, seed, precision=run.precision or EXACT, graphs=run.graphs), total, **calls)
 
 

@@ -43,6 +43,34 @@ def _option(
     return field(default=default, metadata={"help": text, "commands": commands.split(), **bounds})
 
 
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """How the images of a data set are prepared; the fields are keys of a suite and options of `train`.
+
+    Attributes:
+        channels: 1, 3, or None for the data set's own number.
+        test_share: of a data set without a test split of its own, the share of each class that is the test split, or 0:
+            all images are both trained on and the reference. None: a tenth.
+        mirror: whether the mirror image of each training image is added.
+
+    Raises:
+        GanZooError: a value out of range.
+    """
+
+    channels: int | None = None
+    test_share: float | None = None
+    mirror: bool = False
+
+    def __post_init__(self) -> None:
+        if self.channels not in (None, 1, 3):
+            raise GanZooError(f"{self.channels} image channels are impossible: choose 1 (grey) or 3 (color)")
+        if self.test_share is not None and not 0 <= self.test_share < 1:
+            raise GanZooError(
+                f"test share {self.test_share} is impossible: choose a share of the images from 0 on and below 1, "
+                "e.g. 0.2, or 0 for the whole set"
+            )
+
+
 def are_seeds(seeds: Sequence[Any]) -> bool:
     """Whether these are different whole numbers from 0 to 2^53, at least one and at most ``MAX_SEEDS``."""
     if not 1 <= len(seeds) <= MAX_SEEDS:

@@ -17,6 +17,7 @@ from gan_zoo import data as data_sets
 from gan_zoo.bench.protocol import less_prose
 from gan_zoo.data import Dataset
 from gan_zoo.metrics.features import Extractor
+from gan_zoo.metrics.registry import PRIMARY
 from gan_zoo.registry import describe
 from gan_zoo.variant import Variant
 
@@ -50,16 +51,19 @@ def trajectory(
     }
 
 
-def measurement(extractor: Extractor, data: Dataset, num_samples: int, machine: Mapping[str, Any]) -> dict[str, Any]:
+def measurement(
+    extractor: Extractor, data: Dataset, num_samples: int, primary: str, machine: Mapping[str, Any]
+) -> dict[str, Any]:
     """The identity of what measures samples, as JSON."""
     return {
         "extractor": extractor.name,
         "digest": extractor.digest,
         "num_samples": num_samples,
-        "reference": "test" if data.density is None else "truth",
+        "reference": data.reference if data.density is None else "truth",
         "data": data.fingerprint,
         "metrics": METRICS_VERSION,
         "versions": {package: importlib.metadata.version(package) for package in _MEASURING},
+        **({} if primary == PRIMARY[data.kind] else {"primary": primary}),
         **machine,
     }
 

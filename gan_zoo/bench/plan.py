@@ -21,10 +21,10 @@ from gan_zoo.engine import Budget, check
 from gan_zoo.errors import GanZooError, check_known, unknown
 from gan_zoo.metrics.evaluator import Evaluator, Measuring
 from gan_zoo.metrics.extractors import EXTRACTORS, NAMES, OWN, load_extractor, resolve
-from gan_zoo.metrics.features import Extractor, ExtractorUnavailable
+from gan_zoo.metrics.features import LEAST_N, Extractor, ExtractorUnavailable
 from gan_zoo.metrics.mixture import EXTRACTOR as DENSITY
 from gan_zoo.metrics.mixture import PointEvaluator, density_extractor
-from gan_zoo.metrics.registry import PRIMARY, names_for
+from gan_zoo.metrics.registry import FEW_IMAGES, PRIMARY, names_for
 from gan_zoo.options import FLOOR, RunOptions
 from gan_zoo.variant import Variant
 
@@ -79,8 +79,15 @@ class Plan:
 
     @property
     def ranked_by(self) -> str:
-        """The measure by which variants are ranked and the best evaluation is chosen."""
-        return PRIMARY[self.measured.kind]
+        """The measure by which variants are ranked and the best evaluation is chosen.
+
+        Of images of one's own KID, if the reference has few of them or FID cannot be measured.
+        """
+        data = self.measured
+        lacks_fid = any("fid" not in extractor.metrics for extractor in self.extractors)
+        if data.kind == "images" and data.extractor not in EXTRACTORS and (len(data.test) < FEW_IMAGES or lacks_fid):
+            return "kid"
+        return PRIMARY[data.kind]
 
     @property
     def schedule(self) -> Schedule:
@@ -92,13 +99,23 @@ class Plan:
         data, num_samples = self.measured, self.preset.num_samples
         if data.density is not None:
             return PointEvaluator(data.density, num_samples, self.device)
-        return Evaluator(data.train, data.test, self.extractors, num_samples, fingerprint=data.fingerprint)
+        return Evaluator(
+            data.train,
+            data.test,
+            self.extractors,
+            num_samples,
+            fingerprint=data.fingerprint,
+            primary=self.ranked_by,
+            reference=data.reference,
+        )
 
     @cached_property
     def measurements(self) -> dict[str, dict[str, Any]]:
         """The measurement identity of each extractor, by its name."""
         return {
-            extractor.name: measurement(extractor, self.measured, self.preset.num_samples, self._machine)
+            extractor.name: measurement(
+                extractor, self.measured, self.preset.num_samples, self.ranked_by, self._machine
+            )
             for extractor in self.extractors
         }
 
@@ -184,7 +201,7 @@ def make_plan(options: RunOptions) -> Plan:
     prepare(device.type, precision)
     variants = _make_variants(options, suite, preset_name, preset)
     sides = {EVALUATION_SIDE, *(variant.image_side for variant in variants)}
-    given: dict[str, Any] = {"channels": suite.channels, "root": options.data_root, "download": options.download}
+    given = {**vars(suite.data_options), "root": options.data_root, "download": options.download}
     data = {side: data_sets.load(suite.data, side=side, device=device, **given) for side in sorted(sides)}
     # A plugin's code might end this process; in a run's own process that costs the run alone.
     if options.single and "plugins" not in registry.code_identity(variants[0].name, **variants[0].options):
@@ -241,6 +258,7 @@ def _extractors(plan: Plan) -> tuple[tuple[Extractor, ...], list[str]]:
     weights = options.inception_weights
     extractors: list[Extractor] = []
     notices: list[str] = []
+    measured: set[str] = set()
     if not options.evaluate:
         return (), notices
     if weights is not None and "inception" not in names:
@@ -253,13 +271,13 @@ def _extractors(plan: Plan) -> tuple[tuple[Extractor, ...], list[str]]:
         except ExtractorUnavailable as error:
             notices.append(str(error))
             continue
-        if num_samples < extractor.minimum_n:
-            least = f"it needs num_samples of at least {extractor.minimum_n}, not {num_samples}"
-            notices.append(f"{extractor.name} is left out: {least}")
-            continue
-        extractors.append(extractor)
-        notices += [extractor.note] if extractor.note else []
-    measured = {name for extractor in extractors for name in extractor.metrics}
+        may_lack_fid = dataset.extractor not in EXTRACTORS and not extractors
+        fitting, notice = _fitting(extractor, num_samples, may_lack_fid=may_lack_fid)
+        if fitting is not None:
+            measured |= {*extractor.metrics}
+            extractors.append(fitting)
+            notices += [extractor.note] if extractor.note else []
+        notices += [notice] if notice else []
     missing = [name for name in names_for("classifier") if name not in measured]
     if dataset.extractor in EXTRACTORS and not extractors:
         raise GanZooError(f"no extractor is left to measure with: {'; '.join(notices)}")
@@ -269,6 +287,17 @@ def _extractors(plan: Plan) -> tuple[tuple[Extractor, ...], list[str]]:
         after = f"{remedy} to have them" if extractors else "training continues without any measure"
         notices.append(f"{', '.join(missing)} are left out, as no extractor that is here gives them: {after}")
     return tuple(extractors), notices
+
+
+def _fitting(extractor: Extractor, num_samples: int, *, may_lack_fid: bool) -> tuple[Extractor | None, str]:
+    """The extractor with the metrics that so many images allow, if any, and a notice of what is left out."""
+    if num_samples >= extractor.minimum_n:
+        return extractor, ""
+    least = f"it needs num_samples of at least {extractor.minimum_n}, not {num_samples}"
+    if may_lack_fid and num_samples >= LEAST_N:
+        more = "a larger --test-share of folder:PATH, or 0 for the whole set, gives more"
+        return extractor.fitting(num_samples), f"FID is left out: {least}; KID ranks; {more}"
+    return None, f"{extractor.name} is left out: {least}"
 
 
 def _density(names: Sequence[str], num_samples: int, dataset: Dataset) -> Extractor:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from gan_zoo.checked import Text
 from gan_zoo.errors import GanZooError, check_known, unknown, validation_lines
-from gan_zoo.options import EXACT, MAX_SEEDS, MAX_TARGETS, PRECISIONS, Budget, are_seeds
+from gan_zoo.options import EXACT, MAX_SEEDS, MAX_TARGETS, PRECISIONS, Budget, DataOptions, are_seeds
 
 SHIPPED = Path(__file__).parents[1] / "suites"
 """The folder of the suites that are part of this package."""
@@ -151,6 +151,7 @@ class Suite(Table):
         variants: registered names, and names from ``named``.
         extractors: what measures; the first that is not ``inception`` ranks.
         channels: draws grey images in 3 channels, or colored ones in 1; without it, the data set's own.
+        test_share, mirror: see ``gan_zoo.options.DataOptions``.
         backbone: networks that every variant is put on, e.g. ``{ name = "dcgan", width = 16, norm = "none" }``.
         shared: options of every variant, e.g. ``{ latent = "100 normal" }``.
         options: hyperparameters by variant, e.g. ``{ wgan_gp = { weight = 1.0 } }``.
@@ -166,6 +167,8 @@ class Suite(Table):
     variants: Annotated[_Names, Field(min_length=1)]
     extractors: Annotated[_Names, Field(min_length=1)]
     channels: Literal[1, 3] | None = None
+    test_share: Annotated[float, Field(ge=0, lt=1)] | None = None
+    mirror: bool = False
     backbone: _Backbone | None = None
     shared: dict[str, Any] = {}
     options: dict[str, dict[str, Any]] = {}
@@ -196,6 +199,11 @@ class Suite(Table):
     def file(self) -> str:
         """The file that it was read from."""
         return self._file
+
+    @property
+    def data_options(self) -> DataOptions:
+        """How its data set is prepared."""
+        return DataOptions(channels=self.channels, test_share=self.test_share, mirror=self.mirror)
 
     def default_preset(self, device: str) -> str:
         """The name of the preset for a type of device: quick on a CPU, else standard, or full without one."""

@@ -16,7 +16,7 @@ from gan_zoo.engine import Budget, Run, State, checkpoint, init, start
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import check_encoding
 from gan_zoo.metrics.extractors import OWN
-from gan_zoo.options import RunOptions
+from gan_zoo.options import DataOptions, RunOptions
 from gan_zoo.registry import describe
 from gan_zoo.variant import Variant
 
@@ -27,13 +27,14 @@ _EVALUATE_FROM = {"images": 12_800, "epochs": 12_800, "steps": 200, "seconds": 6
 """The first evaluation by the budget's unit (of epochs: images); further ones follow at every doubling."""
 
 
-def single_suite(variant: Variant, data: str | Dataset, budget: Budget, *, seed: int, channels: int | None) -> Suite:
+def single_suite(
+    variant: Variant, data: str | Dataset, budget: Budget, *, seed: int, data_options: DataOptions
+) -> Suite:
     """The suite of one variant and one seed, evaluated with the data set's default extractor.
 
     Raises:
-        GanZooError: the variant was not made by the registry, or images cannot have so many channels.
+        GanZooError: the variant was not made by the registry.
     """
-    data_sets.check_channels(channels)
     if not isinstance(data, str):
         raise GanZooError(f"a run in a folder takes the name of a data set, not data set {data.name!r} itself")
     check_encoding(data)
@@ -55,7 +56,7 @@ def single_suite(variant: Variant, data: str | Dataset, budget: Budget, *, seed:
     return Suite(
         title=f"{variant.title}: a single training run",
         data=data,
-        channels=channels,  # type: ignore[arg-type]
+        **vars(data_options),
         variants=[variant.name],
         extractors=[OWN],
         presets={PRESET: preset},
@@ -81,7 +82,7 @@ def resumed_options(folder: Path, budget: Budget | None, options: RunOptions) ->
     preset = stored.preset(PRESET)
     variant = registry.get(name, **preset.options.get(name, {}))
     budget = budget or Budget.of(preset.budget)
-    suite = single_suite(variant, stored.data, budget, seed=preset.seed_list[0], channels=stored.channels)
+    suite = single_suite(variant, stored.data, budget, seed=preset.seed_list[0], data_options=stored.data_options)
     return replace(
         single_options(suite, options),
         evaluate=bool(manifest.get("extractors")),
@@ -102,7 +103,8 @@ def resumed_state(path: Path, budget: Budget, options: RunOptions) -> State:
     facts, side = saved.facts, saved.variant.image_side
     data = facts["data"] if data_sets.is_known(facts["data"]) else facts["requested"]
     channels = facts["shape"][0] if len(facts["shape"]) == 3 else None
-    dataset = data_sets.load(data, side=side, channels=channels, root=options.data_root, device=pick(options.device))
+    given = {**facts.get("data_options", {}), "channels": channels}
+    dataset = data_sets.load(data, side=side, root=options.data_root, device=pick(options.device), **given)
     fresh = start(saved.variant, dataset, facts["seed"], precision=facts["precision"], graphs=options.graphs)
     state = checkpoint.restore(fresh, saved)
     if budget.spent(state) > 0 and not budget.steps_left(state, 1.0):

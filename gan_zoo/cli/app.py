@@ -16,9 +16,10 @@ from gan_zoo import __version__
 from gan_zoo.cli import index, inspect
 from gan_zoo.cli.bench import bench, report, search
 from gan_zoo.cli.compare import compare
-from gan_zoo.cli.options import DataRoot, Inception, Plugin, VariantName
+from gan_zoo.cli.options import Channels, DataRoot, Inception, Mirror, Plugin, TestShare, VariantName
 from gan_zoo.cli.train import sample, train
 from gan_zoo.errors import GanZooError, Interrupted
+from gan_zoo.options import DataOptions
 from gan_zoo.text import visible
 
 _INTERRUPTED = 130
@@ -147,8 +148,18 @@ def data(
         typer.Argument(help="Data sets to fetch and check, or folder:PATH; without, all are listed."),
     ] = None,
     data_root: DataRoot = None,
+    channels: Channels = None,
+    test_share: TestShare = None,
+    mirror: Mirror = False,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(help="Of folder:PATH, image file for a contact sheet; by default NAME.png.", show_default=False),
+    ] = None,
 ) -> None:
-    """List the data sets, or fetch and check those named."""
+    """List the data sets, or fetch and check those named.
+
+    Of folder:PATH also the sizes, the images of each class, the split, what is left out, and a contact sheet.
+    """
     if not names:
         _print(inspect.data_table(index.read()["data"]))
         return
@@ -156,7 +167,9 @@ def data(
         index.check_data(name)
     from gan_zoo.cli import environment
 
-    environment.print_data(names, data_root)
+    environment.print_data(
+        names, data_root, DataOptions(channels=channels, test_share=test_share, mirror=mirror), sheet
+    )
 
 
 @app.command(epilog="Example: gan-zoo doctor")

@@ -1,5 +1,6 @@
 """The terminal: lines, tables that fit its width, and the progress of training."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,11 +17,17 @@ from gan_zoo.bench import suite_variants
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.plan import Plan, RunSpec
 from gan_zoo.bench.records import Row, read_run, records_path
+from gan_zoo.data import Dataset
 from gan_zoo.device import describe
+from gan_zoo.metrics.evaluator import measurable
 from gan_zoo.metrics.registry import METRICS
 
 _LOG_EVERY = 10.0
 """Seconds between two lines without a terminal."""
+_FEW_STEPS = 500
+"""Fewer show nothing but noise."""
+_MAX_CLASSES = 10
+"""Classes that are named in a line."""
 _GAP = 2
 """Spaces between columns, and at the edges of a table."""
 
@@ -58,6 +65,41 @@ def print_table(columns: Mapping[str, list[str]]) -> None:
     console.print(table)
 
 
+def image_facts(data: Dataset) -> str:
+    """Number, sizes and classes of the user's own images, and their split, in a line."""
+    counts = data.labels.bincount(minlength=data.classes).tolist()
+    named = [f"{name} {count:,}" for name, count in zip(data.class_names, counts, strict=False)]
+    more = ", ..." if len(named) > _MAX_CLASSES else ""
+    classes = f"{len(named)} classes ({', '.join(named[:_MAX_CLASSES])}{more})" if named else "no classes"
+    mirrored = ", mirror images included" if data.options.mirror else ""
+    test = f"{len(data.test):,} as the reference"
+    split = f"{len(data.train):,} to train on{mirrored}, {test if data.reference == 'test' else 'all the reference'}"
+    color = "grey" if data.shape[0] == 1 else "color"
+    return f"{sum(counts):,} images of {data.sizes}, {color}, {classes}; {split}"
+
+
+def _steps(plan: Plan) -> int:
+    """About the steps of the first variant in the budget; 0 if that is seconds."""
+    amount, unit, variant = plan.budget.amount, plan.budget.unit, plan.variants[0]
+    if unit == "steps":
+        return int(amount)
+    images = {"epochs": amount * len(plan.measured.train), "images": amount}.get(unit, 0)
+    return math.ceil(images / (variant.batch_size * variant.discriminator_steps))
+
+
+def _measures(plan: Plan) -> str:
+    """What is measured: the metrics of each extractor, the one that ranks first."""
+    has_labels = any(variant.conditioning != "none" for variant in plan.variants)
+    listed = []
+    for extractor in plan.extractors:
+        names = measurable(extractor, plan.measured.reference, has_labels=has_labels)
+        names.sort(key=lambda name: name != plan.ranked_by)
+        listed.append(f"{', '.join(METRICS[name].title for name in names)} by {extractor.name}")
+    if not listed:
+        return "nothing is measured"
+    return f"measured with num_samples {plan.preset.num_samples:,}: {'; '.join(listed)}"
+
+
 class BenchListener(Listener):
     """Shows the progress of a suite: a bar over all runs, and one for each run in training."""
 
@@ -76,7 +118,6 @@ class BenchListener(Listener):
         self.training: dict[str, TaskID] = {}
 
     def __enter__(self) -> "BenchListener":
-        self.bars.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -109,11 +150,18 @@ class BenchListener(Listener):
                 self._print(f"preset settings: {settings}")
             self._print(f"machine: {machine}")
             self._print(f"report: {folder / 'report.html'} (written again after every run)")
+        if plan.measured.sizes:
+            self._print(f"{image_facts(plan.measured)}; {_measures(plan)}")
+            if 0 < (steps := _steps(plan)) < _FEW_STEPS:
+                few = f"the budget of {plan.budget} is about {text.plural(steps, 'step')} of {plan.variants[0].name}"
+                self.notice(f"{few}: samples will be noise; networks need thousands of steps")
         finished = len(plan.runs()) - len(todo)
         if not todo:
             self._print("already finished: nothing is trained")
         elif finished:
             self._print(f"{finished} of {finished + len(todo)} runs are finished already")
+        # Not earlier: what reads images and trains an extractor has a bar of its own.
+        self.bars.start()
         self.bars.update(self.all, visible=bool(todo) and not plan.options.single)
 
     def estimate(self, variant_name: str, seconds: float) -> None:

@@ -1,6 +1,7 @@
 """The environment: data sets, the device, versions, extractors and plugins."""
 
 import importlib.metadata
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -8,18 +9,28 @@ from rich import box, get_console
 from rich.markup import escape
 from rich.table import Table
 
-from gan_zoo import data, registry
-from gan_zoo.cli.console import print_line, print_table
+from gan_zoo import data, registry, text
+from gan_zoo.cli.console import image_facts, print_line, print_table
 from gan_zoo.device import describe, pick, unused_gpu
 from gan_zoo.errors import GanZooError
+from gan_zoo.options import DataOptions
+
+_SHEET_SIDE = 64
+_SHEET_IMAGES = 100
 
 
-def print_data(names: list[str], root: Path | None) -> None:
-    """Data sets, fetched and checked, with their sizes and fingerprints."""
+def print_data(names: list[str], root: Path | None, options: DataOptions, sheet: Path | None) -> None:
+    """Data sets, fetched and checked, with their sizes and fingerprints; of folders also what is in them.
+
+    Raises:
+        StorageError: the contact sheet of a folder cannot be written.
+    """
     rows = []
     notes = []
+    folders = []
     for name in names:
-        loaded = data.load(name, root=root if data.needs_root(name) else None)
+        loaded = data.load(name, root=root if data.needs_root(name) else None, **vars(options))
+        folders += [loaded] if loaded.sizes else []
         rows.append(
             {
                 "data set": name,
@@ -34,6 +45,29 @@ def print_data(names: list[str], root: Path | None) -> None:
     print_table({head: [row[head] for row in rows] for head in rows[0]})
     for note in notes:
         print_line(note)
+    for folder in folders:
+        _print_folder(folder, sheet or Path(f"{folder.name}.png"))
+
+
+def _print_folder(loaded: data.Dataset, sheet: Path) -> None:
+    """The images of a folder by class, and the path of a contact sheet that is written of them."""
+    # The metrics are slow to import.
+    from gan_zoo.metrics.evaluator import check_sample_file, save_samples
+
+    check_sample_file(sheet)
+    print_line(f"{loaded.requested}: {image_facts(loaded)}")
+    if loaded.classes:
+        counted = {"images": loaded.labels, "train": loaded.train.labels, "test": loaded.test.labels}
+        counts = {head: labels.bincount(minlength=loaded.classes).tolist() for head, labels in counted.items()}
+        print_table(
+            {"class": list(loaded.class_names)} | {head: [f"{n:,}" for n in each] for head, each in counts.items()}
+        )
+    larger = data.load(loaded.requested, side=_SHEET_SIDE, **vars(replace(loaded.options, mirror=False)))
+    splits = [larger.train, larger.test] if larger.reference == "test" else [larger.test]
+    members = larger.labels.argsort(stable=True).split(larger.labels.bincount().tolist())
+    shown = [each[: max(1, _SHEET_IMAGES // len(members))] for each in members]
+    images = torch.cat([split.images for split in splits])[torch.cat(shown)[:_SHEET_IMAGES]]
+    print_line(f"contact sheet: {save_samples(images, sheet)} ({text.plural(len(images), 'image')}, class by class)")
 
 
 def print_doctor(root: Path | None, inception_weights: Path | None) -> None:

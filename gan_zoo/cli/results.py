@@ -5,7 +5,7 @@ from pathlib import Path
 from gan_zoo import text
 from gan_zoo.bench.artifacts import unreadable
 from gan_zoo.bench.records import damages, read_folder, read_manifest
-from gan_zoo.bench.results import SIMILAR, default_extractor
+from gan_zoo.bench.results import SIMILAR, default_extractor, ranked_by
 from gan_zoo.bench.tables import read_results
 from gan_zoo.cli.console import print_line, print_note, print_table
 from gan_zoo.metrics.registry import METRICS
@@ -15,8 +15,6 @@ from gan_zoo.report.tables import ranking_table
 from gan_zoo.statistics import MINIMUM_SEEDS
 
 SHORT = {
-    "FID": "FID [95%]",
-    "JSD": "JSD [95%]",
     "Modes found": "modes",
     "High quality": "high q.",
     "Inception Score": "IS",
@@ -26,8 +24,9 @@ SHORT = {
     "Label accuracy": "label acc.",
     "failures": "failed",
 }
-RANKING = ("rank", "variant", "FID [95%]", "JSD [95%]", "modes", "KID", "label acc.", "seeds", "failed")
-"""The first columns of the ranking on a terminal; the others follow as far as they fit."""
+RANKING = ("rank", "variant", "", "modes", "FID", "KID", "label acc.", "seeds", "failed")
+"""The first columns of the ranking on a terminal, the empty one being the primary metric; the others follow as far as
+they fit."""
 
 
 def print_report(folder: Path, report: Path) -> None:
@@ -41,6 +40,9 @@ def print_report(folder: Path, report: Path) -> None:
         )
     if manifest.get("single"):
         print_run(folder)
+        grids = [row["file"] for record in records for row in record.samples if row["kind"] == "grid"]
+        if grids and (folder / grids[-1]).is_file():
+            print_line(f"samples: {folder / grids[-1]}")
     else:
         print_ranking(folder)
     print_line(f"report: {report}")
@@ -55,8 +57,11 @@ def print_ranking(folder: Path) -> None:
     if frame.empty:
         print_line("no run has begun")
         return
-    frame = frame.rename(columns=SHORT)
-    heads = sorted(frame.columns, key=lambda head: RANKING.index(head) if head in RANKING else len(RANKING))
+    primary = METRICS[ranked_by(manifest)].title
+    interval = f"{primary} [95%]"
+    frame = frame.rename(columns={**SHORT, primary: interval})
+    first = [head or interval for head in RANKING]
+    heads = sorted(frame.columns, key=lambda head: first.index(head) if head in first else len(first))
     print_table({head: frame[head].astype(str).tolist() for head in heads})
     if frame["rank"].str.endswith(SIMILAR).any():
         print_line(f"{SIMILAR} not significantly different from the best")
@@ -77,10 +82,11 @@ def print_run(folder: Path) -> None:
     final = metrics[(metrics["fraction"] >= 1) & (metrics["extractor"] == results.extractor)]
     if final.empty:
         return
-    names = final["metric"].unique()
-    columns = {
-        f"{results.extractor}, {final['num_samples'].iloc[0]:,} samples": [METRICS[name].title for name in names]
-    }
+    names = sorted(final["metric"].unique(), key=lambda name: name != results.metric.name)
+    measured = f"{results.extractor}, {final['num_samples'].iloc[0]:,} samples"
+    if (reference := final["reference"].iloc[0]) == "whole set":
+        measured += f", reference: {reference}"
+    columns = {measured: [METRICS[name].title for name in names]}
     for variant in reversed(final["variant"].unique()):
         values = final[final["variant"] == variant].set_index("metric")["value"]
         columns["real images" if variant == FLOOR else variant] = [text.number(values.get(name)) for name in names]

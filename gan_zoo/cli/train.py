@@ -7,18 +7,24 @@ import typer
 
 from gan_zoo.cli import index
 from gan_zoo.cli.bench import run_and_print, start_worker_early
-from gan_zoo.cli.options import Device, Plugin, VariantName, settings, with_run_options
+from gan_zoo.cli.options import (
+    Channels,
+    Device,
+    Mirror,
+    Plugin,
+    TestShare,
+    VariantName,
+    settings,
+    with_run_options,
+)
 from gan_zoo.errors import GanZooError
-from gan_zoo.options import Budget, RunOptions, are_seeds
+from gan_zoo.options import Budget, DataOptions, RunOptions, are_seeds
 
 _Out = Annotated[
     Path | None, typer.Option(help="Folder to write to; by default runs/NAME-DATA-seedSEED.", show_default=False)
 ]
 _Data = Annotated[
     str, typer.Option(help="A data set, as `gan-zoo data` names them, or folder:PATH for images of your own.")
-]
-_Channels = Annotated[
-    int | None, typer.Option(help="1 (grey) or 3 (color); by default the data set's own.", show_default=False)
 ]
 _Epochs = Annotated[
     float | None, typer.Option(help="Budget in epochs [by default 200, as in the articles].", show_default=False)
@@ -38,7 +44,9 @@ def train(
     options: RunOptions,
     out: _Out = None,
     data: _Data = "mnist",
-    channels: _Channels = None,
+    channels: Channels = None,
+    test_share: TestShare = None,
+    mirror: Mirror = False,
     epochs: _Epochs = None,
     images: _Images = None,
     steps: _Steps = None,
@@ -60,6 +68,7 @@ def train(
         raise GanZooError(f"--seed {seed} must be a whole number from 0 on, and at most 2^53")
     units = {"epochs": epochs, "images": images, "steps": steps, "seconds": seconds}
     budget = Budget.of({unit: amount for unit, amount in units.items() if amount is not None} or {"epochs": 200.0})
+    data_options = DataOptions(channels=channels, test_share=test_share, mirror=mirror)
     hyperparameters = settings(setting)
     index.check_run(name, hyperparameters, data, options)
     start_worker_early(options)
@@ -67,7 +76,7 @@ def train(
     from gan_zoo.bench.train import single_options, single_suite
 
     variant = registry.get(name, **hyperparameters)
-    suite = single_suite(variant, data, budget, seed=seed, channels=channels)
+    suite = single_suite(variant, data, budget, seed=seed, data_options=data_options)
     run_and_print(single_options(suite, options), out)
 
 

@@ -113,15 +113,29 @@ class Evaluator(Measuring):
     """Compares images with the same random images of the test split, by every extractor."""
 
     def __init__(
-        self, train: Split, test: Split, extractors: tuple[Extractor, ...], n: int, *, fingerprint: str | None = None
+        self,
+        train: Split,
+        test: Split,
+        extractors: tuple[Extractor, ...],
+        n: int,
+        *,
+        fingerprint: str | None = None,
+        primary: str = PRIMARY["images"],
+        reference: str = "test",
     ) -> None:
-        """With the ``fingerprint`` of the data, features of real images are cached on disk."""
+        """With the ``fingerprint`` of the data, features of real images are cached on disk.
+
+        ``primary`` is the metric that the best evaluation is chosen by, ``reference`` what the test split is
+        (``Dataset.reference``).
+        """
         super().__init__(test.labels.device)
         self.train = train
         self.test = test
         self.extractors = extractors
         self.n = n
         self.fingerprint = fingerprint
+        self.primary = primary
+        self.reference = reference
 
     def floor(self, seed: int) -> list[dict[str, Any]]:
         """A row an extractor for ``n`` random training images: the floor of FID and KID."""
@@ -149,12 +163,12 @@ class Evaluator(Measuring):
         rows = []
         for extractor in self.extractors:
             real = self._references[extractor.name]
-            names = [name for name in extractor.metrics if labels is not None or "labels" not in METRICS[name].needs]
+            names = measurable(extractor, self.reference, has_labels=labels is not None)
             values = measure(extractor.encode(images), real, labels=labels, names=names)
             chosen = {}
             if selection is not None:
-                chosen = measure(extractor.encode(selection), real, names=[PRIMARY["images"]])
-            row = {"extractor": extractor.name, "num_samples": self.n, "weights": weights, "reference": "test"}
+                chosen = measure(extractor.encode(selection), real, names=[self.primary])
+            row = {"extractor": extractor.name, "num_samples": self.n, "weights": weights, "reference": self.reference}
             if "modes" in values:
                 row["real_modes"] = int(modes(Comparison(real.features, real)))
             rows.append({**row, "values": values, "selection": chosen})
@@ -214,6 +228,14 @@ class Evaluator(Measuring):
             extractor.name: references.load_reference(extractor, self.train, self.test, self._index, self.fingerprint)
             for extractor in self.extractors
         }
+
+
+def measurable(extractor: Extractor, reference: str, *, has_labels: bool) -> list[str]:
+    """The metrics of an extractor for images with or without labels, against the ``reference`` of a `Dataset`."""
+    missing: set[str] = set() if has_labels else {"labels"}
+    # Where no image of the reference is unseen, memorization has no scale.
+    missing |= set() if reference == "test" else {"training"}
+    return [name for name in extractor.metrics if not missing & {*METRICS[name].needs}]
 
 
 def _choose(total: int, n: int, seed: int, purpose: str) -> Tensor:

@@ -123,11 +123,11 @@ def resolve(
 
     That is the set's shipped one; else "inception" if its weights are on this machine; else "trained". Inception does
     not know the set's classes, so the default is also "trained" if ``names`` contains "inception", or if ``n`` images
-    are too few for Inception.
+    are too few for Inception's FID and there are classes to train on.
     """
     default = dataset.extractor
     if default not in EXTRACTORS:
-        enough = n is None or n >= INCEPTION_MINIMUM_N
+        enough = n is None or n >= INCEPTION_MINIMUM_N or dataset.classes < 2
         available = inception_weights is not None or _in_hub().is_file()
         default = "inception" if enough and available and "inception" not in names else TRAINED
     return list(dict.fromkeys(default if name == OWN else name for name in names))

@@ -2,13 +2,19 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from gan_zoo.errors import GanZooError
+
+LEAST_N = 6
+"""The least number of images of any metric: one more than the neighbors of coverage."""
+_COVARIANCE = ("fid",)
+"""The metrics that estimate a covariance of features, and need more images than features."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class Extractor:
         name: the name in records and tables.
         digest: SHA-256 (hex) of its weights file.
         metrics: names of the metrics that are computed from its features.
-        minimum_n: the least number of images for its metrics (below it the covariance is singular).
+        minimum_n: the least number of images for all its metrics (below it the covariance is singular).
         device: of the network and the features.
         accuracy: measured accuracy in [0, 1] on the test split of its training set, or None.
         note: what a reader of its metrics must know; may be empty.
@@ -61,6 +67,12 @@ class Extractor:
     device: torch.device
     accuracy: float | None = None
     note: str = ""
+
+    def fitting(self, n: int) -> Self:
+        """The extractor with the metrics that ``n`` images allow: below ``minimum_n`` those without a covariance."""
+        if n >= self.minimum_n:
+            return self
+        return replace(self, metrics=tuple(name for name in self.metrics if name not in _COVARIANCE))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Feature vectors (B, D) and logits (B, K) of uint8 images (B, C, H, W)."""

@@ -17,6 +17,8 @@ from gan_zoo.errors import GanZooError
 PRIMARY = {"images": "fid", "points": "jsd"}
 """The metric by which variants are ranked and the best evaluation is chosen, by the kind of samples."""
 
+FEW_IMAGES = 2_000
+"""With fewer images in the reference of a data set without a shipped extractor, KID ranks: FID is mostly bias."""
 _ARROWS = {"lower": "↓", "higher": "↑", "half": "½"}
 Function = TypeVar("Function", bound=Callable[..., float])
 

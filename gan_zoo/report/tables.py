@@ -56,7 +56,7 @@ def metric_table(results: Results, extractor: str, names: Iterable[str], *, rank
     columns: dict[str, list[Cell]] = {"rank": [entry.place for entry in entries]} if ranks else {}
     notes = {"ranked": "", "floor": f"(floor: {floor_title(results)})"}
     columns["variant"] = [(entry.label, notes.get(entry.kind, f"({entry.reason})")) for entry in entries]
-    for name in names:
+    for name in sorted(names, key=lambda name: name != results.metric.name):
         if name in measured:
             values = [estimate(lines.get((entry.variant, name), {})) for entry in entries]
             columns[f"{METRICS[name].title} {METRICS[name].arrow}"] = values
@@ -82,7 +82,8 @@ def caption(results: Results, extractor: str) -> str:
     weights = text.listed(sorted(set(rows.loc[rows["variant"] != FLOOR, "weights"]) - {""})) or text.NOTHING
     seeds = ", ".join(map(str, sorted(rows["seed"].unique())))
     points = results.samples == "points"
-    source = f"reference: {references}" if points else f"features of {extractor}, reference: {references} split"
+    split = " split" if references == "test" else ""
+    source = f"reference: {references}" if points else f"features of {extractor}, reference: {references}{split}"
     return f"num_samples {counts}, {source}, {weights} weights, seeds {seeds}. Mean and 95% interval over seeds."
 
 

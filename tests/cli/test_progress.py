@@ -12,7 +12,7 @@ from gan_zoo.bench.suite import read_suite
 from gan_zoo.bench.train import single_options, single_suite
 from gan_zoo.cli import console
 from gan_zoo.cli.console import BenchListener
-from gan_zoo.options import Budget, RunOptions
+from gan_zoo.options import Budget, DataOptions, RunOptions
 
 VALUES = {"discriminator_loss": 0.5, "generator_loss": 1.25}
 
@@ -98,7 +98,7 @@ def test_bars_fit_eighty_columns(plan, clock):
 
 def test_a_single_run_has_one_bar_with_the_time_that_is_left(clock, toys, tmp_path):
     registry.load_plugin(toys)
-    suite = single_suite(registry.get("by_heart"), "digits", Budget("images", 64), seed=0, channels=None)
+    suite = single_suite(registry.get("by_heart"), "digits", Budget("images", 64), seed=0, data_options=DataOptions())
     plan = make_plan(single_options(suite, RunOptions(plugins=(toys,), device="cpu")))
     one, output = listener(terminal=True)
     (run,) = runs(plan)

@@ -151,6 +151,21 @@ def test_training_takes_the_threads_that_the_environment_allows_and_restores_the
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+@pytest.mark.parametrize(("long", "lines"), [(0.0, 1), (1e9, 0)])
+def test_a_long_training_is_announced_without_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], long: float, lines: int
+) -> None:
+    monkeypatch.setattr(classifier_training, "_LONG", long)
+    load_trained(colors(), CPU)
+    output, error = capsys.readouterr()
+    assert output == ""
+    assert error.count("training the extractor colors-cnn, once for these images: about") == lines
+
+
+def test_the_accuracy_on_images_that_were_trained_on_is_named_so() -> None:
+    assert "accuracy on its own training images" in load_trained(replace(colors(), reference="whole set"), CPU).note
+
+
 def test_the_note_has_accuracy_and_digest_and_warns_of_a_low_accuracy() -> None:
     extractor = load_trained(colors(), CPU)
     assert "100.0%" in extractor.note
@@ -168,7 +183,7 @@ def test_the_note_has_accuracy_and_digest_and_warns_of_a_low_accuracy() -> None:
     [
         (replace(colors("bare"), classes=0, class_names=()), r"bare-cnn.*no labels.*sub-folder"),
         (replace(colors(), classes=1, class_names=("all",)), "has a single class"),
-        (colors(test=128), r"129 images.*128"),
+        (colors(test=5), r"6 images.*has 5 "),
     ],
 )
 def test_sets_without_classes_or_with_few_images_are_errors_with_a_fix(dataset: Dataset, message: str) -> None:
@@ -192,6 +207,7 @@ def test_the_default_is_inception_if_its_weights_exist_and_the_images_suffice(tm
     weights.touch()
     assert resolve(["own"], colors()) == resolve(["own"], colors(), n=2048) == ["inception"]
     assert resolve(["own"], colors(), n=2047) == ["trained"]
+    assert resolve(["own"], replace(colors(), classes=0, class_names=()), n=30) == ["inception"]
     assert resolve(["own", "inception"], colors()) == ["trained", "inception"]
     assert resolve(["trained"], colors()) == ["trained"]
 
