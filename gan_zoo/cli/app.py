@@ -111,7 +111,7 @@ app.command(epilog="Example: gan-zoo report results/mnist-quick")(report)
 app.command(epilog="Example: gan-zoo compare results/mnist-quick runs/mine --allow versions --fail-on-regression")(
     compare
 )
-app.command(epilog="Example: gan-zoo sample runs/cgan-mnist-seed0 --class 7 --n 25")(sample)
+app.command(epilog="Example: gan-zoo sample runs/cgan-mnist-seed0 --class 7 --num-samples 25")(sample)
 
 
 @app.command(epilog="Example: gan-zoo new my_gan && gan-zoo check my_gan --plugin my_gan.py")
