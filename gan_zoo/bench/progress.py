@@ -34,7 +34,7 @@ class Bar:
             TextColumn("{task.fields[facts]}"),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=console.is_jupyter or not console.is_terminal,
         )
         self.task = self.bars.add_task(title, total=1.0, facts="")
         self.bars.start()

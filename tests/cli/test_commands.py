@@ -7,6 +7,8 @@ import torch
 from PIL import Image
 from safetensors.numpy import save_file
 
+from gan_zoo import registry
+from gan_zoo.cli import scaffold
 from gan_zoo.device import seeded
 
 
@@ -153,6 +155,39 @@ def test_two_options_that_say_how_many_samples_are_one_line(gan_zoo, checkpoint,
     assert "leave one of them out" in gan_zoo("sample", checkpoint("cgan"), *words).error
 
 
+@pytest.mark.parametrize("penalty", [None, *scaffold.PENALTIES])
+@pytest.mark.parametrize("like", [None, "cgan", "nsgan", "dcgan28", "dcgan_paper", "dcgan_keras", "wgan_gp", "sngan"])
+def test_a_new_variant_is_like_another_with_a_penalty(gan_zoo, tmp_path, own_registry, like, penalty):
+    words = [word for pair in (("--like", like), ("--penalty", penalty)) if pair[1] for word in pair]
+    assert gan_zoo("new", "my_gan", *words).status == 0
+    registry.load_plugin(tmp_path / "my_gan.py")
+    made = registry.get("my_gan")
+    assert made.build((1, made.image_side, made.image_side), 10)
+    before = registry.get(like).penalties if like else ()
+    expected = {"r1": "R1", "r2": "R2", "gradient_penalty": "gradient", "noise_penalty": "DRAGAN"}
+    added = expected.get(penalty or ("" if like else "r1"))
+    assert [each.title.partition(" ")[0] for each in made.penalties[len(before) :]] == ([added] if added else [])
+    if penalty and added != "gradient":
+        assert registry.get("my_gan", weight=3.0).penalties[-1].title.endswith("weight 3")
+
+
+@pytest.mark.parametrize(
+    ("words", "key_words"),
+    [
+        (("--like", "cgna"), "did you mean 'cgan'"),
+        (("--penalty", "r3"), "Known: gradient_penalty, noise_penalty, r1, r2"),
+    ],
+)
+def test_a_new_variant_like_nothing_known_is_one_line(gan_zoo, tmp_path, words, key_words):
+    assert key_words in gan_zoo("new", "my_gan", *words).error
+    assert not (tmp_path / "my_gan.py").exists()
+
+
+@pytest.mark.parametrize("name", ["Generator", "math", "get", "class", "my-gan"])
+def test_a_name_that_its_own_file_uses_is_one_line(gan_zoo, name):
+    assert "cannot name a variant" in gan_zoo("new", name).error
+
+
 @pytest.mark.slow
 def test_a_new_variant_is_checked_and_compared(gan_zoo, suite, tmp_path, no_report):
     result = gan_zoo("new", "my_gan")
@@ -183,5 +218,5 @@ def test_check_lists_what_is_broken(gan_zoo, tmp_path):
     result = gan_zoo("check", "my_gan", "--plugin", path)
     assert "'my_gan'" in result.error
     assert "outside [-1, 1]" in result.error
-    assert "FAILED  shapes" in result.out
-    assert "    ok  repeats" in result.out
+    assert "FAILED  shapes: The generator returns samples in [-1, 1]" in result.out
+    assert "    ok  repeats: Runs with the same seed are equal" in result.out
