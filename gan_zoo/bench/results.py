@@ -91,7 +91,7 @@ class Results:
         rows = [
             {
                 "rank": entry.rank,
-                "variant": entry.label,
+                "variant": entry.variant,
                 self.metric.name: entry.value.mean,
                 "low": entry.value.low,
                 "high": entry.value.high,
