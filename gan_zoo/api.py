@@ -1,5 +1,6 @@
 """What the command line and Python users call."""
 
+import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from gan_zoo import data as data_sets
 from gan_zoo import registry
-from gan_zoo.bench.callbacks import Listener, WarningListener
+from gan_zoo.bench import progress
+from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.plan import EVALUATION_SIDE, Plan, make_plan
 from gan_zoo.bench.runner import default_folder, run_plan
 from gan_zoo.bench.train import (
@@ -20,7 +22,7 @@ from gan_zoo.bench.train import (
 )
 from gan_zoo.data import Dataset
 from gan_zoo.device import pick, prepare
-from gan_zoo.engine import Budget, OnBlock, Run, Sampler, State, checkpoint, start, train_run
+from gan_zoo.engine import Budget, OnBlock, Run, Sampler, State, checkpoint, pending_row, start, train_run
 from gan_zoo.errors import GanZooError, shown
 from gan_zoo.io import read_only_note
 from gan_zoo.metrics.evaluator import Evaluator, Measuring
@@ -52,6 +54,10 @@ class Outcome:
     report: Path
     errors: tuple[str, ...]
 
+    def _repr_html_(self) -> str:
+        """The ranking and the path of the report for a notebook."""
+        return f"{self.results._repr_html_()}<p>report: {html.escape(str(self.report))}</p>"
+
 
 def run_suite(
     suite: Path | str, out: Path | str | None = None, *, listener: Listener | None = None, **options: Any
@@ -65,7 +71,8 @@ def run_suite(
     Args:
         suite: a suite file, or the name of a suite of this package, e.g. ``mnist``.
         out: the results folder; by default ``runs/SUITE-DATA-PRESET``.
-        listener: what is notified of the progress; by default notices are issued as Python warnings.
+        listener: what is notified of the progress; by default a bar in a notebook or terminal, and notices are issued
+            as Python warnings.
         options: fields of ``gan_zoo.options.RunOptions``:
             {options}
 
@@ -86,7 +93,7 @@ def run_options(options: RunOptions, out: Path | str | None = None, *, listener:
 
 
 def _run_plan(plan: Plan, out: Path | str | None, listener: Listener | None = None) -> Outcome:
-    listener = listener or WarningListener()
+    listener = listener or progress.BarListener()
     for notice in (plan.measured.note, *plan.notices):
         if notice:
             listener.notice(notice)
@@ -115,7 +122,6 @@ _NO_CALLS = {"fractions": (1.0,), "on_milestone": None, "on_block": None}
 def train(
     variant: str | Variant | None = None,
     data: str | Dataset = "mnist",
-    budget: Mapping[str, float] | None = None,
     *,
     epochs: float | None = None,
     images: float | None = None,
@@ -134,15 +140,15 @@ def train(
 ) -> Run:
     """Train one variant, e.g. ``train("cgan", "mnist", epochs=5)``.
 
-    ``run.sampler(20)`` makes images, ``run.history`` is a pandas table, ``run.status`` is how the run ended, and
-    ``run.save(PATH)`` writes a checkpoint.
+    ``run.sampler(20)`` makes images, ``run.show()`` draws them, ``run.plot()`` draws the curves, ``run.history`` is a
+    pandas table, ``run.status`` is how the run ended, and ``run.save(PATH)`` writes a checkpoint. In a notebook or a
+    terminal a bar shows the progress.
 
     Args:
         variant: its name, or the variant itself.
         data: a data set's name, or ``folder:PATH`` for images of your own.
-        budget: the total of the training, earlier steps of a resumed run included, e.g. ``{"epochs": 5}``; or name it
-            as ``epochs``, real ``images``, ``steps`` or ``seconds``. By default 200 epochs, or those of the folder.
-        epochs, images, steps, seconds: see ``budget``.
+        epochs, images, steps, seconds: the total budget in one of these units, earlier steps of a resumed run included;
+            ``images`` are real ones. By default 200 epochs, or the budget of the folder.
         seed: of everything random.
         channels: 1 (grey) or 3; by default the data set's own.
         test_share: of ``folder:PATH``, the share of each class that is not trained on but the reference; 0: the whole
@@ -169,7 +175,7 @@ def train(
         raise GanZooError(f"seed is {shown(seed)}; it must be a whole number from 0 on, and at most 2^53")
     units = {"epochs": epochs, "images": images, "steps": steps, "seconds": seconds}
     named = {unit: amount for unit, amount in units.items() if amount is not None}
-    total = Budget.of({**(budget or {}), **named}) if named or budget is not None else None
+    total = Budget.of(named) if named else None
     run = RunOptions.of(options, "train")
     calls: dict[str, Any] = {"fractions": tuple(fractions), "on_milestone": on_milestone, "on_block": on_block}
     if (out is not None or (resume is not None and Path(resume).is_dir())) and calls != _NO_CALLS:
@@ -191,7 +197,8 @@ def train(
     if isinstance(data, str):
         side, device = made.image_side, pick(run.device)
         data = data_sets.load(data, side=side, root=run.data_root, device=device, **vars(data_options))
-    return train_run(start(made, data, seed, precision=run.precision or EXACT, graphs=run.graphs), total, **calls)
+    state = start(made, data, seed, precision=run.precision or EXACT, graphs=run.graphs)
+    return _train_in_memory(state, total, calls)
 
 
 train.__doc__ = (train.__doc__ or "").replace("{options}", RunOptions.documented("train"))
@@ -203,7 +210,22 @@ def _resume(path: Path, budget: Budget | None, options: RunOptions, calls: Mappi
         return _train_in_folder(resumed_options(path, budget, options), path)
     if budget is None:
         raise GanZooError(f"name the total budget to resume {str(path)!r} to, e.g. epochs=20")
-    return train_run(resumed_state(path, budget, options), budget, **calls)
+    return _train_in_memory(resumed_state(path, budget, options), budget, calls)
+
+
+def _train_in_memory(state: State, budget: Budget, calls: Mapping[str, Any]) -> Run:
+    """Train under a progress bar."""
+    bar = progress.Bar(state.variant.display_name or state.variant.title)
+
+    def on_chunk(state: State) -> None:
+        row = pending_row(state) or state.history.rows[-1]
+        rate = state.images / state.seconds if state.seconds else 0.0
+        bar.move(min(1.0, budget.spent(state) / budget.amount), progress.facts(rate, row["values"]))
+
+    try:
+        return train_run(state, budget, **calls, on_chunk=on_chunk if bar.is_shown else None)
+    finally:
+        bar.close()
 
 
 def _train_in_folder(options: RunOptions, folder: Path) -> Run:

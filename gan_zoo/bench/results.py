@@ -1,5 +1,6 @@
 """The tables of a results folder, and the ranking of its variants: computed once, for report, compare and terminal."""
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,7 +19,7 @@ SIMILAR = "="
 """Follows the rank of a variant that is not significantly different from the best."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Results:
     """A results folder as pandas tables, and its manifest.
 
@@ -77,9 +78,46 @@ class Results:
         return shared_alpha(self.runs.loc[self.runs["variant"] != FLOOR, "variant"].nunique())
 
     @cached_property
-    def ranking(self) -> "list[Entry]":
+    def entries(self) -> "list[Entry]":
         """The variants in the order of `rank`."""
         return rank({"": self})
+
+    def ranking(self) -> pd.DataFrame:
+        """The variants from the best: the primary metric at the end with its 95% interval, and the failures.
+
+        ``tied`` marks those that are not significantly different from the best; real images and variants without a
+        successful seed have no rank.
+        """
+        rows = [
+            {
+                "rank": entry.rank,
+                "variant": entry.variant,
+                self.metric.name: entry.value.mean,
+                "low": entry.value.low,
+                "high": entry.value.high,
+                "tied": entry.similar,
+                "seeds": entry.value.seeds,
+                "failures": entry.failures.count,
+                "seconds": entry.seconds,
+            }
+            for entry in self.entries
+        ]
+        return pd.DataFrame(rows).astype({"rank": "Int64"}) if rows else pd.DataFrame()
+
+    def __repr__(self) -> str:
+        return f"Results({self._title})\n{self.ranking().to_string(index=False, float_format=text.number)}"
+
+    def _repr_html_(self) -> str:
+        """The ranking for a notebook."""
+        table = self.ranking().to_html(index=False, float_format=text.number, na_rep="", border=0)
+        return f"<p>{html.escape(self._title)}</p>{table}"
+
+    @property
+    def _title(self) -> str:
+        runs = self.runs[self.runs["variant"] != FLOOR]
+        return (
+            f"{self.manifest['data']['name']}, {text.plural(len(runs), 'run')}, {self.metric.title}, {self.extractor}"
+        )
 
     def final_samples(self) -> dict[str, Sample]:
         """The final values of the primary metric under the default extractor, by variant."""

@@ -145,4 +145,5 @@ def trained_run(plan: Plan, folder: Path) -> Run:
         checkpoint.restore(state, checkpoint.load(path))
     elif record.status in ("ok", "collapsed"):
         raise GanZooError(f"checkpoint {path} of the finished run is missing; delete {str(folder)!r} to train it again")
-    return Run(state, record.status, str((record.end or {}).get("message", "")))
+    final = [row["values"] for row in plan.evaluated(record).get(1.0, [])]
+    return Run(state, record.status, str((record.end or {}).get("message", "")), final[0] if final else {})

@@ -112,13 +112,23 @@ app.command(epilog="Example: gan-zoo report results/mnist-quick")(report)
 app.command(epilog="Example: gan-zoo compare results/mnist-quick runs/mine --allow versions --fail-on-regression")(
     compare
 )
-app.command(epilog="Example: gan-zoo sample runs/cgan-mnist-seed0 --class 7 --n 25")(sample)
+app.command(epilog="Example: gan-zoo sample runs/cgan-mnist-seed0 --class 7 --num-samples 25")(sample)
 
 
 @app.command(epilog="Example: gan-zoo new my_gan && gan-zoo check my_gan --plugin my_gan.py")
 def new(
     name: Annotated[str, typer.Argument(help="Name of the variant, a Python identifier.")],
     out: Annotated[Path | None, typer.Option(help="File to write; by default NAME.py.", show_default=False)] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(help="A variant to change; without, the file has networks of its own.", show_default=False),
+    ] = None,
+    penalty: Annotated[
+        str | None,
+        typer.Option(
+            help="r1, r2, gradient_penalty or noise_penalty [by default r1 without --like].", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Write a variant file to start from.
 
@@ -126,7 +136,7 @@ def new(
     """
     from gan_zoo.cli import scaffold
 
-    path = scaffold.write_variant(name, out or Path(f"{name}.py"))
+    path = scaffold.write_variant(name, out or Path(f"{name}.py"), like=like, penalty=penalty)
     _print(f"wrote {path}; next:")
     _print(f"  gan-zoo check {name} --plugin {path}")
     _print(f"  gan-zoo bench digits --preset smoke --variants {name},gan --plugin {path}")
@@ -134,7 +144,10 @@ def new(
 
 @app.command(epilog="Example: gan-zoo check my_gan --plugin my_gan.py")
 def check(name: VariantName, plugin: Plugin = None) -> None:
-    """Run the contract tests over one variant."""
+    """Check one variant: shapes, gradients, finite values, seeds, labels, checkpoints.
+
+    It trains a few steps on random images, and prints what each check requires.
+    """
     index.check_variants([name], plugin)
     from gan_zoo.cli import scaffold
 

@@ -1,8 +1,7 @@
-"""Evaluation of a generator's samples: against a fixed random reference, and files of samples to look at."""
+"""Evaluation of a generator's samples: against a fixed random reference, and sheets of samples to look at."""
 
 import abc
 import contextlib
-import io
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,21 +9,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from gan_zoo.data import Split, resize
 from gan_zoo.device import derive, seeded, synchronize
 from gan_zoo.errors import GanZooError, check_known
-from gan_zoo.io import atomic_path, atomic_write
+from gan_zoo.io import atomic_path
 from gan_zoo.metrics import reference as references
 from gan_zoo.metrics.classification import modes
 from gan_zoo.metrics.features import Extractor, Features, require_finite, require_same_shape
 from gan_zoo.metrics.memorization import nearest
 from gan_zoo.metrics.reference import Comparison, Reference
 from gan_zoo.metrics.registry import METRICS, PRIMARY
+from gan_zoo.samples import tile
 
 COLUMNS = 5
 ROWS = 4
@@ -32,9 +30,6 @@ CLASS_COLUMNS = 10
 CLASS_ROWS = 10
 NEIGHBOR_ROWS = 6
 NEIGHBORS = 6
-IMAGE_FORMATS = {".png": "PNG", "": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
-"""Pillow's names of the formats of files of samples, by suffix."""
-_POINTS = ".csv"
 
 
 class Sampler(Protocol):
@@ -179,7 +174,7 @@ class Evaluator(Measuring):
         for kind, images, columns in self._sheets(sampler, last):
             file = folder / f"{kind}-{step:06d}.png"
             with atomic_path(file) as part:
-                _tile(images, columns).save(part)
+                tile(images, columns).save(part)
             size = {"rows": len(images) // columns, "height": images.shape[2], "width": images.shape[3]}
             yield {"row": "samples", "kind": kind, "file": file, "columns": columns, **size}
 
@@ -241,44 +236,6 @@ def measurable(extractor: Extractor, reference: str, *, has_labels: bool) -> lis
 def _choose(total: int, n: int, seed: int, purpose: str) -> Tensor:
     """``n`` different random indices below ``total``: the first images of MNIST's test split are the easier ones."""
     return torch.randperm(total, generator=seeded(seed, purpose))[:n]
-
-
-def _tile(images: Tensor, columns: int) -> Image.Image:
-    """Images uint8 (n, C, H, W) as one, row by row without a border; the last row is filled with black."""
-    empty = images.new_zeros(-len(images) % columns, *images.shape[1:])
-    rows = torch.cat([images, empty]).cpu().unflatten(0, (-1, columns))
-    array = rows.permute(0, 3, 1, 4, 2).flatten(0, 1).flatten(1, 2).numpy()
-    return Image.fromarray(array.squeeze(2) if array.shape[2] == 1 else array)
-
-
-def check_sample_file(path: Path, suffixes: Sequence[str] = (*IMAGE_FORMATS, _POINTS)) -> None:
-    """Raise GanZooError if the suffix of a file of samples is not one of these."""
-    if path.suffix.lower() not in suffixes or not path.name:
-        known = ", ".join(filter(None, suffixes))
-        raise GanZooError(f"cannot write samples as {str(path)!r}: name a file that ends with one of {known}")
-
-
-def save_samples(samples: Tensor, path: Path) -> Path:
-    """Write images uint8 (n, C, H, W) as one image, 10 a row (5 up to 20), or points (n, D) as a CSV file; its path.
-
-    The suffix names the format of the image (``IMAGE_FORMATS``); that of points is replaced by ``.csv``.
-
-    Raises:
-        GanZooError: the suffix names no format of images.
-        StorageError: the path cannot be written.
-    """
-    if samples.dim() == 2:
-        path = path.with_suffix(_POINTS)
-        with atomic_path(path) as part:
-            np.savetxt(part, samples.cpu().numpy(), delimiter=",", fmt="%.7g")
-        return path
-    check_sample_file(path, tuple(IMAGE_FORMATS))
-    columns = min(len(samples), COLUMNS if len(samples) <= COLUMNS * ROWS else CLASS_COLUMNS)
-    # In memory, because Pillow writes a JPEG file past Python, and does not see that the disk is full.
-    buffer = io.BytesIO()
-    _tile(samples, columns).save(buffer, format=IMAGE_FORMATS[path.suffix.lower()], quality=95)
-    atomic_write(path, buffer.getvalue())
-    return path
 
 
 def measure(

@@ -51,7 +51,7 @@ def estimate(line: Mapping[Any, Any], value: str = "mean", prefix: str = "") -> 
 
 def metric_table(results: Results, extractor: str, names: Iterable[str], *, ranks: bool = False) -> Table:
     """Final values under one extractor: a column per measured metric, a row per variant; with rank and time."""
-    lines, entries = results.lines(extractor), results.ranking
+    lines, entries = results.lines(extractor), results.entries
     measured = {metric for (_, metric), line in lines.items() if text.known(line["mean"])}
     columns: dict[str, list[Cell]] = {"rank": [entry.place for entry in entries]} if ranks else {}
     notes = {"ranked": "", "floor": f"(floor: {floor_title(results)})"}
@@ -114,7 +114,7 @@ def comparison_table(results: Results) -> Table:
 
 def best_and_final(results: Results) -> Table:
     """The primary metric of each ranked variant at its best evaluation and at the last."""
-    entries = [entry for entry in results.ranking if entry.kind == "ranked"]
+    entries = [entry for entry in results.entries if entry.kind == "ranked"]
     lines = [results.lines(results.extractor)[entry.variant, results.metric.name] for entry in entries]
     images = results.metrics.drop_duplicates(["variant", "seed", "step"])[["variant", "seed", "step", "images"]]
     best = results.successful.drop(columns="images")
@@ -195,7 +195,7 @@ def ranking_table(folder: Path) -> pd.DataFrame:
     results = read_results(folder)
     lines = results.lines(results.extractor)
     measured = {metric for (_, metric), line in lines.items() if text.known(line["mean"])}
-    entries = results.ranking
+    entries = results.entries
     columns = {
         "rank": [entry.place for entry in entries],
         "variant": [entry.label for entry in entries],

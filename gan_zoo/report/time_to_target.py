@@ -111,7 +111,7 @@ def targets(results: Results) -> list[float]:
     given = preset.get("targets") or suite.get("targets")
     if given:
         return [float(target) for target in given]
-    means = [entry.value.mean for entry in results.ranking if entry.kind == "ranked"]
+    means = [entry.value.mean for entry in results.entries if entry.kind == "ranked"]
     chosen = [max(means), np.median(means)] if means else []
     return list(dict.fromkeys(float(text.number(value).replace(",", "")) for value in chosen))
 
@@ -127,7 +127,7 @@ def time_table(results: Results) -> Table:
     curves = curves[curves["extractor"] == results.extractor]
     runs = results.runs[results.runs["status"] != "unfinished"]
     has_times = metric.better == "lower" and has_curves(results, metric.name)
-    trained = [entry for entry in results.ranking if entry.kind != "floor"]
+    trained = [entry for entry in results.entries if entry.kind != "floor"]
     for target, entry in product(targets(results) if has_times else [], trained):
         curve = curves[curves["variant"] == entry.variant]
         found = [

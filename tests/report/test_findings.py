@@ -25,7 +25,7 @@ def test_a_planted_difference_is_significant_and_a_close_one_is_not(separate):
         "lsgan_linear against gan": "worse",
     }
     assert "worse: lsgan_linear; not significantly different: cgan" in comparison_findings(separate)[0]
-    places = [(entry.variant, entry.place) for entry in separate.ranking]
+    places = [(entry.variant, entry.place) for entry in separate.entries]
     assert places == [("gan", "1"), ("cgan", "2="), ("lsgan_linear", "3"), ("real", "")]
     assert any("marked =: cgan." in sentence for sentence in findings(separate))
 
@@ -66,7 +66,7 @@ def test_a_successful_seed_without_a_value(make_results):
         return row
 
     found = make_results(["gan", "cgan"], seeds=4, change=without_fid)
-    entries = {entry.variant: (entry.value.seeds, entry.successful) for entry in found.ranking}
+    entries = {entry.variant: (entry.value.seeds, entry.successful) for entry in found.entries}
     assert (entries["gan"], entries["cgan"]) == ((3, 4), (4, 4))
     assert any("not finite" in sentence and "gan (1)" in sentence for sentence in findings(found))
 
@@ -74,7 +74,7 @@ def test_a_successful_seed_without_a_value(make_results):
 def test_mostly_failed_variants_are_ranked_after_all_others(make_results):
     statuses = {("gan", seed): "diverged" for seed in range(3)} | {("cgan", 0): "diverged", ("cgan", 1): "diverged"}
     found = make_results(["gan", "cgan", "dcgan"], seeds=5, statuses=statuses)
-    entries = {entry.variant: entry for entry in found.ranking}
+    entries = {entry.variant: entry for entry in found.entries}
     assert entries["gan"].value.mean < entries["dcgan"].value.mean
     assert list(entries)[:3] == ["cgan", "dcgan", "gan"]
     assert (entries["gan"].failures.count, entries["gan"].failures.of) == (3, 5)
@@ -82,8 +82,8 @@ def test_mostly_failed_variants_are_ranked_after_all_others(make_results):
 
 
 def test_common_overrides_are_listed_once(mixed):
-    assert overrides(mixed.ranking) == [("dcgan†", "batch 128 (article: 512); quarter width")]
-    marked = [entry for entry in mixed.ranking if entry.variant in ("gan", "dcgan")]
+    assert overrides(mixed.entries) == [("dcgan†", "batch 128 (article: 512); quarter width")]
+    marked = [entry for entry in mixed.entries if entry.variant in ("gan", "dcgan")]
     changed = [replace(entry, overrides=f"batch 128; {entry.variant} alone") for entry in marked]
     expected = {"all marked variants": "batch 128", "gan†": "gan alone", "dcgan†": "dcgan alone"}
     assert dict(overrides(changed)) == expected
