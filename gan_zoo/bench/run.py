@@ -31,6 +31,7 @@ from gan_zoo.engine import Sampler, State, checkpoint, failure, pending_row, sta
 from gan_zoo.errors import GanZooError, Interrupted, StorageError, one_line
 from gan_zoo.io import writing
 from gan_zoo.metrics.evaluator import DiscriminatorEstimate, Measuring
+from gan_zoo.metrics.features import MetricError
 
 _COUNTS = ("images", "seconds", "discriminator_steps", "generator_steps")
 
@@ -185,9 +186,13 @@ class _Execution:
         sampler, at, seed = Sampler.of(state), self._at(state, fraction), self.run.seed
         measured: list[Row] = []
         if self.plan.extractors:
-            measured = self._metrics_rows(
-                at, lambda: self.evaluator.measure(sampler, seed, discriminator=discriminator_estimate(state))
-            )
+            try:
+                measured = self._metrics_rows(
+                    at, lambda: self.evaluator.measure(sampler, seed, discriminator=discriminator_estimate(state))
+                )
+            except MetricError:
+                self._save(state)  # So that nothing is trained again after the metric is fixed.
+                raise
         samples = self.folder / RECORDS / self.run.name
         for artifact in self.evaluator.artifacts(sampler, samples, state.iterations, last=fraction == 1):
             file = artifact["file"].relative_to(self.folder).as_posix()

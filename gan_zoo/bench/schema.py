@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from gan_zoo.checked import Amount, Checked, Classes, Count, Finite, Name, Pixels, Text, fault
+from gan_zoo.metrics.registry import MetricRecord
 
 
 def _inside(file: str) -> str:
@@ -183,22 +184,6 @@ class _Suite(_Checked):
     named: dict[Text, _Named] = {}
 
 
-class _Metric(_Checked):
-    name: Name
-    title: Text
-    better: Literal["lower", "higher", "half"]
-    range: Text
-    meaning: Text
-    limitations: Text
-    source: Text
-    bounds: Annotated[list[Finite | Literal["classes"] | None], Field(min_length=2, max_length=2)] = [None, None]
-    log: bool = False
-    needs: list[Text] = []
-    extractors: list[Text] = []
-    kind: Literal["images", "points"] = "images"
-    order: int = 0
-
-
 class _Manifest(_Checked):
     runs: Annotated[list[Name], AfterValidator(_unique)]
     data: _Data
@@ -214,7 +199,7 @@ class _Manifest(_Checked):
     ranked_by: Name = "fid"
     extractors: dict[Name, _Extractor] = {}
     measurements: dict[Name, dict[str, Any]] = {}
-    metrics: dict[Name, _Metric] = {}
+    metrics: dict[Name, MetricRecord] = {}
     single: bool = False
     overrides: dict[Name, list[Text]] = {}
     notices: list[Text] = []

@@ -91,9 +91,14 @@ def list_variants(
     ] = None,
     long: Annotated[bool, typer.Option("--long", help="With latent, parameters, batch size and paper.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with all that `show` prints.")] = False,
+    metrics: Annotated[bool, typer.Option("--metrics", help="List the metrics in place of the variants.")] = False,
     plugin: Plugin = None,
 ) -> None:
     """List the variants: title, loss, networks, labels, year."""
+    if metrics:
+        known = inspect.matching(index.metrics(plugin), pattern, "metric")
+        _print(json.dumps(known, indent=2) if as_json else inspect.metrics_table(known))
+        return
     found = inspect.matching(index.records(plugin), pattern)
     _print(json.dumps(found, indent=2, default=str) if as_json else inspect.variants_table(found, long=long))
 

@@ -278,6 +278,7 @@ def measure(
     compared = Comparison(fake, real if isinstance(real, Reference) else Reference(real), labels)
     _check(fake, compared.real.features)
     given = {"logits": fake.logits, "labels": labels, "training": compared.real.training}
+    given["images"] = None if compared.real.features.images is None else fake.images
     known = {name: metric for name, metric in METRICS.items() if metric.kind == "images" and metric.module}
     missing = {name: [need for need in metric.needs if given.get(need) is None] for name, metric in known.items()}
     wanted = [name for name in known if not missing[name]] if names is None else names
