@@ -230,7 +230,8 @@ def _syntax_digest(files: Iterable[Path], without: str | None = None) -> str:
             raise GanZooError(f"the source {str(file)!r} of a plugin cannot be read; move its functions to a file")
         try:
             module = ast.parse(source)
-            module.body = [statement for statement in module.body if without not in _decorators(statement)]
+            if without is not None:
+                module.body = [statement for statement in module.body if without not in _decorators(statement)]
             tree = _syntax(module)
         except RecursionError:
             raise GanZooError(f"the source {str(file)!r} of a plugin is nested too deeply; shorten it") from None

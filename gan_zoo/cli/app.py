@@ -16,6 +16,7 @@ from gan_zoo import __version__
 from gan_zoo.cli import index, inspect
 from gan_zoo.cli.bench import bench, report, search
 from gan_zoo.cli.compare import compare
+from gan_zoo.cli.evaluate import evaluate
 from gan_zoo.cli.options import DataRoot, Inception, Plugin, VariantName
 from gan_zoo.cli.train import sample, train
 from gan_zoo.errors import GanZooError, Interrupted
@@ -116,6 +117,7 @@ app.command(epilog="Example: gan-zoo report results/mnist-quick")(report)
 app.command(epilog="Example: gan-zoo compare results/mnist-quick runs/mine --allow versions --fail-on-regression")(
     compare
 )
+app.command(epilog="Example: gan-zoo evaluate images --data mnist --csv images.csv")(evaluate)
 app.command(epilog="Example: gan-zoo sample runs/cgan-mnist-seed0 --class 7 --n 25")(sample)
 
 

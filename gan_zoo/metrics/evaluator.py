@@ -143,6 +143,11 @@ class Evaluator(Measuring):
             selection = sampler(self.n, labels=labels, seed=derive(seed, "selection"))
             return self._rows(reported, labels, weights=sampler.weights, selection=selection)
 
+    def measure_images(self, images: Tensor) -> list[dict[str, Any]]:
+        """A row an extractor for ``n`` images of unknown origin, uint8 (n, C, H, W)."""
+        with self.timed():
+            return self._rows(images.to(self.device), None, weights="none", selection=None)
+
     def _rows(
         self, images: Tensor, labels: Tensor | None, *, weights: str, selection: Tensor | None
     ) -> list[dict[str, Any]]:

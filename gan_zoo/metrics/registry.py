@@ -194,5 +194,5 @@ def _shipped() -> Iterable[Metric]:
                     yield _metric({**record, "module": f"{__package__}.{path.stem}"})
 
 
-METRICS = {metric.name: metric for metric in sorted(_shipped(), key=_place)}
+METRICS: dict[str, Metric] = {metric.name: metric for metric in sorted(_shipped(), key=_place)}
 """The metrics by name, in the order of tables."""
