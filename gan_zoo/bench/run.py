@@ -76,7 +76,7 @@ class _Execution:
         """Train or measure, and return the last row, which is not written yet."""
         try:
             if self.run.variant is None:
-                self._measure_real()
+                self._measure_untrained()
             else:
                 self._train()
             why = self._collapse()
@@ -89,11 +89,16 @@ class _Execution:
                 raise
             return self._failed(error)
 
-    def _measure_real(self) -> None:
+    def _measure_untrained(self) -> None:
         append(self.path, begin_row(self.plan, self.run, None))
         at = {"step": 0, "images": 0, "seconds": 0.0, "fraction": 1.0}
-        for row in self._metrics_rows(at, lambda: self.evaluator.floor(self.run.seed)):
+        for row in self._metrics_rows(at, self._untrained_rows):
             append(self.path, row)
+
+    def _untrained_rows(self) -> list[Row]:
+        if self.run.images is None:
+            return self.evaluator.floor(self.run.seed)
+        return self.evaluator.measure_images(self.run.images.draw(self.plan.preset.num_samples))
 
     def _train(self) -> None:
         self.state, fractions = self._start()
@@ -298,7 +303,8 @@ def begin_row(plan: Plan, run: RunSpec, state: State | None) -> Row:
         "identity": run.identity,
     }
     if run.variant is None:
-        return row | {"title": f"{plan.measured.title} training images", "conditioning": "none", "overrides": []}
+        title = f"{plan.measured.title} training images" if run.images is None else "images, not trained here"
+        return row | {"title": title, "conditioning": "none", "overrides": []}
     variant = run.variant
     networks = {} if state is None else state.networks._asdict()
     return row | {

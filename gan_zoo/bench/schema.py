@@ -198,6 +198,7 @@ class _Manifest(_Checked):
     num_samples: Count | None = None
     ranked_by: Name = "fid"
     extractors: dict[Name, _Extractor] = {}
+    images: dict[Name, Text] = {}
     measurements: dict[Name, dict[str, Any]] = {}
     metrics: dict[Name, MetricRecord] = {}
     single: bool = False

@@ -84,6 +84,10 @@ class Measuring(abc.ABC):
         """Rows of metrics for real samples in place of generated ones."""
 
     @abc.abstractmethod
+    def measure_images(self, images: Tensor) -> list[dict[str, Any]]:
+        """Rows of metrics for images that were made elsewhere, uint8 (n, C, H, W)."""
+
+    @abc.abstractmethod
     def measure(
         self, sampler: Sampler, seed: int, *, discriminator: DiscriminatorEstimate | None = None
     ) -> list[dict[str, Any]]:
@@ -144,7 +148,7 @@ class Evaluator(Measuring):
             return self._rows(reported, labels, weights=sampler.weights, selection=selection)
 
     def measure_images(self, images: Tensor) -> list[dict[str, Any]]:
-        """A row an extractor for ``n`` images of unknown origin, uint8 (n, C, H, W)."""
+        """A row an extractor for ``n`` images."""
         with self.timed():
             return self._rows(images.to(self.device), None, weights="none", selection=None)
 

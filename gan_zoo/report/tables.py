@@ -12,7 +12,6 @@ from gan_zoo.bench.results import Results
 from gan_zoo.bench.tables import read_results
 from gan_zoo.io import csv_text
 from gan_zoo.metrics.registry import METRICS
-from gan_zoo.options import FLOOR
 from gan_zoo.report.figures.style import data_title, floor_title
 
 _TEXT = ("variant", "comparison", "verdict", "status", "message", "theirs", "metric", "range", "meaning", "limitations")
@@ -68,16 +67,16 @@ def metric_table(results: Results, extractor: str, names: Iterable[str], *, rank
     lines, entries = results.lines(extractor), results.ranking
     measured = {metric for (_, metric), line in lines.items() if text.known(line["mean"])}
     columns: dict[str, list[Cell]] = {"rank": [entry.place for entry in entries]} if ranks else {}
-    notes = {"ranked": "", "floor": f"(floor: {floor_title(results)})"}
+    notes = {"ranked": "", "floor": f"(floor: {floor_title(results)})", "images": "(images, not trained here)"}
     columns["variant"] = [(entry.label, notes.get(entry.kind, f"({entry.reason})")) for entry in entries]
     for name in names:
         if name in measured:
             values = [estimate(lines.get((entry.variant, name), {})) for entry in entries]
             columns[f"{METRICS[name].title} {METRICS[name].arrow}"] = values
-    columns["seeds"] = [str(entry.value.seeds) for entry in entries]
+    columns["seeds"] = [text.NOTHING if entry.kind == "images" else str(entry.value.seeds) for entry in entries]
     columns["failures"] = [
         text.NOTHING
-        if entry.kind == "floor"
+        if entry.kind in ("floor", "images")
         else (text.share(entry.failures), text.percent(entry.failures.low, entry.failures.high))
         for entry in entries
     ]
@@ -111,6 +110,7 @@ def _ranking_values(results: Results) -> pd.DataFrame:
             ends = {name: "mean", f"{name}_low": "low", f"{name}_high": "high"}
             row |= {column: line.get(key) for column, key in ends.items() if name in measured}
         seconds = entry.seconds if entry.kind == "ranked" else None
+        row["kind"] = entry.kind
         rows.append({**row, "seeds": entry.value.seeds, "failures": entry.failures.count, "seconds": seconds})
     return pd.DataFrame(rows)
 
@@ -122,8 +122,9 @@ def caption(results: Results, extractor: str) -> str:
         return "Nothing was measured: see the notices."
     counts = text.listed([text.count(count) for count in sorted(rows["num_samples"].dropna().unique())])
     references = text.listed(sorted(set(rows["reference"])))
-    weights = text.listed(sorted(set(rows.loc[rows["variant"] != FLOOR, "weights"]) - {""})) or text.NOTHING
-    seeds = ", ".join(map(str, sorted(rows["seed"].unique())))
+    measured = rows.loc[~rows["variant"].isin(results.untrained), "weights"]
+    weights = text.listed(sorted(set(measured) - {""})) or text.NOTHING
+    seeds = ", ".join(map(str, sorted(rows.loc[~rows["variant"].isin(results.foreign), "seed"].unique())))
     points = results.samples == "points"
     source = f"reference: {references}" if points else f"features of {extractor}, reference: {references} split"
     return f"num_samples {counts}, {source}, {weights} weights, seeds {seeds}. Mean and 95% interval over seeds."
@@ -205,7 +206,7 @@ def run_table(results: Results) -> Table:
     runs, samples = results.runs, results.samples
     columns = {
         "variant": runs["variant"],
-        "seed": runs["seed"].map(str),
+        "seed": runs["seed"].map(str).where(~runs["variant"].isin(results.foreign), text.NOTHING),
         "status": runs["status"].map(text.status),
     }
     for moment in ("best", "final") if results.measured else ():
@@ -240,14 +241,14 @@ def ranking_table(folder: Path) -> pd.DataFrame:
     entries = results.ranking
     columns = {
         "rank": [entry.place for entry in entries],
-        "variant": [entry.label for entry in entries],
+        "variant": [f"{entry.label}{' (not trained)' * (entry.kind == 'images')}" for entry in entries],
         results.metric.title: [text.estimate(e.value.mean, e.value.low, e.value.high) for e in entries],
     }
     for name in main_metrics():
         if name in measured and name != results.metric.name:
             means = [lines.get((entry.variant, name), {}).get("mean") for entry in entries]
             columns[METRICS[name].title] = list(map(text.number, means))
-    columns["seeds"] = [str(entry.value.seeds) for entry in entries]
-    columns["failures"] = [str(entry.failures.count) for entry in entries]
+    columns["seeds"] = [text.NOTHING if entry.kind == "images" else str(entry.value.seeds) for entry in entries]
+    columns["failures"] = [text.NOTHING if entry.kind == "images" else str(entry.failures.count) for entry in entries]
     columns["minutes"] = [text.number(e.seconds / 60 if e.kind == "ranked" else None) for e in entries]
     return pd.DataFrame(columns, dtype=str)
