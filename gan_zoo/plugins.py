@@ -48,7 +48,7 @@ def load(path: Path) -> None:
         raise GanZooError(f"plugin {str(path)!r} is not a Python file (.py)")
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_name] = module
-    before = [dict(content()) for content, _ in _tables.values()]
+    before = {kind: dict(content()) for kind, (content, _) in _tables.items()}
     _forget(path)
     try:
         # Compiled here, since Python's own cache takes an edit of the same second and length for no edit.
@@ -60,8 +60,8 @@ def load(path: Path) -> None:
             )
     except BaseException as error:
         _forget(path)
-        for (content, _), entries in zip(_tables.values(), before, strict=True):
-            content().update(entries)
+        for kind, entries in before.items():
+            _tables[kind][0]().update(entries)
         if type(error) is GanZooError and str(path) not in str(error):
             raise GanZooError(f"plugin {str(path)!r}: {error}") from None
         if isinstance(error, (GanZooError, KeyboardInterrupt)):
