@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from gan_zoo.bench.results import Results
     from gan_zoo.bench.tables import read_results
     from gan_zoo.errors import GanZooError
+    from gan_zoo.metrics.custom import register_metric
     from gan_zoo.registry import get, load_plugin, names, register
     from gan_zoo.variant import Variant
 
@@ -29,6 +30,7 @@ __all__ = [
     "names",
     "read_results",
     "register",
+    "register_metric",
     "run_suite",
     "train",
 ]
@@ -38,6 +40,7 @@ _MODULES = {
     "gan_zoo.bench.results": ("Results",),
     "gan_zoo.bench.tables": ("read_results",),
     "gan_zoo.errors": ("GanZooError",),
+    "gan_zoo.metrics.custom": ("register_metric",),
     "gan_zoo.registry": ("get", "load_plugin", "names", "register"),
     "gan_zoo.variant": ("Variant",),
 }

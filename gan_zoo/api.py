@@ -2,15 +2,16 @@
 
 import html
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_zoo import data as data_sets
 from gan_zoo import registry
-from gan_zoo.bench import progress
+from gan_zoo.bench import evaluation, progress
 from gan_zoo.bench.callbacks import Listener
-from gan_zoo.bench.plan import EVALUATION_SIDE, Plan, make_plan
+from gan_zoo.bench.evaluation import EvaluationOptions
+from gan_zoo.bench.plan import Plan, make_plan
 from gan_zoo.bench.runner import default_folder, run_plan
 from gan_zoo.bench.train import (
     checkpoint_in,
@@ -23,12 +24,9 @@ from gan_zoo.bench.train import (
 from gan_zoo.data import Dataset
 from gan_zoo.device import pick, prepare
 from gan_zoo.engine import Budget, OnBlock, Run, Sampler, State, checkpoint, pending_row, start, train_run
-from gan_zoo.errors import GanZooError, shown
+from gan_zoo.errors import GanZooError, check_known, shown
 from gan_zoo.io import read_only_note
-from gan_zoo.metrics.evaluator import Evaluator, Measuring
-from gan_zoo.metrics.extractors import OWN, load_extractor, resolve
-from gan_zoo.metrics.mixture import COUNTED, PointEvaluator
-from gan_zoo.options import EXACT, FLOOR, DataOptions, RunOptions, are_seeds
+from gan_zoo.options import EXACT, DataOptions, RunOptions, are_seeds
 from gan_zoo.variant import Variant
 
 # pandas and seaborn take seconds to import, and are not needed before something was trained.
@@ -249,56 +247,24 @@ def load(path: Path | str, *, device: str | None = None) -> Sampler:
     return checkpoint.load(checkpoint_in(Path(path))).sampler(chosen)
 
 
-def evaluate(
-    sampler: Sampler,
-    data: str = "mnist",
-    *,
-    num_samples: int = 2000,
-    seed: int = 0,
-    extractors: Sequence[str] | None = None,
-    channels: int | None = None,
-    data_root: Path | None = None,
-    inception_weights: Path | None = None,
-) -> "pd.DataFrame":
-    """Measure a sampler's images against a data set's test split, beside ``num_samples`` training images.
+def evaluate(source: evaluation.Source, data: str = "mnist", **options: Any) -> "pd.DataFrame":
+    """Measure a generator, or images from anywhere, against a data set's test split, beside as many training images.
 
-    Returns a long table: variant, metric, extractor, num_samples, value. ``channels`` are those that it was trained
-    with, if they are not the data set's own.
+    Returns a table with a row for the samples and one for ``real`` images (for each extractor), and the columns
+    extractor, num_samples, reference and each metric: ``evaluate("images", "mnist").loc["images", "fid"]``.
+
+    Args:
+        source: a sampler, a tensor or array of images, or the path of a checkpoint, a run's folder, a folder of images,
+            or a file ``.npy``, ``.npz`` or ``.safetensors``. Arrays have the shape (N, H, W), (N, C, H, W) or
+            (N, H, W, C), and are uint8, or floats in [0, 1], or in [-1, 1] if any value is below 0.
+        data: a data set's name.
+        options: fields of ``gan_zoo.bench.evaluation.EvaluationOptions``: num_samples, seed, extractors, channels,
+            data_root, inception_weights, device.
 
     Raises:
-        GanZooError: unknown names, data or weights that are not available, or more samples than the test split has.
+        GanZooError: unknown names, data or weights that are not available, images that cannot be read, or more samples
+            than there are.
     """
-    device = next(sampler.generator.parameters()).device
-    prepare(device.type)
-    dataset = data_sets.load(data, side=EVALUATION_SIDE, channels=channels, root=data_root, device=device)
-    if dataset.density is not None:
-        if num_samples < COUNTED:
-            raise GanZooError(f"num_samples is {num_samples}; modes are looked for among {COUNTED:,} points")
-        return _long(PointEvaluator(dataset.density, num_samples, device), sampler, seed)
-    if not 2 <= num_samples <= len(dataset.test):
-        allowed = f"the test split of {dataset.name!r} allows 2 to {len(dataset.test)} images"
-        raise GanZooError(f"num_samples is {num_samples}; {allowed}")
-    loaded = tuple(
-        load_extractor(name, device=device, inception_weights=inception_weights, dataset=dataset)
-        for name in resolve(extractors or (OWN,), dataset, n=num_samples, inception_weights=inception_weights)
-    )
-    for extractor in loaded:
-        if num_samples < extractor.minimum_n:
-            least = f"{extractor.name!r} needs at least {extractor.minimum_n} images"
-            raise GanZooError(f"num_samples is {num_samples}; {least}")
-    evaluator = Evaluator(dataset.train, dataset.test, loaded, num_samples, fingerprint=dataset.fingerprint)
-    return _long(evaluator, sampler, seed)
-
-
-def _long(evaluator: Measuring, sampler: Sampler, seed: int) -> "pd.DataFrame":
-    """What an evaluator measures of a sampler and of its floor, a row a value."""
-    import pandas as pd
-
-    measured = {sampler.variant.name: evaluator.measure(sampler, seed), FLOOR: evaluator.floor(seed)}
-    values = [
-        (name, metric, row["extractor"], row["num_samples"], value)
-        for name, rows in measured.items()
-        for row in rows
-        for metric, value in row["values"].items()
-    ]
-    return pd.DataFrame(values, columns=["variant", "metric", "extractor", "num_samples", "value"])
+    for name in options:
+        check_known("option of evaluate:", name, [field.name for field in fields(EvaluationOptions)])
+    return evaluation.evaluate(source, data, EvaluationOptions(**options)).table()

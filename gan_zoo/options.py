@@ -107,7 +107,7 @@ class RunOptions:
         None, "Seconds after which one run is ended, status timeout.", "bench train", minimum=1
     )
     plugins: Sequence[Path | str] = _option(
-        (), "A Python file that registers variants. May be given again.", "bench train search"
+        (), "A Python file that registers variants or metrics. May be given again.", "bench train search"
     )
     data_root: Path | None = _option(
         None, "Folder that holds the data sets; else GAN_ZOO_DATA, else the cache.", "bench train search"

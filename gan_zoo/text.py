@@ -17,6 +17,20 @@ _MARKDOWN = re.compile(r"[\\`*_|<>~]|&(?=[\w#])|\](?=[(\[:])|^[-+#]+(?=\s)")
 """What has a meaning in Markdown; of brackets, those of links and of their definitions."""
 
 
+_LATEX = {
+    **{character: f"\\{character}" for character in "{}$&#_%"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "↓": r"$\downarrow$",
+    "↑": r"$\uparrow$",
+    "½": r"$\frac{1}{2}$",
+    "†": r"$\dagger$",
+    NOTHING: "--",
+    "<": "$<$",
+}
+
+
 def known(value: Any) -> bool:
     """Whether a value is not missing, and finite."""
     return value is not None and not (isinstance(value, float) and not math.isfinite(value)) and str(value) != "<NA>"
@@ -106,3 +120,8 @@ def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[object]], left:
     rule = [":---" if head in left else "---:" for head in heads]
     lines = [f"| {' | '.join(map(markdown, row))} |" for row in (heads, *rows)]
     return "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:]])
+
+
+def latex(value: object) -> str:
+    """Text that LaTeX shows as it is, in a table cell too."""
+    return "".join(_LATEX.get(character, character) for character in visible(" ".join(str(value).split())))

@@ -8,6 +8,8 @@ import torch
 
 from gan_zoo import api, registry
 from gan_zoo.bench.tables import write_tables
+from gan_zoo.metrics import registry as metric_registry
+from gan_zoo.metrics.registry import METRICS
 
 SUITE = """
 title = "Toys"
@@ -60,6 +62,11 @@ def own_registry(monkeypatch):
     """What a test registers is gone after it."""
     registry.names()
     monkeypatch.setattr(registry, "_factories", dict(registry._factories))
+    before = set(METRICS)
+    yield
+    for name in set(METRICS) - before:
+        del METRICS[name]
+        metric_registry._FUNCTIONS.pop(name, None)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import torch
 
 import gan_zoo
 from gan_zoo import api
+from gan_zoo.bench import evaluation
 
 TABLES = ("runs", "history", "metrics", "summary")
 
@@ -145,6 +146,7 @@ def test_load_samples_by_class_and_seed_and_evaluate_measures_beside_the_floor(c
     """Both set the device up: exact float32 is a setting of the process, which on CUDA is off by default."""
     prepared = []
     monkeypatch.setattr(api, "prepare", prepared.append)
+    monkeypatch.setattr(evaluation, "prepare", prepared.append)
     sampler = gan_zoo.load(checkpoint, device="cpu")
     assert prepared == ["cpu"]
     sevens = sampler(4, labels=[7] * 4, seed=5)
@@ -153,12 +155,13 @@ def test_load_samples_by_class_and_seed_and_evaluate_measures_beside_the_floor(c
     assert not torch.equal(sevens, sampler(4, labels=[7] * 4, seed=6))
     table = gan_zoo.evaluate(sampler, "digits", num_samples=140)
     assert prepared == ["cpu", "cpu"]
-    assert list(table.columns) == ["variant", "metric", "extractor", "num_samples", "value"]
-    assert set(table["variant"]) == {"cgan", "real"}
+    assert list(table.columns[:4]) == ["extractor", "num_samples", "reference", "fid"]
+    assert list(table.index) == ["cgan", "real"]
     assert set(table["num_samples"]) == {140}
-    fid = table[table["metric"] == "fid"].set_index("variant")["value"]
-    assert fid["real"] < fid["cgan"]
+    assert table.loc["real", "fid"] < table.loc["cgan", "fid"]
+    assert table["label_accuracy"].notna().all()
     assert gan_zoo.evaluate(gan_zoo.load(checkpoint), "digits", num_samples=140).equals(table)
+    assert gan_zoo.evaluate(checkpoint, "digits", num_samples=140).equals(table)
 
 
 @pytest.mark.parametrize("n", [1, 501])

@@ -166,7 +166,7 @@ class Unprintable(Exception):
         ("x = " + "(" * 10**5, "cannot be run: SyntaxError"),
         ("def broken(:", "cannot be run: SyntaxError"),
         ("import no_such_module_at_all", "cannot be run: ModuleNotFoundError"),
-        ("x = 1", "registers no variant"),
+        ("x = 1", "registers nothing"),
         ("raise ValueError('two\\nlines')", "two lines"),
         ("from gan_zoo import get\nget('cgna')", "did you mean 'cgan'"),
         (

@@ -17,7 +17,7 @@ from gan_zoo import data as data_sets
 from gan_zoo.bench.protocol import less_prose
 from gan_zoo.data import Dataset
 from gan_zoo.metrics.features import Extractor
-from gan_zoo.metrics.registry import PRIMARY
+from gan_zoo.metrics.registry import PRIMARY, code_of
 from gan_zoo.registry import describe
 from gan_zoo.variant import Variant
 
@@ -54,8 +54,15 @@ def trajectory(
 def measurement(
     extractor: Extractor, data: Dataset, num_samples: int, primary: str, machine: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The identity of what measures samples, as JSON."""
+    """The identity of what measures samples, as JSON.
+
+    Raises:
+        GanZooError: the source of a plugin's metric cannot be read.
+    """
+    functions = {name: code_of(name) for name in extractor.metrics}
+    plugins = {name: registry.code_digest(function) for name, function in functions.items() if function is not None}
     return {
+        **({"plugins": plugins} if plugins else {}),
         "extractor": extractor.name,
         "digest": extractor.digest,
         "num_samples": num_samples,

@@ -14,7 +14,6 @@ from gan_zoo.bench.summary import samples
 from gan_zoo.bench.tables import read_results
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import differences as nested_differences
-from gan_zoo.options import FLOOR
 from gan_zoo.statistics import Sample
 
 MAY_DIFFER = ("precision", "versions", "budget")
@@ -34,8 +33,8 @@ class Folder:
 
     @property
     def variants(self) -> list[str]:
-        """The variants that have runs, without the floor."""
-        return [str(name) for name in self.results.runs["variant"].unique() if name != FLOOR]
+        """The trained variants that have runs."""
+        return [str(name) for name in self.results.trained["variant"].unique()]
 
     @property
     def budget(self) -> str:
@@ -48,7 +47,7 @@ class Folder:
         runs = self.results.runs
         runs = runs[(runs["variant"] == variant) & ~runs["seed"].isin(list(without))]
         column = f"final_{self.results.metric.name}_{self.results.extractor}"
-        return samples(runs, column).get(variant, Sample(()))
+        return samples(runs, column, self.results.manifest).get(variant, Sample(()))
 
     def identity(self, variant: str) -> Mapping[str, Any]:
         """The recorded identity of a variant's first run; empty if there is none."""

@@ -1,7 +1,7 @@
 """From a suite to its runs, each with the identity of all that decides its numbers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from gan_zoo.errors import GanZooError, check_known, unknown
 from gan_zoo.metrics.evaluator import Evaluator, Measuring
 from gan_zoo.metrics.extractors import EXTRACTORS, NAMES, OWN, load_extractor, resolve
 from gan_zoo.metrics.features import LEAST_N, Extractor, ExtractorUnavailable
+from gan_zoo.metrics.foreign import ForeignImages, find_images
 from gan_zoo.metrics.mixture import EXTRACTOR as DENSITY
 from gan_zoo.metrics.mixture import PointEvaluator, density_extractor
 from gan_zoo.metrics.registry import FEW_IMAGES, PRIMARY, names_for
@@ -48,6 +49,7 @@ class Plan:
     budget: Budget
     data: Mapping[int, Dataset]
     extractors: tuple[Extractor, ...] = ()
+    images: Mapping[str, ForeignImages] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
 
     @property
@@ -143,14 +145,18 @@ class Plan:
         return {fraction: list(rows.values()) for fraction, rows in found.items() if len(rows) == len(self.extractors)}
 
     def runs(self) -> list["RunSpec"]:
-        """All runs in the order of the tables: those of real images, then seed by seed."""
+        """All runs in the order of the tables: those of real images, of images from elsewhere, then seed by seed."""
         floor = [RunSpec(FLOOR, None, seed, {"seed": seed, "measurements": self.measurements}) for seed in self.seeds]
         trained = [
             RunSpec(variant.display_name, variant, seed, self._trajectory(variant, seed))
             for seed in self.seeds
             for variant in self.variants
         ]
-        return floor + trained if self.extractors else trained
+        foreign = [
+            RunSpec(name, None, 0, {"images": images.fingerprint(), "measurements": self.measurements}, images)
+            for name, images in self.images.items()
+        ]
+        return floor + foreign + trained if self.extractors else trained
 
     def _trajectory(self, variant: Variant, seed: int) -> dict[str, Any]:
         return trajectory(variant, self.data[variant.image_side], seed, self.precision, self._machine)
@@ -162,16 +168,22 @@ class Plan:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run: a variant (None for the real images) and a seed, and the identity of all that decides its numbers."""
+    """One run: a variant and a seed, and the identity of all that decides its numbers.
+
+    Without a variant, ``images`` that were made elsewhere are measured, or without these, real ones.
+    """
 
     variant_name: str
     variant: Variant | None
     seed: int
     identity: Mapping[str, Any]
+    images: ForeignImages | None = None
 
     @property
     def title(self) -> str:
         """The run's name for people, e.g. ``gan seed 0``."""
+        if self.images is not None:
+            return f"{self.variant_name} (images)"
         return f"{self.variant_name} seed {self.seed}"
 
     @cached_property
@@ -219,12 +231,28 @@ def make_plan(options: RunOptions) -> Plan:
         data=data,
     )
     extractors, notices = _extractors(plan)
+    images = _foreign_images(plan)
     if (gpu := unused_gpu()) and options.device is None:
         notices = [gpu, *notices]
     if plan.preset.num_samples < preset.num_samples and not options.single:
         size = f"the size of the test split of {plan.measured.name}"
         notices.append(f"num_samples reduced from {preset.num_samples} to {plan.preset.num_samples}, {size}")
-    return replace(plan, extractors=extractors, notices=tuple(notices))
+    return replace(plan, extractors=extractors, images=images, notices=tuple(notices))
+
+
+def _foreign_images(plan: Plan) -> dict[str, ForeignImages]:
+    """The suite's images from elsewhere. Raises GanZooError if they cannot be read, or are fewer than are measured."""
+    suite, num_samples = plan.suite, plan.preset.num_samples
+    found = {}
+    for name, path in suite.images.items():
+        with suite.at(f"images.{name}"):
+            if plan.measured.density is not None:
+                raise GanZooError(f"{plan.measured.name} is a set of points; remove the images")
+            found[name] = find_images(path)
+            if len(found[name]) < num_samples:
+                count = f"{found[name].what} has {len(found[name]):,} images, and num_samples is {num_samples:,}"
+                raise GanZooError(f"{count}; add images, or set num_samples lower")
+    return found
 
 
 def _num_samples(options: RunOptions, preset: Preset, measured: Dataset) -> int:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from gan_zoo import text
 from gan_zoo.bench.records import RunRecord
-from gan_zoo.bench.summary import samples, scale_of
+from gan_zoo.bench.summary import samples, scale_of, untrained
 from gan_zoo.metrics.registry import METRICS, Metric
 from gan_zoo.options import FLOOR
 from gan_zoo.statistics import Estimate, Proportion, Sample, failure_rate, not_different_from_best, shared_alpha
@@ -64,7 +64,22 @@ class Results:
     @property
     def successful(self) -> pd.DataFrame:
         """The runs of trained variants that succeeded."""
-        return self.runs[(self.runs["variant"] != FLOOR) & (self.runs["status"] == "ok")]
+        return self.trained[self.trained["status"] == "ok"]
+
+    @property
+    def foreign(self) -> set[str]:
+        """The names of images that were made elsewhere."""
+        return set(self.manifest.get("images", {}))
+
+    @property
+    def untrained(self) -> set[str]:
+        """The names that are not of trained variants: real images, and those that were made elsewhere."""
+        return untrained(self.manifest)
+
+    @property
+    def trained(self) -> pd.DataFrame:
+        """The runs of trained variants."""
+        return self.runs[~self.runs["variant"].isin(self.untrained)]
 
     @property
     def planned(self) -> pd.DataFrame:
@@ -75,7 +90,7 @@ class Results:
     @property
     def alpha(self) -> float:
         """Family-wise error rate of the planned comparisons, and that of the ranking."""
-        return shared_alpha(self.runs.loc[self.runs["variant"] != FLOOR, "variant"].nunique())
+        return shared_alpha(self.trained["variant"].nunique())
 
     @cached_property
     def entries(self) -> "list[Entry]":
@@ -121,7 +136,7 @@ class Results:
 
     def final_samples(self) -> dict[str, Sample]:
         """The final values of the primary metric under the default extractor, by variant."""
-        return samples(self.runs, f"final_{self.metric.name}_{self.extractor}")
+        return samples(self.runs, f"final_{self.metric.name}_{self.extractor}", self.manifest)
 
     def lines(self, extractor: str) -> dict[tuple[str, str], dict[str, Any]]:
         """The rows of the summary under one extractor, by variant and metric."""
@@ -134,7 +149,7 @@ class Entry:
     """One row of the ranking.
 
     Attributes:
-        kind: ``ranked``, ``floor`` (real images), or ``unranked`` (no successful seed).
+        kind: ``ranked``, ``images`` (made elsewhere), ``floor`` (real images), or ``unranked`` (no successful seed).
         rank: None unless ``kind`` is ``ranked``.
         folder: the label of its results folder; empty if only one is ranked.
         value: the primary metric at the end of the budget, over the successful seeds that have a value.
@@ -145,7 +160,7 @@ class Entry:
         reason: why it has no rank.
     """
 
-    kind: Literal["ranked", "floor", "unranked"]
+    kind: Literal["ranked", "images", "floor", "unranked"]
     rank: int | None
     variant: str
     folder: str
@@ -175,7 +190,7 @@ class Entry:
 
 
 def rank(folders: Mapping[str, Results]) -> list[Entry]:
-    """The variants of results folders, given by label: ranked ones from the best, then floors, then unranked ones.
+    """The variants of results folders, given by label: ranked ones from the best, then images, floors, unranked ones.
 
     Variants are ordered by the mean over the successful seeds; those with more failed seeds than values come after all
     others.
@@ -193,7 +208,7 @@ def rank(folders: Mapping[str, Results]) -> list[Entry]:
         for variant in results.runs["variant"].unique()
     ]
     sign = 1 if metric.better == "lower" else -1
-    order = ["ranked", "floor", "unranked"]
+    order = ["ranked", "images", "floor", "unranked"]
     entries.sort(
         key=lambda entry: (
             order.index(entry.kind),
@@ -210,9 +225,11 @@ def _entry(results: Results, variant: str, folder: str, similar: bool) -> Entry:
     line = results.lines(results.extractor)[variant, results.metric.name]
     value = Estimate(line["mean"], line["low"], line["high"], int(line["seeds"]), line["method"])
     successful = runs[runs["status"] == "ok"]
-    kind: Literal["ranked", "unranked"] = "ranked" if value.seeds else "unranked"
+    kind: Literal["ranked", "images", "floor", "unranked"] = "ranked" if value.seeds else "unranked"
+    if variant in results.untrained:
+        kind = "floor" if variant == FLOOR else "images"
     return Entry(
-        kind="floor" if variant == FLOOR else kind,
+        kind=kind,
         rank=None,
         variant=variant,
         folder=folder,

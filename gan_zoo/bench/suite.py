@@ -156,6 +156,8 @@ class Suite(Table):
         shared: options of every variant, e.g. ``{ latent = "100 normal" }``.
         options: hyperparameters by variant, e.g. ``{ wgan_gp = { weight = 1.0 } }``.
         named: variants with options, under names of their own.
+        images: images that were made elsewhere, by name: the path of a folder of images, or of an array file. Each is
+            measured once and joins the tables, marked as not trained here.
         baseline: the variant that every other is compared with; by default the first.
         contrasts: the pairs that are compared, e.g. ``[["lsgan", "cgan"]]``, in place of each against the baseline.
         search: what `gan-zoo search` varies, and within which ranges.
@@ -173,6 +175,7 @@ class Suite(Table):
     shared: dict[str, Any] = {}
     options: dict[str, dict[str, Any]] = {}
     named: dict[str, VariantOverride] = {}
+    images: dict[str, Text] = {}
     baseline: str | None = None
     contrasts: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = []
     search: dict[str, Any] = {}

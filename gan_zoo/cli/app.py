@@ -16,6 +16,7 @@ from gan_zoo import __version__
 from gan_zoo.cli import index, inspect
 from gan_zoo.cli.bench import bench, report, search
 from gan_zoo.cli.compare import compare
+from gan_zoo.cli.evaluate import evaluate
 from gan_zoo.cli.options import Channels, DataRoot, Inception, Mirror, Plugin, TestShare, VariantName
 from gan_zoo.cli.train import sample, train
 from gan_zoo.errors import GanZooError, Interrupted
@@ -92,9 +93,14 @@ def list_variants(
     ] = None,
     long: Annotated[bool, typer.Option("--long", help="With latent, parameters, batch size and paper.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with all that `show` prints.")] = False,
+    metrics: Annotated[bool, typer.Option("--metrics", help="List the metrics in place of the variants.")] = False,
     plugin: Plugin = None,
 ) -> None:
     """List the variants: title, loss, networks, labels, year."""
+    if metrics:
+        known = inspect.matching(index.metrics(plugin), pattern, "metric")
+        _print(json.dumps(known, indent=2) if as_json else inspect.metrics_table(known))
+        return
     found = inspect.matching(index.records(plugin), pattern)
     _print(json.dumps(found, indent=2, default=str) if as_json else inspect.variants_table(found, long=long))
 
@@ -112,6 +118,7 @@ app.command(epilog="Example: gan-zoo report results/mnist-quick")(report)
 app.command(epilog="Example: gan-zoo compare results/mnist-quick runs/mine --allow versions --fail-on-regression")(
     compare
 )
+app.command(epilog="Example: gan-zoo evaluate images --data mnist --csv images.csv")(evaluate)
 app.command(epilog="Example: gan-zoo sample runs/cgan-mnist-seed0 --class 7 --num-samples 25")(sample)
 
 

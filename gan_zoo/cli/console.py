@@ -145,6 +145,8 @@ class BenchListener(Listener):
             self._print(f"{plan.suite.title} (preset {plan.preset_name})")
             self._print(f"variants: {', '.join(names)}")
             each = f"{text.plural(len(plan.seeds), 'seed')} each{real}"
+            if plan.images:
+                self._print(f"images, not trained here: {', '.join(plan.images)}")
             self._print(f"runs: {each}; {plan.budget} a run, {plan.jobs} at a time")
             if settings := suite_variants.preset_settings(plan.preset, names):
                 self._print(f"preset settings: {settings}")

@@ -48,6 +48,14 @@ def record(name: str, plugins: Plugins) -> Record:
     return facts.record(name)
 
 
+def metrics(plugins: Plugins) -> list[Record]:
+    """The record of each metric, in the order of tables, or a GanZooError of a plugin."""
+    from gan_zoo.metrics.registry import METRICS, records_of
+
+    names(plugins)
+    return list(records_of(METRICS).values())
+
+
 def names(plugins: Plugins) -> set[str]:
     """The names of all variants; plugins, and packages that register variants, are loaded if there are any."""
     if not plugins and not _has_installed_plugins():

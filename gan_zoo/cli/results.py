@@ -1,6 +1,8 @@
 """A results folder on the terminal: the ranking of a comparison, or the metrics of a single training run."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from gan_zoo import text
 from gan_zoo.bench.artifacts import unreadable
@@ -92,3 +94,19 @@ def print_run(folder: Path) -> None:
         columns["real images" if variant == FLOOR else variant] = [text.number(values.get(name)) for name in names]
     columns["better"] = [METRICS[name].arrow for name in names]
     print_table(columns)
+
+
+def print_evaluation(rows: Sequence[Mapping[str, Any]], data: str) -> None:
+    """What `evaluate` measured: a table for each extractor, a row for each metric."""
+    facts = ("samples", "extractor", "num_samples", "reference")
+    for extractor in dict.fromkeys(row["extractor"] for row in rows):
+        mine = [row for row in rows if row["extractor"] == extractor]
+        first = mine[0]
+        reference = f"{first['reference']} split of {data}" if first["reference"] == "test" else data
+        print_line(f"num_samples {first['num_samples']:,}, extractor {extractor}, reference: {reference}")
+        names = [name for name in first if name not in facts and any(row[name] is not None for row in mine)]
+        columns = {"": [METRICS[name].title for name in names]}
+        for row in mine:
+            title = "real images" if row["samples"] == FLOOR else row["samples"]
+            columns[title] = [text.number(row[name]) for name in names]
+        print_table({**columns, "better": [METRICS[name].arrow for name in names]})

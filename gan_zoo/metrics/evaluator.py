@@ -79,6 +79,10 @@ class Measuring(abc.ABC):
         """Rows of metrics for real samples in place of generated ones."""
 
     @abc.abstractmethod
+    def measure_images(self, images: Tensor) -> list[dict[str, Any]]:
+        """Rows of metrics for images that were made elsewhere, uint8 (n, C, H, W)."""
+
+    @abc.abstractmethod
     def measure(
         self, sampler: Sampler, seed: int, *, discriminator: DiscriminatorEstimate | None = None
     ) -> list[dict[str, Any]]:
@@ -151,6 +155,11 @@ class Evaluator(Measuring):
             reported = sampler(self.n, labels=labels, seed=derive(seed, "report"))
             selection = sampler(self.n, labels=labels, seed=derive(seed, "selection"))
             return self._rows(reported, labels, weights=sampler.weights, selection=selection)
+
+    def measure_images(self, images: Tensor) -> list[dict[str, Any]]:
+        """A row an extractor for ``n`` images."""
+        with self.timed():
+            return self._rows(images.to(self.device), None, weights="none", selection=None)
 
     def _rows(
         self, images: Tensor, labels: Tensor | None, *, weights: str, selection: Tensor | None
@@ -257,6 +266,7 @@ def measure(
     compared = Comparison(fake, real if isinstance(real, Reference) else Reference(real), labels)
     _check(fake, compared.real.features)
     given = {"logits": fake.logits, "labels": labels, "training": compared.real.training}
+    given["images"] = None if compared.real.features.images is None else fake.images
     known = {name: metric for name, metric in METRICS.items() if metric.kind == "images" and metric.module}
     missing = {name: [need for need in metric.needs if given.get(need) is None] for name, metric in known.items()}
     wanted = [name for name in known if not missing[name]] if names is None else names

@@ -25,11 +25,13 @@ class Features:
         vectors: float32 (N, D), the feature vectors of Frechet, kernel and nearest-neighbor metrics.
         logits: float32 (N, K), unnormalized class scores, or None if the extractor has no classes.
         extractor: the extractor's name; features of different extractors must not be compared.
+        images: the images themselves, uint8 (N, C, H, W), for metrics that need them, or None.
     """
 
     vectors: Tensor
     logits: Tensor | None
     extractor: str
+    images: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -92,11 +94,15 @@ class Extractor:
             )
         with full_float32(self.device):
             vectors, logits = zip(*(self.forward(chunk) for chunk in images.split(batch)), strict=True)
-        return Features(torch.cat(vectors).float(), torch.cat(logits).float(), self.name)
+        return Features(torch.cat(vectors).float(), torch.cat(logits).float(), self.name, images)
 
 
 class ExtractorUnavailable(GanZooError):
     """The extractor's weights are not on this machine and cannot be obtained; a run continues without its metrics."""
+
+
+class MetricError(GanZooError):
+    """The function of a metric failed: the samples may be good, and what measures them is to be fixed."""
 
 
 @contextlib.contextmanager

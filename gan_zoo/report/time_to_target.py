@@ -127,7 +127,7 @@ def time_table(results: Results) -> Table:
     curves = curves[curves["extractor"] == results.extractor]
     runs = results.runs[results.runs["status"] != "unfinished"]
     has_times = metric.better == "lower" and has_curves(results, metric.name)
-    trained = [entry for entry in results.entries if entry.kind != "floor"]
+    trained = [entry for entry in results.entries if entry.kind not in ("floor", "images")]
     for target, entry in product(targets(results) if has_times else [], trained):
         curve = curves[curves["variant"] == entry.variant]
         found = [

@@ -1,6 +1,7 @@
 """Final values: against the training time with the Pareto front, as bars, and the planned comparisons of them."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,7 @@ def _scale_axes(axis: Axes, entries: list[Entry], geometric: bool) -> None:
 def write_bars(results: Results, look: Look, path: Path) -> None:
     """The final values of every metric and extractor, a panel each with a bar per variant."""
     entries = [entry for entry in results.entries if entry.kind != "floor"]
+    look = replace(look, colors={**dict.fromkeys(results.foreign, FAINT), **look.colors})
     title = f"{look.data}: final values by metric"
     summary = results.summary.dropna(subset=["mean"])
     summary = summary[summary["variant"] != FLOOR]

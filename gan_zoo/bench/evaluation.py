@@ -1,0 +1,179 @@
+"""Measures of a generator, or of any images, against a data set: by themselves, without a results folder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from gan_zoo import data as data_sets
+from gan_zoo import registry
+from gan_zoo.bench.plan import EVALUATION_SIDE
+from gan_zoo.bench.records import MANIFEST
+from gan_zoo.bench.train import NUM_SAMPLES, checkpoint_in
+from gan_zoo.data import Dataset
+from gan_zoo.device import pick, prepare
+from gan_zoo.engine import Sampler, checkpoint
+from gan_zoo.errors import GanZooError, shown
+from gan_zoo.metrics.evaluator import Evaluator
+from gan_zoo.metrics.extractors import OWN, load_extractor, resolve
+from gan_zoo.metrics.foreign import ForeignImages, find_images
+from gan_zoo.metrics.mixture import COUNTED, PointEvaluator
+from gan_zoo.metrics.registry import METRICS
+from gan_zoo.options import FLOOR, are_seeds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Source = Sampler | Tensor | np.ndarray[Any, Any] | Path | str
+"""What can be measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationOptions:
+    """How something is measured.
+
+    Attributes:
+        num_samples: images that are measured, as many as of the reference; by default 2,000, or as many as there are.
+        seed: of the generator's samples, and of the real images beside them.
+        extractors: names; by default the data set's default extractor.
+        channels: 1 or 3; by default those of the checkpoint, or the data set's own.
+        data_root, inception_weights, device: as of ``gan_zoo.options.RunOptions``.
+    """
+
+    num_samples: int | None = None
+    seed: int = 0
+    extractors: Sequence[str] | None = None
+    channels: int | None = None
+    data_root: Path | None = None
+    inception_weights: Path | None = None
+    device: str | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured.
+
+    Attributes:
+        data: the data set.
+        rows: a row for each extractor, of the samples and then of real ones: name, extractor, num_samples, reference,
+            and the values by metric.
+    """
+
+    data: Dataset
+    rows: list[dict[str, Any]]
+
+    def records(self) -> list[dict[str, Any]]:
+        """The rows with a key for each value, metrics in the order of tables."""
+        measured = {name for row in self.rows for name in row["values"]}
+        names = [name for name in METRICS if name in measured]
+        facts = ("samples", "extractor", "num_samples", "reference")
+        return [
+            {key: row[key] for key in facts} | {name: row["values"].get(name) for name in names} for row in self.rows
+        ]
+
+    def table(self) -> "pd.DataFrame":
+        """The records as a table, a row for each."""
+        import pandas as pd
+
+        return pd.DataFrame(self.records()).set_index("samples")
+
+
+def evaluate(source: Source, data: str | None, options: EvaluationOptions) -> Evaluation:
+    """Measure samples against the test split of a data set, beside as many of its training images.
+
+    Args:
+        source: a sampler, a checkpoint or the folder of a run, or images (``gan_zoo.metrics.foreign.find_images``).
+        data: a data set's name; None: that of a checkpoint, else ``mnist``.
+        options: how.
+
+    Raises:
+        GanZooError: unknown names, data or weights that are not available, images that cannot be read, or more samples
+            than there are.
+    """
+    if not are_seeds([options.seed]):
+        raise GanZooError(f"seed is {shown(options.seed)}; it must be a whole number from 0 on, and at most 2^53")
+    registry.names()  # Metrics of installed packages too.
+    channels = options.channels
+    name = "images"
+    if isinstance(source, (str, Path)):
+        name = Path(source).stem
+        if (saved := _checkpoint(Path(source))) is not None:
+            facts = saved.facts
+            channels = channels or (facts["shape"][0] if len(facts["shape"]) == 3 else None)
+            data = data or (facts["data"] if data_sets.is_known(facts["data"]) else facts["requested"])
+            source = saved.sampler(pick(options.device))
+    device = next(source.generator.parameters()).device if isinstance(source, Sampler) else pick(options.device)
+    prepare(device.type)
+    samples = source if isinstance(source, Sampler) else find_images(source)
+    dataset = data_sets.load(
+        data or "mnist", side=EVALUATION_SIDE, channels=channels, root=options.data_root, device=device
+    )
+    if isinstance(samples, Sampler):
+        name = samples.variant.display_name
+    rows = _measure(samples, dataset, options, device)
+    return Evaluation(
+        dataset, [{**row, "samples": each} for each, found in zip((name, FLOOR), rows, strict=True) for row in found]
+    )
+
+
+def _checkpoint(path: Path) -> checkpoint.Checkpoint | None:
+    """The checkpoint at a path, or in the folder of a run; None if there are images."""
+    if path.is_dir():
+        return checkpoint.load(checkpoint_in(path)) if (path / MANIFEST).is_file() else None
+    try:
+        with safe_open(path, "pt") as file:
+            is_checkpoint = "facts" in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return None
+    return checkpoint.load(path) if is_checkpoint else None
+
+
+def _measure(
+    samples: Sampler | ForeignImages, data: Dataset, options: EvaluationOptions, device: torch.device
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of the samples and those of real ones."""
+    if data.density is not None:
+        num_samples = NUM_SAMPLES if options.num_samples is None else options.num_samples
+        num_samples = max(num_samples, COUNTED) if options.num_samples is None else num_samples
+        if num_samples < COUNTED:
+            raise GanZooError(f"num_samples is {num_samples}; modes are looked for among {COUNTED:,} points")
+        if not isinstance(samples, Sampler):
+            raise GanZooError(f"{samples.what} has images, and {data.name!r} is a set of points; name a checkpoint")
+        points = PointEvaluator(data.density, num_samples, device)
+        return points.measure(samples, options.seed), points.floor(options.seed)
+    num_samples = _num_samples(samples, data, options)
+    given = {"n": num_samples, "inception_weights": options.inception_weights}
+    names = resolve(options.extractors or (OWN,), data, **given)
+    loaded = tuple(
+        load_extractor(name, device=device, inception_weights=options.inception_weights, dataset=data) for name in names
+    )
+    for extractor in loaded:
+        if num_samples < extractor.minimum_n:
+            least = f"{extractor.name!r} needs at least {extractor.minimum_n} images"
+            raise GanZooError(f"num_samples is {num_samples}; {least}")
+    evaluator = Evaluator(data.train, data.test, loaded, num_samples, fingerprint=data.fingerprint)
+    if isinstance(samples, Sampler):
+        return evaluator.measure(samples, options.seed), evaluator.floor(options.seed)
+    return evaluator.measure_images(samples.draw(num_samples)), evaluator.floor(options.seed)
+
+
+def _num_samples(samples: Sampler | ForeignImages, data: Dataset, options: EvaluationOptions) -> int:
+    """The images that are measured.
+
+    Raises:
+        GanZooError: more than there are, or fewer than two.
+    """
+    most = min(len(data.test), len(data.train))
+    allowed = f"the test split of {data.name!r} allows 2 to {most:,} images"
+    if not isinstance(samples, Sampler) and len(samples) < most:
+        most = len(samples)
+        allowed = f"{samples.what} has {most:,} images"
+    chosen = min(NUM_SAMPLES, most) if options.num_samples is None else options.num_samples
+    if not 2 <= chosen <= most:
+        raise GanZooError(f"num_samples is {chosen}; {allowed}")
+    return chosen

@@ -1,0 +1,302 @@
+"""Images that were made elsewhere: a folder of image files, an array file, or an array; nothing in them is run."""
+
+import hashlib
+import json
+import math
+import os
+import zipfile
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import psutil
+import torch
+from PIL import Image
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from gan_zoo.data.image_files import read_images
+from gan_zoo.device import seeded
+from gan_zoo.errors import GanZooError
+from gan_zoo.io import with_home
+from gan_zoo.metrics.classifier import SIDE
+
+ARRAYS = (".npy", ".npz", ".safetensors")
+"""Suffixes of array files."""
+_SIZED = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""Pillow's formats whose headers are read for the size of an image."""
+_LARGEST_SIDE = 4096
+_MOST = 10_000_000
+"""Images of an array."""
+_LAYOUTS = "(N, H, W), (N, C, H, W) or (N, H, W, C), with 1 or 3 channels"
+_SEED = 0
+_BYTES = 8
+"""Bytes of a pixel while it is converted."""
+
+
+class ForeignImages(ABC):
+    """A set of N images.
+
+    Attributes:
+        what: the set in messages, e.g. ``folder 'images'``.
+    """
+
+    what: str
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over what identifies the set: names, sizes and times of its files."""
+
+    @abstractmethod
+    def read(self, index: Sequence[int]) -> Tensor:
+        """The images at these indices, uint8 (n, C, H, W), C 1 or 3.
+
+        Raises:
+            GanZooError: they cannot be read.
+        """
+
+    def draw(self, n: int) -> Tensor:
+        """``n`` different random images in their order, always the same; all of them if there are no more.
+
+        Raises:
+            GanZooError: there are fewer, or they cannot be read.
+        """
+        if n > len(self):
+            raise GanZooError(f"{self.what} has {len(self):,} images, and {n:,} are measured; add images")
+        chosen = torch.randperm(len(self), generator=seeded(_SEED, "foreign images"))[:n]
+        return self.read(chosen.sort().values.tolist())
+
+
+@dataclass(frozen=True)
+class _Folder(ForeignImages):
+    root: Path
+    files: tuple[str, ...]
+
+    @property
+    def what(self) -> str:  # type: ignore[override]
+        return f"folder {str(self.root)!r}"
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def fingerprint(self) -> str:
+        return _digest([[os.fsencode(name).hex(), *_size_and_time(self.root / name)] for name in self.files])
+
+    def read(self, index: Sequence[int]) -> Tensor:
+        """Images of one size keep it; others are resized to 32x32. Those that are not square are cropped."""
+        names = [self.files[place] for place in index]
+        sides = {_shorter_side(self.root / name) for name in names}
+        found = read_images(self.root, names, sides.pop() if len(sides) == 1 and None not in sides else SIDE, None)
+        images, readable = found[0], set(found[1].tolist())
+        if broken := [name for place, name in enumerate(names) if place not in readable]:
+            raise GanZooError(
+                f"{self.what}: {len(broken)} of {len(names)} image files cannot be read, the first is "
+                f"{broken[0]!r}; remove them"
+            )
+        return images
+
+
+@dataclass(frozen=True)
+class _Array(ForeignImages):
+    """An array in a file, of which only the header has been read, or in memory."""
+
+    what: str
+    shape: tuple[int, ...]
+    values: Any
+    file: Path | None = None
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def fingerprint(self) -> str:
+        assert self.file is not None
+        return _digest([self.file.name, *_size_and_time(self.file)])
+
+    def read(self, index: Sequence[int]) -> Tensor:
+        """Uint8 as it is. Floats are those of [0, 1], or of [-1, 1] if any is below 0."""
+        # A compressed array is read as a whole.
+        rows = len(self) if self.file is not None and self.file.suffix.lower() == ".npz" else len(index)
+        size, free = rows * math.prod(self.shape[1:]) * _BYTES, psutil.virtual_memory().available
+        if size > free:
+            memory = f"{size / 1e9:,.1f} GB of memory, and {free / 1e9:,.1f} GB are free"
+            raise GanZooError(f"{self.what} of shape {self.shape} may need {memory}; split it")
+        try:
+            values = self.values()
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, SafetensorError, RuntimeError) as error:
+            raise GanZooError(
+                f"{self.what} is damaged ({' '.join(str(error).split())[:200]}); write it again"
+            ) from None
+        chosen = values if len(index) == len(self) else values[index]
+        if not isinstance(chosen, Tensor):
+            kind = np.uint8 if chosen.dtype == np.uint8 else np.float32
+            chosen = torch.from_numpy(np.array(chosen, kind, order="C"))
+        return _as_images(chosen.detach().cpu(), self.what)
+
+
+def find_images(source: Path | str | Tensor | np.ndarray[Any, Any]) -> ForeignImages:
+    """The images of a folder (and its sub-folders), an array file (``ARRAYS``), a tensor or an array.
+
+    Of a file only the header is read. Arrays are of uint8 or floats, of the shapes (N, H, W), (N, C, H, W) or
+    (N, H, W, C), C being 1 or 3; if both fit, channels are the second dimension.
+
+    Raises:
+        GanZooError: no such path, no images in it, or an array of another type or shape.
+    """
+    if isinstance(source, (Tensor, np.ndarray)):
+        return _array("the array", tuple(source.shape), str(source.dtype), lambda: source)
+    path = with_home(source, "images")
+    if path.is_dir():
+        return _folder(path)
+    if not path.is_file():
+        raise GanZooError(f"images {str(path)!r} do not exist; name a folder of images, or a file {', '.join(ARRAYS)}")
+    readers = {".npy": _npy, ".npz": _npz, ".safetensors": _safetensors}
+    if path.suffix.lower() not in readers:
+        raise GanZooError(f"images {str(path)!r}: name a folder of images, or a file {', '.join(ARRAYS)}")
+    try:
+        return readers[path.suffix.lower()](path)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, SafetensorError, RuntimeError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise GanZooError(f"array file {str(path)!r} cannot be read ({why}); write it again") from None
+
+
+def _folder(root: Path) -> ForeignImages:
+    Image.init()
+    suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    found: list[str] = []
+    for parent, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        visible = (name for name in files if not name.startswith(".") and Path(name).suffix.lower() in suffixes)
+        found += [str((Path(parent) / name).relative_to(root)) for name in visible]
+    if not found:
+        raise GanZooError(f"folder {str(root)!r} holds no images; put PNG or JPEG files into it")
+    return _Folder(root, tuple(sorted(found)))
+
+
+def _npy(path: Path) -> ForeignImages:
+    with path.open("rb") as file:
+        shape, kind = _header(file)
+    # Mapped, so that the file's size is checked, and only the rows that are chosen are read.
+    return _array(
+        f"array file {str(path)!r}", shape, kind, lambda: np.load(path, mmap_mode="r", allow_pickle=False), path
+    )
+
+
+def _npz(path: Path) -> ForeignImages:
+    headers = {}
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.namelist():
+            if member.endswith(".npy"):
+                with archive.open(member) as file:
+                    headers[member.removesuffix(".npy")] = _header(file)
+    key = _only(path, {name: shape for name, (shape, _) in headers.items()})
+
+    def values() -> Any:
+        with np.load(path, allow_pickle=False) as arrays:
+            return arrays[key]
+
+    return _array(f"array {key!r} of {str(path)!r}", *headers[key], values, path)
+
+
+def _safetensors(path: Path) -> ForeignImages:
+    with safe_open(path, "pt") as file:
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
+        key = _only(path, shapes)
+        kind = {"U8": "uint8", "F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}
+        dtype = str(slices[key].get_dtype())
+
+    def values() -> Tensor:
+        with safe_open(path, "pt") as file:
+            tensor: Tensor = file.get_tensor(key)
+            return tensor
+
+    return _array(f"tensor {key!r} of {str(path)!r}", shapes[key], kind.get(dtype, dtype), values, path)
+
+
+def _header(file: BinaryIO | Any) -> tuple[tuple[int, ...], str]:
+    """Shape and type in the header of a .npy file."""
+    version = np.lib.format.read_magic(file)
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in readers:
+        raise ValueError(f"format {version} of .npy is not that of images")
+    shape, _, dtype = readers[version](file)
+    return tuple(shape), "objects" if dtype.hasobject else str(dtype)
+
+
+def _only(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """The name of the array that has the images."""
+    names = [name for name, shape in shapes.items() if len(shape) in (3, 4)]
+    if len(names) != 1:
+        found = ", ".join(names[:5]) or "none"
+        raise GanZooError(f"array file {str(path)!r} must have one array of 3 or 4 dimensions; it has {found}")
+    return names[0]
+
+
+def _array(what: str, shape: tuple[int, ...], kind: str, values: Any, file: Path | None = None) -> ForeignImages:
+    """An array, its shape and type checked before memory is allocated."""
+    kind = kind.removeprefix("torch.")
+    if kind != "uint8" and not kind.lstrip("<>=|").startswith(("float", "bfloat", "f")):
+        raise GanZooError(f"{what} is of type {kind}; images are of uint8, or of floats in [0, 1] or [-1, 1]")
+    _channels_at(shape, what)
+    if min(shape) < 1 or max(shape[1:]) > _LARGEST_SIDE or shape[0] > _MOST:
+        raise GanZooError(
+            f"{what} has the shape {shape}; sides are from 1 to {_LARGEST_SIDE:,} pixels, of at most {_MOST:,} images"
+        )
+    return _Array(what, shape, values, file)
+
+
+def _channels_at(shape: Sequence[int], what: str) -> int | None:
+    """The dimension of the channels; None of images without one."""
+    if len(shape) == 3 and shape[2] not in (1, 3):
+        return None
+    if len(shape) == 4:
+        for dimension in (1, 3):
+            if shape[dimension] in (1, 3):
+                return dimension
+    raise GanZooError(f"{what} has the shape {tuple(shape)}; images have the shape {_LAYOUTS}")
+
+
+def _as_images(images: Tensor, what: str) -> Tensor:
+    """Images of any of the layouts and types as uint8 (N, C, H, W)."""
+    dimension = _channels_at(images.shape, what)
+    if dimension != 1:
+        images = images.unsqueeze(1) if dimension is None else images.permute(0, 3, 1, 2)
+    if images.dtype != torch.uint8:
+        images = images.float()
+        low, high = float(images.min()), float(images.max())
+        if not -1 <= low <= high <= 1:
+            raise GanZooError(
+                f"{what} has values from {low:g} to {high:g}; floats must be in [0, 1], or in [-1, 1] if any is below 0"
+            )
+        images = ((images + 1) / 2 if low < 0 else images).mul(255).round().to(torch.uint8)
+    height, width = images.shape[2:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return images[:, :, top : top + side, left : left + side].contiguous()
+
+
+def _shorter_side(path: Path) -> int | None:
+    try:
+        with Image.open(path, formats=_SIZED) as opened:
+            return min(opened.size)
+    except Exception:
+        # Whatever is wrong with it, or if it is of another format, it is for the decoder to say.
+        return None
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return -1, -1
+    return found.st_size, found.st_mtime_ns
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()

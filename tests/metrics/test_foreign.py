@@ -1,0 +1,153 @@
+"""Images from elsewhere: one rule for arrays, folders of any depth, and nothing that runs or takes all memory."""
+
+import io
+import pickle
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor
+
+from gan_zoo.errors import GanZooError
+from gan_zoo.metrics.foreign import find_images
+
+
+def pixels(n: int = 6, channels: int = 3, side: int = 8) -> Tensor:
+    random = torch.Generator().manual_seed(0)
+    return torch.randint(256, (n, channels, side, side), generator=random, dtype=torch.uint8)
+
+
+COLOR, GREY = pixels(), pixels(channels=1)
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (COLOR, COLOR),
+        (COLOR.permute(0, 2, 3, 1), COLOR),
+        (GREY[:, 0], GREY),
+        (GREY.permute(0, 2, 3, 1), GREY),
+        (COLOR / 255, COLOR),
+        (COLOR.double() / 127.5 - 1, COLOR),
+        ((COLOR / 127.5 - 1).numpy().astype(">f4"), COLOR),
+        (COLOR.numpy()[::-1], COLOR.flip(0)),
+        (pixels(side=8)[:, :, 1:7, :], pixels(side=8)[:, :, 1:7, 1:7]),
+    ],
+    ids=["NCHW", "NHWC", "NHW", "NHW1", "0 to 1", "-1 to 1", "big-endian", "negative strides", "cropped"],
+)
+def test_every_layout_and_type_is_the_same_images(array: Any, expected: Tensor) -> None:
+    found = find_images(array)
+    assert len(found) == 6
+    assert torch.equal(found.draw(6), expected)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    def make(kind: str, images: Tensor) -> Path:
+        path = tmp_path / f"mine.{kind}"
+        if kind == "npy":
+            np.save(path, images.numpy())
+        elif kind == "npz":
+            np.savez_compressed(path, images=images.numpy(), labels=np.arange(len(images)))
+        elif kind == "safetensors":
+            save_file({"images": images, "labels": torch.arange(len(images))}, path)
+        else:
+            path = tmp_path / "mine"
+            for number, image in enumerate(images.permute(0, 2, 3, 1).numpy()):
+                file = path / str(number % 2) / f"{number // 2:03d}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(image.squeeze()).save(file)
+            (path / ".hidden.png").write_bytes(b"")
+            (path / "notes.txt").write_bytes(b"")
+        return path
+
+    return make
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "safetensors", "folder"])
+@pytest.mark.parametrize("images", [COLOR, GREY])
+def test_files_hold_what_was_written(write: Callable[..., Path], kind: str, images: Tensor) -> None:
+    path = write(kind, images)
+    found = find_images(path)
+    expected = images if kind != "folder" else torch.cat([images[::2], images[1::2]])
+    assert torch.equal(found.draw(6), expected)
+    assert torch.equal(found.draw(4), find_images(expected).draw(4)), "the same ones are drawn"
+    assert found.fingerprint() == find_images(path).fingerprint()
+    with pytest.raises(GanZooError, match=r"mine.* has 6 images, and 7 are measured"):
+        found.draw(7)
+
+
+def test_images_of_several_sizes_are_resized(tmp_path: Path) -> None:
+    for side in (8, 40):
+        Image.new("RGB", (side, side + 3), (side, 0, 0)).save(tmp_path / f"{side}.png")
+    assert find_images(tmp_path).draw(2).shape == (2, 3, 32, 32)
+
+
+class _Runs:
+    def __reduce__(self) -> Any:
+        return (print, ("this must not run",))
+
+
+def header(shape: tuple[int, ...], kind: str = "|u1") -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": kind, "fortran_order": False, "shape": shape})
+    return file.getvalue()
+
+
+def zipped(content: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("images.npy", content)
+    return file.getvalue()
+
+
+HUGE = (9_000_000, 3, 4096, 4096)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.npy", pickle.dumps(_Runs()), "cannot be read"),
+        ("a.npy", header((4, 8, 8), "|O") + pickle.dumps(_Runs()), "of type objects"),
+        ("a.npz", zipped(header((4, 8, 8), "|O") + pickle.dumps(_Runs())), "of type objects"),
+        ("a.npy", header((4, 8, 8)) + bytes(100), "damaged"),
+        ("a.npz", zipped(header((4, 8, 8)) + bytes(100)), "damaged"),
+        ("a.npy", header(HUGE), "GB of memory|damaged"),
+        ("a.npz", zipped(header(HUGE)), "GB of memory"),
+        ("a.npy", header((10**12, 8, 8)), "at most 10,000,000 images"),
+        ("a.npz", b"PK no zip", "cannot be read"),
+        ("a.safetensors", struct.pack("<Q", 2**60), "cannot be read"),
+        ("a.npy", header((4, 8, 8), "<i8"), "of type int64"),
+        ("a.npy", header((8, 8, 3)), r"shape \(8, 8, 3\); images have the shape"),
+        ("a.npy", header((4, 5, 8, 8)), r"shape \(4, 5, 8, 8\)"),
+        ("a.npy", header((0, 3, 8, 8)), "sides are from 1"),
+        ("a.npy", header((4, 8, 8), "<f4") + np.full(256, 7, "<f4").tobytes(), r"values from 7 to 7; .*\[0, 1\]"),
+        ("a.npy", header((4, 8, 8), "<f4") + np.full(256, np.nan, "<f4").tobytes(), "values from nan"),
+        ("a.npz", zipped(header((4,))), "must have one array of 3 or 4 dimensions; it has none"),
+        ("a.pt", b"", "name a folder of images"),
+    ],
+)
+def test_what_is_no_array_of_images_is_one_line(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(GanZooError, match=words) as caught:
+        find_images(tmp_path / name).draw(4)
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path / name) in str(caught.value)
+
+
+def test_a_folder_without_images_or_with_broken_ones_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(GanZooError, match="do not exist"):
+        find_images(tmp_path / "none")
+    with pytest.raises(GanZooError, match="holds no images"):
+        find_images(tmp_path)
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"broken")
+    with pytest.raises(GanZooError, match=r"1 of 2 image files cannot be read, the first is 'b.png'"):
+        find_images(tmp_path).draw(2)
