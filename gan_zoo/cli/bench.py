@@ -67,7 +67,7 @@ def search(
 
 def report(folder: Annotated[Path, typer.Argument(help="A folder that `bench` or `train` wrote.")]) -> None:
     """Write tables, plots and report again from the records."""
-    from gan_zoo.bench.records import read_manifest
+    from gan_zoo.bench.folder import read_manifest
     from gan_zoo.cli import results
     from gan_zoo.cli.console import print_note
     from gan_zoo.io import read_only_note, swept
