@@ -100,7 +100,7 @@ results: $(STAMP)
 
 pack: OUT ?= $(error name a results folder, e.g. make pack OUT=results/mnist-quick)
 pack: $(STAMP)
-	$(BIN)/python -c "import pathlib, gan_zoo.bench.records as records; records.pack(pathlib.Path('$(OUT)'))"
+	$(BIN)/python -c "import pathlib, gan_zoo.bench.folder as folder; folder.pack(pathlib.Path('$(OUT)'))"
 
 speed: $(STAMP)
 	$(BIN)/python -m benchmarks.speed.report $(ARGS)

@@ -111,7 +111,7 @@ def test_what_cannot_be_resumed_is_one_line(saved, bench, tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"options": {"backbone": {"name": "mlp", "generator": [10**9]}}}, "larger than any in the file"),
+        ({"options": {"backbone": {"name": "mlp", "generator": [10**9]}}}, "more than the file has"),
         ({"options": {**SMALL, "image_side": 10**6}}, "image_side is 1000000"),
         ({"data": "gone", "requested": "gone"}, "unknown data set 'gone'"),
         ({"history": 5}, "'history' is 5"),

@@ -20,7 +20,8 @@ import pandas as pd
 from scipy import interpolate, stats
 
 from benchmarks.common import run_command, table
-from gan_zoo.bench.records import read_manifest, write_json
+from gan_zoo.bench.folder import read_manifest
+from gan_zoo.bench.records import write_json
 from gan_zoo.bench.results import default_extractor
 from gan_zoo.bench.tables import tables
 from gan_zoo.errors import GanZooError

@@ -29,9 +29,10 @@ from benchmarks.common import NotReproduced, run_command
 from gan_zoo import text
 from gan_zoo.bench.collapse import collapse
 from gan_zoo.bench.executors.processes import begin_early
+from gan_zoo.bench.folder import read_manifest, read_runs
 from gan_zoo.bench.plan import Plan, make_plan
 from gan_zoo.bench.protocol import TITLES, Protocol, differences, fingerprint_of, protocols, settings_digest
-from gan_zoo.bench.records import RunRecord, read_manifest, read_runs, write_json
+from gan_zoo.bench.records import RunRecord, write_json
 from gan_zoo.bench.results import default_extractor, ranked_by
 from gan_zoo.bench.run import begin_row
 from gan_zoo.bench.runner import manifest_of, run_plan

@@ -209,6 +209,6 @@ def _make_base(place: Workplace, name: str, folder: Path) -> None:
         shutil.copytree(finished, folder / "out")
         shutil.copytree(finished, folder / "earlier", ignore=shutil.ignore_patterns("checkpoints", "figures"))
     if name == "packed":
-        from gan_zoo.bench.records import pack
+        from gan_zoo.bench.folder import pack
 
         pack(folder / "out")

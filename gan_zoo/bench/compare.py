@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
+from gan_zoo.bench.folder import damages
 from gan_zoo.bench.matching import Folder, Pair, full_name, notes_on, pairs_of, read_folders
 from gan_zoo.bench.protocol import Protocol
-from gan_zoo.bench.records import damages
 from gan_zoo.bench.results import rank
 from gan_zoo.bench.summary import EFFECTS, scale_of
 from gan_zoo.metrics.registry import Metric

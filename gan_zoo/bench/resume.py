@@ -5,19 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from gan_zoo.bench.folder import damages, read_manifest
 from gan_zoo.bench.identity import decisive
 from gan_zoo.bench.plan import Plan, RunSpec
-from gan_zoo.bench.records import (
-    CHECKPOINTS,
-    RECORDS,
-    RunRecord,
-    check_layout,
-    checkpoint_path,
-    damages,
-    read_manifest,
-    read_run,
-    records_path,
-)
+from gan_zoo.bench.records import CHECKPOINTS, RECORDS, RunRecord, check_layout, checkpoint_path, read_run, records_path
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import differences, writing
 from gan_zoo.options import FLOOR

@@ -15,8 +15,9 @@ from gan_zoo.bench import suite_variants
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.executors.local import execute
 from gan_zoo.bench.executors.processes import PeakMemory, SingleProcess, stop_on_signals
+from gan_zoo.bench.folder import read_manifest, unpack
 from gan_zoo.bench.plan import Plan, RunSpec
-from gan_zoo.bench.records import MANIFEST, SCHEMA, is_finished, now, read_manifest, unpack, write_json
+from gan_zoo.bench.records import MANIFEST, SCHEMA, is_finished, now, write_json
 from gan_zoo.bench.resume import check_folder
 from gan_zoo.bench.schedule import RESULTS
 from gan_zoo.device import describe

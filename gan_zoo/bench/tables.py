@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from gan_zoo.bench.folder import read_folder
 from gan_zoo.bench.protocol import fingerprint_of
-from gan_zoo.bench.records import RunRecord, read_folder
+from gan_zoo.bench.records import RunRecord
 from gan_zoo.bench.results import Results, default_extractor, ranked_by
 from gan_zoo.bench.schema import STAMP
 from gan_zoo.bench.summary import CONTRASTS, SUMMARY, contrast_rows, summary_rows, table_order

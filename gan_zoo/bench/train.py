@@ -7,8 +7,9 @@ import torch
 
 from gan_zoo import data as data_sets
 from gan_zoo import registry
+from gan_zoo.bench.folder import read_manifest
 from gan_zoo.bench.plan import Plan
-from gan_zoo.bench.records import CHECKPOINTS, checkpoint_path, read_manifest, read_run, records_path
+from gan_zoo.bench.records import CHECKPOINTS, checkpoint_path, read_run, records_path
 from gan_zoo.bench.suite import Preset, Suite
 from gan_zoo.data import Dataset
 from gan_zoo.device import pick

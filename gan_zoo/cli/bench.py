@@ -79,7 +79,7 @@ def report(
     if form is not None:
         _print_ranking(folder, form)
         return
-    from gan_zoo.bench.records import read_manifest
+    from gan_zoo.bench.folder import read_manifest
     from gan_zoo.cli import results
     from gan_zoo.cli.console import print_note
     from gan_zoo.io import read_only_note, swept

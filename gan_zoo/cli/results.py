@@ -6,7 +6,7 @@ from typing import Any
 
 from gan_zoo import text
 from gan_zoo.bench.artifacts import unreadable
-from gan_zoo.bench.records import damages, read_folder, read_manifest
+from gan_zoo.bench.folder import damages, read_folder, read_manifest
 from gan_zoo.bench.results import SIMILAR, default_extractor, ranked_by
 from gan_zoo.bench.tables import read_results
 from gan_zoo.cli.console import print_line, print_note, print_table

@@ -7,7 +7,7 @@ import pytest
 from results_folders import Notices, assert_same_tables, content
 
 from gan_zoo.bench.compare import compare
-from gan_zoo.bench.records import damages
+from gan_zoo.bench.folder import damages
 from gan_zoo.bench.tables import write_tables
 from gan_zoo.tensors import load_tensors, save_tensors
 

@@ -8,8 +8,8 @@ import torch
 
 from gan_zoo import api, data
 from gan_zoo.bench import plan as plan_module
+from gan_zoo.bench.folder import read_runs
 from gan_zoo.bench.plan import make_plan
-from gan_zoo.bench.records import read_runs
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.bench.tables import write_tables
 from gan_zoo.errors import GanZooError

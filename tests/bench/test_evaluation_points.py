@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from gan_zoo.bench.folder import read_manifest
 from gan_zoo.bench.plan import make_plan
-from gan_zoo.bench.records import read_manifest
 from gan_zoo.bench.suite import SHIPPED, Preset, Suite, read_suite
 from gan_zoo.bench.suite_variants import make_variant
 from gan_zoo.engine import Budget

@@ -10,7 +10,7 @@ from results_folders import assert_same_tables
 
 from gan_zoo.bench import packed
 from gan_zoo.bench.artifacts import unreadable
-from gan_zoo.bench.records import pack, read_runs
+from gan_zoo.bench.folder import pack, read_runs
 from gan_zoo.bench.tables import write_tables
 from gan_zoo.errors import DamagedFileError, GanZooError
 from gan_zoo.report.figures.samples import write_samples

@@ -6,7 +6,7 @@ import pytest
 
 from gan_zoo import train
 from gan_zoo.bench import run
-from gan_zoo.bench.records import read_runs
+from gan_zoo.bench.folder import read_runs
 
 pytestmark = pytest.mark.usefixtures("no_report")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gan_zoo import api, data, registry
-from gan_zoo.bench.records import read_manifest, read_runs
+from gan_zoo.bench.folder import read_manifest, read_runs
 from gan_zoo.bench.run import discriminator_estimate
 from gan_zoo.bench.tables import write_tables
 from gan_zoo.engine import Sampler, init

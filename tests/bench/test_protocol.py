@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from gan_zoo.bench.folder import read_manifest, read_runs
 from gan_zoo.bench.protocol import TITLES, differences, fingerprint_of, protocols, settings_digest
-from gan_zoo.bench.records import plain, read_manifest, read_runs
+from gan_zoo.bench.records import plain
 
 RESULTS = Path(__file__).parents[2] / "results"
 VERSIONS = {"torch": "2.9.0", "torchvision": "0.24.0", "torch-fidelity": "0.4.0"}

@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from gan_zoo.bench.records import append, read_manifest, read_run, read_runs, write_json
+from gan_zoo.bench.folder import read_manifest, read_runs
+from gan_zoo.bench.records import append, read_run, write_json
 from gan_zoo.errors import GanZooError
 
 BEGIN = {"row": "begin", "variant": "gan", "seed": 0, "data": "mnist", "preset": "quick"}

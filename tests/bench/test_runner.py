@@ -15,7 +15,7 @@ from results_folders import Notices, assert_same_tables, content
 from gan_zoo import GanZooError
 from gan_zoo.bench import runner
 from gan_zoo.bench.callbacks import Listener
-from gan_zoo.bench.records import read_runs
+from gan_zoo.bench.folder import read_runs
 from gan_zoo.engine import advance, start
 from gan_zoo.errors import Interrupted
 from gan_zoo.metrics.evaluator import NEIGHBOR_ROWS, NEIGHBORS

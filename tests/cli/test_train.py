@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from gan_zoo import load
-from gan_zoo.bench.records import read_runs
+from gan_zoo.bench.folder import read_runs
 
 SMALL = ("--data", "digits", "--set", "batch_size=8", "--threads", "1")
 

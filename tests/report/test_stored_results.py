@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from gan_zoo.bench.compare import compare
-from gan_zoo.bench.records import current, damages
+from gan_zoo.bench.folder import damages
+from gan_zoo.bench.records import current
 from gan_zoo.bench.tables import write_tables
 
 RESULTS = Path(__file__).parents[2] / "results"
