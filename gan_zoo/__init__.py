@@ -7,8 +7,9 @@ if TYPE_CHECKING:
     from gan_zoo.api import evaluate, load, run_suite, train
     from gan_zoo.bench.results import Results
     from gan_zoo.bench.tables import read_results
+    from gan_zoo.data import register_dataset
     from gan_zoo.errors import GanZooError
-    from gan_zoo.metrics.custom import register_metric
+    from gan_zoo.metrics.custom import register_extractor, register_metric
     from gan_zoo.registry import get, load_plugin, names, register
     from gan_zoo.variant import Variant
 
@@ -30,6 +31,8 @@ __all__ = [
     "names",
     "read_results",
     "register",
+    "register_dataset",
+    "register_extractor",
     "register_metric",
     "run_suite",
     "train",
@@ -39,8 +42,9 @@ _MODULES = {
     "gan_zoo.api": ("evaluate", "load", "run_suite", "train"),
     "gan_zoo.bench.results": ("Results",),
     "gan_zoo.bench.tables": ("read_results",),
+    "gan_zoo.data": ("register_dataset",),
     "gan_zoo.errors": ("GanZooError",),
-    "gan_zoo.metrics.custom": ("register_metric",),
+    "gan_zoo.metrics.custom": ("register_extractor", "register_metric"),
     "gan_zoo.registry": ("get", "load_plugin", "names", "register"),
     "gan_zoo.variant": ("Variant",),
 }

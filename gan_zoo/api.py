@@ -1,6 +1,7 @@
 """What the command line and Python users call."""
 
 import html
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -267,4 +268,7 @@ def evaluate(source: evaluation.Source, data: str = "mnist", **options: Any) -> 
     """
     for name in options:
         check_known("option of evaluate:", name, [field.name for field in fields(EvaluationOptions)])
-    return evaluation.evaluate(source, data, EvaluationOptions(**options)).table()
+    found = evaluation.evaluate(source, data, EvaluationOptions(**options))
+    for note in found.notes:
+        warnings.warn(note, stacklevel=2)
+    return found.table()

@@ -55,8 +55,8 @@ def load(path: Path) -> None:
         exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
         if not any(_added_by(path)):
             raise GanZooError(
-                f"plugin {str(path)!r} registers nothing; decorate a function with @register('name') for a variant, "
-                "or @register_metric('name', better='lower') for a metric"
+                f"plugin {str(path)!r} registers nothing; decorate a function with register, register_metric, "
+                "register_extractor or register_dataset of gan_zoo, e.g. @gan_zoo.register('name')"
             )
     except BaseException as error:
         _forget(path)

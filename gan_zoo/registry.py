@@ -12,7 +12,7 @@ import pkgutil
 import re
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ from gan_zoo.variant import Variant
 ENTRY_POINTS = "gan_zoo.variants"
 """The group of entry points by which installed packages register variants, and whatever else they have."""
 _PACKAGE = "gan_zoo"
-_METRIC = "register_metric"
-"""The decorator of metrics: an edit of one measures again, and trains nothing again."""
+_MEASURING = frozenset({"register_metric", "register_extractor"})
+"""The decorators of what measures: an edit of it measures again, and trains nothing again."""
 
 _NAMES = {
     "concat_real_fake": "joint",
@@ -178,7 +178,7 @@ def code_identity(name: str, /, **options: Any) -> dict[str, Any]:
             sources.setdefault(package or files[0].name, set()).update(files)
     identity: dict[str, Any] = {"revisions": {each: _revisions.get(each, 1) for each in used}}
     if sources:
-        identity["plugins"] = {key: _syntax_digest(sources[key], _METRIC) for key in sorted(sources)}
+        identity["plugins"] = {key: _syntax_digest(sources[key], _MEASURING) for key in sorted(sources)}
     return identity
 
 
@@ -217,10 +217,10 @@ def _files(factory: _Factory) -> list[Path]:
     return list(Path(sys.modules[package].__path__[0]).resolve().rglob("*.py"))
 
 
-def _syntax_digest(files: Iterable[Path], without: str | None = None) -> str:
+def _syntax_digest(files: Iterable[Path], without: Set[str] = frozenset()) -> str:
     """SHA-256 (hex) of the syntax trees of Python files, in the order of their paths.
 
-    Functions with the decorator ``without`` are left out.
+    Functions with one of the decorators ``without`` are left out.
     """
     total = hashlib.sha256()
     for file in sorted(files):
@@ -230,8 +230,7 @@ def _syntax_digest(files: Iterable[Path], without: str | None = None) -> str:
             raise GanZooError(f"the source {str(file)!r} of a plugin cannot be read; move its functions to a file")
         try:
             module = ast.parse(source)
-            if without is not None:
-                module.body = [statement for statement in module.body if without not in _decorators(statement)]
+            module.body = [statement for statement in module.body if without.isdisjoint(_decorators(statement))]
             tree = _syntax(module)
         except RecursionError:
             raise GanZooError(f"the source {str(file)!r} of a plugin is nested too deeply; shorten it") from None
@@ -271,17 +270,13 @@ def _discover() -> None:
 
 
 def load_plugin(path: Path) -> list[str]:
-    """Run a Python file that registers variants, metrics or data sets, and return the names of its variants.
+    """Run a Python file that registers something, and return the names of its variants.
 
     What it registered before is registered again.
 
     Raises:
         GanZooError: the file is missing, cannot be run, or registers nothing.
     """
-    # It takes half a second to import.
-    from gan_zoo.data import registry as data_sets
-
-    plugins.add_table("data sets", lambda: data_sets._DATASETS, lambda entry: entry.loader)
     _discover()
     path = Path(path).resolve()
     plugins.load(path)

@@ -2,7 +2,6 @@
 
 import io
 import tempfile
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import safe_open
 from torch import Tensor
 
-from gan_zoo.errors import GanZooError, one_line
+from gan_zoo.arrays import open_array
+from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_path, atomic_write, check_encoding, writing
 
 IMAGE_FORMATS = {".png": "PNG", "": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -25,9 +24,6 @@ _ARRAYS = ".npz"
 _BACKGROUND = 255
 _FEW = 20
 """A sheet of at most so many images has 5 columns, a larger one 10."""
-_LATENTS = "latents"
-_LARGEST_ARRAY = 2**30
-"""Bytes of an array of latents; a small archive may unpack to more than the memory holds."""
 
 
 def tile(images: Tensor, columns: int, gap: int = 0) -> Image.Image:
@@ -127,55 +123,22 @@ def save_each(samples: Tensor, path: Path, labels: Tensor | None = None) -> Path
 
 
 def read_latents(path: Path) -> Tensor:
-    """The latents of a ``.npy``, ``.npz`` or ``.safetensors`` file, float32 (N, size).
+    """The latents of a file ``.npy``, ``.npz`` or ``.safetensors``, float32 (N, size).
 
-    Of several arrays that named ``latents`` is read. Nothing of the file is run: pickled objects are refused.
+    Of several arrays that named ``latents`` is read.
 
     Raises:
-        GanZooError: it cannot be read, or holds no such array of finite numbers.
+        GanZooError: it cannot be read, or has no such array of finite numbers.
     """
-    readers = {".npy": _read_npy, _ARRAYS: _read_npz, ".safetensors": _read_safetensors}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise GanZooError(f"--latents {str(path)!r}: name a file that ends with one of {', '.join(readers)}")
     try:
-        array = reader(path)
-    except GanZooError:
-        raise
-    except OSError as error:
-        raise GanZooError(f"--latents {str(path)!r} cannot be read: {error.strerror or error}") from error
-    except Exception as error:  # Parsers of untrusted bytes raise what they like.
-        raise GanZooError(f"--latents {str(path)!r} cannot be read: {one_line(error)}; write it again") from error
-    if array.ndim != 2 or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
-        found = f"{array.dtype} {array.shape}"
-        raise GanZooError(f"--latents {str(path)!r} holds {found}; it must be finite numbers of shape (number, size)")
-    return torch.from_numpy(array.astype(np.float32))
-
-
-def _only(names: Sequence[str], path: Path) -> str:
-    """The name of the array that is read."""
-    if len(names) != 1 and _LATENTS not in names:
-        known = ", ".join(names) or "none"
-        raise GanZooError(f"--latents {str(path)!r} has the arrays {known}; name the one to read {_LATENTS!r}")
-    return _LATENTS if _LATENTS in names else names[0]
-
-
-def _read_npy(path: Path) -> np.ndarray[Any, Any]:
-    # Mapped, its size is checked against that of the file before memory is allocated.
-    return np.load(path, mmap_mode="r", allow_pickle=False)
-
-
-def _read_npz(path: Path) -> np.ndarray[Any, Any]:
-    with zipfile.ZipFile(path) as archive:
-        if any(member.file_size > _LARGEST_ARRAY for member in archive.infolist()):
-            raise GanZooError(f"--latents {str(path)!r} unpacks to more than {_LARGEST_ARRAY:,} bytes; split it")
-    with np.load(path, allow_pickle=False) as arrays:
-        return arrays[_only(arrays.files, path)]
-
-
-def _read_safetensors(path: Path) -> np.ndarray[Any, Any]:
-    with path.open("rb"):  # safetensors reports an unreadable file as it reports a damaged one.
-        pass
-    with safe_open(path, "pt") as file:
-        tensor: Tensor = file.get_tensor(_only(list(file.keys()), path))
-    return tensor.double().numpy()
+        found = open_array(path, (2,), "latents")
+        kinds = ("f", "int", "uint", "bfloat")
+        array = found.read() if found.dtype.lstrip("<>=|").startswith(kinds) else None
+    except GanZooError as error:
+        raise GanZooError(f"--latents {str(path)!r}: {error}") from None
+    if array is None:
+        raise GanZooError(f"--latents {str(path)!r}: {found.what} is of type {found.dtype}; give it numbers")
+    latents = array.float() if isinstance(array, Tensor) else torch.from_numpy(array.astype(np.float32))
+    if not torch.isfinite(latents).all():
+        raise GanZooError(f"--latents {str(path)!r}: {found.what} has values that are not finite; give it numbers")
+    return latents

@@ -21,6 +21,7 @@ from gan_zoo.engine import Sampler, checkpoint
 from gan_zoo.errors import GanZooError, shown
 from gan_zoo.metrics.evaluator import Evaluator
 from gan_zoo.metrics.extractors import OWN, load_extractor, resolve
+from gan_zoo.metrics.features import LEAST_N
 from gan_zoo.metrics.foreign import ForeignImages, find_images
 from gan_zoo.metrics.mixture import COUNTED, PointEvaluator
 from gan_zoo.metrics.registry import METRICS
@@ -62,10 +63,12 @@ class Evaluation:
         data: the data set.
         rows: a row for each extractor, of the samples and then of real ones: name, extractor, num_samples, reference,
             and the values by metric.
+        notes: what a reader must know, e.g. the metrics that are left out.
     """
 
     data: Dataset
     rows: list[dict[str, Any]]
+    notes: tuple[str, ...]
 
     def records(self) -> list[dict[str, Any]]:
         """The rows with a key for each value, metrics in the order of tables."""
@@ -115,10 +118,9 @@ def evaluate(source: Source, data: str | None, options: EvaluationOptions) -> Ev
     )
     if isinstance(samples, Sampler):
         name = samples.variant.display_name
-    rows = _measure(samples, dataset, options, device)
-    return Evaluation(
-        dataset, [{**row, "samples": each} for each, found in zip((name, FLOOR), rows, strict=True) for row in found]
-    )
+    measured, real, notes = _measure(samples, dataset, options, device)
+    named = [{**row, "samples": name} for row in measured] + [{**row, "samples": FLOOR} for row in real]
+    return Evaluation(dataset, named, notes)
 
 
 def _checkpoint(path: Path) -> checkpoint.Checkpoint | None:
@@ -135,8 +137,8 @@ def _checkpoint(path: Path) -> checkpoint.Checkpoint | None:
 
 def _measure(
     samples: Sampler | ForeignImages, data: Dataset, options: EvaluationOptions, device: torch.device
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The rows of the samples and those of real ones."""
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], tuple[str, ...]]:
+    """The rows of the samples, those of real ones, and notes."""
     if data.density is not None:
         num_samples = NUM_SAMPLES if options.num_samples is None else options.num_samples
         num_samples = max(num_samples, COUNTED) if options.num_samples is None else num_samples
@@ -145,35 +147,37 @@ def _measure(
         if not isinstance(samples, Sampler):
             raise GanZooError(f"{samples.what} has images, and {data.name!r} is a set of points; name a checkpoint")
         points = PointEvaluator(data.density, num_samples, device)
-        return points.measure(samples, options.seed), points.floor(options.seed)
+        return points.measure(samples, options.seed), points.floor(options.seed), ()
     num_samples = _num_samples(samples, data, options)
-    given = {"n": num_samples, "inception_weights": options.inception_weights}
-    names = resolve(options.extractors or (OWN,), data, **given)
-    loaded = tuple(
-        load_extractor(name, device=device, inception_weights=options.inception_weights, dataset=data) for name in names
+    weights = options.inception_weights
+    names = resolve(options.extractors or (OWN,), data, n=num_samples, inception_weights=weights)
+    extractors = tuple(
+        load_extractor(name, device=device, inception_weights=weights, dataset=data).fitting(num_samples)
+        for name in names
     )
-    for extractor in loaded:
-        if num_samples < extractor.minimum_n:
-            least = f"{extractor.name!r} needs at least {extractor.minimum_n} images"
-            raise GanZooError(f"num_samples is {num_samples}; {least}")
-    evaluator = Evaluator(data.train, data.test, loaded, num_samples, fingerprint=data.fingerprint)
+    evaluator = Evaluator(
+        data.train, data.test, extractors, num_samples, fingerprint=data.fingerprint, reference=data.reference
+    )
     if isinstance(samples, Sampler):
-        return evaluator.measure(samples, options.seed), evaluator.floor(options.seed)
-    return evaluator.measure_images(samples.draw(num_samples)), evaluator.floor(options.seed)
+        rows = evaluator.measure(samples, options.seed)
+    else:
+        rows = evaluator.measure_images(samples.draw(num_samples))
+    notes = [data.note, *(extractor.note for extractor in extractors)]
+    return rows, evaluator.floor(options.seed), tuple(filter(None, notes))
 
 
 def _num_samples(samples: Sampler | ForeignImages, data: Dataset, options: EvaluationOptions) -> int:
     """The images that are measured.
 
     Raises:
-        GanZooError: more than there are, or fewer than two.
+        GanZooError: more than there are, or too few.
     """
     most = min(len(data.test), len(data.train))
-    allowed = f"the test split of {data.name!r} allows 2 to {most:,} images"
+    allowed = f"the test split of {data.name!r} allows {LEAST_N} to {most:,} images"
     if not isinstance(samples, Sampler) and len(samples) < most:
         most = len(samples)
         allowed = f"{samples.what} has {most:,} images"
     chosen = min(NUM_SAMPLES, most) if options.num_samples is None else options.num_samples
-    if not 2 <= chosen <= most:
+    if not LEAST_N <= chosen <= most:
         raise GanZooError(f"num_samples is {chosen}; {allowed}")
     return chosen

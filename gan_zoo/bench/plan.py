@@ -19,9 +19,10 @@ from gan_zoo.data import Dataset
 from gan_zoo.device import cores, default_threads, pick, prepare, unused_gpu
 from gan_zoo.engine import Budget, check
 from gan_zoo.errors import GanZooError, check_known, unknown
+from gan_zoo.metrics import extractors as known_extractors
 from gan_zoo.metrics.evaluator import Evaluator, Measuring
-from gan_zoo.metrics.extractors import EXTRACTORS, NAMES, OWN, load_extractor, resolve
-from gan_zoo.metrics.features import LEAST_N, Extractor, ExtractorUnavailable
+from gan_zoo.metrics.extractors import OWN, load_extractor, resolve
+from gan_zoo.metrics.features import EXTRACTORS, LEAST_N, Extractor, ExtractorUnavailable
 from gan_zoo.metrics.foreign import ForeignImages, find_images
 from gan_zoo.metrics.mixture import EXTRACTOR as DENSITY
 from gan_zoo.metrics.mixture import PointEvaluator, density_extractor
@@ -274,7 +275,7 @@ def _make_variants(options: RunOptions, suite: Suite, preset_name: str, preset: 
     for key, names in extractors.items():
         with suite.at(key):
             for name in names:
-                check_known("extractor", name, [*NAMES, DENSITY])
+                check_known("extractor", name, [*known_extractors.names(), DENSITY])
     suite_variants.check(suite, preset_name, preset)
     return tuple(suite_variants.make_variant(name, suite, preset) for name in chosen)
 

@@ -175,15 +175,17 @@ def data(
         Path | None,
         typer.Option(help="Of folder:PATH, image file for a contact sheet; by default NAME.png.", show_default=False),
     ] = None,
+    plugin: Plugin = None,
 ) -> None:
     """List the data sets, or fetch and check those named.
 
     Of folder:PATH also the sizes, the images of each class, the split, what is left out, and a contact sheet.
     """
     if not names:
-        _print(inspect.data_table(index.read()["data"]))
+        _print(inspect.data_table(index.data_sets(plugin)))
         return
-    for name in names:
+    index.names(plugin)
+    for name in [] if plugin else names:
         index.check_data(name)
     from gan_zoo.cli import environment
 

@@ -14,6 +14,7 @@ from gan_zoo.cli.console import image_facts, print_line, print_table
 from gan_zoo.device import describe, pick, unused_gpu
 from gan_zoo.errors import GanZooError
 from gan_zoo.options import DataOptions
+from gan_zoo.samples import check_sample_file, save_samples
 
 _SHEET_SIDE = 64
 _SHEET_IMAGES = 100
@@ -51,9 +52,6 @@ def print_data(names: list[str], root: Path | None, options: DataOptions, sheet:
 
 def _print_folder(loaded: data.Dataset, sheet: Path) -> None:
     """The images of a folder by class, and the path of a contact sheet that is written of them."""
-    # The metrics are slow to import.
-    from gan_zoo.metrics.evaluator import check_sample_file, save_samples
-
     check_sample_file(sheet)
     print_line(f"{loaded.requested}: {image_facts(loaded)}")
     if loaded.classes:
@@ -83,9 +81,10 @@ def print_doctor(root: Path | None, inception_weights: Path | None) -> None:
         table.add_row(f"data: {name}", _state_of_data(name, root))
     table.add_row("data: folder:PATH", "images of your own")
     # The metrics are slow to import, and `gan-zoo data` needs none.
-    from gan_zoo.metrics.extractors import EXTRACTORS
+    from gan_zoo.metrics.custom import extractor_names
+    from gan_zoo.metrics.features import EXTRACTORS
 
-    for name in EXTRACTORS:
+    for name in (*EXTRACTORS, *extractor_names()):
         table.add_row(f"extractor: {name}", _state_of_extractor(name, inception_weights))
     table.add_row("variants", ", ".join(registry.names()))
     plugins = [point.value for point in importlib.metadata.entry_points(group=registry.ENTRY_POINTS)]

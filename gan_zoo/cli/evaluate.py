@@ -48,7 +48,7 @@ def evaluate(
         index.check_data(data)
     from gan_zoo.bench import evaluation
     from gan_zoo.bench.records import plain
-    from gan_zoo.cli.console import print_line
+    from gan_zoo.cli.console import print_line, print_note
     from gan_zoo.cli.results import print_evaluation
     from gan_zoo.io import write_csv
 
@@ -65,8 +65,11 @@ def evaluate(
     if csv is not None:
         write_csv(csv, found.table().reset_index())
     if as_json:
-        typer.echo(json.dumps(plain({"data": found.data.name, "rows": found.records()}), indent=2))
+        content = {"data": found.data.name, "notes": list(found.notes), "rows": found.records()}
+        typer.echo(json.dumps(plain(content), indent=2))
         return
+    for note in found.notes:
+        print_note(note)
     print_evaluation(found.records(), found.data.title)
     if csv is not None:
         print_line(f"wrote {csv}")

@@ -9,7 +9,6 @@ from gan_zoo.data.registry import (
     DATA_ENV,
     DataMissing,
     Request,
-    dataset,
     default_root,
     descriptions,
     image_dataset,
@@ -18,6 +17,7 @@ from gan_zoo.data.registry import (
     names,
     native_side,
     needs_root,
+    register_dataset,
     revision,
 )
 from gan_zoo.data.splits import Dataset, Split, StreamedSplit, match_channels, resize, to_uint8
@@ -29,7 +29,6 @@ __all__ = [
     "Request",
     "Split",
     "StreamedSplit",
-    "dataset",
     "default_root",
     "descriptions",
     "image_dataset",
@@ -39,6 +38,7 @@ __all__ = [
     "names",
     "native_side",
     "needs_root",
+    "register_dataset",
     "resize",
     "revision",
     "to_uint8",

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from gan_zoo.data.image_files import PROBLEMS, ImageFiles, read_images
-from gan_zoo.data.registry import Request, dataset, image_dataset
+from gan_zoo.data.registry import Request, image_dataset, register_dataset
 from gan_zoo.data.splits import Dataset, Split
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import with_home
@@ -42,7 +42,7 @@ Classes = dict[str, list[str]]
 """Image files by class, as paths relative to the folder; the class is "" without sub-folders."""
 
 
-@dataset("folder:", files=False, has_split=False)
+@register_dataset("folder:", files=False, has_split=False)
 def folder(path: str, request: Request) -> Dataset:
     """Images of any size and raster format that Pillow reads, RGB or grey, cropped to squares and resized once.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from gan_zoo import plugins
 from gan_zoo.data.splits import Dataset, Split, fingerprint, match_channels, resize
 from gan_zoo.errors import GanZooError, shown, unknown
 from gan_zoo.io import cache_root, with_home
@@ -51,9 +52,10 @@ class _Registered:
 
 _DATASETS: dict[str, _Registered] = {}
 """By the name of a data set, or by a prefix with its colon."""
+plugins.add_table("data sets", lambda: _DATASETS, lambda entry: entry.loader)
 
 
-def dataset(
+def register_dataset(
     name: str, *, files: bool = True, side: int = 28, revision: int = 1, has_split: bool = True
 ) -> Callable[[Loader], Loader]:
     """Register the decorated function, which takes a ``Request``, as the data set ``name``.

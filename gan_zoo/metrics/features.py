@@ -13,6 +13,8 @@ from gan_zoo.errors import GanZooError
 
 LEAST_N = 6
 """The least number of images of any metric: one more than the neighbors of coverage."""
+EXTRACTORS = ("mnist-cnn", "fashion-cnn", "digits-cnn", "stacked-mnist-cnn", "inception")
+"""The names of the extractors of this package that do not depend on the data set."""
 _COVARIANCE = ("fid",)
 """The metrics that estimate a covariance of features, and need more images than features."""
 
@@ -74,10 +76,12 @@ class Extractor:
         """The extractor with the metrics that ``n`` images allow: below ``minimum_n`` those without a covariance."""
         if n >= self.minimum_n:
             return self
-        return replace(self, metrics=tuple(name for name in self.metrics if name not in _COVARIANCE))
+        why = f"{self.name}: FID is left out, as it needs num_samples of at least {self.minimum_n}, not {n}"
+        metrics = tuple(name for name in self.metrics if name not in _COVARIANCE)
+        return replace(self, metrics=metrics, note="; ".join(filter(None, [self.note, why])))
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Feature vectors (B, D) and logits (B, K) of uint8 images (B, C, H, W)."""
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Feature vectors (B, D), and logits (B, K) if there are classes, of uint8 images (B, C, H, W)."""
         raise NotImplementedError
 
     @torch.no_grad()
@@ -94,7 +98,8 @@ class Extractor:
             )
         with full_float32(self.device):
             vectors, logits = zip(*(self.forward(chunk) for chunk in images.split(batch)), strict=True)
-        return Features(torch.cat(vectors).float(), torch.cat(logits).float(), self.name, images)
+        scores = [each for each in logits if each is not None]
+        return Features(torch.cat(vectors).float(), torch.cat(scores).float() if scores else None, self.name, images)
 
 
 class ExtractorUnavailable(GanZooError):

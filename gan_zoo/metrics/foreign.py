@@ -2,30 +2,25 @@
 
 import hashlib
 import json
-import math
 import os
-import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from PIL import Image
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from gan_zoo.arrays import SUFFIXES, open_array
 from gan_zoo.data.image_files import read_images
 from gan_zoo.device import seeded
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import with_home
 from gan_zoo.metrics.classifier import SIDE
 
-ARRAYS = (".npy", ".npz", ".safetensors")
-"""Suffixes of array files."""
 _SIZED = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Pillow's formats whose headers are read for the size of an image."""
 _LARGEST_SIDE = 4096
@@ -33,8 +28,6 @@ _MOST = 10_000_000
 """Images of an array."""
 _LAYOUTS = "(N, H, W), (N, C, H, W) or (N, H, W, C), with 1 or 3 channels"
 _SEED = 0
-_BYTES = 8
-"""Bytes of a pixel while it is converted."""
 
 
 class ForeignImages(ABC):
@@ -92,14 +85,15 @@ class _Folder(ForeignImages):
         """Images of one size keep it; others are resized to 32x32. Those that are not square are cropped."""
         names = [self.files[place] for place in index]
         sides = {_shorter_side(self.root / name) for name in names}
-        found = read_images(self.root, names, sides.pop() if len(sides) == 1 and None not in sides else SIDE, None)
-        images, readable = found[0], set(found[1].tolist())
-        if broken := [name for place, name in enumerate(names) if place not in readable]:
+        common = sides.pop() if len(sides) == 1 else None
+        found = read_images(self.root, names, common or SIDE, None)
+        if len(found.readable) < len(names):
+            broken = [name for name, problem in zip(names, found.problems.tolist(), strict=True) if problem]
             raise GanZooError(
                 f"{self.what}: {len(broken)} of {len(names)} image files cannot be read, the first is "
                 f"{broken[0]!r}; remove them"
             )
-        return images
+        return found.images
 
 
 @dataclass(frozen=True)
@@ -108,7 +102,7 @@ class _Array(ForeignImages):
 
     what: str
     shape: tuple[int, ...]
-    values: Any
+    values: Callable[[list[int]], Any]
     file: Path | None = None
 
     def __len__(self) -> int:
@@ -120,19 +114,7 @@ class _Array(ForeignImages):
 
     def read(self, index: Sequence[int]) -> Tensor:
         """Uint8 as it is. Floats are those of [0, 1], or of [-1, 1] if any is below 0."""
-        # A compressed array is read as a whole.
-        rows = len(self) if self.file is not None and self.file.suffix.lower() == ".npz" else len(index)
-        size, free = rows * math.prod(self.shape[1:]) * _BYTES, psutil.virtual_memory().available
-        if size > free:
-            memory = f"{size / 1e9:,.1f} GB of memory, and {free / 1e9:,.1f} GB are free"
-            raise GanZooError(f"{self.what} of shape {self.shape} may need {memory}; split it")
-        try:
-            values = self.values()
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, SafetensorError, RuntimeError) as error:
-            raise GanZooError(
-                f"{self.what} is damaged ({' '.join(str(error).split())[:200]}); write it again"
-            ) from None
-        chosen = values if len(index) == len(self) else values[index]
+        chosen = self.values(list(index))
         if not isinstance(chosen, Tensor):
             kind = np.uint8 if chosen.dtype == np.uint8 else np.float32
             chosen = torch.from_numpy(np.array(chosen, kind, order="C"))
@@ -140,7 +122,7 @@ class _Array(ForeignImages):
 
 
 def find_images(source: Path | str | Tensor | np.ndarray[Any, Any]) -> ForeignImages:
-    """The images of a folder (and its sub-folders), an array file (``ARRAYS``), a tensor or an array.
+    """The images of a folder (and its sub-folders), an array file (``gan_zoo.arrays.SUFFIXES``), a tensor or an array.
 
     Of a file only the header is read. Arrays are of uint8 or floats, of the shapes (N, H, W), (N, C, H, W) or
     (N, H, W, C), C being 1 or 3; if both fit, channels are the second dimension.
@@ -149,20 +131,18 @@ def find_images(source: Path | str | Tensor | np.ndarray[Any, Any]) -> ForeignIm
         GanZooError: no such path, no images in it, or an array of another type or shape.
     """
     if isinstance(source, (Tensor, np.ndarray)):
-        return _array("the array", tuple(source.shape), str(source.dtype), lambda: source)
+        return _array("the array", tuple(source.shape), str(source.dtype), lambda index: source[index])
     path = with_home(source, "images")
     if path.is_dir():
         return _folder(path)
     if not path.is_file():
-        raise GanZooError(f"images {str(path)!r} do not exist; name a folder of images, or a file {', '.join(ARRAYS)}")
-    readers = {".npy": _npy, ".npz": _npz, ".safetensors": _safetensors}
-    if path.suffix.lower() not in readers:
-        raise GanZooError(f"images {str(path)!r}: name a folder of images, or a file {', '.join(ARRAYS)}")
-    try:
-        return readers[path.suffix.lower()](path)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, SafetensorError, RuntimeError) as error:
-        why = " ".join(str(error).split())[:200]
-        raise GanZooError(f"array file {str(path)!r} cannot be read ({why}); write it again") from None
+        raise GanZooError(
+            f"images {str(path)!r} do not exist; name a folder of images, or a file {', '.join(SUFFIXES)}"
+        )
+    if path.suffix.lower() not in SUFFIXES:
+        raise GanZooError(f"images {str(path)!r}: name a folder of images, or a file {', '.join(SUFFIXES)}")
+    found = open_array(path, (3, 4), "images")
+    return _array(found.what, found.shape, found.dtype, found.read, path)
 
 
 def _folder(root: Path) -> ForeignImages:
@@ -178,67 +158,9 @@ def _folder(root: Path) -> ForeignImages:
     return _Folder(root, tuple(sorted(found)))
 
 
-def _npy(path: Path) -> ForeignImages:
-    with path.open("rb") as file:
-        shape, kind = _header(file)
-    # Mapped, so that the file's size is checked, and only the rows that are chosen are read.
-    return _array(
-        f"array file {str(path)!r}", shape, kind, lambda: np.load(path, mmap_mode="r", allow_pickle=False), path
-    )
-
-
-def _npz(path: Path) -> ForeignImages:
-    headers = {}
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.namelist():
-            if member.endswith(".npy"):
-                with archive.open(member) as file:
-                    headers[member.removesuffix(".npy")] = _header(file)
-    key = _only(path, {name: shape for name, (shape, _) in headers.items()})
-
-    def values() -> Any:
-        with np.load(path, allow_pickle=False) as arrays:
-            return arrays[key]
-
-    return _array(f"array {key!r} of {str(path)!r}", *headers[key], values, path)
-
-
-def _safetensors(path: Path) -> ForeignImages:
-    with safe_open(path, "pt") as file:
-        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-        shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
-        key = _only(path, shapes)
-        kind = {"U8": "uint8", "F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}
-        dtype = str(slices[key].get_dtype())
-
-    def values() -> Tensor:
-        with safe_open(path, "pt") as file:
-            tensor: Tensor = file.get_tensor(key)
-            return tensor
-
-    return _array(f"tensor {key!r} of {str(path)!r}", shapes[key], kind.get(dtype, dtype), values, path)
-
-
-def _header(file: BinaryIO | Any) -> tuple[tuple[int, ...], str]:
-    """Shape and type in the header of a .npy file."""
-    version = np.lib.format.read_magic(file)
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    if version not in readers:
-        raise ValueError(f"format {version} of .npy is not that of images")
-    shape, _, dtype = readers[version](file)
-    return tuple(shape), "objects" if dtype.hasobject else str(dtype)
-
-
-def _only(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """The name of the array that has the images."""
-    names = [name for name, shape in shapes.items() if len(shape) in (3, 4)]
-    if len(names) != 1:
-        found = ", ".join(names[:5]) or "none"
-        raise GanZooError(f"array file {str(path)!r} must have one array of 3 or 4 dimensions; it has {found}")
-    return names[0]
-
-
-def _array(what: str, shape: tuple[int, ...], kind: str, values: Any, file: Path | None = None) -> ForeignImages:
+def _array(
+    what: str, shape: tuple[int, ...], kind: str, values: Callable[[list[int]], Any], file: Path | None = None
+) -> ForeignImages:
     """An array, its shape and type checked before memory is allocated."""
     kind = kind.removeprefix("torch.")
     if kind != "uint8" and not kind.lstrip("<>=|").startswith(("float", "bfloat", "f")):

@@ -77,7 +77,7 @@ def test_a_metric_of_images_sees_the_same_images(images, folder, own_registry):
     ("options", "words"),
     [
         ({"num_samples": 300}, "num_samples is 300; the array has 200 images"),
-        ({"num_samples": 100}, "num_samples is 100; 'digits-cnn' needs at least 129 images"),
+        ({"num_samples": 5}, "num_samples is 5; the array has 200 images"),
         ({"seed": -1}, "seed is -1"),
         ({"extractors": ["cnn"]}, "unknown extractor 'cnn'"),
         ({"n": 3}, "unknown option of evaluate: 'n'"),
@@ -86,6 +86,14 @@ def test_a_metric_of_images_sees_the_same_images(images, folder, own_registry):
 def test_what_cannot_be_measured_is_one_line(images, options, words):
     with pytest.raises(gan_zoo.GanZooError, match=words):
         gan_zoo.evaluate(images, "digits", **options)
+
+
+def test_few_images_are_measured_without_fid(images):
+    with pytest.warns(UserWarning, match="FID is left out, as it needs num_samples of at least 129, not 20"):
+        measured = gan_zoo.evaluate(images[:20], "digits")
+    assert "fid" not in measured
+    assert measured["kid"].notna().all()
+    assert measured["num_samples"].tolist() == [20, 20]
 
 
 def test_images_are_no_points(images):

@@ -55,7 +55,7 @@ def test_a_data_set_is_one_decorated_function_with_a_revision(monkeypatch):
     monkeypatch.setattr(registry, "_DATASETS", dict(registry._DATASETS))
     split = data.Split(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 0, 1]))
 
-    @data.dataset("blank", revision=4)
+    @data.register_dataset("blank", revision=4)
     def blank(request):
         return data.image_dataset(
             request, name="blank", title="Blank", train=split, test=split, class_names=("a", "b"), extractor="mnist-cnn"
@@ -64,11 +64,11 @@ def test_a_data_set_is_one_decorated_function_with_a_revision(monkeypatch):
     assert data.load("blank").shape == (3, 32, 32)
     assert data.load("blank", channels=1).shape == (1, 32, 32)
     with pytest.raises(GanZooError, match="'blank' is registered already"):
-        data.dataset("blank")(blank)
+        data.register_dataset("blank")(blank)
     for name in ("", "a/b", "../x", "=1", "a" * 81):
         with pytest.raises(GanZooError, match="of a data set"):
-            data.dataset(name)
-    data.dataset("pair:", revision=2)(lambda path, request: blank(request))
+            data.register_dataset(name)
+    data.register_dataset("pair:", revision=2)(lambda path, request: blank(request))
     assert [data.revision(name) for name in ("digits", "folder:some/where", "blank", "pair:a:b")] == [1, 1, 4, 2]
 
 

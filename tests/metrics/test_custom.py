@@ -68,9 +68,9 @@ def test_an_edit_is_another_measurement_and_a_comment_is_none(plugin: Callable[.
 
     def identity() -> dict[str, Any]:
         registry.load_plugin(plugin_path)
-        return measurement(load_extractor("digits-cnn"), digits, 140, {})
+        return measurement(load_extractor("digits-cnn"), digits, 140, "fid", {})
 
-    without = measurement(load_extractor("digits-cnn"), digits, 140, {})
+    without = measurement(load_extractor("digits-cnn"), digits, 140, "fid", {})
     plugin_path = plugin()
     first = identity()
     plugin("  # a comment")
@@ -155,7 +155,7 @@ def test_what_a_function_does_wrong_is_one_line(function: Callable[..., Any], wo
         ({"name": "../x"}, "key 'name'"),
         ({"better": "sideways"}, "sideways"),
         ({"on": "pixels"}, "unknown input of a metric 'pixels'"),
-        ({"bounds": (0,)}, "key 'bounds'"),
+        ({"bounds": (0,)}, "key 'bounds.1' is missing"),
         ({"title": 3}, "key 'title'"),
         ({"colour": "red"}, "colour"),
     ],

@@ -130,7 +130,8 @@ HUGE = (9_000_000, 3, 4096, 4096)
         ("a.npy", header((0, 3, 8, 8)), "sides are from 1"),
         ("a.npy", header((4, 8, 8), "<f4") + np.full(256, 7, "<f4").tobytes(), r"values from 7 to 7; .*\[0, 1\]"),
         ("a.npy", header((4, 8, 8), "<f4") + np.full(256, np.nan, "<f4").tobytes(), "values from nan"),
-        ("a.npz", zipped(header((4,))), "must have one array of 3 or 4 dimensions; it has none"),
+        ("a.npz", zipped(header((4,))), r"must have one array of 3 or 4 dimensions.* it has images \(4,\)"),
+        ("a.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", 9000) + b"-" * 8999 + b"\n", "cannot be read"),
         ("a.pt", b"", "name a folder of images"),
     ],
 )
