@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from gan_zoo.api import evaluate, load, run_suite, train
     from gan_zoo.bench.results import Results
     from gan_zoo.bench.tables import read_results
+    from gan_zoo.callbacks import Callback
     from gan_zoo.data import register_dataset
     from gan_zoo.errors import GanZooError
     from gan_zoo.metrics.custom import register_extractor, register_metric
@@ -21,6 +22,7 @@ METRICS_VERSION = 1
 """Raised when a change of the metrics, extractors or evaluation changes a measured value."""
 
 __all__ = [
+    "Callback",
     "GanZooError",
     "Results",
     "Variant",
@@ -42,6 +44,7 @@ _MODULES = {
     "gan_zoo.api": ("evaluate", "load", "run_suite", "train"),
     "gan_zoo.bench.results": ("Results",),
     "gan_zoo.bench.tables": ("read_results",),
+    "gan_zoo.callbacks": ("Callback",),
     "gan_zoo.data": ("register_dataset",),
     "gan_zoo.errors": ("GanZooError",),
     "gan_zoo.metrics.custom": ("register_extractor", "register_metric"),

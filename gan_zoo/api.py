@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from gan_zoo import data as data_sets
 from gan_zoo import registry
 from gan_zoo.bench import evaluation, progress
-from gan_zoo.bench.callbacks import Listener
+from gan_zoo.bench.callbacks import Listener, WarningListener
 from gan_zoo.bench.evaluation import EvaluationOptions
+from gan_zoo.bench.live import Callbacks, LiveListener
 from gan_zoo.bench.plan import Plan, make_plan
 from gan_zoo.bench.runner import default_folder, run_plan
 from gan_zoo.bench.train import (
@@ -22,9 +23,10 @@ from gan_zoo.bench.train import (
     single_suite,
     trained_run,
 )
+from gan_zoo.callbacks import Callback, RunStart
 from gan_zoo.data import Dataset
 from gan_zoo.device import pick, prepare
-from gan_zoo.engine import Budget, OnBlock, Run, Sampler, State, checkpoint, pending_row, start, train_run
+from gan_zoo.engine import Budget, Run, Sampler, State, checkpoint, pending_row, start, train_run
 from gan_zoo.errors import GanZooError, check_known, shown
 from gan_zoo.io import read_only_note
 from gan_zoo.options import EXACT, DataOptions, RunOptions, are_seeds
@@ -59,7 +61,12 @@ class Outcome:
 
 
 def run_suite(
-    suite: Path | str, out: Path | str | None = None, *, listener: Listener | None = None, **options: Any
+    suite: Path | str,
+    out: Path | str | None = None,
+    *,
+    callbacks: Sequence[Callback] = (),
+    listener: Listener | None = None,
+    **options: Any,
 ) -> Outcome:
     """Run a suite into a folder: the runs that are missing, then tables, plots and the report.
 
@@ -70,7 +77,8 @@ def run_suite(
     Args:
         suite: a suite file, or the name of a suite of this package, e.g. ``mnist``.
         out: the results folder; by default ``runs/SUITE-DATA-PRESET``.
-        listener: what is notified of the progress; by default a bar in a notebook or terminal, and notices are issued
+        callbacks: are notified of the runs in training (``gan_zoo.Callback``).
+        listener: shows the progress; by default a bar in a notebook or terminal, and notices are issued
             as Python warnings.
         options: fields of ``gan_zoo.options.RunOptions``:
             {options}
@@ -80,23 +88,37 @@ def run_suite(
         StorageError: a file of the folder cannot be written.
         Interrupted: Ctrl-C or SIGTERM; every run in training has a checkpoint.
     """
-    return run_options(RunOptions.of({"suite": suite, **options}), out, listener=listener)
+    return run_options(RunOptions.of({"suite": suite, **options}), out, callbacks=callbacks, listener=listener)
 
 
 run_suite.__doc__ = (run_suite.__doc__ or "").replace("{options}", RunOptions.documented())
 
 
-def run_options(options: RunOptions, out: Path | str | None = None, *, listener: Listener | None = None) -> Outcome:
+def run_options(
+    options: RunOptions,
+    out: Path | str | None = None,
+    *,
+    callbacks: Sequence[Callback] = (),
+    listener: Listener | None = None,
+) -> Outcome:
     """Run what options ask for into a folder, as ``run_suite`` does; the same errors."""
-    return _run_plan(make_plan(options), out, listener)
+    return _run_plan(make_plan(options), out, callbacks, listener)
 
 
-def _run_plan(plan: Plan, out: Path | str | None, listener: Listener | None = None) -> Outcome:
+def _run_plan(
+    plan: Plan, out: Path | str | None, callbacks: Sequence[Callback], listener: Listener | None = None
+) -> Outcome:
+    folder = default_folder(plan) if out is None else Path(out)
     listener = listener or progress.BarListener()
+    if plan.options.tensorboard:
+        from gan_zoo import tensorboard
+
+        callbacks = [*callbacks, tensorboard.TensorBoard(folder / tensorboard.FOLDER)]
+    if callbacks:
+        listener = LiveListener(listener, callbacks)
     for notice in (plan.measured.note, *plan.notices):
         if notice:
             listener.notice(notice)
-    folder = default_folder(plan) if out is None else Path(out)
     # A single run has nothing to report before it ends, and a caller without processes of its own gets none.
     is_live = not plan.options.single and (plan.options.isolate or plan.jobs > 1)
     errors = run_plan(plan, folder, listener, write_report if is_live else None)
@@ -115,7 +137,7 @@ def write_report(folder: Path) -> Path:
     return context.write_report(folder)
 
 
-_NO_CALLS = {"fractions": (1.0,), "on_milestone": None, "on_block": None}
+_NO_CALLS = {"fractions": (1.0,), "on_milestone": None}
 
 
 def train(
@@ -134,7 +156,7 @@ def train(
     resume: Path | str | None = None,
     fractions: Sequence[float] = (1.0,),
     on_milestone: Callable[[State, float], Any] | None = None,
-    on_block: OnBlock | None = None,
+    callbacks: Sequence[Callback] = (),
     **options: Any,
 ) -> Run:
     """Train one variant, e.g. ``train("cgan", "mnist", epochs=5)``.
@@ -159,7 +181,7 @@ def train(
             are those of the checkpoint or folder.
         fractions, on_milestone: without ``out``, ``on_milestone(state, fraction)`` is called at each of these fractions
             of the budget, outside the clock.
-        on_block: without ``out``, ``on_block(state, values)`` is called with every row of history.
+        callbacks: are notified of the run (``gan_zoo.Callback``); without ``out`` it has no evaluations.
         options: fields of ``gan_zoo.options.RunOptions``; without ``out``, only device, precision, data_root and graphs
             have an effect:
             {options}
@@ -176,15 +198,13 @@ def train(
     named = {unit: amount for unit, amount in units.items() if amount is not None}
     total = Budget.of(named) if named else None
     run = RunOptions.of(options, "train")
-    calls: dict[str, Any] = {"fractions": tuple(fractions), "on_milestone": on_milestone, "on_block": on_block}
+    calls: dict[str, Any] = {"fractions": tuple(fractions), "on_milestone": on_milestone}
     if (out is not None or (resume is not None and Path(resume).is_dir())) and calls != _NO_CALLS:
-        raise GanZooError(
-            "a run in a folder takes no fractions, on_milestone or on_block; its records have what they see"
-        )
+        raise GanZooError("a run in a folder takes no fractions or on_milestone; its records have what they see")
     if resume is not None:
         if variant is not None or out is not None:
             raise GanZooError("resume continues the variant and the folder of a checkpoint; leave out variant and out")
-        return _resume(Path(resume), total, run, calls)
+        return _resume(Path(resume), total, run, calls, callbacks)
     if variant is None:
         raise GanZooError("name a variant, e.g. train('gan', 'mnist', epochs=5), or a checkpoint to resume")
     made = registry.get(variant) if isinstance(variant, str) else variant
@@ -192,28 +212,43 @@ def train(
     data_options = DataOptions(channels=channels, test_share=test_share, mirror=mirror)
     if out is not None:
         suite = single_suite(made, data, total, seed=seed, data_options=data_options)
-        return _train_in_folder(single_options(suite, run), Path(out))
+        return _train_in_folder(single_options(suite, run), Path(out), callbacks)
     if isinstance(data, str):
         side, device = made.image_side, pick(run.device)
         data = data_sets.load(data, side=side, root=run.data_root, device=device, **vars(data_options))
     state = start(made, data, seed, precision=run.precision or EXACT, graphs=run.graphs)
-    return _train_in_memory(state, total, calls)
+    return _train_in_memory(state, total, calls, callbacks)
 
 
 train.__doc__ = (train.__doc__ or "").replace("{options}", RunOptions.documented("train"))
 
 
-def _resume(path: Path, budget: Budget | None, options: RunOptions, calls: Mapping[str, Any]) -> Run:
+def _resume(
+    path: Path, budget: Budget | None, options: RunOptions, calls: Mapping[str, Any], callbacks: Sequence[Callback]
+) -> Run:
     """Continue the run of a checkpoint file or of a folder."""
     if path.is_dir():
-        return _train_in_folder(resumed_options(path, budget, options), path)
+        return _train_in_folder(resumed_options(path, budget, options), path, callbacks)
     if budget is None:
         raise GanZooError(f"name the total budget to resume {str(path)!r} to, e.g. epochs=20")
-    return _train_in_memory(resumed_state(path, budget, options), budget, calls)
+    return _train_in_memory(resumed_state(path, budget, options), budget, calls, callbacks)
 
 
-def _train_in_memory(state: State, budget: Budget, calls: Mapping[str, Any]) -> Run:
+def _train_in_memory(state: State, budget: Budget, calls: Mapping[str, Any], callbacks: Sequence[Callback] = ()) -> Run:
     """Train under a progress bar."""
+    notified = Callbacks(callbacks, WarningListener())
+    begun = RunStart(
+        name=f"{state.variant.display_name}-seed{state.seed}",
+        variant=state.variant.display_name,
+        seed=state.seed,
+        data=state.data_name,
+        step=state.iterations,
+        settings={"title": state.variant.title, "batch_size": state.variant.batch_size, "budget": str(budget)},
+    )
+
+    def on_block(state: State, values: Mapping[str, float]) -> None:
+        notified.call("on_history", begun, state.iterations, values)
+
     bar = progress.Bar(state.variant.display_name or state.variant.title)
 
     def on_chunk(state: State) -> None:
@@ -222,14 +257,20 @@ def _train_in_memory(state: State, budget: Budget, calls: Mapping[str, Any]) -> 
         bar.move(min(1.0, budget.spent(state) / budget.amount), progress.facts(rate, row["values"]))
 
     try:
-        return train_run(state, budget, **calls, on_chunk=on_chunk if bar.is_shown else None)
+        notified.call("on_run_start", begun)
+        run = train_run(state, budget, **calls, on_block=on_block, on_chunk=on_chunk if bar.is_shown else None)
+        if (row := pending_row(run.state)) is not None:
+            notified.call("on_history", begun, row["step"], row["values"])
+        notified.call("on_run_end", begun, run.status, run.message)
+        return run
     finally:
+        notified.call("on_close")
         bar.close()
 
 
-def _train_in_folder(options: RunOptions, folder: Path) -> Run:
+def _train_in_folder(options: RunOptions, folder: Path, callbacks: Sequence[Callback]) -> Run:
     plan = make_plan(options)
-    _run_plan(plan, folder)
+    _run_plan(plan, folder, callbacks)
     return trained_run(plan, folder)
 
 

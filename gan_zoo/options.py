@@ -107,7 +107,9 @@ class RunOptions:
         None, "Seconds after which one run is ended, status timeout.", "bench train", minimum=1
     )
     plugins: Sequence[Path | str] = _option(
-        (), "A Python file that registers variants or metrics. May be given again.", "bench train search"
+        (),
+        "A Python file that registers variants, metrics, extractors or data sets. May be given again.",
+        "bench train search",
     )
     data_root: Path | None = _option(
         None, "Folder that holds the data sets; else GAN_ZOO_DATA, else the cache.", "bench train search"
@@ -127,6 +129,9 @@ class RunOptions:
         None, "Runs side by side; by default one a core on a CPU, 1 on CUDA.", "bench search", 1, 1024
     )
     evaluate: bool = _option(True, "Compute the metrics.", "train")
+    tensorboard: bool = _option(
+        False, "Log to the folder tensorboard of the results folder (pip install tensorboard).", "bench train"
+    )
     isolate: bool = _option(False, "Give each run a process of its own also with one job.")
     download: bool = _option(True, "Download missing data.")
     single: bool = _option(False, "The results folder is for exactly these variants and seeds, as that of `train`.")
