@@ -135,10 +135,10 @@ def read_latents(path: Path) -> Tensor:
         kinds = ("f", "int", "uint", "bfloat")
         array = found.read() if found.dtype.lstrip("<>=|").startswith(kinds) else None
     except GanZooError as error:
-        raise GanZooError(f"--latents {str(path)!r}: {error}") from None
+        raise GanZooError(f"--latents: {error}") from None
     if array is None:
-        raise GanZooError(f"--latents {str(path)!r}: {found.what} is of type {found.dtype}; give it numbers")
+        raise GanZooError(f"--latents: {found.what} is of type {found.dtype}; give it numbers")
     latents = array.float() if isinstance(array, Tensor) else torch.from_numpy(array.astype(np.float32))
     if not torch.isfinite(latents).all():
-        raise GanZooError(f"--latents {str(path)!r}: {found.what} has values that are not finite; give it numbers")
+        raise GanZooError(f"--latents: {found.what} has values that are not finite; give it numbers")
     return latents

@@ -113,12 +113,12 @@ def write_variant(name: str, path: Path, *, like: str | None = None, penalty: st
     Raises:
         GanZooError: a name that does not fit or is taken, an unknown variant or penalty, or a file that exists.
     """
+    if name in {*index.names(None), FLOOR}:
+        raise GanZooError(f"variant {name!r} is there already; choose another name (`gan-zoo list` shows those taken)")
     if not name.isidentifier() or keyword.iskeyword(name) or not name.isascii() or name in _WORDS:
         raise GanZooError(
             f"{name!r} cannot name a variant: use letters, digits and underscores, and no word of its file, e.g. my_gan"
         )
-    if name in {*index.names(None), FLOOR}:
-        raise GanZooError(f"variant {name!r} is there already; choose another name (`gan-zoo list` shows those taken)")
     if penalty is not None:
         check_known("penalty", penalty, PENALTIES)
     if path.exists():
