@@ -42,7 +42,7 @@ def print_data(names: list[str], root: Path | None, options: DataOptions, sheet:
                 "fingerprint": loaded.fingerprint[:12],
             }
         )
-        notes += [f"{name}: {loaded.note}"] if loaded.note else []
+        notes += [f"{name}: {part}" for part in loaded.note.split("; ") if part]
     print_table({head: [row[head] for row in rows] for head in rows[0]})
     for note in notes:
         print_line(note)
