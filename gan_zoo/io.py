@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 CACHE_ENV = "GAN_ZOO_CACHE"
 _TEMPORARY = ".part"
+_LEFT_BY_KILLS = (f".*{_TEMPORARY}*", ".tmp??????")
+"""Names of temporary files: those of this module, and those that safetensors renames."""
 _TIMEOUT_SECONDS = 20.0
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that a spreadsheet would run."""
@@ -195,9 +197,10 @@ def remove_temporary(folder: Path) -> None:
         StorageError: the folder cannot be written to.
     """
     with writing(folder):
-        for part in folder.rglob(f".*{_TEMPORARY}*"):
-            if not part.is_dir():
-                part.unlink(missing_ok=True)
+        for pattern in _LEFT_BY_KILLS:
+            for part in folder.rglob(pattern):
+                if not part.is_dir():
+                    part.unlink(missing_ok=True)
 
 
 def check_writable(folder: Path) -> None:

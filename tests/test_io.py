@@ -23,6 +23,7 @@ from gan_zoo.io import (
     cache_root,
     check_writable,
     full_disk,
+    remove_temporary,
     write_csv,
     writing,
 )
@@ -195,3 +196,15 @@ def test_a_full_disk_is_known_from_an_error_that_came_after_it() -> None:
         with pytest.raises(RuntimeError) as raised:
             download(first)
         assert full_disk(raised.value) is (first if found else None)
+
+
+def test_what_a_kill_leaves_is_deleted_and_nothing_else(tmp_path):
+    left = [".1f.part.png", ".1f.part", ".run.part.next", ".tmpYmfNM8"]
+    kept = [".tmp", ".tmpfiles", "tmpYmfNM8", "mine.part", ".hidden"]
+    for name in (*left, *kept):
+        (tmp_path / "checkpoints").mkdir(exist_ok=True)
+        (tmp_path / "checkpoints" / name).touch()
+    (tmp_path / ".tmpfolder").mkdir()
+    remove_temporary(tmp_path)
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == sorted(kept)
+    assert (tmp_path / ".tmpfolder").is_dir()
