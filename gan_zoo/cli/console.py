@@ -24,6 +24,8 @@ from gan_zoo.metrics.registry import METRICS
 
 _LOG_EVERY = 10.0
 """Seconds between two lines without a terminal."""
+_ESTIMATE_AFTER = 2.0
+"""Seconds of training after which the length of a single run is estimated."""
 _FEW_STEPS = 500
 """Fewer show nothing but noise."""
 _MAX_CLASSES = 10
@@ -116,6 +118,7 @@ class BenchListener(Listener):
         )
         self.all = self.bars.add_task("all runs", total=None, facts="", visible=False)
         self.training: dict[str, TaskID] = {}
+        self.first: tuple[float, float] | None = None
 
     def __enter__(self) -> "BenchListener":
         return self
@@ -172,6 +175,15 @@ class BenchListener(Listener):
         if len(self.seconds) == len({run.variant_name for run in self.todo if run.variant is not None}):
             self._print(f"estimate: about {text.duration(self._left())} of training")
 
+    def _estimate_single(self, run: RunSpec, share: float) -> None:
+        """Estimate a run by its speed since its first steps, in which libraries choose their kernels."""
+        now = time.monotonic()
+        if self.first is None:
+            self.first = now, share
+        began, before = self.first
+        if now - began > _ESTIMATE_AFTER and share > before:
+            self.estimate(run.variant_name, (now - began) / (share - before))
+
     def begin(self, run: RunSpec) -> None:
         """Show a bar for a run."""
         self.shares[run.name] = 0.0
@@ -182,6 +194,8 @@ class BenchListener(Listener):
         """Move a run's bar."""
         self.shares[run.name] = min(1.0, share)
         self.evaluated.discard(run.name)
+        if self.suite.options.single and not self.seconds:
+            self._estimate_single(run, share)
         facts = f"{rate:,.0f} images/s  D {values['discriminator_loss']:.2f}  G {values['generator_loss']:.2f}"
         if self.suite.options.single and (left := self._left()):
             facts += f"  {text.duration(left)} left"
