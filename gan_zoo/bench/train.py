@@ -104,7 +104,7 @@ def resumed_state(path: Path, budget: Budget, options: RunOptions) -> State:
     facts, side = saved.facts, saved.variant.image_side
     data = facts["data"] if data_sets.is_known(facts["data"]) else facts["requested"]
     channels = facts["shape"][0] if len(facts["shape"]) == 3 else None
-    given = {**facts.get("data_options", {}), "channels": channels}
+    given = {"channels": channels, **facts.get("data_options", {})}
     dataset = data_sets.load(data, side=side, root=options.data_root, device=pick(options.device), **given)
     fresh = start(saved.variant, dataset, facts["seed"], precision=facts["precision"], graphs=options.graphs)
     state = checkpoint.restore(fresh, saved)

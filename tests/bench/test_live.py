@@ -58,7 +58,7 @@ LONGER = [
 ]
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_callbacks_see_what_the_records_have_and_only_what_is_new(bench, tmp_path, jobs):
     recorder = Recorder()
     bench("out", *LONGER, seeds=[0], jobs=jobs, callbacks=[recorder])
