@@ -135,6 +135,8 @@ class BenchListener(Listener):
         self.suite, self.folder, self.todo = plan, folder, list(todo)
         self.ended: list[str] = []
         self.shares: dict[str, float] = {}
+        self.before: dict[str, float] = {}
+        self.resumed = {run.name for run in todo if records_path(folder, run.name).is_file()}
         self.evaluated: set[str] = set()
         self.seconds: dict[str, float] = {}
         self.started = self.logged = time.monotonic()
@@ -193,6 +195,8 @@ class BenchListener(Listener):
     def block(self, run: RunSpec, share: float, rate: float, values: Mapping[str, float]) -> None:
         """Move a run's bar."""
         self.shares[run.name] = min(1.0, share)
+        if run.name in self.resumed:
+            self.before.setdefault(run.name, self.shares[run.name])
         self.evaluated.discard(run.name)
         if self.suite.options.single and not self.seconds:
             self._estimate_single(run, share)
@@ -244,7 +248,7 @@ class BenchListener(Listener):
 
     def _move_bar_over_all(self) -> None:
         """In it, a run counts by the time that it takes."""
-        total, done = self._lengths()
+        total, done, _ = self._lengths()
         self.bars.update(self.all, total=total, completed=done, facts=self._facts())
 
     def _facts(self) -> str:
@@ -252,21 +256,25 @@ class BenchListener(Listener):
         left = self._left()
         return f"{facts}, about {text.duration(left)} left" if left else facts
 
-    def _lengths(self) -> tuple[float, float]:
-        """Length of all runs and of what is trained of them, in seconds, or in runs while no seconds are known.
+    def _lengths(self) -> tuple[float, float, float]:
+        """Length of all runs, of what is trained of them, and of what was before, in seconds, or in runs.
 
         A run counts by its seconds of training if they are known, else by the mean of the others.
         """
         known = self.seconds.values()
         mean = sum(known) / len(known) if known else 1.0
         lengths = {run.name: self.seconds.get(run.variant_name, mean) for run in self.todo if run.variant is not None}
-        return sum(lengths.values()), sum(length * self.shares.get(name, 0.0) for name, length in lengths.items())
+        done, before = (
+            sum(length * shares.get(name, 0.0) for name, length in lengths.items())
+            for shares in (self.shares, self.before)
+        )
+        return sum(lengths.values()), done, before
 
     def _left(self) -> float:
         """Seconds that are left: by the progress so far, or before there is enough by the estimate; 0 if unknown."""
-        total, done = self._lengths()
-        if total and done / total > 0.05:
-            return (time.monotonic() - self.started) * (total - done) / done
+        total, done, before = self._lengths()
+        if total and (done - before) / total > 0.05:
+            return (time.monotonic() - self.started) * (total - done) / (done - before)
         return (total - done) / self.suite.jobs if self.seconds else 0.0
 
     def _print(self, line: str) -> None:

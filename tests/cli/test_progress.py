@@ -8,6 +8,7 @@ from rich.console import Console
 
 from gan_zoo import registry
 from gan_zoo.bench.plan import make_plan
+from gan_zoo.bench.records import records_path
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.bench.train import single_options, single_suite
 from gan_zoo.cli import console
@@ -119,3 +120,17 @@ def test_an_ended_run_has_its_result(bench):
     assert line.startswith("[")
     result = float(line.partition("FID ")[2].split(",")[0])
     assert result == pytest.approx(metrics[metrics["fraction"] == 1]["value"].item(), rel=5e-3)
+
+
+def test_what_a_resumed_run_had_done_before_takes_no_time(plan, clock, tmp_path):
+    one, output = listener()
+    (run,) = runs(plan)[:1]
+    records_path(tmp_path, run.name).parent.mkdir()
+    records_path(tmp_path, run.name).touch()
+    one.plan(plan, tmp_path, [run])
+    one.begin(run)
+    for seconds, share in ((10, 0.8), (20, 0.9)):
+        clock.now = 1000.0 + seconds
+        one.block(run, share, 800.0, VALUES)
+        one.tick()
+    assert output.getvalue().splitlines()[-1].endswith("20 s, about 20 s left")
