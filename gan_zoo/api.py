@@ -213,6 +213,10 @@ def train(
     if out is not None:
         suite = single_suite(made, data, total, seed=seed, data_options=data_options)
         return _train_in_folder(single_options(suite, run), Path(out), callbacks)
+    if not isinstance(data, str) and data_options != DataOptions():
+        raise GanZooError(
+            "channels, test_share and mirror are of a data set's name; leave them out, or name the data set"
+        )
     if isinstance(data, str):
         side, device = made.image_side, pick(run.device)
         data = data_sets.load(data, side=side, root=run.data_root, device=device, **vars(data_options))
@@ -301,7 +305,7 @@ def evaluate(source: evaluation.Source, data: str = "mnist", **options: Any) -> 
             (N, H, W, C), and are uint8, or floats in [0, 1], or in [-1, 1] if any value is below 0.
         data: a data set's name.
         options: fields of ``gan_zoo.bench.evaluation.EvaluationOptions``: num_samples, seed, extractors, channels,
-            data_root, inception_weights, device.
+            test_share, data_root, inception_weights, device.
 
     Raises:
         GanZooError: unknown names, data or weights that are not available, images that cannot be read, or more samples

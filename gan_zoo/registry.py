@@ -220,7 +220,7 @@ def _files(factory: _Factory) -> list[Path]:
 def _syntax_digest(files: Iterable[Path], without: Set[str] = frozenset()) -> str:
     """SHA-256 (hex) of the syntax trees of Python files, in the order of their paths.
 
-    Functions with one of the decorators ``without`` are left out.
+    Functions with one of the decorators ``without`` are left out if nothing else in the file names them.
     """
     total = hashlib.sha256()
     for file in sorted(files):
@@ -230,7 +230,10 @@ def _syntax_digest(files: Iterable[Path], without: Set[str] = frozenset()) -> st
             raise GanZooError(f"the source {str(file)!r} of a plugin cannot be read; move its functions to a file")
         try:
             module = ast.parse(source)
-            module.body = [statement for statement in module.body if without.isdisjoint(_decorators(statement))]
+            left_out = {id(each) for each in module.body if not without.isdisjoint(_decorators(each))}
+            kept = [each for each in module.body if id(each) not in left_out]
+            used = {node.id for each in kept for node in ast.walk(each) if isinstance(node, ast.Name)}
+            module.body = [e for e in module.body if id(e) not in left_out or getattr(e, "name", "") in used]
             tree = _syntax(module)
         except RecursionError:
             raise GanZooError(f"the source {str(file)!r} of a plugin is nested too deeply; shorten it") from None

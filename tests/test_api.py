@@ -166,7 +166,7 @@ def test_load_samples_by_class_and_seed_and_evaluate_measures_beside_the_floor(c
 
 @pytest.mark.parametrize("n", [1, 501])
 def test_evaluate_refuses_an_impossible_n(checkpoint, n):
-    with pytest.raises(gan_zoo.GanZooError, match=f"num_samples is {n}; .* 'digits' allows 6 to 500"):
+    with pytest.raises(gan_zoo.GanZooError, match=f"num_samples is {n}; .* 'digits' allows up to 500"):
         gan_zoo.evaluate(gan_zoo.load(checkpoint), "digits", num_samples=n)
 
 

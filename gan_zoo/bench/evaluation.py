@@ -19,6 +19,7 @@ from gan_zoo.data import Dataset
 from gan_zoo.device import pick, prepare
 from gan_zoo.engine import Sampler, checkpoint
 from gan_zoo.errors import GanZooError, shown
+from gan_zoo.io import with_home
 from gan_zoo.metrics.evaluator import Evaluator
 from gan_zoo.metrics.extractors import OWN, load_extractor, resolve
 from gan_zoo.metrics.features import LEAST_N
@@ -43,6 +44,8 @@ class EvaluationOptions:
         seed: of the generator's samples, and of the real images beside them.
         extractors: names; by default the data set's default extractor.
         channels: 1 or 3; by default those of the checkpoint, or the data set's own.
+        test_share: of ``folder:PATH``, the share of each class that is the reference, 0: the whole set; by default that
+            of the checkpoint, or 0.1.
         data_root, inception_weights, device: as of ``gan_zoo.options.RunOptions``.
     """
 
@@ -50,6 +53,7 @@ class EvaluationOptions:
     seed: int = 0
     extractors: Sequence[str] | None = None
     channels: int | None = None
+    test_share: float | None = None
     data_root: Path | None = None
     inception_weights: Path | None = None
     device: str | None = None
@@ -98,24 +102,29 @@ def evaluate(source: Source, data: str | None, options: EvaluationOptions) -> Ev
         GanZooError: unknown names, data or weights that are not available, images that cannot be read, or more samples
             than there are.
     """
+    if not isinstance(source, (Sampler, Tensor, np.ndarray, Path, str)):
+        raise GanZooError(f"{shown(source)} cannot be measured; give a sampler, a path, a tensor or an array of images")
     if not are_seeds([options.seed]):
         raise GanZooError(f"seed is {shown(options.seed)}; it must be a whole number from 0 on, and at most 2^53")
     registry.names()  # Metrics of installed packages too.
-    channels = options.channels
+    given: dict[str, Any] = {"channels": options.channels, "test_share": options.test_share}
     name = "images"
     if isinstance(source, (str, Path)):
-        name = Path(source).stem
-        if (saved := _checkpoint(Path(source))) is not None:
+        source = with_home(source, "samples")
+        name = source.stem
+        if (saved := _checkpoint(source)) is not None:
             facts = saved.facts
-            channels = channels or (facts["shape"][0] if len(facts["shape"]) == 3 else None)
-            data = data or (facts["data"] if data_sets.is_known(facts["data"]) else facts["requested"])
+            trained_on = facts["data"] if data_sets.is_known(facts["data"]) else facts["requested"]
+            stored = facts.get("data_options", {}) if data in (None, trained_on) else {}
+            channels = facts["shape"][0] if len(facts["shape"]) == 3 else None
+            chosen = {name: value for name, value in given.items() if value is not None}
+            given = {**stored, "channels": stored.get("channels") or channels, **chosen}
+            data = data or trained_on
             source = saved.sampler(pick(options.device))
     device = next(source.generator.parameters()).device if isinstance(source, Sampler) else pick(options.device)
     prepare(device.type)
     samples = source if isinstance(source, Sampler) else find_images(source)
-    dataset = data_sets.load(
-        data or "mnist", side=EVALUATION_SIDE, channels=channels, root=options.data_root, device=device
-    )
+    dataset = data_sets.load(data or "mnist", side=EVALUATION_SIDE, root=options.data_root, device=device, **given)
     if isinstance(samples, Sampler):
         name = samples.variant.display_name
     measured, real, notes = _measure(samples, dataset, options, device)
@@ -173,11 +182,11 @@ def _num_samples(samples: Sampler | ForeignImages, data: Dataset, options: Evalu
         GanZooError: more than there are, or too few.
     """
     most = min(len(data.test), len(data.train))
-    allowed = f"the test split of {data.name!r} allows {LEAST_N} to {most:,} images"
+    allowed = f"the test split of {data.name!r} allows up to {most:,} images"
     if not isinstance(samples, Sampler) and len(samples) < most:
         most = len(samples)
         allowed = f"{samples.what} has {most:,} images"
     chosen = min(NUM_SAMPLES, most) if options.num_samples is None else options.num_samples
     if not LEAST_N <= chosen <= most:
-        raise GanZooError(f"num_samples is {chosen}; {allowed}")
+        raise GanZooError(f"num_samples is {chosen}; {allowed}, and at least {LEAST_N} are needed")
     return chosen

@@ -16,6 +16,7 @@ from gan_zoo import METRICS_VERSION, NUMERICS_VERSION, registry
 from gan_zoo import data as data_sets
 from gan_zoo.bench.protocol import less_prose
 from gan_zoo.data import Dataset
+from gan_zoo.metrics.custom import CustomExtractor
 from gan_zoo.metrics.features import Extractor
 from gan_zoo.metrics.registry import PRIMARY, code_of
 from gan_zoo.registry import describe
@@ -57,10 +58,12 @@ def measurement(
     """The identity of what measures samples, as JSON.
 
     Raises:
-        GanZooError: the source of a plugin's metric cannot be read.
+        GanZooError: the source of a plugin's metric or extractor cannot be read.
     """
     functions = {name: code_of(name) for name in extractor.metrics}
     plugins = {name: registry.code_digest(function) for name, function in functions.items() if function is not None}
+    if isinstance(extractor, CustomExtractor):
+        plugins[extractor.name] = registry.code_digest(extractor.make)
     return {
         **({"plugins": plugins} if plugins else {}),
         "extractor": extractor.name,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.records import records_path
 from gan_zoo.callbacks import Callback, RunStart
-from gan_zoo.errors import one_line
+from gan_zoo.errors import GanZooError, one_line, shown
 
 if TYPE_CHECKING:
     from gan_zoo.bench.plan import Plan, RunSpec
@@ -20,9 +20,16 @@ _SETTINGS = ("title", "paper", "conditioning", "latent", "objective", "batch_siz
 
 
 class Callbacks:
-    """Several callbacks; one that fails is reported once, and not called again."""
+    """Several callbacks; one that fails is reported once, and not called again.
+
+    Raises:
+        GanZooError: one is no ``Callback``.
+    """
 
     def __init__(self, callbacks: Sequence[Callback], listener: Listener) -> None:
+        for callback in callbacks:
+            if not isinstance(callback, Callback):
+                raise GanZooError(f"callback {shown(callback)} is none; derive it from gan_zoo.Callback")
         self.callbacks, self.listener = list(callbacks), listener
 
     def call(self, method: str, *values: Any) -> None:
@@ -41,7 +48,8 @@ class _Follower:
 
     def __init__(self, path: Path, run: RunStart, extractors: int, callbacks: Callbacks) -> None:
         self.path, self.run, self.callbacks = path, run, callbacks
-        self.offset = path.stat().st_size if path.is_file() else 0
+        # A torn last line, as a kill leaves it, is removed when the run resumes.
+        self.offset = path.read_bytes().rfind(b"\n") + 1 if path.is_file() else 0
         self.extractors = extractors
         self.measured: dict[str, Mapping[str, float]] = {}
         self.samples: Path | None = None

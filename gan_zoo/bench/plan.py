@@ -19,6 +19,7 @@ from gan_zoo.data import Dataset
 from gan_zoo.device import cores, default_threads, pick, prepare, unused_gpu
 from gan_zoo.engine import Budget, check
 from gan_zoo.errors import GanZooError, check_known, unknown
+from gan_zoo.io import with_home
 from gan_zoo.metrics import extractors as known_extractors
 from gan_zoo.metrics.evaluator import Evaluator, Measuring
 from gan_zoo.metrics.extractors import OWN, load_extractor, resolve
@@ -86,11 +87,25 @@ class Plan:
 
         Of images of one's own KID, if the reference has few of them or FID cannot be measured.
         """
-        data = self.measured
-        lacks_fid = any("fid" not in extractor.metrics for extractor in self.extractors)
+        data, ranking = self.measured, self._ranking
+        lacks_fid = ranking is not None and "fid" not in ranking.metrics
         if data.kind == "images" and data.extractor not in EXTRACTORS and (len(data.test) < FEW_IMAGES or lacks_fid):
             return "kid"
         return PRIMARY[data.kind]
+
+    @property
+    def _ranking(self) -> Extractor | None:
+        """The extractor by whose values variants are ranked, as ``gan_zoo.bench.results.default_extractor``."""
+        return min(self.extractors, key=lambda extractor: extractor.name == "inception", default=None)
+
+    def check_ranking(self) -> None:
+        """Raise GanZooError if the extractor that ranks does not compute the metric that ranks."""
+        ranking = self._ranking
+        if ranking is not None and self.ranked_by not in ranking.metrics:
+            raise GanZooError(
+                f"extractor {ranking.name!r} has no {self.ranked_by}, by which variants are ranked; add it to its "
+                "metrics, or name another extractor first"
+            )
 
     @property
     def schedule(self) -> Schedule:
@@ -238,7 +253,9 @@ def make_plan(options: RunOptions) -> Plan:
     if plan.preset.num_samples < preset.num_samples and not options.single:
         size = f"the size of the test split of {plan.measured.name}"
         notices.append(f"num_samples reduced from {preset.num_samples} to {plan.preset.num_samples}, {size}")
-    return replace(plan, extractors=extractors, images=images, notices=tuple(notices))
+    plan = replace(plan, extractors=extractors, images=images, notices=tuple(notices))
+    plan.check_ranking()
+    return plan
 
 
 def _foreign_images(plan: Plan) -> dict[str, ForeignImages]:
@@ -249,7 +266,7 @@ def _foreign_images(plan: Plan) -> dict[str, ForeignImages]:
         with suite.at(f"images.{name}"):
             if plan.measured.density is not None:
                 raise GanZooError(f"{plan.measured.name} is a set of points; remove the images")
-            found[name] = find_images(path)
+            found[name] = find_images(Path(suite.file).parent / with_home(path, f"images.{name}"))
             if len(found[name]) < num_samples:
                 count = f"{found[name].what} has {len(found[name]):,} images, and num_samples is {num_samples:,}"
                 raise GanZooError(f"{count}; add images, or set num_samples lower")

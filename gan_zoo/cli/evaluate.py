@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gan_zoo.cli import index
-from gan_zoo.cli.options import DataRoot, Device, Inception, Plugin, split
+from gan_zoo.cli.options import DataRoot, Device, Inception, Plugin, TestShare, split
 
 
 def evaluate(
@@ -30,6 +30,7 @@ def evaluate(
     channels: Annotated[
         int | None, typer.Option(help="1 (grey) or 3 (color); by default the data set's own.", show_default=False)
     ] = None,
+    test_share: TestShare = None,
     seed: Annotated[int, typer.Option(help="Seed of a generator's samples, and of the real images.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
     csv: Annotated[Path | None, typer.Option(help="CSV file to write as well.", show_default=False)] = None,
@@ -57,6 +58,7 @@ def evaluate(
         seed=seed,
         extractors=split(extractors) if extractors else None,
         channels=channels,
+        test_share=test_share,
         data_root=data_root,
         inception_weights=inception_weights,
         device=device,

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from gan_zoo import plugins
 from gan_zoo.data import match_channels, resize
+from gan_zoo.device import seeded
 from gan_zoo.errors import GanZooError, check_known, one_line, shown
 from gan_zoo.metrics.classifier import SIDE
 from gan_zoo.metrics.features import EXTRACTORS, Extractor, MetricError
@@ -24,8 +25,10 @@ from gan_zoo.metrics.registry import METRICS, names_for, register
 
 INPUTS = ("features", "logits", "images")
 """What a metric can be a function of."""
-_NOT_THE_FUNCTION = (KeyboardInterrupt, MemoryError, torch.OutOfMemoryError, torch.AcceleratorError)
-"""Errors of the machine."""
+_RESERVED = frozenset({"own", "trained", "density", "real"})
+"""Names that suites give a meaning of their own."""
+_NOT_THE_FUNCTION = (KeyboardInterrupt, torch.AcceleratorError)
+"""Errors that end the process. Lack of memory is the function's: it says nothing about the variant."""
 
 Function = Callable[[Tensor, Tensor], Any]
 Encode = Callable[[Tensor], Any]
@@ -95,7 +98,8 @@ def _compare(name: str, function: Function, on: str) -> Callable[[Comparison], f
         try:
             return float(value)
         except (TypeError, ValueError, RuntimeError, OverflowError):
-            raise MetricError(f"metric {name!r} returned {shown(value)}; return one number in {file}") from None
+            what = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else shown(value)
+            raise MetricError(f"metric {name!r} returned {what}, not one number; fix it in {file}") from None
 
     return metric
 
@@ -142,15 +146,20 @@ def register_extractor(
     Raises:
         GanZooError: a name that is taken, or that cannot be one, or an unknown metric.
     """
-    if not re.fullmatch(r"[\w][\w.-]{0,79}", name, re.ASCII):
-        raise GanZooError(f"{shown(name)} cannot name an extractor: use up to 80 letters, digits, '_', '-' and '.'")
+    if not re.fullmatch(r"[\w][\w.-]{0,79}", name, re.ASCII) or name in _RESERVED:
+        raise GanZooError(
+            f"{shown(name)} cannot name an extractor: use up to 80 letters, digits, '_', '-' and '.', and none of "
+            f"{', '.join(sorted(_RESERVED))}"
+        )
     for metric in metrics or ():
         check_known("metric", metric, [name for name, each in METRICS.items() if each.kind == "images"])
 
     def decorate(make: Callable[[torch.device], Encode]) -> Callable[[torch.device], Encode]:
         if not inspect.isfunction(make):
             raise GanZooError(f"extractor {name!r} is a {type(make).__name__}; decorate a function make(device)")
-        if name in _registered or name in EXTRACTORS:
+        # The same function of the same file is that file, or a notebook's cell, run again.
+        taken = _registered.get(name)
+        if name in EXTRACTORS or (taken is not None and _place(taken.make) != _place(make)):
             raise GanZooError(f"extractor {name!r} is registered already; choose another name")
         _registered[name] = _Registered(make, None if metrics is None else tuple(metrics))
         return make
@@ -158,10 +167,21 @@ def register_extractor(
     return decorate
 
 
+def _place(make: Callable[..., Any]) -> tuple[str, str]:
+    return inspect.getfile(make), make.__qualname__
+
+
 @dataclass(frozen=True, kw_only=True)
 class CustomExtractor(Extractor):
-    """An `Extractor` around what the function of a plugin returns."""
+    """An `Extractor` around what the function of a plugin returns.
 
+    Attributes:
+        make: the function of the plugin, whose source is part of what identifies a measurement.
+        function: what it returned.
+        file: the plugin.
+    """
+
+    make: Callable[..., Any]
     function: Encode
     file: str
 
@@ -212,10 +232,20 @@ def load_custom(name: str, device: torch.device) -> CustomExtractor:
     if not callable(function):
         raise MetricError(f"extractor {name!r} is {shown(function)}; return a function of images in {file}")
     bare = CustomExtractor(
-        name=name, digest=digest.hexdigest(), metrics=(), minimum_n=1, device=device, function=function, file=file
+        name=name,
+        digest=digest.hexdigest(),
+        metrics=(),
+        minimum_n=1,
+        device=device,
+        make=entry.make,
+        function=function,
+        file=file,
     )
-    features = bare.encode(torch.zeros(2, 3, SIDE, SIDE, dtype=torch.uint8))
+    noise = torch.randint(256, (4, 3, SIDE, SIDE), generator=seeded(0, "probe"))
+    features = bare.encode(noise.to(torch.uint8))
     metrics = names_for("inception") if entry.metrics is None else entry.metrics
     if features.logits is None:
         metrics = tuple(each for each in metrics if "logits" not in METRICS[each].needs)
-    return replace(bare, metrics=metrics, minimum_n=features.vectors.shape[1] + 1)
+    # Whatever the features depend on, cached ones of real images are of the same function.
+    probe = hashlib.sha256(features.vectors.cpu().numpy().tobytes()).hexdigest()
+    return replace(bare, metrics=metrics, minimum_n=features.vectors.shape[1] + 1, probe=probe)

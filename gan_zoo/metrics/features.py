@@ -62,6 +62,7 @@ class Extractor:
         device: of the network and the features.
         accuracy: measured accuracy in [0, 1] on the test split of its training set, or None.
         note: what a reader of its metrics must know; may be empty.
+        probe: identifies what a function of a plugin computes here, so that cached features are not of another.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Extractor:
     device: torch.device
     accuracy: float | None = None
     note: str = ""
+    probe: str = ""
 
     def fitting(self, n: int) -> Self:
         """The extractor with the metrics that ``n`` images allow: below ``minimum_n`` those without a covariance."""

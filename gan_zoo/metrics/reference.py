@@ -94,7 +94,7 @@ def load_reference(
             return encode()
         key = {
             "content": "features",
-            "extractor": [extractor.name, extractor.digest],
+            "extractor": [extractor.name, extractor.digest, *filter(None, [extractor.probe])],
             "data": fingerprint,
             "images": images,
             "metrics": METRICS_VERSION,

@@ -88,6 +88,25 @@ def test_what_cannot_be_measured_is_one_line(images, options, words):
         gan_zoo.evaluate(images, "digits", **options)
 
 
+def test_a_checkpoint_is_measured_against_the_reference_that_it_was_trained_with(folder, tmp_path):
+    run = gan_zoo.train(gan_zoo.get("gan", batch_size=16), f"folder:{folder.parent}", steps=2, test_share=0)
+    run.save(tmp_path / "run.safetensors")
+    source = tmp_path / "run.safetensors"
+    whole = gan_zoo.evaluate(source, f"folder:{folder.parent}", extractors=["digits-cnn"])
+    assert whole["num_samples"].tolist() == [N, N]
+    assert whole["reference"].tolist() == ["whole set", "whole set"]
+    assert "memorization" not in whole
+    part = gan_zoo.evaluate(source, f"folder:{folder.parent}", extractors=["digits-cnn"], test_share=0.25)
+    assert part["num_samples"].tolist() == [N // 4, N // 4]
+    assert part["reference"].tolist() == ["test", "test"]
+
+
+@pytest.mark.parametrize("source", [[1, 2, 3], None, 4])
+def test_what_cannot_be_a_source_is_one_line(source):
+    with pytest.raises(gan_zoo.GanZooError, match="cannot be measured; give a sampler, a path"):
+        gan_zoo.evaluate(source, "digits")
+
+
 def test_few_images_are_measured_without_fid(images):
     with pytest.warns(UserWarning, match="FID is left out, as it needs num_samples of at least 129, not 20"):
         measured = gan_zoo.evaluate(images[:20], "digits")

@@ -82,6 +82,21 @@ def test_callbacks_see_what_the_records_have_and_only_what_is_new(bench, tmp_pat
     assert last[:2] == ("end", "ok")
 
 
+def test_a_torn_line_that_a_kill_left_hides_no_row(bench, tmp_path):
+    bench("out", *LONGER, seeds=[0])
+    for path in (tmp_path / "out" / "records").glob("sibling*.jsonl"):
+        path.write_bytes(path.read_bytes() + b'{"row":"history","st')
+    recorder = Recorder()
+    bench("out", *LONGER, seeds=[0], preset="full", callbacks=[recorder])
+    assert recorder.of("sibling-seed0")[0] == ("start", 150, 16)
+    assert [call[1] for call in recorder.of("sibling-seed0") if call[0] == "history"] == [200]
+
+
+def test_what_is_no_callback_is_refused():
+    with pytest.raises(GanZooError, match=r"print.* is none; derive it from gan_zoo.Callback"):
+        gan_zoo.train("gan", "digits", steps=1, callbacks=[print])
+
+
 def test_a_callback_that_fails_is_reported_once_and_ends_no_run(bench):
     class Broken(gan_zoo.Callback):
         def on_history(self, run, step, values):

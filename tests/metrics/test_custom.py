@@ -90,6 +90,14 @@ def test_an_edit_of_a_metric_beside_a_variant_trains_nothing_again(plugin: Calla
     assert registry.code_identity("mine") != before
 
 
+def test_an_edit_of_a_metric_that_a_variant_uses_trains_again(plugin: Callable[..., Path]) -> None:
+    text = PLUGIN + '\n@gan_zoo.register("mine")\ndef mine():\n    mean_gap\n    return gan_zoo.get("gan")\n'
+    registry.load_plugin(plugin(text=text))
+    before = registry.code_identity("mine")
+    registry.load_plugin(plugin(" * 2", text=text))
+    assert registry.code_identity("mine") != before
+
+
 def test_a_file_that_is_loaded_again_replaces_its_metrics_and_a_broken_one_leaves_them(
     plugin: Callable[..., Path],
 ) -> None:
@@ -137,8 +145,9 @@ def test_a_function_gets_features_logits_or_images(sets: tuple[Split, Split], on
     [
         (lambda fake, real: 1 / 0, "metric 'bad' failed: ZeroDivisionError"),
         (lambda fake, real: exit("gone"), "metric 'bad' failed: SystemExit: gone"),
-        (lambda fake, real: fake, "metric 'bad' returned tensor"),
-        (lambda fake, real: None, "metric 'bad' returned None; return one number in .*test_custom.py"),
+        (lambda fake, real: fake, r"metric 'bad' returned a tensor of shape \(.*\), not one number"),
+        (lambda fake, real: None, "metric 'bad' returned None, not one number; fix it in .*test_custom.py"),
+        (lambda fake, real: [0] * 10**14, "metric 'bad' failed: MemoryError"),
     ],
 )
 def test_what_a_function_does_wrong_is_one_line(function: Callable[..., Any], words: str) -> None:

@@ -14,6 +14,7 @@ from gan_zoo import data, registry
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.custom import register_extractor
 from gan_zoo.metrics.extractors import load_extractor
+from gan_zoo.metrics.features import MetricError
 from gan_zoo.metrics.frechet import frechet_distance
 from gan_zoo.report import context
 
@@ -108,7 +109,7 @@ def test_logits_add_the_inception_score_and_weights_are_part_of_the_measurement(
     [
         ("return 3", "extractor 'bad' is 3; return a function of images"),
         ("1 / 0", "extractor 'bad' failed: ZeroDivisionError"),
-        ("return lambda images: images.float()", r"returned a tensor \(2, 3, 32, 32\) for 2 images"),
+        ("return lambda images: images.float()", r"returned a tensor \(4, 3, 32, 32\) for 4 images"),
         ("return lambda images: None", "returned None"),
         ("return lambda images: images.missing", "extractor 'bad' failed: AttributeError"),
     ],
@@ -127,6 +128,7 @@ def test_what_a_function_does_wrong_is_one_line(write: Callable[..., Path], text
     [
         ("inception", {}, "'inception' is registered already"),
         ("a/b", {}, "'a/b' cannot name an extractor"),
+        ("own", {}, "'own' cannot name an extractor"),
         ("mine", {"metrics": ["fidd"]}, "unknown metric 'fidd'"),
     ],
 )
@@ -145,3 +147,54 @@ def test_the_data_set_of_the_documentation_is_one_like_any_other(write: Callable
     assert torch.equal(of_class[..., :1].expand_as(of_class), of_class)
     run = gan_zoo.train("cgan", "stripes", steps=2)
     assert run.sampler(4, labels=[0, 1, 0, 1]).shape == (4, 1, 32, 32)
+
+
+def test_cached_features_are_never_of_another_function(own_registry: None) -> None:
+    """Weights that a closure holds are in no source and in no module."""
+    scale = 1.0
+
+    @register_extractor("means")
+    def means(device: torch.device) -> Any:
+        factor = scale
+        return lambda images: images.float().mean((2, 3)) * factor
+
+    images = data.load("digits").train.images[:140]
+
+    def real() -> float:
+        return float(gan_zoo.evaluate(images, "digits", extractors=["means"]).loc["real", "fid"])
+
+    first = real()
+    scale = 3.0
+    assert real() == pytest.approx(9 * first, rel=1e-4)
+
+
+def test_lack_of_memory_is_the_extractor_s_and_not_the_variant_s(own_registry: None) -> None:
+    @register_extractor("greedy")
+    def greedy(device: torch.device) -> Any:
+        def encode(images: Tensor) -> Tensor:
+            raise MemoryError("too much")
+
+        return encode
+
+    with pytest.raises(MetricError, match="extractor 'greedy' failed: MemoryError: too much"):
+        load_extractor("greedy")
+
+
+def test_a_cell_that_is_run_again_replaces_its_extractor(own_registry: None) -> None:
+    def define() -> None:
+        @register_extractor("again")
+        def again(device: torch.device) -> nn.Module:
+            return nn.Flatten()
+
+    define()
+    define()
+
+
+def test_the_extractor_that_ranks_has_the_metric_that_ranks(
+    bench: Callable[..., Any], toys: Path, write: Callable[..., Path]
+) -> None:
+    text = example("metrics.md", "Your own extractor").replace(
+        '("edges")', '("edges", metrics=("precision", "recall"))'
+    )
+    with pytest.raises(GanZooError, match="extractor 'edges' has no fid, by which variants are ranked"):
+        bench("out", ('["digits-cnn"]', '["edges", "own"]'), plugins=[toys, write("edges", text)])

@@ -217,9 +217,10 @@ def _work(name: str) -> Row:
     try:
         plan, runs, evaluator = _planned()
         if plan.measurement_digests != _worker["measurements"]:
+            differing = sorted(dict(plan.measurement_digests.items() ^ _worker["measurements"].items()))
             raise GanZooError(
-                "worker processes measure with other metrics than this one: name the files that register metrics as "
-                "plugins, or use jobs=1"
+                f"worker processes measure otherwise than this one (extractor {', '.join(differing)}): name the files "
+                "that register metrics and extractors as plugins, or use jobs=1"
             )
         if name not in runs:
             raise GanZooError(
