@@ -1,6 +1,7 @@
 """Metrics of plugins: what their functions get, what they may return, and how far they reach."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from vectors import features
 
 import gan_zoo
 from gan_zoo import registry
+from gan_zoo.bench.compare import SAME, compare
 from gan_zoo.bench.identity import measurement
 from gan_zoo.data import Split
 from gan_zoo.errors import GanZooError
@@ -207,3 +209,12 @@ def test_a_metric_that_fails_ends_the_run_and_its_repair_trains_nothing_again(
     assert set(fixed.runs["status"]) == {"ok"}
     resumed = [path for path in (tmp_path / "out" / "records").glob("*.jsonl") if '"resume"' in path.read_text()]
     assert len(resumed) == 2
+
+
+def test_a_run_is_the_same_run_after_a_metric_was_added(
+    bench: Callable[..., Any], toys: Path, plugin: Callable[..., Path], tmp_path: Path
+) -> None:
+    bench("one", seeds=[0])
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    bench("two", seeds=[0], plugins=[toys, plugin()])
+    assert compare([tmp_path / "one", tmp_path / "two"]).contrasts["verdict"].tolist() == [SAME] * 2
