@@ -63,7 +63,7 @@ class DataOptions:
 
     def __post_init__(self) -> None:
         if self.channels not in (None, 1, 3):
-            raise GanZooError(f"{self.channels} image channels are impossible: choose 1 (grey) or 3 (color)")
+            raise GanZooError(f"{self.channels} image channels are impossible: choose 1 (grayscale) or 3 (color)")
         if self.test_share is not None and not 0 <= self.test_share < 1:
             raise GanZooError(
                 f"test share {self.test_share} is impossible: choose a share of the images from 0 on and below 1, "

@@ -122,6 +122,9 @@ def get(name: str, /, **options: Any) -> Variant:
             check_known(f"option of variant {name!r}:", option, [*own, *overrides.known()])
         values = {key: parse_schedules(value) for key, value in options.items()}
         variant = factory(**{key: value for key, value in values.items() if key in own})
+        if variant is None:
+            file = inspect.getfile(factory)
+            raise GanZooError(f"variant {name!r}: its function returned None; return a Variant (in {file})")
         fields = overrides.replaced(variant, {key: value for key, value in values.items() if key not in own})
         return dataclasses.replace(variant, **fields, name=name, options=options)
     except (GanZooError, KeyboardInterrupt):
@@ -129,12 +132,11 @@ def get(name: str, /, **options: Any) -> Variant:
     except BaseException as error:
         # The function is untrusted code: whatever it raises becomes one line, with the file to fix.
         given = ", ".join(f"{key}={shown(value)}" for key, value in options.items())
+        made = f"made with ({given})" if given else "made"
         why = one_line(error)
         if isinstance(error, (TypeError, ValueError)):
             why = why.removeprefix(f"{type(error).__name__}: ")
-        raise GanZooError(
-            f"variant {name!r} cannot be made with ({given}): {why} (in {inspect.getfile(factory)})"
-        ) from error
+        raise GanZooError(f"variant {name!r} cannot be {made}: {why} (in {inspect.getfile(factory)})") from error
 
 
 def _factory(name: str) -> _Factory:

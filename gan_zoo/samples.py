@@ -22,6 +22,8 @@ GAP = 2
 _POINTS = ".csv"
 _ARRAYS = ".npz"
 _BACKGROUND = 255
+_JPEG_SIDE = 65_500
+"""Pixels of the longest side that a JPEG file can have."""
 _FEW = 20
 """A sheet of at most so many images has 5 columns, a larger one 10."""
 
@@ -62,7 +64,7 @@ def save_samples(samples: Tensor, path: Path, *, columns: int | None = None, gap
     The suffix names the format of the image (``IMAGE_FORMATS``); that of points is replaced by ``.csv``.
 
     Raises:
-        GanZooError: the suffix names no format of images.
+        GanZooError: the suffix names no format of images, or the sheet is too large for JPEG.
         StorageError: the path cannot be written.
     """
     if samples.dim() == 2:
@@ -72,9 +74,13 @@ def save_samples(samples: Tensor, path: Path, *, columns: int | None = None, gap
         return path
     check_sample_file(path, tuple(IMAGE_FORMATS))
     image = tile(samples, columns, gap) if columns else sheet(samples, gap)
+    kind = IMAGE_FORMATS[path.suffix.lower()]
+    if kind == "JPEG" and max(image.size) > _JPEG_SIDE:
+        size = f"{image.width:,}x{image.height:,} pixels"
+        raise GanZooError(f"cannot write {size} as {str(path)!r}: a JPEG side has at most {_JPEG_SIDE:,}; use .png")
     # In memory, because Pillow writes a JPEG file past Python, and does not see that the disk is full.
     buffer = io.BytesIO()
-    image.save(buffer, format=IMAGE_FORMATS[path.suffix.lower()], quality=95)
+    image.save(buffer, format=kind, quality=95)
     atomic_write(path, buffer.getvalue())
     return path
 

@@ -37,7 +37,10 @@ def known(value: Any) -> bool:
 
 
 def number(value: Any) -> str:
-    """Three significant digits, but no more than five decimals: 0.0123, 1.20, 54.8, 1,234, 0.00002."""
+    """Three significant digits, but no more than five decimals: 0.0123, 1.20, 54.8, 1,234, 0.00002.
+
+    Integers from 100 on are written in full, from ten million on as 7.68e10.
+    """
     if not known(value):
         return NOTHING
     value = float(value)
@@ -45,6 +48,8 @@ def number(value: Any) -> str:
         return "0"
     if 5e-6 <= abs(value) < 0.001:
         return f"{value:.5f}"
+    if abs(value) >= 1e7:
+        return f"{value:.2e}".replace("e+0", "e").replace("e+", "e")
     return f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:#.3g}"
 
 

@@ -90,6 +90,12 @@ def test_a_run_in_a_folder_has_its_final_metrics(tmp_path):
     assert "<th>fid</th>" in run._repr_html_()
 
 
+def test_points_of_one_dimension_are_shown_as_a_histogram():
+    run = gan_zoo.train(gan_zoo.get("nsgan", backbone="points", latent=2, batch_size=32), "mixture1d", steps=2)
+    assert sum(bar.get_height() for bar in run.show(30).axes[0].patches) == 30
+    assert run._repr_html_().count("<img") == 2
+
+
 def test_points_are_shown_as_a_figure():
     run = gan_zoo.train(gan_zoo.get("nsgan", backbone="points", latent=2, batch_size=32), "grid25", steps=2)
     assert len(run.show(30).axes[0].collections[0].get_offsets()) == 30

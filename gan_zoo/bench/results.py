@@ -13,7 +13,15 @@ from gan_zoo.bench.records import RunRecord
 from gan_zoo.bench.summary import samples, scale_of, untrained
 from gan_zoo.metrics.registry import METRICS, Metric
 from gan_zoo.options import FLOOR
-from gan_zoo.statistics import Estimate, Proportion, Sample, failure_rate, not_different_from_best, shared_alpha
+from gan_zoo.statistics import (
+    MINIMUM_SEEDS,
+    Estimate,
+    Proportion,
+    Sample,
+    failure_rate,
+    not_different_from_best,
+    shared_alpha,
+)
 
 SIMILAR = "="
 """Follows the rank of a variant that is not significantly different from the best."""
@@ -100,8 +108,9 @@ class Results:
     def ranking(self) -> pd.DataFrame:
         """The variants from the best: the primary metric at the end with its 95% interval, and the failures.
 
-        ``tied`` marks those that are not significantly different from the best; real images and variants without a
-        successful seed have no rank.
+        ``tied`` marks the best and those that are not significantly different from it, if it has the three seeds that
+        a test needs; variants with fewer are not marked. Real images and variants without a successful seed have no
+        rank.
         """
         rows = [
             {
@@ -155,7 +164,7 @@ class Entry:
         value: the primary metric at the end of the budget, over the successful seeds that have a value.
         successful: seeds that trained to the end.
         failures: failed seeds of those that ended.
-        similar: whether it is not significantly different from the best.
+        similar: whether it was tested, and is the best or not significantly different from it.
         seconds: training time, mean over the successful seeds.
         reason: why it has no rank.
     """
@@ -193,7 +202,7 @@ def rank(folders: Mapping[str, Results]) -> list[Entry]:
     """The variants of results folders, given by label: ranked ones from the best, then images, floors, unranked ones.
 
     Variants are ordered by the mean over the successful seeds; those with more failed seeds than values come after all
-    others.
+    others. None is ``similar`` if the first has too few seeds for a test.
     """
     metric = next(iter(folders.values())).metric
     compared = {
@@ -216,8 +225,11 @@ def rank(folders: Mapping[str, Results]) -> list[Entry]:
             sign * entry.value.mean if entry.value.seeds else 0.0,
         )
     )
-    places = enumerate(entries, start=1)
-    return [replace(entry, rank=place if entry.kind == "ranked" else None) for place, entry in places]
+    tested = bool(entries) and entries[0].value.seeds >= MINIMUM_SEEDS
+    return [
+        replace(entry, rank=place if entry.kind == "ranked" else None, similar=entry.similar and tested)
+        for place, entry in enumerate(entries, start=1)
+    ]
 
 
 def _entry(results: Results, variant: str, folder: str, similar: bool) -> Entry:

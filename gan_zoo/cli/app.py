@@ -195,8 +195,9 @@ def data(
 
 
 @app.command(epilog="Example: gan-zoo doctor")
-def doctor(data_root: DataRoot = None, inception_weights: Inception = None) -> None:
+def doctor(data_root: DataRoot = None, inception_weights: Inception = None, plugin: Plugin = None) -> None:
     """Print the device, versions, data sets, extractors and plugins."""
+    index.names(plugin)
     from gan_zoo.cli import environment
 
-    environment.print_doctor(data_root, inception_weights)
+    environment.print_doctor(data_root, inception_weights, plugin or [])

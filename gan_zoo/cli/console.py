@@ -47,7 +47,7 @@ def print_note(line: str, console: Console | None = None) -> None:
 
 
 def print_table(columns: Mapping[str, list[str]]) -> None:
-    """Print a compact table of the columns that fit the terminal; the last ones are left out if they do not.
+    """Print a compact table of the columns that fit the terminal; the last ones are named below it if they do not.
 
     Text is aligned to the left, numbers to the right.
     """
@@ -65,6 +65,8 @@ def print_table(columns: Mapping[str, list[str]]) -> None:
     for row in zip(*list(columns.values())[: len(table.columns)], strict=True):
         table.add_row(*map(escape, row))
     console.print(table)
+    if hidden := list(columns)[len(table.columns) :]:
+        print_line(f"not shown at this width: {', '.join(hidden)}")
 
 
 def image_facts(data: Dataset) -> str:
@@ -76,7 +78,7 @@ def image_facts(data: Dataset) -> str:
     mirrored = ", mirror images included" if data.options.mirror else ""
     test = f"{len(data.test):,} as the reference"
     split = f"{len(data.train):,} to train on{mirrored}, {test if data.reference == 'test' else 'all the reference'}"
-    color = "grey" if data.shape[0] == 1 else "color"
+    color = "grayscale" if data.shape[0] == 1 else "color"
     return f"{sum(counts):,} images of {data.sizes}, {color}, {classes}; {split}"
 
 

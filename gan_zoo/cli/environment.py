@@ -1,6 +1,8 @@
 """The environment: data sets, the device, versions, extractors and plugins."""
 
 import importlib.metadata
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from gan_zoo.cli.console import image_facts, print_line, print_table
 from gan_zoo.device import describe, pick, unused_gpu
 from gan_zoo.errors import GanZooError
 from gan_zoo.options import DataOptions
-from gan_zoo.samples import check_sample_file, save_samples
+from gan_zoo.samples import IMAGE_FORMATS, check_sample_file, save_samples
 
 _SHEET_SIDE = 64
 _SHEET_IMAGES = 100
@@ -24,8 +26,15 @@ def print_data(names: list[str], root: Path | None, options: DataOptions, sheet:
     """Data sets, fetched and checked, with their sizes and fingerprints; of folders also what is in them.
 
     Raises:
+        GanZooError: a sheet that is no image file, or one for several folders.
         StorageError: the contact sheet of a folder cannot be written.
     """
+    if sheet is not None:
+        check_sample_file(sheet, tuple(IMAGE_FORMATS))
+        if sum(name.startswith("folder:") for name in names) > 1:
+            raise GanZooError(
+                f"--sheet {str(sheet)!r} is one file for several folders; leave it out or name one folder"
+            )
     rows = []
     notes = []
     folders = []
@@ -46,13 +55,15 @@ def print_data(names: list[str], root: Path | None, options: DataOptions, sheet:
     print_table({head: [row[head] for row in rows] for head in rows[0]})
     for note in notes:
         print_line(note)
+    written: Counter[str] = Counter()
     for folder in folders:
-        _print_folder(folder, sheet or Path(f"{folder.name}.png"))
+        written[folder.name] += 1
+        number = f"-{written[folder.name]}" if written[folder.name] > 1 else ""
+        _print_folder(folder, sheet or Path(f"{folder.name}{number}.png"))
 
 
 def _print_folder(loaded: data.Dataset, sheet: Path) -> None:
     """The images of a folder by class, and the path of a contact sheet that is written of them."""
-    check_sample_file(sheet)
     print_line(f"{loaded.requested}: {image_facts(loaded)}")
     if loaded.classes:
         counted = {"images": loaded.labels, "train": loaded.train.labels, "test": loaded.test.labels}
@@ -68,8 +79,8 @@ def _print_folder(loaded: data.Dataset, sheet: Path) -> None:
     print_line(f"contact sheet: {save_samples(images, sheet)} ({text.plural(len(images), 'image')}, class by class)")
 
 
-def print_doctor(root: Path | None, inception_weights: Path | None) -> None:
-    """Device, versions, data sets, extractors and plugins."""
+def print_doctor(root: Path | None, inception_weights: Path | None, files: Sequence[Path]) -> None:
+    """Device, versions, data sets, extractors and plugins, those of files included."""
     table = Table("what", "here", title="gan-zoo doctor", box=box.SIMPLE_HEAD)
     table.columns[1].overflow = "fold"
     table.add_row("device", escape(describe(pick())))
@@ -88,7 +99,7 @@ def print_doctor(root: Path | None, inception_weights: Path | None) -> None:
         table.add_row(f"extractor: {name}", _state_of_extractor(name, inception_weights))
     table.add_row("variants", ", ".join(registry.names()))
     plugins = [point.value for point in importlib.metadata.entry_points(group=registry.ENTRY_POINTS)]
-    table.add_row("plugins installed", ", ".join(plugins) or "none")
+    table.add_row("plugins", escape(text.visible(", ".join([*plugins, *map(str, files)]))) or "none")
     get_console().print(table)
 
 

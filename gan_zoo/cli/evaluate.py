@@ -28,7 +28,7 @@ def evaluate(
         str | None, typer.Option(help="By default the data set's own, e.g. own,inception.", show_default=False)
     ] = None,
     channels: Annotated[
-        int | None, typer.Option(help="1 (grey) or 3 (color); by default the data set's own.", show_default=False)
+        int | None, typer.Option(help="1 (grayscale) or 3 (color); by default the data set's own.", show_default=False)
     ] = None,
     test_share: TestShare = None,
     seed: Annotated[int, typer.Option(help="Seed of a generator's samples, and of the real images.")] = 0,

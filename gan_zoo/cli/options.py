@@ -22,7 +22,7 @@ VariantName = Annotated[str, typer.Argument(help="A variant; `gan-zoo list` name
 Plugin = Annotated[list[Path] | None, typer.Option("--plugin", help=_HELP["plugins"], show_default=False)]
 DataRoot = Annotated[Path | None, typer.Option(help=_HELP["data_root"], show_default=False)]
 Channels = Annotated[
-    int | None, typer.Option(help="1 (grey) or 3 (color); by default the data set's own.", show_default=False)
+    int | None, typer.Option(help="1 (grayscale) or 3 (color); by default the data set's own.", show_default=False)
 ]
 TestShare = Annotated[
     float | None,

@@ -10,7 +10,7 @@ from gan_zoo.bench.folder import damages, read_folder, read_manifest
 from gan_zoo.bench.results import SIMILAR, default_extractor, ranked_by
 from gan_zoo.bench.tables import read_results
 from gan_zoo.cli.console import print_line, print_note, print_table
-from gan_zoo.metrics.registry import METRICS
+from gan_zoo.metrics.registry import METRICS, is_own
 from gan_zoo.options import FLOOR
 from gan_zoo.report.figures.style import data_title
 from gan_zoo.report.tables import ranking_table
@@ -27,8 +27,8 @@ SHORT = {
     "failures": "failed",
 }
 RANKING = ("rank", "variant", "", "modes", "FID", "KID", "label acc.", "seeds", "failed")
-"""The first columns of the ranking on a terminal, the empty one being the primary metric; the others follow as far as
-they fit."""
+"""The first columns of the ranking on a terminal, the empty one being the primary metric and then those of plugins; the
+others follow as far as they fit."""
 
 
 def print_report(folder: Path, report: Path) -> None:
@@ -62,7 +62,9 @@ def print_ranking(folder: Path) -> None:
     primary = METRICS[ranked_by(manifest)].title
     interval = f"{primary} [95%]"
     frame = frame.rename(columns={**SHORT, primary: interval})
-    first = [head or interval for head in RANKING]
+    titles = [metric.title for name, metric in METRICS.items() if not is_own(name) and metric.title != primary]
+    place = RANKING.index("")
+    first = [*RANKING[:place], interval, *titles, *RANKING[place + 1 :]]
     heads = sorted(frame.columns, key=lambda head: first.index(head) if head in first else len(first))
     print_table({head: frame[head].astype(str).tolist() for head in heads})
     if frame["rank"].str.endswith(SIMILAR).any():

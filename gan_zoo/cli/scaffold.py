@@ -115,9 +115,13 @@ def write_variant(name: str, path: Path, *, like: str | None = None, penalty: st
     """
     if name in {*index.names(None), FLOOR}:
         raise GanZooError(f"variant {name!r} is there already; choose another name (`gan-zoo list` shows those taken)")
-    if not name.isidentifier() or keyword.iskeyword(name) or not name.isascii() or name in _WORDS:
+    if not name.isidentifier() or keyword.iskeyword(name) or not name.isascii():
         raise GanZooError(
-            f"{name!r} cannot name a variant: use letters, digits and underscores, and no word of its file, e.g. my_gan"
+            f"{name!r} cannot name a variant: use letters, digits and underscores, no keyword of Python, e.g. my_gan"
+        )
+    if name in _WORDS:
+        raise GanZooError(
+            f"{name!r} cannot name a variant: its file uses the name for something else; choose another, e.g. my_gan"
         )
     if penalty is not None:
         check_known("penalty", penalty, PENALTIES)
@@ -157,6 +161,9 @@ def check_variant(name: str) -> None:
     failures = []
     for check_name, check in validation.CHECKS.items():
         what = (check.__doc__ or "").partition("\n")[0]
+        if check is validation.label_changes_image and variant.conditioning == "none":
+            print_line(f"     -  {check_name}: not applicable: the variant gets no labels")
+            continue
         try:
             check(variant)
         except KeyboardInterrupt:
@@ -167,6 +174,8 @@ def check_variant(name: str) -> None:
                 why = why.removeprefix(f"{type(error).__name__}: ")
             failures.append(f"{check_name}: {why}")
             print_line(f"FAILED  {check_name}: {what}")
+            if check is validation.shapes:
+                break  # the others would fail by it
         else:
             print_line(f"    ok  {check_name}: {what}")
     if failures:

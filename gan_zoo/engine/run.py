@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _PANELS = {"losses": ("discriminator_loss", "generator_loss"), "discriminator output": ("D(real)", "D(fake)")}
 """The curves of a run: panels, and their values of history."""
+_BINS = 50
+"""Of the histogram of points of one dimension."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,7 +76,10 @@ class Run:
         if samples.dim() == 4:
             return sheet(samples, GAP)
         figure = _figure(1)
-        figure.axes[0].scatter(samples[:, 0].cpu(), samples[:, 1].cpu(), s=4)
+        if samples.shape[1] == 1:
+            figure.axes[0].hist(samples[:, 0].cpu().numpy(), bins=_BINS)
+        else:
+            figure.axes[0].scatter(samples[:, 0].cpu(), samples[:, 1].cpu(), s=4)
         return figure
 
     def plot(self) -> "Figure":

@@ -33,7 +33,7 @@ def mode(network: nn.Module, *, training: bool) -> Iterator[None]:
             network.train(before)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sampler:
     """A generator in evaluation mode: ``sampler(20)`` returns 20 images."""
 
@@ -53,6 +53,11 @@ class Sampler:
     def conditional(self) -> bool:
         """Whether it takes labels."""
         return self.variant.conditioning != "none"
+
+    def __repr__(self) -> str:
+        labels = f"conditional, {self.classes} classes" if self.conditional else "unconditional"
+        name = self.variant.name or self.variant.title
+        return f"Sampler({name}, {labels}, latent {self.variant.latent}, {self.weights} weights)"
 
     def __call__(
         self,

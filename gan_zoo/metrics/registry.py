@@ -150,8 +150,12 @@ def _place(metric: Metric) -> tuple[int, str]:
 
 def code_of(name: str) -> Callable[..., float] | None:
     """The function of a metric that is not of this package."""
-    own = METRICS[name].module.startswith(f"{__package__}.")
-    return None if own else _FUNCTIONS.get(name)
+    return None if is_own(name) else _FUNCTIONS.get(name)
+
+
+def is_own(name: str) -> bool:
+    """Whether a metric is part of this package."""
+    return METRICS[name].module.startswith(f"{__package__}.")
 
 
 def names_for(extractor: str) -> tuple[str, ...]:

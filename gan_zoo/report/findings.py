@@ -29,12 +29,12 @@ def _ranking(results: Results) -> Iterator[str]:
     among = " of the variants with at most half of their seeds failed" if any(e.mostly_failed for e in others) else ""
     extreme = "lowest" if results.metric.better == "lower" else "highest"
     yield f"{first.variant} has the {extreme} final {results.metric.title}{among}, {best}."
-    if others and first.value.seeds >= MINIMUM_SEEDS:
-        similar = text.listed([entry.variant for entry in others if entry.similar])
-        if similar:
-            yield f"Not significantly different from it, marked {SIMILAR}: {similar}."
-        else:
-            yield "All other variants are significantly different from it."
+    tested = [entry for entry in others if min(entry.value.seeds, first.value.seeds) >= MINIMUM_SEEDS]
+    similar = text.listed([entry.variant for entry in tested if entry.similar])
+    if similar:
+        yield f"Not significantly different from it, marked {SIMILAR}: {similar}."
+    elif tested:
+        yield f"All other {'tested ' * (len(tested) < len(others))}variants are significantly different from it."
     few = [entry.variant for entry in ranked if entry.value.seeds < MINIMUM_SEEDS]
     if few:
         whose = "no variant was tested" if len(few) == len(ranked) else f"not tested: {text.listed(few)}"

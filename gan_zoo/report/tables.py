@@ -104,7 +104,7 @@ def _ranking_values(results: Results) -> pd.DataFrame:
     measured = {metric for (_, metric), line in lines.items() if text.known(line["mean"])}
     rows = []
     for entry in results.entries:
-        row: dict[str, Any] = {"rank": entry.place, "variant": entry.label}
+        row: dict[str, Any] = {"rank": entry.place, "variant": entry.variant, "overrides": entry.overrides}
         for name in main_metrics():
             line = lines.get((entry.variant, name), {})
             ends = {name: "mean", f"{name}_low": "low", f"{name}_high": "high"}

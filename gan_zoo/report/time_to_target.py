@@ -82,8 +82,10 @@ def _as_text(unit: str, value: float, low: float = math.nan, high: float = math.
     scale, name = 1, ""
     if unit == "seconds":
         scale, name = (1, "s") if value < 100 else (60, "min") if value < 6000 else (3600, "h")
+    rounded = [float(f"{number / scale:.3g}") for number in (value, low, high)]
     numbers = [
-        "never" if math.isinf(number) else text.number(float(f"{number / scale:.3g}")) for number in (value, low, high)
+        "never" if math.isinf(number) else text.count(number) if number >= 1000 else text.number(number)
+        for number in rounded
     ]
     span = "" if math.isnan(low) else f" [{numbers[1]}, {numbers[2]}]"
     return f"{numbers[0]}{span} {name}".strip()

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from safetensors.numpy import save_file
 
-from gan_zoo import registry
+from gan_zoo import registry, validation
 from gan_zoo.cli import scaffold
 from gan_zoo.device import seeded
 
@@ -33,6 +33,13 @@ def test_samples_of_no_known_format_are_refused(gan_zoo, toys, checkpoint, tmp_p
     assert repr(name) in error
     assert ".jpg" in error
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_sheet_that_is_too_large_for_jpeg_is_one_line(gan_zoo, checkpoint, tmp_path):
+    words = ["sample", checkpoint("cgan"), "--interpolate", 2047]
+    assert "use .png" in gan_zoo(*words, "--out", "s.jpg").error
+    assert not (tmp_path / "s.jpg").exists()
+    assert gan_zoo(*words[:-1], 2046, "--out", "s.jpg").status == 0
 
 
 def test_samples_follow_the_seed(gan_zoo, checkpoint, tmp_path):
@@ -183,9 +190,17 @@ def test_a_new_variant_like_nothing_known_is_one_line(gan_zoo, tmp_path, words, 
     assert not (tmp_path / "my_gan.py").exists()
 
 
-@pytest.mark.parametrize("name", ["Generator", "math", "get", "class", "my-gan"])
-def test_a_name_that_its_own_file_uses_is_one_line(gan_zoo, name):
-    assert "cannot name a variant" in gan_zoo("new", name).error
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        *((name, "for something else; choose another") for name in ("Generator", "math", "get", "e")),
+        *((name, "use letters, digits") for name in ("class", "my-gan", "7", "größe")),
+    ],
+)
+def test_a_name_that_does_not_fit_is_one_line(gan_zoo, name, why):
+    error = gan_zoo("new", name).error
+    assert "cannot name a variant" in error
+    assert why in error
 
 
 @pytest.mark.slow
@@ -208,15 +223,34 @@ def test_a_new_variant_is_checked_and_compared(gan_zoo, suite, tmp_path, no_repo
     assert sorted(set(runs["variant"])) == ["gan", "my_gan", "real"]
 
 
-def test_check_lists_what_is_broken(gan_zoo, tmp_path):
+@pytest.mark.parametrize(
+    ("change", "why", "failed", "others"),
+    [
+        (("nn.Tanh()", "nn.Softplus()"), "outside [-1, 1]", "shapes: The generator returns samples in [-1, 1]", 0),
+        (
+            ("self.of_label", "self.unused = nn.Linear(1, 1)\n        self.of_label"),
+            "unused",
+            "gradients_reach: Two",
+            5,
+        ),
+    ],
+    ids=["shapes, which ends it", "gradients"],
+)
+def test_check_lists_what_is_broken(gan_zoo, tmp_path, change, why, failed, others):
     gan_zoo("new", "my_gan")
     path = tmp_path / "my_gan.py"
-    path.write_text(path.read_text(encoding="utf-8").replace("nn.Tanh()", "nn.Softplus()"), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace(*change, 1), encoding="utf-8")
     edited = path.read_bytes()
     assert "exists already" in gan_zoo("new", "my_gan").error
     assert path.read_bytes() == edited
     result = gan_zoo("check", "my_gan", "--plugin", path)
     assert "'my_gan'" in result.error
-    assert "outside [-1, 1]" in result.error
-    assert "FAILED  shapes: The generator returns samples in [-1, 1]" in result.out
-    assert "    ok  repeats: Runs with the same seed are equal" in result.out
+    assert why in result.error
+    assert f"FAILED  {failed}" in result.out
+    assert result.out.count("    ok  ") == others
+
+
+def test_labels_of_an_unconditional_variant_are_not_checked(gan_zoo, monkeypatch):
+    monkeypatch.setattr(validation, "CHECKS", {"label_changes_image": validation.label_changes_image})
+    result = gan_zoo("check", "gan")
+    assert (result.status, "not applicable" in result.out, "ok" in result.out) == (0, True, False)

@@ -1,6 +1,7 @@
 """`folder:PATH` on the command line: training in color and in grey, small and mixed sets, errors of bad input."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -154,6 +155,28 @@ def test_training_in_color_and_in_grey(gan_zoo, tree, tmp_path, channels):
 )
 def test_bad_input_is_one_line(gan_zoo, tree, tmp_path, words, message):
     assert message in gan_zoo("train", *(word.format(tmp_path) for word in words), "--steps", 1).error
+
+
+def test_folders_of_one_name_have_a_sheet_each(gan_zoo, tree, tmp_path):
+    shutil.copytree(tree, tmp_path / "more" / "tree")
+    result = gan_zoo("data", f"folder:{tree}", f"folder:{tmp_path}/more/tree", columns=200)
+    assert result.status == 0, result.err
+    assert [name in result.out for name in ("sheet: folder-tree.png", "sheet: folder-tree-2.png")] == [True, True]
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["folder-tree-2.png", "folder-tree.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["folder:{0}", "--sheet", "a.csv"], "cannot write samples as 'a.csv'"),
+        (["folder:{0}", "folder:{0}/犬", "--sheet", "a.png"], "one file for several folders"),
+    ],
+)
+def test_a_sheet_that_cannot_be_written_is_refused_first(gan_zoo, tree, tmp_path, words, message):
+    result = gan_zoo("data", *(word.format(tree) for word in words))
+    assert message in result.error
+    assert result.out == ""
+    assert not list(tmp_path.glob("a.*"))
 
 
 def test_data_names_what_is_in_a_folder(gan_zoo, tree):

@@ -48,6 +48,19 @@ def test_two_seeds_are_not_tested(make_results):
     assert "not tested" in comparison_findings(few)[0]
     assert "None was tested" in dict(methods(few, False))["Planned comparisons"]
     assert any("no variant was tested" in sentence for sentence in findings(few))
+    assert [entry.place for entry in few.entries] == ["1", "2", ""]
+    assert not few.ranking()["tied"].any()
+
+
+@pytest.mark.parametrize("few", ["gan", "lsgan_linear"])
+def test_a_variant_with_too_few_seeds_is_not_tested(make_results, few):
+    """The first of the ranking, against which nothing is tested then, or another."""
+    found = make_results(["gan", "lsgan_linear"], seeds=4, statuses={(few, 0): "diverged", (few, 1): "diverged"})
+    assert [entry.place for entry in found.entries] == ["1", "2", ""]
+    assert found.ranking()["tied"].tolist() == [few != "gan", False, False]
+    sentences = " ".join(findings(found))
+    assert f"not tested: {few}" in sentences
+    assert "significantly different from it" not in sentences
 
 
 def test_a_verdict_with_failed_seeds_has_a_condition(make_results):

@@ -21,10 +21,11 @@ def test_csv_has_means_and_intervals_in_full_precision(results):
     table = pd.read_csv(io.StringIO(ranking_as(results, "csv"))).set_index("variant")
     assert table["rank"].tolist()[:2] == ["1", "2="]
     line = results.lines(results.extractor)["lsgan", "kid"]
-    assert table.loc["lsgan†", ["kid", "kid_low", "kid_high"]].tolist() == pytest.approx(
+    assert table.loc["lsgan", ["kid", "kid_low", "kid_high"]].tolist() == pytest.approx(
         [line["mean"], line["low"], line["high"]]
     )
     assert table.loc["real", "kind"] == "floor"
+    assert table.loc["lsgan", "overrides"] == next(e.overrides for e in results.entries if e.variant == "lsgan") != ""
 
 
 def test_markdown_has_the_intervals_and_how_they_were_measured(results):
