@@ -3,6 +3,7 @@
 import io
 import pickle
 import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -101,11 +102,22 @@ def header(shape: tuple[int, ...], kind: str = "|u1") -> bytes:
     return file.getvalue()
 
 
-def zipped(content: bytes) -> bytes:
+def raw_header(text: str) -> bytes:
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode()
+
+
+def zipped(content: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w", method) as archive:
         archive.writestr("images.npy", content)
     return file.getvalue()
+
+
+def damaged(method: int, place: int) -> bytes:
+    """An archive with a byte of its compressed images changed, ``place`` after the local header."""
+    content = bytearray(zipped(header((4, 8, 8)) + COLOR.numpy().tobytes()[:256], method))
+    content[40 + place] ^= 255
+    return bytes(content)
 
 
 HUGE = (9_000_000, 3, 4096, 4096)
@@ -133,6 +145,14 @@ HUGE = (9_000_000, 3, 4096, 4096)
         ("a.npz", zipped(header((4,))), r"must have one array of 3 or 4 dimensions.* it has images \(4,\)"),
         ("a.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", 9000) + b"-" * 8999 + b"\n", "cannot be read"),
         ("a.pt", b"", "name a folder of images"),
+        ("a.npy", header((10**400, 8, 8)), "cannot be read"),
+        ("a.npy", header((2**48 + 1, 8, 8)), "cannot be read"),
+        ("a.npy", header((-5, 8, 8)), "cannot be read"),
+        ("a.npz", zipped(header((True, 8, 8))), "cannot be read"),
+        ("a.npy", raw_header("{'descr': '|u1', 'shape': (4, 8, 8), '''"), "cannot be read"),
+        ("a.npy", raw_header("{[]: '|u1', 'shape': (4, 8, 8)}"), "cannot be read"),
+        ("a.npz", damaged(zipfile.ZIP_DEFLATED, 0), "cannot be read"),
+        *(("a.npz", damaged(zipfile.ZIP_LZMA, place), "cannot be read|damaged") for place in (4, 9, 20)),
     ],
 )
 def test_what_is_no_array_of_images_is_one_line(tmp_path: Path, name: str, content: bytes, words: str) -> None:
@@ -141,6 +161,26 @@ def test_what_is_no_array_of_images_is_one_line(tmp_path: Path, name: str, conte
         find_images(tmp_path / name).draw(4)
     assert "\n" not in str(caught.value)
     assert str(tmp_path / name) in str(caught.value)
+
+
+@pytest.mark.parametrize("length", [2**22, 2**32 - 1])
+def test_the_header_of_a_member_is_not_read_before_its_length_is_known(tmp_path: Path, length: int) -> None:
+    content = b"\x93NUMPY\x02\x00" + struct.pack("<I", length) + b" " * 2**22
+    (tmp_path / "a.npz").write_bytes(zipped(content))
+    tracemalloc.start()
+    try:
+        with pytest.raises(GanZooError, match=r"a.npz.*cannot be read"):
+            find_images(tmp_path / "a.npz")
+        assert tracemalloc.get_traced_memory()[1] < 2**21
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_member_is_read_by_its_whole_name(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("images", header((4, 8, 8)) + bytes(256))
+        archive.writestr("images.npy", header((4, 8, 8)) + bytes([7]) * 256)
+    assert find_images(tmp_path / "a.npz").draw(4).unique().tolist() == [7]
 
 
 def test_a_folder_without_images_or_with_broken_ones_is_one_line(tmp_path: Path) -> None:
