@@ -82,7 +82,7 @@ def open_array(path: Path, dimensions: Sequence[int], preferred: str = "") -> Ar
         with path.open("rb"):  # safetensors reports a file that cannot be opened as a damaged one.
             pass
         found = reader(path)
-    except _DAMAGED as error:
+    except (*_DAMAGED, MemoryError) as error:  # The header of LZMA names the memory that it needs.
         raise GanZooError(f"array file {str(path)!r} cannot be read ({one_line(error)}); write it again") from None
     fitting = {name: array for name, array in found.items() if len(array.shape) in dimensions}
     if preferred in fitting:

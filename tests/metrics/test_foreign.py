@@ -1,6 +1,7 @@
 """Images from elsewhere: one rule for arrays, folders of any depth, and nothing that runs or takes all memory."""
 
 import io
+import os
 import pickle
 import struct
 import tracemalloc
@@ -17,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from gan_zoo.errors import GanZooError
+from gan_zoo.metrics import foreign
 from gan_zoo.metrics.foreign import find_images
 
 
@@ -38,10 +40,24 @@ COLOR, GREY = pixels(), pixels(channels=1)
         (COLOR / 255, COLOR),
         (COLOR.double() / 127.5 - 1, COLOR),
         ((COLOR / 127.5 - 1).numpy().astype(">f4"), COLOR),
+        ((COLOR / 255).sub(1e-6), COLOR),
+        ((COLOR / 255) * 1.02 - 0.01, ((COLOR / 255) * 1.02 - 0.01).clamp(0, 1).mul(255).round().byte()),
         (COLOR.numpy()[::-1], COLOR.flip(0)),
         (pixels(side=8)[:, :, 1:7, :], pixels(side=8)[:, :, 1:7, 1:7]),
     ],
-    ids=["NCHW", "NHWC", "NHW", "NHW1", "0 to 1", "-1 to 1", "big-endian", "negative strides", "cropped"],
+    ids=[
+        "NCHW",
+        "NHWC",
+        "NHW",
+        "NHW1",
+        "0 to 1",
+        "-1 to 1",
+        "big-endian",
+        "just below 0",
+        "just out of 0 to 1",
+        "negative strides",
+        "cropped",
+    ],
 )
 def test_every_layout_and_type_is_the_same_images(array: Any, expected: Tensor) -> None:
     found = find_images(array)
@@ -89,6 +105,27 @@ def test_images_of_several_sizes_are_resized(tmp_path: Path) -> None:
     for side in (8, 40):
         Image.new("RGB", (side, side + 3), (side, 0, 0)).save(tmp_path / f"{side}.png")
     assert find_images(tmp_path).draw(2).shape == (2, 3, 32, 32)
+
+
+@pytest.mark.parametrize("images", [pixels(3, side=300), pixels(3, 1, 200)[:, :, :, :151]])
+@pytest.mark.parametrize("is_float", [False, True])
+def test_large_images_are_read_at_128_from_files_and_arrays_alike(
+    write: Callable[..., Path], images: Tensor, is_float: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(foreign, "_CHUNK", 2)
+    found = find_images(write("folder", images[[0, 2, 1]])).draw(3)
+    assert found.shape == (3, images.shape[1], 128, 128)
+    assert torch.equal(find_images(images / 255 if is_float else images).draw(3), found)
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_is_no_image_and_nothing_waits_for_it(write: Callable[..., Path]) -> None:
+    path = write("folder", COLOR)
+    os.mkfifo(path / "0" / "pipe.png")
+    (path / "link.png").symlink_to(path / "0" / "pipe.png")
+    found = find_images(path)
+    assert len(found) == 6
+    assert found.draw(6).shape == COLOR.shape
 
 
 class _Runs:
