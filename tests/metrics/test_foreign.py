@@ -1,6 +1,7 @@
 """Images from elsewhere: one rule for arrays, folders of any depth, and nothing that runs or takes all memory."""
 
 import io
+import lzma
 import os
 import pickle
 import struct
@@ -211,6 +212,17 @@ def test_the_header_of_a_member_is_not_read_before_its_length_is_known(tmp_path:
         assert tracemalloc.get_traced_memory()[1] < 2**21
     finally:
         tracemalloc.stop()
+
+
+def test_an_archive_that_asks_for_all_memory_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.npz").write_bytes(zipped(header((4, 8, 8)) + bytes(256), zipfile.ZIP_LZMA))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(lzma, "LZMADecompressor", refuse)
+    with pytest.raises(GanZooError, match=r"a.npz.*cannot be read"):
+        find_images(tmp_path / "a.npz")
 
 
 def test_a_member_is_read_by_its_whole_name(tmp_path: Path) -> None:
