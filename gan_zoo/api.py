@@ -302,7 +302,7 @@ def evaluate(source: evaluation.Source, data: str = "mnist", **options: Any) -> 
     Args:
         source: a sampler, a tensor or array of images, or the path of a checkpoint, a run's folder, a folder of images,
             or a file ``.npy``, ``.npz`` or ``.safetensors``. Arrays have the shape (N, H, W), (N, C, H, W) or
-            (N, H, W, C), and are uint8, or floats in [0, 1], or in [-1, 1] if any value is below 0.
+            (N, H, W, C), and are uint8, or floats in [0, 1], or in [-1, 1] if any value is below -0.01.
         data: a data set's name.
         options: fields of ``gan_zoo.bench.evaluation.EvaluationOptions``: num_samples, seed, extractors, channels,
             test_share, data_root, inception_weights, device.

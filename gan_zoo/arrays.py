@@ -1,7 +1,10 @@
 """Arrays in untrusted files: NumPy's formats and safetensors. Nothing in them is run, and headers are read first."""
 
+import lzma
 import math
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +22,13 @@ SUFFIXES = (".npy", ".npz", ".safetensors")
 _SAFETENSORS = {"U8": "uint8", "F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}
 _BYTES = 8
 """Bytes of a number while it is converted."""
+_LONGEST = 2**48
+"""Length of a dimension: a longer one overflows, and no machine has the memory for it."""
 # What the readers raise for a file that is not what its suffix says.
-_DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, SafetensorError, RuntimeError, SyntaxError)
+_DAMAGED = (
+    *(OSError, ValueError, EOFError, RuntimeError, SyntaxError, TypeError, OverflowError, LookupError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, SafetensorError),
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,7 @@ def open_array(path: Path, dimensions: Sequence[int], preferred: str = "") -> Ar
         with path.open("rb"):  # safetensors reports a file that cannot be opened as a damaged one.
             pass
         found = reader(path)
-    except _DAMAGED as error:
+    except (*_DAMAGED, MemoryError) as error:  # The header of LZMA names the memory that it needs.
         raise GanZooError(f"array file {str(path)!r} cannot be read ({one_line(error)}); write it again") from None
     fitting = {name: array for name, array in found.items() if len(array.shape) in dimensions}
     if preferred in fitting:
@@ -106,14 +114,15 @@ def _npz(path: Path) -> Mapping[str, ArrayFile]:
                 with archive.open(member) as file:
                     shape, dtype = _header(file)
                 name = member.removesuffix(".npy")
-                found[name] = ArrayFile(f"array {name!r} of {str(path)!r}", shape, dtype, _member(path, name))
+                found[name] = ArrayFile(f"array {name!r} of {str(path)!r}", shape, dtype, _member(path, member))
     return found
 
 
-def _member(path: Path, name: str) -> Callable[[], Any]:
+def _member(path: Path, member: str) -> Callable[[], Any]:
     def values() -> Any:
-        with np.load(path, allow_pickle=False) as arrays:
-            return arrays[name]
+        # By its whole name: numpy.load prefers a member without the suffix, whose header has not been checked.
+        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
 
     return values
 
@@ -139,13 +148,15 @@ def _tensor(path: Path, name: str) -> Callable[[], Tensor]:
 
 
 def _header(file: BinaryIO | Any) -> tuple[tuple[int, ...], str]:
-    """Shape and type in the header of a .npy file."""
+    """Shape and type in the header of a .npy file. Raises ValueError if no array has them."""
     version = np.lib.format.read_magic(file)
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    if version not in readers:
+    # Later formats are for records, and their headers have up to 4 GB.
+    if version != (1, 0):
         raise ValueError(f"format {version} of .npy is not that of numbers")
     try:
-        shape, _, dtype = readers[version](file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
     except MemoryError:  # Python's parser, of a text that is nested too deeply.
         raise ValueError("its header is no description of an array") from None
+    if not all(type(length) is int and 0 <= length <= _LONGEST for length in shape):
+        raise ValueError("its header has a shape that no array has")
     return tuple(shape), "objects" if dtype.hasobject else str(dtype)

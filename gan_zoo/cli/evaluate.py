@@ -42,7 +42,7 @@ def evaluate(
     """Measure a generator or any images against a data set.
 
     Beside them, real training images are measured in the same way. Arrays have the shape (N, H, W), (N, C, H, W) or
-    (N, H, W, C), and are uint8, or floats in [0, 1], or in [-1, 1] if any value is below 0.
+    (N, H, W, C), and are uint8, or floats in [0, 1], or in [-1, 1] if any value is below -0.01.
     """
     index.names(plugin)
     if data is not None and not plugin:

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import PIL
@@ -25,6 +25,8 @@ from gan_zoo.tensors import read_cached, write_cached
 _CACHE_FORMAT = 2
 _THREADS = 4
 _BATCH = 256
+_ROWS = 64
+"""Rows of a grey image with 16 or 32 bits that are scaled at once."""
 _FORMATS = (
     *("AVIF", "BLP", "BMP", "CUR", "DCX", "DDS", "DIB", "FITS", "FLI", "FTEX", "GBR", "GIF", "ICNS", "ICO", "IM"),
     *("IMT", "JPEG", "JPEG2000", "MCIDAS", "MSP", "PCD", "PCX", "PIXAR", "PNG", "PPM", "PSD", "QOI", "SGI", "SPIDER"),
@@ -144,8 +146,11 @@ def _decode(root: Path, names: Sequence[str], side: int, channels: int | None) -
     if deep and white != SIXTEEN_BITS:
         again = _read_all([root / names[readable[place]] for place in deep], side, white)
         for place, file in zip(deep, again, strict=True):
-            if file.pixels is not None:
-                images[place] = match_channels(file.pixels.unsqueeze(0), channels or 3)[0]
+            if file.pixels is None:
+                # Its pixels are scaled by another white.
+                is_complete = False
+                continue
+            images[place] = match_channels(file.pixels.unsqueeze(0), channels or 3)[0]
     images = images[: len(readable)]
     if channels is None and torch.equal(images[:, 0], images[:, 1]) and torch.equal(images[:, 0], images[:, 2]):
         images = images[:, :1]
@@ -194,8 +199,12 @@ def read_image(path: Path, side: int, white: int = SIXTEEN_BITS) -> Decoded:
     try:
         with Image.open(path, formats=[name for name in Image.ID if name in _FORMATS]) as opened:
             upright = ImageOps.exif_transpose(opened)
-            brightest = max(0, int(np.asarray(upright).max())) if upright.mode in _DEEP_GREY else -1
-            image = _to_rgb(upright, white)
+            is_deep = upright.mode in _DEEP_GREY
+            brightest = max(0, *(int(rows.max()) for rows in _strips(upright))) if is_deep else -1
+            side_in_file = min(upright.size)
+            left = (upright.width - side_in_file) // 2
+            top = (upright.height - side_in_file) // 2
+            square = _to_8_bits(upright.crop((left, top, left + side_in_file, top + side_in_file)), white)
             has_frames = _has_frames(opened)
     except MemoryError:
         raise
@@ -208,12 +217,8 @@ def read_image(path: Path, side: int, white: int = SIXTEEN_BITS) -> Decoded:
             raise
         # Pillow's decoders raise OSError, SyntaxError, struct.error, ValueError and more.
         return Decoded(None, UNREADABLE)
-    shortest = min(image.size)
-    left = (image.width - shortest) // 2
-    top = (image.height - shortest) // 2
-    square = image.crop((left, top, left + shortest, top + shortest))
-    pixels = np.array(square.resize((side, side), Image.Resampling.BILINEAR))
-    return Decoded(torch.from_numpy(pixels).permute(2, 0, 1), "", image.size, brightest, has_frames)
+    pixels = np.array(square.resize((side, side), Image.Resampling.BILINEAR).convert("RGB"))
+    return Decoded(torch.from_numpy(pixels).permute(2, 0, 1), "", upright.size, brightest, has_frames)
 
 
 def _has_frames(opened: Image.Image) -> bool:
@@ -223,10 +228,19 @@ def _has_frames(opened: Image.Image) -> bool:
     return False
 
 
-def _to_rgb(image: Image.Image, white: int) -> Image.Image:
+def _strips(image: Image.Image) -> Iterator[np.ndarray[Any, Any]]:
+    """The rows of an image, some at a time: whole, numbers of 64 bits would take all memory."""
+    for top in range(0, image.height, _ROWS):
+        yield np.asarray(image.crop((0, top, image.width, min(top + _ROWS, image.height))))
+
+
+def _to_8_bits(image: Image.Image, white: int) -> Image.Image:
+    """An image as RGB, or as grey if it is grey with 16 or 32 bits. Raises _NoWhite if its pixels are floats."""
     if image.mode in _DEEP_GREY:
-        values = np.asarray(image, dtype=np.float64).clip(0, white)
-        return Image.fromarray(np.round(values / (white / 255)).astype(np.uint8)).convert("RGB")
+        scaled = [
+            np.round(rows.astype(np.float64).clip(0, white) / (white / 255)).astype(np.uint8) for rows in _strips(image)
+        ]
+        return Image.fromarray(np.concatenate(scaled))
     if image.mode == "F":
         raise _NoWhite
     if image.has_transparency_data:

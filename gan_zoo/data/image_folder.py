@@ -68,16 +68,18 @@ def folder(path: str, request: Request) -> Dataset:
     for name, problem in zip(names, files.problems.tolist(), strict=True):
         if problem:
             left_out[PROBLEMS[problem - 1]].append(name)
-    if not len(files.readable):
-        found = f"none of its {len(names)} image files can be read" if names else "it holds no images"
-        listed = _left_out(left_out)
-        why = f" ({listed})" if listed else ""
-        raise GanZooError(f"folder {str(root)!r} cannot be a data set: {found}{why}; put PNG or JPEG files into it")
-    numbers = torch.tensor([number for number, members in parts for _ in members])
-    present, labels = numbers[files.readable].unique(return_inverse=True)
-    left_out[_EMPTY] += [name for name, number in number_of.items() if number not in present]
     trained = sum(map(len, classes.values()))
-    train, test = _split(labels, request.test_share, files.readable >= trained)
+    is_test = files.readable >= trained
+    if is_test.all():
+        raise _nothing_to_train_on(root, trained, left_out, has_split=bool(own_test))
+    numbers = torch.tensor([number for number, members in parts for _ in members])[files.readable]
+    present = numbers[~is_test].unique()
+    is_known = torch.isin(numbers, present)
+    left_out[_EMPTY] += [name for name, number in number_of.items() if number not in present]
+    left_out[_UNKNOWN] += [names[index] for index in files.readable[~is_known].tolist()]
+    labels = torch.searchsorted(present, numbers)
+    kept = is_known.nonzero().squeeze(1)
+    train, test = (kept[part] for part in _split(labels[kept], request.test_share, is_test[kept]))
     class_names = [_printable(name) for name, number in number_of.items() if name and number in present]
     name = root.resolve().name
     is_whole = request.test_share == 0
@@ -90,9 +92,18 @@ def folder(path: str, request: Request) -> Dataset:
         class_names=class_names,
         extractor="trained" if len(class_names) > 1 else "",
         note="; ".join(_notes(names, files, left_out, is_whole=is_whole)),
-        sizes=_sizes(files.sizes),
+        sizes=_sizes(files.sizes[kept]),
         reference="whole set" if is_whole else "test",
     )
+
+
+def _nothing_to_train_on(root: Path, files: int, left_out: Names, *, has_split: bool) -> GanZooError:
+    found = "it holds no images" if not has_split else "its train folder holds no images"
+    if files:
+        found = f"none of its {files} {'training images' if has_split else 'image files'} can be read"
+    listed = _left_out(left_out)
+    why = f" ({listed})" if listed else ""
+    return GanZooError(f"folder {str(root)!r} cannot be a data set: {found}{why}; put PNG or JPEG files into it")
 
 
 def _existing(path: str) -> Path:
@@ -111,7 +122,7 @@ def _find_images(root: Path, left_out: Names) -> tuple[Classes, Classes]:
     inside, files = _content(root, left_out)
     folders = {entry.name.lower(): Path(entry.path) for entry in inside}
     tests = [name for name in _TEST if name in folders]
-    if _TRAIN not in folders or not tests:
+    if _TRAIN not in folders or not tests or _are_classes(root, folders, tests):
         return _classes(root, root, left_out), {}
     classes = _classes(root, folders[_TRAIN], left_out)
     left_out[_OUTSIDE] += _images(root, files, left_out)
@@ -131,6 +142,17 @@ def _find_images(root: Path, left_out: Names) -> tuple[Classes, Classes]:
         path.name for name, path in folders.items() if name != _TRAIN and not (known and name == used)
     ]
     return classes, known
+
+
+def _are_classes(root: Path, folders: Mapping[str, Path], tests: Sequence[str]) -> bool:
+    """Whether ``train`` and ``test`` are classes: beside others with images, and with no class that is in both."""
+    ignored: Names = defaultdict(list)
+    inside = {name: {entry.name for entry in _content(folders[name], ignored)[0]} for name in (_TRAIN, *tests)}
+    if any(inside[_TRAIN] & inside[name] for name in tests):
+        return False
+    above = {root.resolve(), *root.resolve().parents}
+    others = [path for name, path in folders.items() if name not in (_TRAIN, *_TEST) and path.resolve() not in above]
+    return any(_walk(root, path, above, ignored) for path in others)
 
 
 def _classes(root: Path, folder: Path, left_out: Names) -> Classes:
@@ -215,7 +237,7 @@ def _split(labels: Tensor, share: float | None, is_test: Tensor) -> tuple[Tensor
     """
     if share == 0:
         return torch.arange(len(labels)), torch.arange(len(labels))
-    if not is_test.any() or is_test.all():
+    if not is_test.any():
         random = torch.Generator().manual_seed(_SPLIT_SEED)
         is_test = torch.zeros(len(labels), dtype=torch.bool)
         for label in labels.unique():

@@ -77,12 +77,19 @@ def register_dataset(
         raise GanZooError(f"name {shown(name)} of a data set: use up to 80 letters, digits, '_', '-' and '.'")
 
     def register(loader: Loader) -> Loader:
-        if name in _DATASETS:
+        taken = _DATASETS.get(name)
+        # The same function of the same file is a notebook's cell that is run again.
+        if taken is not None and not _is_same(taken.loader, loader):
             raise GanZooError(f"data set {name!r} is registered already: choose another name")
         _DATASETS[name] = _Registered(loader, files, side, revision, has_split)
         return loader
 
     return register
+
+
+def _is_same(one: Loader, other: Loader) -> bool:
+    file = plugins.file_of(one)
+    return file is not None and (file, one.__qualname__) == (plugins.file_of(other), other.__qualname__)
 
 
 def names() -> list[str]:
@@ -151,7 +158,8 @@ def load(
         options: fields of ``gan_zoo.options.DataOptions``, e.g. ``channels=3``. Grey is repeated, color becomes luma.
 
     Raises:
-        GanZooError: unknown name, impossible side or options, a root that is no directory, or a damaged file.
+        GanZooError: unknown name, impossible side or options, a root that is no directory, a damaged file, or images or
+            labels of another type or shape than ``Split`` states.
         DataMissing: the files are neither on this machine nor available for download.
     """
     registered = _registered(name)
@@ -167,9 +175,38 @@ def load(
     request = Request(side=side, root=folder, download=download, **vars(chosen))
     _, colon, rest = name.partition(":")
     loaded = registered.loader(rest, request) if colon else registered.loader(request)
+    if not isinstance(loaded, Dataset):
+        raise GanZooError(f"data set {name!r}: its function returns {shown(loaded)}; return a Dataset")
+    for part, split in (("train", loaded.train), ("test", loaded.test)):
+        _check_split(f"data set {name!r}: {part}", split, loaded.classes, is_points=loaded.kind == "points")
     if chosen.mirror:
         loaded = _with_mirror_images(loaded)
     return replace(loaded, requested=name, options=chosen).to(device)
+
+
+def _check_split(what: str, split: Split, classes: int, *, is_points: bool = False) -> None:
+    """Raise GanZooError if the images and labels of a split have another type or shape than ``Split`` states."""
+    images, labels = split.images, split.labels
+    wanted, shape = (("float32", 2), "(N, D)") if is_points else (("uint8", 4), "(N, C, H, W)")
+    if (_dtype(images), getattr(images, "ndim", 0)) != wanted:
+        raise GanZooError(f"{what} images are {_described(images)}; return {wanted[0]} {shape}")
+    if _dtype(labels) != "int64" or labels.shape != images.shape[:1]:
+        raise GanZooError(f"{what} labels are {_described(labels)}; return int64 ({len(images)},)")
+    if len(labels):
+        low, high, most = int(labels.min()), int(labels.max()), max(classes, 1) - 1
+        if low < 0 or high > most:
+            raise GanZooError(f"{what} labels are from {low} to {high}; {classes} classes have labels from 0 to {most}")
+
+
+def _dtype(values: object) -> str:
+    """The type of a tensor's numbers; empty for anything else."""
+    return str(values.dtype).removeprefix("torch.") if isinstance(values, torch.Tensor) else ""
+
+
+def _described(values: object) -> str:
+    if isinstance(values, torch.Tensor):
+        return f"{_dtype(values)} {tuple(values.shape)}"
+    return f"of type {type(values).__name__}"
 
 
 def _with_mirror_images(loaded: Dataset) -> Dataset:
@@ -201,7 +238,13 @@ def image_dataset(
     """A ``Dataset`` of images from splits of the native size, with the requested side and channels.
 
     ``facts`` are further fields of it, e.g. ``note``.
+
+    Raises:
+        GanZooError: images or labels of another type or shape than ``Split`` states.
     """
+    for part, split in (("train", train), ("test", test)):
+        # Here too, since to resize floats would make them uint8.
+        _check_split(f"data set {name!r}: {part}", split, len(class_names))
 
     def prepare(split: Split) -> Split:
         images = resize(split.images, request.side)

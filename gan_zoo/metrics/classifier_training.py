@@ -226,10 +226,10 @@ def _check(name: str, dataset: Dataset) -> None:
 def _train(name: str, dataset: Dataset, options: TrainingOptions) -> Trained:
     """Train with all threads that the environment allows, with a progress bar in a terminal, else a line if it is long.
 
-    The time is estimated from the first epoch.
+    The time is estimated from the second epoch, since the first one has the warm-up too.
     """
     console = Console(stderr=True)
-    start = time.perf_counter()
+    ends: list[float] = []
     threads = torch.get_num_threads()
     torch.set_num_threads(default_threads())
     try:
@@ -238,8 +238,9 @@ def _train(name: str, dataset: Dataset, options: TrainingOptions) -> Trained:
 
             def on_epoch(epoch: int, _loss: float) -> None:
                 progress.update(task, completed=epoch)
-                seconds = (time.perf_counter() - start) * options.epochs
-                if epoch == 1 and progress.disable and seconds > _LONG:
+                ends.append(time.perf_counter())
+                seconds = (ends[-1] - ends[0]) * options.epochs
+                if epoch == 2 and progress.disable and seconds > _LONG:
                     what = f"training the extractor {name}, once for these images: about {duration(seconds)}"
                     console.print(what, highlight=False, markup=False, soft_wrap=True)
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import stat
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,12 @@ from gan_zoo.metrics.classifier import SIDE
 _SIZED = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Pillow's formats whose headers are read for the size of an image."""
 _LARGEST_SIDE = 4096
+_READ_SIDE = 128
+"""Larger images are resized to it as they are read: at 1024 pixels, 2,000 take 6 GB."""
+_CHUNK = 64
+"""Images of an array that are converted at once."""
+_TOLERANCE = 0.01
+"""Floats that rounding or a filter moved out of their range by no more are clamped."""
 _MOST = 10_000_000
 """Images of an array."""
 _LAYOUTS = "(N, H, W), (N, C, H, W) or (N, H, W, C), with 1 or 3 channels"
@@ -82,11 +89,11 @@ class _Folder(ForeignImages):
         return _digest([[os.fsencode(name).hex(), *_size_and_time(self.root / name)] for name in self.files])
 
     def read(self, index: Sequence[int]) -> Tensor:
-        """Images of one size keep it; others are resized to 32x32. Those that are not square are cropped."""
+        """Images of one size keep it, to 128 pixels; others are resized to 32x32. Those not square are cropped."""
         names = [self.files[place] for place in index]
         sides = {_shorter_side(self.root / name) for name in names}
         common = sides.pop() if len(sides) == 1 else None
-        found = read_images(self.root, names, common or SIDE, None)
+        found = read_images(self.root, names, min(common or SIDE, _READ_SIDE), None)
         if len(found.readable) < len(names):
             broken = [name for name, problem in zip(names, found.problems.tolist(), strict=True) if problem]
             raise GanZooError(
@@ -113,12 +120,14 @@ class _Array(ForeignImages):
         return _digest([self.file.name, *_size_and_time(self.file)])
 
     def read(self, index: Sequence[int]) -> Tensor:
-        """Uint8 as it is. Floats are those of [0, 1], or of [-1, 1] if any is below 0."""
+        """Cropped to squares of at most 128 pixels. Floats are those of [0, 1], or of [-1, 1] if any is below -0.01.
+
+        Those that are out of their range by at most 0.01 are clamped.
+        """
         chosen = self.values(list(index))
-        if not isinstance(chosen, Tensor):
-            kind = np.uint8 if chosen.dtype == np.uint8 else np.float32
-            chosen = torch.from_numpy(np.array(chosen, kind, order="C"))
-        return _as_images(chosen.detach().cpu(), self.what)
+        chunks = [chosen[start : start + _CHUNK] for start in range(0, len(chosen), _CHUNK)]
+        is_signed = _is_signed(chunks, self.what)
+        return torch.cat([_as_images(_tensor(chunk), is_signed, self.what) for chunk in chunks])
 
 
 def find_images(source: Path | str | Tensor | np.ndarray[Any, Any]) -> ForeignImages:
@@ -152,7 +161,8 @@ def _folder(root: Path) -> ForeignImages:
     for parent, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         visible = (name for name in files if not name.startswith(".") and Path(name).suffix.lower() in suffixes)
-        found += [str((Path(parent) / name).relative_to(root)) for name in visible]
+        paths = [Path(parent) / name for name in visible]
+        found += [str(path.relative_to(root)) for path in paths if not _is_special(path)]
     if not found:
         raise GanZooError(f"folder {str(root)!r} holds no images; put PNG or JPEG files into it")
     return _Folder(root, tuple(sorted(found)))
@@ -184,26 +194,59 @@ def _channels_at(shape: Sequence[int], what: str) -> int | None:
     raise GanZooError(f"{what} has the shape {tuple(shape)}; images have the shape {_LAYOUTS}")
 
 
-def _as_images(images: Tensor, what: str) -> Tensor:
-    """Images of any of the layouts and types as uint8 (N, C, H, W)."""
+def _tensor(values: Tensor | np.ndarray[Any, Any]) -> Tensor:
+    """Uint8 as it is, floats as float32."""
+    if isinstance(values, Tensor):
+        values = values.detach().cpu()
+        return values if values.dtype == torch.uint8 else values.float()
+    return torch.from_numpy(np.array(values, np.uint8 if values.dtype == np.uint8 else np.float32, order="C"))
+
+
+def _is_signed(chunks: Sequence[Tensor | np.ndarray[Any, Any]], what: str) -> bool:
+    """Whether floats are those of [-1, 1]. Raises GanZooError if they are of neither range."""
+    # Of tensors, since the minimum of Python passes over a NaN.
+    ends = torch.stack([torch.stack(_tensor(chunk).aminmax()) for chunk in chunks])
+    low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
+    if ends.dtype != torch.uint8 and not -1 - _TOLERANCE <= low <= high <= 1 + _TOLERANCE:
+        raise GanZooError(
+            f"{what} has values from {low:g} to {high:g}; floats must be in [0, 1], or in [-1, 1] if any is below "
+            f"{-_TOLERANCE}"
+        )
+    return low < -_TOLERANCE
+
+
+def _as_images(images: Tensor, is_signed: bool, what: str) -> Tensor:
+    """Images of any of the layouts, uint8 or float32, as uint8 (N, C, H, W), squares of at most 128 pixels."""
     dimension = _channels_at(images.shape, what)
     if dimension != 1:
         images = images.unsqueeze(1) if dimension is None else images.permute(0, 3, 1, 2)
     if images.dtype != torch.uint8:
-        images = images.float()
-        low, high = float(images.min()), float(images.max())
-        if not -1 <= low <= high <= 1:
-            raise GanZooError(
-                f"{what} has values from {low:g} to {high:g}; floats must be in [0, 1], or in [-1, 1] if any is below 0"
-            )
-        images = ((images + 1) / 2 if low < 0 else images).mul(255).round().to(torch.uint8)
+        images = ((images + 1) / 2 if is_signed else images).mul(255).round().clamp(0, 255).to(torch.uint8)
     height, width = images.shape[2:]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    return images[:, :, top : top + side, left : left + side].contiguous()
+    images = images[:, :, top : top + side, left : left + side].contiguous()
+    return images if side <= _READ_SIDE else torch.stack([_shrunk(image) for image in images])
+
+
+def _shrunk(image: Tensor) -> Tensor:
+    """An image uint8 (C, H, W) at 128x128, to the pixels that ``read_images`` has of its file."""
+    pillow = Image.fromarray(image.permute(1, 2, 0).squeeze(2).numpy())
+    pixels = np.array(pillow.resize((_READ_SIDE, _READ_SIDE), Image.Resampling.BILINEAR))
+    return torch.from_numpy(pixels).view(_READ_SIDE, _READ_SIDE, -1).permute(2, 0, 1)
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is a pipe, a device or a socket, which may never answer."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
 
 
 def _shorter_side(path: Path) -> int | None:
+    if _is_special(path):
+        return None
     try:
         with Image.open(path, formats=_SIZED) as opened:
             return min(opened.size)

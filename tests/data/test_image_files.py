@@ -1,6 +1,7 @@
 """Files of images: pixels against values known by hand or from numpy, what is no image, and the cache."""
 
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -205,6 +206,35 @@ def test_a_file_that_cannot_be_opened_is_tried_again_next_time(read_all, monkeyp
         patch.setattr(Image, "open", refuse)
         assert read_all()[1] == [0]
     assert read_all()[1] == [0, 2]
+
+
+def test_a_deep_grey_file_that_can_no_longer_be_scaled_is_not_cached(tmp_path, cache, monkeypatch):
+    Image.fromarray(np.full((20, 20), 4000, np.uint16)).save(tmp_path / "a.png")
+    decode = image_files.read_image
+
+    def refuse(path, side, white=image_files.SIXTEEN_BITS):
+        if white != image_files.SIXTEEN_BITS:
+            raise OSError(24, "Too many open files")
+        return decode(path, side, white)
+
+    def level():
+        return int(image_files.read_images(tmp_path, ["a.png"], SIDE, None).images[0, 0, 0, 0])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(image_files, "read_image", refuse)
+        level()
+    assert level() == round(4000 / 4095 * 255)
+
+
+def test_deep_grey_is_scaled_without_a_copy_in_floats(tmp_path):
+    Image.fromarray(np.arange(10**6, dtype=np.uint16).reshape(500, 2000)).save(tmp_path / "a.png")
+    tracemalloc.start()
+    try:
+        found = image_files.read_image(tmp_path / "a.png", SIDE)
+        assert tracemalloc.get_traced_memory()[1] < 3 * 10**6
+    finally:
+        tracemalloc.stop()
+    assert (found.size, found.brightest) == ((2000, 500), 65_535)
 
 
 @pytest.mark.parametrize(

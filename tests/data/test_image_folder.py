@@ -233,6 +233,41 @@ def test_splits_need_no_classes(root, write):
     assert (loaded.classes, levels(loaded.train), levels(loaded.test)) == (0, [0, 1, 2], [3, 4])
 
 
+def test_classes_are_those_whose_training_images_can_be_read(root, write):
+    write("train/a", 3)
+    write("train/b", 3)
+    write("test/a", 1)
+    write("test/b", 2)
+    for number in range(3):
+        (root / "train" / "a" / f"{number}.png").write_bytes(b"broken")
+    loaded = load(root)
+    assert (loaded.class_names, loaded.classes) == (("b",), 1)
+    assert (levels(loaded.train), levels(loaded.test)) == ([3, 4, 5], [7, 8])
+    assert set(loaded.train.labels.tolist() + loaded.test.labels.tolist()) == {0}
+    assert "test images of classes that train does not have: 1 (test/a/0.png)" in loaded.note
+
+
+@pytest.mark.parametrize("folder", ["train/a", "train"])
+def test_test_images_are_not_trained_on_if_no_other_can_be_read(root, write, folder):
+    write(folder, 1)
+    write(folder.replace("train", "test"), 20)
+    (root / folder / "0.png").write_bytes(b"broken")
+    with pytest.raises(GanZooError, match="none of its 1 training images can be read") as raised:
+        load(root)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("deep", ["", "/deep"])
+def test_train_and_test_are_classes_beside_others(root, write, deep):
+    write("bus", 2)
+    write(f"train{deep}", 3)
+    write("test", 4)
+    (root / "empty").mkdir()
+    loaded = load(root)
+    assert loaded.class_names == ("bus", "test", "train")
+    assert torch.cat([loaded.train.labels, loaded.test.labels]).bincount().tolist() == [2, 4, 3]
+
+
 @pytest.mark.parametrize(("share", "test"), [(0.5, 5), (0.01, 1), (0.99, 9), (None, 1)])
 def test_the_share_of_the_test_split_can_be_requested(root, write, share, test):
     write("a", 10)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from gan_zoo.metrics import classifier_training, extractors
 from gan_zoo.metrics.classifier_training import TrainingOptions, augment, load_trained, options_for, train_classifier
 from gan_zoo.metrics.extractors import load_extractor, resolve
 from gan_zoo.metrics.features import ExtractorUnavailable
+from gan_zoo.text import duration
 
 CPU = torch.device("cpu")
 OPTIONS = TrainingOptions(epochs=3, widths=(4, 8, 8), batch=25)
@@ -160,6 +162,23 @@ def test_a_long_training_is_announced_without_a_terminal(
     output, error = capsys.readouterr()
     assert output == ""
     assert error.count("training the extractor colors-cnn, once for these images: about") == lines
+
+
+def test_the_time_is_estimated_from_the_second_epoch(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [0.0]
+
+    def train(dataset: Dataset, options: TrainingOptions, on_epoch: Callable[[int, float], None]) -> object:
+        for epoch, seconds in enumerate((200.0, 20.0, 20.0), start=1):
+            now[0] += seconds
+            on_epoch(epoch, 0.0)
+        return train_classifier(dataset, options)
+
+    monkeypatch.setattr(classifier_training, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(classifier_training, "train_classifier", train)
+    load_trained(colors(), CPU)
+    assert f"about {duration(60)}" in capsys.readouterr().err
 
 
 def test_the_accuracy_on_images_that_were_trained_on_is_named_so() -> None:

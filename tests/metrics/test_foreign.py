@@ -1,8 +1,11 @@
 """Images from elsewhere: one rule for arrays, folders of any depth, and nothing that runs or takes all memory."""
 
 import io
+import lzma
+import os
 import pickle
 import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from gan_zoo.errors import GanZooError
+from gan_zoo.metrics import foreign
 from gan_zoo.metrics.foreign import find_images
 
 
@@ -37,10 +41,24 @@ COLOR, GREY = pixels(), pixels(channels=1)
         (COLOR / 255, COLOR),
         (COLOR.double() / 127.5 - 1, COLOR),
         ((COLOR / 127.5 - 1).numpy().astype(">f4"), COLOR),
+        ((COLOR / 255).sub(1e-6), COLOR),
+        ((COLOR / 255) * 1.02 - 0.01, ((COLOR / 255) * 1.02 - 0.01).clamp(0, 1).mul(255).round().byte()),
         (COLOR.numpy()[::-1], COLOR.flip(0)),
         (pixels(side=8)[:, :, 1:7, :], pixels(side=8)[:, :, 1:7, 1:7]),
     ],
-    ids=["NCHW", "NHWC", "NHW", "NHW1", "0 to 1", "-1 to 1", "big-endian", "negative strides", "cropped"],
+    ids=[
+        "NCHW",
+        "NHWC",
+        "NHW",
+        "NHW1",
+        "0 to 1",
+        "-1 to 1",
+        "big-endian",
+        "just below 0",
+        "just out of 0 to 1",
+        "negative strides",
+        "cropped",
+    ],
 )
 def test_every_layout_and_type_is_the_same_images(array: Any, expected: Tensor) -> None:
     found = find_images(array)
@@ -90,6 +108,27 @@ def test_images_of_several_sizes_are_resized(tmp_path: Path) -> None:
     assert find_images(tmp_path).draw(2).shape == (2, 3, 32, 32)
 
 
+@pytest.mark.parametrize("images", [pixels(3, side=300), pixels(3, 1, 200)[:, :, :, :151]])
+@pytest.mark.parametrize("is_float", [False, True])
+def test_large_images_are_read_at_128_from_files_and_arrays_alike(
+    write: Callable[..., Path], images: Tensor, is_float: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(foreign, "_CHUNK", 2)
+    found = find_images(write("folder", images[[0, 2, 1]])).draw(3)
+    assert found.shape == (3, images.shape[1], 128, 128)
+    assert torch.equal(find_images(images / 255 if is_float else images).draw(3), found)
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_is_no_image_and_nothing_waits_for_it(write: Callable[..., Path]) -> None:
+    path = write("folder", COLOR)
+    os.mkfifo(path / "0" / "pipe.png")
+    (path / "link.png").symlink_to(path / "0" / "pipe.png")
+    found = find_images(path)
+    assert len(found) == 6
+    assert found.draw(6).shape == COLOR.shape
+
+
 class _Runs:
     def __reduce__(self) -> Any:
         return (print, ("this must not run",))
@@ -101,11 +140,22 @@ def header(shape: tuple[int, ...], kind: str = "|u1") -> bytes:
     return file.getvalue()
 
 
-def zipped(content: bytes) -> bytes:
+def raw_header(text: str) -> bytes:
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode()
+
+
+def zipped(content: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w", method) as archive:
         archive.writestr("images.npy", content)
     return file.getvalue()
+
+
+def damaged(method: int, place: int) -> bytes:
+    """An archive with a byte of its compressed images changed, ``place`` after the local header."""
+    content = bytearray(zipped(header((4, 8, 8)) + COLOR.numpy().tobytes()[:256], method))
+    content[40 + place] ^= 255
+    return bytes(content)
 
 
 HUGE = (9_000_000, 3, 4096, 4096)
@@ -133,6 +183,14 @@ HUGE = (9_000_000, 3, 4096, 4096)
         ("a.npz", zipped(header((4,))), r"must have one array of 3 or 4 dimensions.* it has images \(4,\)"),
         ("a.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", 9000) + b"-" * 8999 + b"\n", "cannot be read"),
         ("a.pt", b"", "name a folder of images"),
+        ("a.npy", header((10**400, 8, 8)), "cannot be read"),
+        ("a.npy", header((2**48 + 1, 8, 8)), "cannot be read"),
+        ("a.npy", header((-5, 8, 8)), "cannot be read"),
+        ("a.npz", zipped(header((True, 8, 8))), "cannot be read"),
+        ("a.npy", raw_header("{'descr': '|u1', 'shape': (4, 8, 8), '''"), "cannot be read"),
+        ("a.npy", raw_header("{[]: '|u1', 'shape': (4, 8, 8)}"), "cannot be read"),
+        ("a.npz", damaged(zipfile.ZIP_DEFLATED, 0), "cannot be read"),
+        *(("a.npz", damaged(zipfile.ZIP_LZMA, place), "cannot be read|damaged") for place in (4, 9, 20)),
     ],
 )
 def test_what_is_no_array_of_images_is_one_line(tmp_path: Path, name: str, content: bytes, words: str) -> None:
@@ -141,6 +199,37 @@ def test_what_is_no_array_of_images_is_one_line(tmp_path: Path, name: str, conte
         find_images(tmp_path / name).draw(4)
     assert "\n" not in str(caught.value)
     assert str(tmp_path / name) in str(caught.value)
+
+
+@pytest.mark.parametrize("length", [2**22, 2**32 - 1])
+def test_the_header_of_a_member_is_not_read_before_its_length_is_known(tmp_path: Path, length: int) -> None:
+    content = b"\x93NUMPY\x02\x00" + struct.pack("<I", length) + b" " * 2**22
+    (tmp_path / "a.npz").write_bytes(zipped(content))
+    tracemalloc.start()
+    try:
+        with pytest.raises(GanZooError, match=r"a.npz.*cannot be read"):
+            find_images(tmp_path / "a.npz")
+        assert tracemalloc.get_traced_memory()[1] < 2**21
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_archive_that_asks_for_all_memory_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.npz").write_bytes(zipped(header((4, 8, 8)) + bytes(256), zipfile.ZIP_LZMA))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(lzma, "LZMADecompressor", refuse)
+    with pytest.raises(GanZooError, match=r"a.npz.*cannot be read"):
+        find_images(tmp_path / "a.npz")
+
+
+def test_a_member_is_read_by_its_whole_name(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("images", header((4, 8, 8)) + bytes(256))
+        archive.writestr("images.npy", header((4, 8, 8)) + bytes([7]) * 256)
+    assert find_images(tmp_path / "a.npz").draw(4).unique().tolist() == [7]
 
 
 def test_a_folder_without_images_or_with_broken_ones_is_one_line(tmp_path: Path) -> None:
