@@ -12,7 +12,7 @@ import torch
 
 from gan_zoo import plugins
 from gan_zoo.data.splits import Dataset, Split, fingerprint, match_channels, resize
-from gan_zoo.errors import GanZooError, shown, unknown
+from gan_zoo.errors import GanZooError, one_line, shown, unknown
 from gan_zoo.io import cache_root, with_home
 from gan_zoo.options import DataOptions
 
@@ -174,7 +174,16 @@ def load(
     folder = _data_root(root) if root is not None or registered.needs_root else None
     request = Request(side=side, root=folder, download=download, **vars(chosen))
     _, colon, rest = name.partition(":")
-    loaded = registered.loader(rest, request) if colon else registered.loader(request)
+    try:
+        loaded = registered.loader(rest, request) if colon else registered.loader(request)
+    except (GanZooError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if registered.loader.__module__.startswith("gan_zoo."):
+            raise
+        # Of a plugin, whatever its function raises becomes one line, with the file to fix.
+        file = plugins.file_of(registered.loader)
+        raise GanZooError(f"data set {name!r} failed: {one_line(error)}; fix it in {file}") from error
     if not isinstance(loaded, Dataset):
         raise GanZooError(f"data set {name!r}: its function returns {shown(loaded)}; return a Dataset")
     for part, split in (("train", loaded.train), ("test", loaded.test)):

@@ -147,3 +147,15 @@ def test_an_embedded_set_needs_no_root(tmp_path, monkeypatch):
     assert needs_root == [False, False, True, False]
     with pytest.raises(GanZooError, match="does not exist"):
         data.load("digits", root=tmp_path / "nowhere")
+
+
+def test_whatever_a_function_of_a_plugin_raises_is_one_line(own_registry):
+    @data.register_dataset("broken", files=False)
+    def broken(request):
+        raise KeyError("two\nlines")
+
+    with pytest.raises(
+        GanZooError, match=r"data set 'broken' failed: KeyError: .*fix it in .*test_registry.py"
+    ) as caught:
+        data.load("broken")
+    assert "\n" not in str(caught.value)
