@@ -7,7 +7,10 @@ if TYPE_CHECKING:
     from gan_zoo.api import evaluate, load, run_suite, train
     from gan_zoo.bench.results import Results
     from gan_zoo.bench.tables import read_results
+    from gan_zoo.callbacks import Callback
+    from gan_zoo.data import register_dataset
     from gan_zoo.errors import GanZooError
+    from gan_zoo.metrics.custom import register_extractor, register_metric
     from gan_zoo.registry import get, load_plugin, names, register
     from gan_zoo.variant import Variant
 
@@ -19,6 +22,7 @@ METRICS_VERSION = 1
 """Raised when a change of the metrics, extractors or evaluation changes a measured value."""
 
 __all__ = [
+    "Callback",
     "GanZooError",
     "Results",
     "Variant",
@@ -29,6 +33,9 @@ __all__ = [
     "names",
     "read_results",
     "register",
+    "register_dataset",
+    "register_extractor",
+    "register_metric",
     "run_suite",
     "train",
 ]
@@ -37,7 +44,10 @@ _MODULES = {
     "gan_zoo.api": ("evaluate", "load", "run_suite", "train"),
     "gan_zoo.bench.results": ("Results",),
     "gan_zoo.bench.tables": ("read_results",),
+    "gan_zoo.callbacks": ("Callback",),
+    "gan_zoo.data": ("register_dataset",),
     "gan_zoo.errors": ("GanZooError",),
+    "gan_zoo.metrics.custom": ("register_extractor", "register_metric"),
     "gan_zoo.registry": ("get", "load_plugin", "names", "register"),
     "gan_zoo.variant": ("Variant",),
 }
@@ -49,3 +59,7 @@ def __getattr__(name: str) -> Any:
         if name in names:
             return getattr(importlib.import_module(module), name)
     raise AttributeError(f"module 'gan_zoo' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,14 +1,19 @@
 """What the command line and Python users call."""
 
+import html
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_zoo import data as data_sets
 from gan_zoo import registry
+from gan_zoo.bench import evaluation, progress
 from gan_zoo.bench.callbacks import Listener, WarningListener
-from gan_zoo.bench.plan import EVALUATION_SIDE, Plan, make_plan
+from gan_zoo.bench.evaluation import EvaluationOptions
+from gan_zoo.bench.live import Callbacks, LiveListener
+from gan_zoo.bench.plan import Plan, make_plan
 from gan_zoo.bench.runner import default_folder, run_plan
 from gan_zoo.bench.train import (
     checkpoint_in,
@@ -18,15 +23,13 @@ from gan_zoo.bench.train import (
     single_suite,
     trained_run,
 )
+from gan_zoo.callbacks import Callback, RunStart
 from gan_zoo.data import Dataset
 from gan_zoo.device import pick, prepare
-from gan_zoo.engine import Budget, OnBlock, Run, Sampler, State, checkpoint, start, train_run
-from gan_zoo.errors import GanZooError, shown
+from gan_zoo.engine import Budget, Run, Sampler, State, checkpoint, pending_row, start, train_run
+from gan_zoo.errors import GanZooError, check_known, shown
 from gan_zoo.io import read_only_note
-from gan_zoo.metrics.evaluator import Evaluator, Measuring
-from gan_zoo.metrics.extractors import OWN, load_extractor, resolve
-from gan_zoo.metrics.mixture import COUNTED, PointEvaluator
-from gan_zoo.options import EXACT, FLOOR, RunOptions, are_seeds
+from gan_zoo.options import EXACT, DataOptions, RunOptions, are_seeds
 from gan_zoo.variant import Variant
 
 # pandas and seaborn take seconds to import, and are not needed before something was trained.
@@ -52,9 +55,18 @@ class Outcome:
     report: Path
     errors: tuple[str, ...]
 
+    def _repr_html_(self) -> str:
+        """The ranking and the path of the report for a notebook."""
+        return f"{self.results._repr_html_()}<p>report: {html.escape(str(self.report))}</p>"
+
 
 def run_suite(
-    suite: Path | str, out: Path | str | None = None, *, listener: Listener | None = None, **options: Any
+    suite: Path | str,
+    out: Path | str | None = None,
+    *,
+    callbacks: Sequence[Callback] = (),
+    listener: Listener | None = None,
+    **options: Any,
 ) -> Outcome:
     """Run a suite into a folder: the runs that are missing, then tables, plots and the report.
 
@@ -65,7 +77,9 @@ def run_suite(
     Args:
         suite: a suite file, or the name of a suite of this package, e.g. ``mnist``.
         out: the results folder; by default ``runs/SUITE-DATA-PRESET``.
-        listener: what is notified of the progress; by default notices are issued as Python warnings.
+        callbacks: are notified of the runs in training (``gan_zoo.Callback``).
+        listener: shows the progress; by default a bar in a notebook or terminal, and notices are issued
+            as Python warnings.
         options: fields of ``gan_zoo.options.RunOptions``:
             {options}
 
@@ -74,23 +88,37 @@ def run_suite(
         StorageError: a file of the folder cannot be written.
         Interrupted: Ctrl-C or SIGTERM; every run in training has a checkpoint.
     """
-    return run_options(RunOptions.of({"suite": suite, **options}), out, listener=listener)
+    return run_options(RunOptions.of({"suite": suite, **options}), out, callbacks=callbacks, listener=listener)
 
 
 run_suite.__doc__ = (run_suite.__doc__ or "").replace("{options}", RunOptions.documented())
 
 
-def run_options(options: RunOptions, out: Path | str | None = None, *, listener: Listener | None = None) -> Outcome:
+def run_options(
+    options: RunOptions,
+    out: Path | str | None = None,
+    *,
+    callbacks: Sequence[Callback] = (),
+    listener: Listener | None = None,
+) -> Outcome:
     """Run what options ask for into a folder, as ``run_suite`` does; the same errors."""
-    return _run_plan(make_plan(options), out, listener)
+    return _run_plan(make_plan(options), out, callbacks, listener)
 
 
-def _run_plan(plan: Plan, out: Path | str | None, listener: Listener | None = None) -> Outcome:
-    listener = listener or WarningListener()
+def _run_plan(
+    plan: Plan, out: Path | str | None, callbacks: Sequence[Callback], listener: Listener | None = None
+) -> Outcome:
+    folder = default_folder(plan) if out is None else Path(out)
+    listener = listener or progress.BarListener()
+    if plan.options.tensorboard:
+        from gan_zoo import tensorboard
+
+        callbacks = [*callbacks, tensorboard.TensorBoard(folder / tensorboard.FOLDER)]
+    if callbacks:
+        listener = LiveListener(listener, callbacks)
     for notice in (plan.measured.note, *plan.notices):
         if notice:
             listener.notice(notice)
-    folder = default_folder(plan) if out is None else Path(out)
     # A single run has nothing to report before it ends, and a caller without processes of its own gets none.
     is_live = not plan.options.single and (plan.options.isolate or plan.jobs > 1)
     errors = run_plan(plan, folder, listener, write_report if is_live else None)
@@ -109,13 +137,12 @@ def write_report(folder: Path) -> Path:
     return context.write_report(folder)
 
 
-_NO_CALLS = {"fractions": (1.0,), "on_milestone": None, "on_block": None}
+_NO_CALLS = {"fractions": (1.0,), "on_milestone": None}
 
 
 def train(
     variant: str | Variant | None = None,
     data: str | Dataset = "mnist",
-    budget: Mapping[str, float] | None = None,
     *,
     epochs: float | None = None,
     images: float | None = None,
@@ -123,33 +150,38 @@ def train(
     seconds: float | None = None,
     seed: int = 0,
     channels: int | None = None,
+    test_share: float | None = None,
+    mirror: bool = False,
     out: Path | str | None = None,
     resume: Path | str | None = None,
     fractions: Sequence[float] = (1.0,),
     on_milestone: Callable[[State, float], Any] | None = None,
-    on_block: OnBlock | None = None,
+    callbacks: Sequence[Callback] = (),
     **options: Any,
 ) -> Run:
     """Train one variant, e.g. ``train("cgan", "mnist", epochs=5)``.
 
-    ``run.sampler(20)`` makes images, ``run.history`` is a pandas table, ``run.status`` is how the run ended, and
-    ``run.save(PATH)`` writes a checkpoint.
+    ``run.sampler(20)`` makes images, ``run.show()`` draws them, ``run.plot()`` draws the curves, ``run.history`` is a
+    pandas table, ``run.status`` is how the run ended, and ``run.save(PATH)`` writes a checkpoint. In a notebook or a
+    terminal a bar shows the progress.
 
     Args:
         variant: its name, or the variant itself.
         data: a data set's name, or ``folder:PATH`` for images of your own.
-        budget: the total of the training, earlier steps of a resumed run included, e.g. ``{"epochs": 5}``; or name it
-            as ``epochs``, real ``images``, ``steps`` or ``seconds``. By default 200 epochs, or those of the folder.
-        epochs, images, steps, seconds: see ``budget``.
+        epochs, images, steps, seconds: the total budget in one of these units, earlier steps of a resumed run included;
+            ``images`` are real ones. By default 200 epochs, or the budget of the folder.
         seed: of everything random.
         channels: 1 (grey) or 3; by default the data set's own.
+        test_share: of ``folder:PATH``, the share of each class that is not trained on but the reference; 0: the whole
+            set is both.
+        mirror: whether the mirror image of each training image is added.
         out: a results folder, as ``gan-zoo train`` writes it: records, checkpoints, tables and a report. The same call
             again resumes an interrupted run or returns a finished one, and a larger budget extends it.
         resume: a checkpoint to train on from, or the folder of an earlier ``out``. Variant, data, seed and precision
             are those of the checkpoint or folder.
         fractions, on_milestone: without ``out``, ``on_milestone(state, fraction)`` is called at each of these fractions
             of the budget, outside the clock.
-        on_block: without ``out``, ``on_block(state, values)`` is called with every row of history.
+        callbacks: are notified of the run (``gan_zoo.Callback``); without ``out`` it has no evaluations.
         options: fields of ``gan_zoo.options.RunOptions``; without ``out``, only device, precision, data_root and graphs
             have an effect:
             {options}
@@ -164,45 +196,85 @@ def train(
         raise GanZooError(f"seed is {shown(seed)}; it must be a whole number from 0 on, and at most 2^53")
     units = {"epochs": epochs, "images": images, "steps": steps, "seconds": seconds}
     named = {unit: amount for unit, amount in units.items() if amount is not None}
-    total = Budget.of({**(budget or {}), **named}) if named or budget is not None else None
+    total = Budget.of(named) if named else None
     run = RunOptions.of(options, "train")
-    calls: dict[str, Any] = {"fractions": tuple(fractions), "on_milestone": on_milestone, "on_block": on_block}
+    calls: dict[str, Any] = {"fractions": tuple(fractions), "on_milestone": on_milestone}
     if (out is not None or (resume is not None and Path(resume).is_dir())) and calls != _NO_CALLS:
-        raise GanZooError(
-            "a run in a folder takes no fractions, on_milestone or on_block; its records have what they see"
-        )
+        raise GanZooError("a run in a folder takes no fractions or on_milestone; its records have what they see")
     if resume is not None:
         if variant is not None or out is not None:
             raise GanZooError("resume continues the variant and the folder of a checkpoint; leave out variant and out")
-        return _resume(Path(resume), total, run, calls)
+        return _resume(Path(resume), total, run, calls, callbacks)
     if variant is None:
         raise GanZooError("name a variant, e.g. train('gan', 'mnist', epochs=5), or a checkpoint to resume")
     made = registry.get(variant) if isinstance(variant, str) else variant
     total = total or Budget("epochs", 200)
+    data_options = DataOptions(channels=channels, test_share=test_share, mirror=mirror)
     if out is not None:
-        suite = single_suite(made, data, total, seed=seed, channels=channels)
-        return _train_in_folder(single_options(suite, run), Path(out))
+        suite = single_suite(made, data, total, seed=seed, data_options=data_options)
+        return _train_in_folder(single_options(suite, run), Path(out), callbacks)
+    if not isinstance(data, str) and data_options != DataOptions():
+        raise GanZooError(
+            "channels, test_share and mirror are of a data set's name; leave them out, or name the data set"
+        )
     if isinstance(data, str):
         side, device = made.image_side, pick(run.device)
-        data = data_sets.load(data, side=side, channels=channels, root=run.data_root, device=device)
-    return train_run(start(made, data, seed, precision=run.precision or EXACT, graphs=run.graphs), total, **calls)
+        data = data_sets.load(data, side=side, root=run.data_root, device=device, **vars(data_options))
+    state = start(made, data, seed, precision=run.precision or EXACT, graphs=run.graphs)
+    return _train_in_memory(state, total, calls, callbacks)
 
 
 train.__doc__ = (train.__doc__ or "").replace("{options}", RunOptions.documented("train"))
 
 
-def _resume(path: Path, budget: Budget | None, options: RunOptions, calls: Mapping[str, Any]) -> Run:
+def _resume(
+    path: Path, budget: Budget | None, options: RunOptions, calls: Mapping[str, Any], callbacks: Sequence[Callback]
+) -> Run:
     """Continue the run of a checkpoint file or of a folder."""
     if path.is_dir():
-        return _train_in_folder(resumed_options(path, budget, options), path)
+        return _train_in_folder(resumed_options(path, budget, options), path, callbacks)
     if budget is None:
         raise GanZooError(f"name the total budget to resume {str(path)!r} to, e.g. epochs=20")
-    return train_run(resumed_state(path, budget, options), budget, **calls)
+    return _train_in_memory(resumed_state(path, budget, options), budget, calls, callbacks)
 
 
-def _train_in_folder(options: RunOptions, folder: Path) -> Run:
+def _train_in_memory(state: State, budget: Budget, calls: Mapping[str, Any], callbacks: Sequence[Callback] = ()) -> Run:
+    """Train under a progress bar."""
+    notified = Callbacks(callbacks, WarningListener())
+    begun = RunStart(
+        name=f"{state.variant.display_name}-seed{state.seed}",
+        variant=state.variant.display_name,
+        seed=state.seed,
+        data=state.data_name,
+        step=state.iterations,
+        settings={"title": state.variant.title, "batch_size": state.variant.batch_size, "budget": str(budget)},
+    )
+
+    def on_block(state: State, values: Mapping[str, float]) -> None:
+        notified.call("on_history", begun, state.iterations, values)
+
+    bar = progress.Bar(state.variant.display_name or state.variant.title)
+
+    def on_chunk(state: State) -> None:
+        row = pending_row(state) or state.history.rows[-1]
+        rate = state.images / state.seconds if state.seconds else 0.0
+        bar.move(min(1.0, budget.spent(state) / budget.amount), progress.facts(rate, row["values"]))
+
+    try:
+        notified.call("on_run_start", begun)
+        run = train_run(state, budget, **calls, on_block=on_block, on_chunk=on_chunk if bar.is_shown else None)
+        if (row := pending_row(run.state)) is not None:
+            notified.call("on_history", begun, row["step"], row["values"])
+        notified.call("on_run_end", begun, run.status, run.message)
+        return run
+    finally:
+        notified.call("on_close")
+        bar.close()
+
+
+def _train_in_folder(options: RunOptions, folder: Path, callbacks: Sequence[Callback]) -> Run:
     plan = make_plan(options)
-    _run_plan(plan, folder)
+    _run_plan(plan, folder, callbacks)
     return trained_run(plan, folder)
 
 
@@ -221,56 +293,27 @@ def load(path: Path | str, *, device: str | None = None) -> Sampler:
     return checkpoint.load(checkpoint_in(Path(path))).sampler(chosen)
 
 
-def evaluate(
-    sampler: Sampler,
-    data: str = "mnist",
-    *,
-    num_samples: int = 2000,
-    seed: int = 0,
-    extractors: Sequence[str] | None = None,
-    channels: int | None = None,
-    data_root: Path | None = None,
-    inception_weights: Path | None = None,
-) -> "pd.DataFrame":
-    """Measure a sampler's images against a data set's test split, beside ``num_samples`` training images.
+def evaluate(source: evaluation.Source, data: str = "mnist", **options: Any) -> "pd.DataFrame":
+    """Measure a generator, or images from anywhere, against a data set's test split, beside as many training images.
 
-    Returns a long table: variant, metric, extractor, num_samples, value. ``channels`` are those that it was trained
-    with, if they are not the data set's own.
+    Returns a table with a row for the samples and one for ``real`` images (for each extractor), and the columns
+    extractor, num_samples, reference and each metric: ``evaluate("images", "mnist").loc["images", "fid"]``.
+
+    Args:
+        source: a sampler, a tensor or array of images, or the path of a checkpoint, a run's folder, a folder of images,
+            or a file ``.npy``, ``.npz`` or ``.safetensors``. Arrays have the shape (N, H, W), (N, C, H, W) or
+            (N, H, W, C), and are uint8, or floats in [0, 1], or in [-1, 1] if any value is below -0.01.
+        data: a data set's name.
+        options: fields of ``gan_zoo.bench.evaluation.EvaluationOptions``: num_samples, seed, extractors, channels,
+            test_share, data_root, inception_weights, device.
 
     Raises:
-        GanZooError: unknown names, data or weights that are not available, or more samples than the test split has.
+        GanZooError: unknown names, data or weights that are not available, images that cannot be read, or more samples
+            than there are.
     """
-    device = next(sampler.generator.parameters()).device
-    prepare(device.type)
-    dataset = data_sets.load(data, side=EVALUATION_SIDE, channels=channels, root=data_root, device=device)
-    if dataset.density is not None:
-        if num_samples < COUNTED:
-            raise GanZooError(f"num_samples is {num_samples}; modes are looked for among {COUNTED:,} points")
-        return _long(PointEvaluator(dataset.density, num_samples, device), sampler, seed)
-    if not 2 <= num_samples <= len(dataset.test):
-        allowed = f"the test split of {dataset.name!r} allows 2 to {len(dataset.test)} images"
-        raise GanZooError(f"num_samples is {num_samples}; {allowed}")
-    loaded = tuple(
-        load_extractor(name, device=device, inception_weights=inception_weights, dataset=dataset)
-        for name in resolve(extractors or (OWN,), dataset, n=num_samples, inception_weights=inception_weights)
-    )
-    for extractor in loaded:
-        if num_samples < extractor.minimum_n:
-            least = f"{extractor.name!r} needs at least {extractor.minimum_n} images"
-            raise GanZooError(f"num_samples is {num_samples}; {least}")
-    evaluator = Evaluator(dataset.train, dataset.test, loaded, num_samples, fingerprint=dataset.fingerprint)
-    return _long(evaluator, sampler, seed)
-
-
-def _long(evaluator: Measuring, sampler: Sampler, seed: int) -> "pd.DataFrame":
-    """What an evaluator measures of a sampler and of its floor, a row a value."""
-    import pandas as pd
-
-    measured = {sampler.variant.name: evaluator.measure(sampler, seed), FLOOR: evaluator.floor(seed)}
-    values = [
-        (name, metric, row["extractor"], row["num_samples"], value)
-        for name, rows in measured.items()
-        for row in rows
-        for metric, value in row["values"].items()
-    ]
-    return pd.DataFrame(values, columns=["variant", "metric", "extractor", "num_samples", "value"])
+    for name in options:
+        check_known("option of evaluate:", name, [field.name for field in fields(EvaluationOptions)])
+    found = evaluation.evaluate(source, data, EvaluationOptions(**options))
+    for note in found.notes:
+        warnings.warn(note, stacklevel=2)
+    return found.table()

@@ -122,19 +122,24 @@ def _inert(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-def write_csv(path: Path, frame: "pd.DataFrame") -> None:
-    """Write a table as CSV, atomically; text that a spreadsheet would run as a formula gets an apostrophe before it.
-
-    Raises:
-        StorageError: the path cannot be written.
-    """
+def csv_text(frame: "pd.DataFrame") -> str:
+    """A table as CSV; text that a spreadsheet would run as a formula gets an apostrophe before it."""
     import pandas as pd
 
     cells = frame.rename(columns=_inert)
     for name in cells.columns[[dtype.kind == "O" for dtype in cells.dtypes]]:
         cells[name] = pd.Series([_inert(value) for value in cells[name]], cells.index, object)
     # With these ends of lines a cell with a carriage return is quoted.
-    atomic_write(path, cells.to_csv(index=False, lineterminator="\r\n").replace("\r\n", "\n"))
+    return cells.to_csv(index=False, lineterminator="\r\n").replace("\r\n", "\n")
+
+
+def write_csv(path: Path, frame: "pd.DataFrame") -> None:
+    """Write a table as ``csv_text``, atomically.
+
+    Raises:
+        StorageError: the path cannot be written.
+    """
+    atomic_write(path, csv_text(frame))
 
 
 def inside(folder: Path, file: str) -> Path:

@@ -61,6 +61,14 @@ def _categorical(part: Part, n: int, *, dtype: torch.dtype, **where: Any) -> Ten
 _DRAWS = {"uniform": _uniform, "normal": _normal, "truncated_normal": _truncated_normal, "categorical": _categorical}
 
 
+def _great_circle(start: Tensor, end: Tensor, shares: Tensor) -> Tensor:
+    """Spherical interpolation between two vectors (1, size), at shares (steps, 1) of the angle between them."""
+    angle = torch.acos(torch.nn.functional.cosine_similarity(start, end).clamp(-1, 1))
+    if angle.sin() < 1e-6:  # The circle of parallel vectors is not unique, or a line.
+        return torch.lerp(start, end, shares)
+    return (torch.sin((1 - shares) * angle) * start + torch.sin(shares * angle) * end) / angle.sin()
+
+
 @dataclass(frozen=True)
 class Latent:
     """A latent vector: one part or several, joined with ``+``."""
@@ -101,6 +109,25 @@ class Latent:
         """``n`` latent vectors, shape (n, size), on the generator's device."""
         where: dict[str, Any] = {"generator": random, "device": random.device, "dtype": dtype}
         return torch.cat([_DRAWS[part.distribution](part, n, **where) for part in self.parts], dim=1)
+
+    def interpolate(self, first: Tensor, second: Tensor, steps: int) -> Tensor:
+        """``steps`` latent vectors (steps, size) from one (size,) to another, both included.
+
+        Parts of normal values move on a great circle, which keeps their length plausible (White 2016, arXiv 1609.04468,
+        section 2.1), all others on a line.
+
+        Raises:
+            GanZooError: fewer than two steps.
+        """
+        if steps < 2:
+            raise GanZooError(f"{steps} steps of an interpolation are too few; use at least 2")
+        shares = torch.linspace(0, 1, steps, dtype=torch.float64, device=first.device)[:, None]
+        ends = zip(self.split(first[None].double()).values(), self.split(second[None].double()).values(), strict=True)
+        paths = [
+            (_great_circle if part.distribution == "normal" else torch.lerp)(start, end, shares)
+            for part, (start, end) in zip(self.parts, ends, strict=True)
+        ]
+        return torch.cat(paths, dim=1).to(first.dtype)
 
     def split(self, vectors: Tensor) -> dict[str, Tensor]:
         """The parts of latent vectors (n, size) by name, each (n, part size)."""

@@ -43,6 +43,34 @@ def _option(
     return field(default=default, metadata={"help": text, "commands": commands.split(), **bounds})
 
 
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """How the images of a data set are prepared; the fields are keys of a suite and options of `train`.
+
+    Attributes:
+        channels: 1, 3, or None for the data set's own number.
+        test_share: of a data set without a test split of its own, the share of each class that is the test split, or 0:
+            all images are both trained on and the reference. None: a tenth.
+        mirror: whether the mirror image of each training image is added.
+
+    Raises:
+        GanZooError: a value out of range.
+    """
+
+    channels: int | None = None
+    test_share: float | None = None
+    mirror: bool = False
+
+    def __post_init__(self) -> None:
+        if self.channels not in (None, 1, 3):
+            raise GanZooError(f"{self.channels} image channels are impossible: choose 1 (grayscale) or 3 (color)")
+        if self.test_share is not None and not 0 <= self.test_share < 1:
+            raise GanZooError(
+                f"test share {self.test_share} is impossible: choose a share of the images from 0 on and below 1, "
+                "e.g. 0.2, or 0 for the whole set"
+            )
+
+
 def are_seeds(seeds: Sequence[Any]) -> bool:
     """Whether these are different whole numbers from 0 to 2^53, at least one and at most ``MAX_SEEDS``."""
     if not 1 <= len(seeds) <= MAX_SEEDS:
@@ -79,7 +107,9 @@ class RunOptions:
         None, "Seconds after which one run is ended, status timeout.", "bench train", minimum=1
     )
     plugins: Sequence[Path | str] = _option(
-        (), "A Python file that registers variants. May be given again.", "bench train search"
+        (),
+        "A Python file that registers variants, metrics, extractors or data sets. May be given again.",
+        "bench train search",
     )
     data_root: Path | None = _option(
         None, "Folder that holds the data sets; else GAN_ZOO_DATA, else the cache.", "bench train search"
@@ -99,6 +129,9 @@ class RunOptions:
         None, "Runs side by side; by default one a core on a CPU, 1 on CUDA.", "bench search", 1, 1024
     )
     evaluate: bool = _option(True, "Compute the metrics.", "train")
+    tensorboard: bool = _option(
+        False, "Log to the folder tensorboard of the results folder (pip install tensorboard).", "bench train"
+    )
     isolate: bool = _option(False, "Give each run a process of its own also with one job.")
     download: bool = _option(True, "Download missing data.")
     single: bool = _option(False, "The results folder is for exactly these variants and seeds, as that of `train`.")

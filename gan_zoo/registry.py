@@ -6,26 +6,27 @@ import dataclasses
 import functools
 import hashlib
 import importlib
-import importlib.metadata
-import importlib.util
 import inspect
 import linecache
 import pkgutil
 import re
 import sys
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
-from gan_zoo import overrides, variants
+from gan_zoo import overrides, plugins, variants
 from gan_zoo.errors import GanZooError, check_known, one_line, shown
 from gan_zoo.latent import Latent
 from gan_zoo.optimizer import Optimizer, Schedule, format_schedules, parse_schedules
 from gan_zoo.variant import Variant
 
 ENTRY_POINTS = "gan_zoo.variants"
+"""The group of entry points by which installed packages register variants, and whatever else they have."""
 _PACKAGE = "gan_zoo"
+_MEASURING = frozenset({"register_metric", "register_extractor"})
+"""The decorators of what measures: an edit of it measures again, and trains nothing again."""
 
 _NAMES = {
     "concat_real_fake": "joint",
@@ -37,6 +38,8 @@ _NAMES = {
 _Factory = Callable[..., Variant]
 _factories: dict[str, _Factory] = {}
 _revisions: dict[str, int] = {}
+plugins.add_table("variants", lambda: _factories)
+plugins.add_table("revisions", lambda: _revisions, lambda _: None)
 _requested: contextvars.ContextVar[set[str] | None] = contextvars.ContextVar("requested", default=None)
 
 
@@ -119,6 +122,9 @@ def get(name: str, /, **options: Any) -> Variant:
             check_known(f"option of variant {name!r}:", option, [*own, *overrides.known()])
         values = {key: parse_schedules(value) for key, value in options.items()}
         variant = factory(**{key: value for key, value in values.items() if key in own})
+        if variant is None:
+            file = inspect.getfile(factory)
+            raise GanZooError(f"variant {name!r}: its function returned None; return a Variant (in {file})")
         fields = overrides.replaced(variant, {key: value for key, value in values.items() if key not in own})
         return dataclasses.replace(variant, **fields, name=name, options=options)
     except (GanZooError, KeyboardInterrupt):
@@ -126,12 +132,11 @@ def get(name: str, /, **options: Any) -> Variant:
     except BaseException as error:
         # The function is untrusted code: whatever it raises becomes one line, with the file to fix.
         given = ", ".join(f"{key}={shown(value)}" for key, value in options.items())
+        made = f"made with ({given})" if given else "made"
         why = one_line(error)
         if isinstance(error, (TypeError, ValueError)):
             why = why.removeprefix(f"{type(error).__name__}: ")
-        raise GanZooError(
-            f"variant {name!r} cannot be made with ({given}): {why} (in {inspect.getfile(factory)})"
-        ) from error
+        raise GanZooError(f"variant {name!r} cannot be {made}: {why} (in {inspect.getfile(factory)})") from error
 
 
 def _factory(name: str) -> _Factory:
@@ -167,16 +172,26 @@ def code_identity(name: str, /, **options: Any) -> dict[str, Any]:
         GanZooError: the variant cannot be made with these options, or the source of a plugin cannot be read.
     """
     used = sorted(_made_from(name, **options))
-    plugins: dict[str, set[Path]] = {}
+    sources: dict[str, set[Path]] = {}
     for each in used:
         package = _package(_factories[each])
         if package != _PACKAGE:
             files = _files(_factories[each])
-            plugins.setdefault(package or files[0].name, set()).update(files)
+            sources.setdefault(package or files[0].name, set()).update(files)
     identity: dict[str, Any] = {"revisions": {each: _revisions.get(each, 1) for each in used}}
-    if plugins:
-        identity["plugins"] = {key: _syntax_digest(plugins[key]) for key in sorted(plugins)}
+    if sources:
+        identity["plugins"] = {key: _syntax_digest(sources[key], _MEASURING) for key in sorted(sources)}
     return identity
+
+
+def code_digest(function: Callable[..., Any]) -> str:
+    """SHA-256 (hex) of the syntax trees of the file or package of a plugin's function; empty for one of this package.
+
+    Raises:
+        GanZooError: the source cannot be read.
+    """
+    function = inspect.unwrap(function)
+    return "" if _package(function) == _PACKAGE else _syntax_digest(_files(function))
 
 
 def _made_from(name: str, **options: Any) -> set[str]:
@@ -204,23 +219,38 @@ def _files(factory: _Factory) -> list[Path]:
     return list(Path(sys.modules[package].__path__[0]).resolve().rglob("*.py"))
 
 
-def _syntax_digest(files: Iterable[Path]) -> str:
-    """SHA-256 (hex) of the syntax trees of Python files, in the order of their paths."""
+def _syntax_digest(files: Iterable[Path], without: Set[str] = frozenset()) -> str:
+    """SHA-256 (hex) of the syntax trees of Python files, in the order of their paths.
+
+    Functions with one of the decorators ``without`` are left out if nothing else in the file names them.
+    """
     total = hashlib.sha256()
     for file in sorted(files):
         # linecache also has the source of a notebook's cells.
         source = file.read_bytes() if file.is_file() else "".join(linecache.getlines(str(file)))
         if not source and not file.is_file():
-            raise GanZooError(f"the source {str(file)!r} of a variant cannot be read; move the variant to a file")
+            raise GanZooError(f"the source {str(file)!r} of a plugin cannot be read; move its functions to a file")
         try:
-            tree = _syntax(ast.parse(source))
+            module = ast.parse(source)
+            left_out = {id(each) for each in module.body if not without.isdisjoint(_decorators(each))}
+            kept = [each for each in module.body if id(each) not in left_out]
+            used = {node.id for each in kept for node in ast.walk(each) if isinstance(node, ast.Name)}
+            module.body = [e for e in module.body if id(e) not in left_out or getattr(e, "name", "") in used]
+            tree = _syntax(module)
         except RecursionError:
-            raise GanZooError(f"the source {str(file)!r} of a variant is nested too deeply; shorten it") from None
+            raise GanZooError(f"the source {str(file)!r} of a plugin is nested too deeply; shorten it") from None
         except (SyntaxError, ValueError):
             # A package may hold files that are not for this version of Python, and that nothing imports.
             tree = repr(source)
         total.update(f"{tree}\n".encode())
     return total.hexdigest()
+
+
+def _decorators(statement: ast.stmt) -> Iterator[str]:
+    """The names of the decorators of a function that are called, without those of their modules."""
+    for decorator in getattr(statement, "decorator_list", []):
+        called = getattr(decorator, "func", None)
+        yield getattr(called, "attr", getattr(called, "id", ""))
 
 
 def _syntax(node: Any) -> str:
@@ -241,58 +271,21 @@ def _syntax(node: Any) -> str:
 def _discover() -> None:
     for module in pkgutil.iter_modules(variants.__path__, f"{variants.__name__}."):
         importlib.import_module(module.name)
-    for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
-        try:
-            point.load()
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            raise GanZooError(
-                f"the plugin {point.value!r} (entry point {ENTRY_POINTS}) cannot be loaded: {one_line(error)}; fix or "
-                "uninstall it"
-            ) from error
+    plugins.load_installed(ENTRY_POINTS)
 
 
 def load_plugin(path: Path) -> list[str]:
-    """Run a Python file that registers variants, and return their names, which it may have registered before.
+    """Run a Python file that registers something, and return the names of its variants.
+
+    What it registered before is registered again.
 
     Raises:
         GanZooError: the file is missing, cannot be run, or registers nothing.
     """
     _discover()
     path = Path(path).resolve()
-    if not path.is_file():
-        raise GanZooError(f"plugin {str(path)!r} is not a file; write one with `gan-zoo new NAME`")
-    module_name = f"gan_zoo_plugin_{path.stem}"
-    module_spec = importlib.util.spec_from_file_location(module_name, path)
-    if module_spec is None or module_spec.loader is None:
-        raise GanZooError(f"plugin {str(path)!r} is not a Python file (.py)")
-    module = importlib.util.module_from_spec(module_spec)
-    sys.modules[module_name] = module
-    factories = dict(_factories)
-    revisions = dict(_revisions)
-    for name in _registered_by(path):
-        del _factories[name]
-    try:
-        # Compiled here, since Python's own cache takes an edit of the same second and length for no edit.
-        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
-        if mine := _registered_by(path):
-            return mine
-        raise GanZooError(f"plugin {str(path)!r} registers no variant; decorate a function with @register('name')")
-    except BaseException as error:
-        _factories.clear()
-        _factories.update(factories)
-        _revisions.clear()
-        _revisions.update(revisions)
-        if type(error) is GanZooError and str(path) not in str(error):
-            raise GanZooError(f"plugin {str(path)!r}: {error}") from None
-        if isinstance(error, (GanZooError, KeyboardInterrupt)):
-            raise
-        raise GanZooError(f"plugin {str(path)!r} cannot be run: {one_line(error)}") from error
-
-
-def _registered_by(path: Path) -> list[str]:
-    return sorted(name for name, factory in _factories.items() if Path(inspect.getfile(factory)).resolve() == path)
+    plugins.load(path)
+    return sorted(name for name, factory in _factories.items() if plugins.file_of(factory) == path)
 
 
 def describe(value: Any) -> Any:

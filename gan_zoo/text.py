@@ -17,13 +17,30 @@ _MARKDOWN = re.compile(r"[\\`*_|<>~]|&(?=[\w#])|\](?=[(\[:])|^[-+#]+(?=\s)")
 """What has a meaning in Markdown; of brackets, those of links and of their definitions."""
 
 
+_LATEX = {
+    **{character: f"\\{character}" for character in "{}$&#_%"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "↓": r"$\downarrow$",
+    "↑": r"$\uparrow$",
+    "½": r"$\frac{1}{2}$",
+    "†": r"$\dagger$",
+    NOTHING: "--",
+    "<": "$<$",
+}
+
+
 def known(value: Any) -> bool:
     """Whether a value is not missing, and finite."""
     return value is not None and not (isinstance(value, float) and not math.isfinite(value)) and str(value) != "<NA>"
 
 
 def number(value: Any) -> str:
-    """Three significant digits, but no more than five decimals: 0.0123, 1.20, 54.8, 1,234, 0.00002."""
+    """Three significant digits, but no more than five decimals: 0.0123, 1.20, 54.8, 1,234, 0.00002.
+
+    Integers from 100 on are written in full, from ten million on as 7.68e10.
+    """
     if not known(value):
         return NOTHING
     value = float(value)
@@ -31,6 +48,8 @@ def number(value: Any) -> str:
         return "0"
     if 5e-6 <= abs(value) < 0.001:
         return f"{value:.5f}"
+    if abs(value) >= 1e7:
+        return f"{value:.2e}".replace("e+0", "e").replace("e+", "e")
     return f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:#.3g}"
 
 
@@ -106,3 +125,8 @@ def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[object]], left:
     rule = [":---" if head in left else "---:" for head in heads]
     lines = [f"| {' | '.join(map(markdown, row))} |" for row in (heads, *rows)]
     return "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:]])
+
+
+def latex(value: object) -> str:
+    """Text that LaTeX shows as it is, in a table cell too."""
+    return "".join(_LATEX.get(character, character) for character in visible(" ".join(str(value).split())))

@@ -8,6 +8,10 @@ import torch
 
 from gan_zoo import api, registry
 from gan_zoo.bench.tables import write_tables
+from gan_zoo.data import registry as data_registry
+from gan_zoo.metrics import custom
+from gan_zoo.metrics import registry as metric_registry
+from gan_zoo.metrics.registry import METRICS
 
 SUITE = """
 title = "Toys"
@@ -60,6 +64,13 @@ def own_registry(monkeypatch):
     """What a test registers is gone after it."""
     registry.names()
     monkeypatch.setattr(registry, "_factories", dict(registry._factories))
+    monkeypatch.setattr(custom, "_registered", dict(custom._registered))
+    monkeypatch.setattr(data_registry, "_DATASETS", dict(data_registry._DATASETS))
+    before = set(METRICS)
+    yield
+    for name in set(METRICS) - before:
+        del METRICS[name]
+        metric_registry._FUNCTIONS.pop(name, None)
 
 
 @pytest.fixture

@@ -143,3 +143,14 @@ def test_bad_text_is_one_clear_line(text, words):
 def test_what_is_no_latent_is_refused(make, words):
     with pytest.raises(GanZooError, match=words):
         make()
+
+
+def test_normal_parts_move_on_a_great_circle_and_others_on_a_line():
+    latent = normal(2) + uniform(1, name="code")
+    path = latent.interpolate(torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 1.0]), 3)
+    expected = torch.tensor([[1.0, 0.0, 0.0], [0.5**0.5, 0.5**0.5, 0.5], [0.0, 1.0, 1.0]])
+    torch.testing.assert_close(path, expected)
+    same = latent.interpolate(torch.tensor([1.0, 1.0, 0.0]), torch.tensor([2.0, 2.0, 0.0]), 2)
+    torch.testing.assert_close(same, torch.tensor([[1.0, 1.0, 0.0], [2.0, 2.0, 0.0]]))
+    with pytest.raises(GanZooError, match="1 steps"):
+        latent.interpolate(torch.zeros(3), torch.zeros(3), 1)

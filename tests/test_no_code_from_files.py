@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.common import ROOT
 
-PLUGINS = "gan_zoo/registry.py"
+PLUGINS = "gan_zoo/plugins.py"
 MODULES = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "jsonpickle", "marshal", "shelve", "yaml"}
 """Modules whose readers run what is in a file."""
 CALLS = {"eval", "builtins.eval", "torch.load", "torch.jit.load", "torch.hub.load", "pandas.read_pickle"}

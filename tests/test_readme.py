@@ -76,7 +76,7 @@ def check_command(words):
     if words[0] in checks:
         checks[words[0]](words[1:])
     else:
-        assert words[0] in ("pip", "source")
+        assert words[0] in ("pip", "source", "tensorboard")
 
 
 def anchors(page):

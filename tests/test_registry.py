@@ -166,7 +166,7 @@ class Unprintable(Exception):
         ("x = " + "(" * 10**5, "cannot be run: SyntaxError"),
         ("def broken(:", "cannot be run: SyntaxError"),
         ("import no_such_module_at_all", "cannot be run: ModuleNotFoundError"),
-        ("x = 1", "registers no variant"),
+        ("x = 1", "registers nothing"),
         ("raise ValueError('two\\nlines')", "two lines"),
         ("from gan_zoo import get\nget('cgna')", "did you mean 'cgan'"),
         (
@@ -349,9 +349,17 @@ def test_whatever_a_plugins_function_raises_is_one_clear_line(tmp_path, raised):
     odd = f"{_UNPRINTABLE}\nclass Odd(BaseException): pass\n"
     path.write_text(f"{_REGISTER}{odd}\n@register('odd')\ndef odd():\n    raise {raised}\n")
     registry.load_plugin(path)
-    with pytest.raises(GanZooError, match=rf"^variant 'odd' cannot be made .*{raised[:5]}.*odd\.py\)$") as error:
+    with pytest.raises(GanZooError, match=rf"^variant 'odd' cannot be made: .*{raised[:5]}.*odd\.py\)$") as error:
         registry.get("odd")
     assert "\n" not in str(error.value)
+
+
+def test_a_function_without_a_return_is_one_clear_line(tmp_path):
+    path = tmp_path / "forgotten.py"
+    path.write_text(f"{_REGISTER}@register('forgotten')\ndef forgotten():\n    pass\n")
+    registry.load_plugin(path)
+    with pytest.raises(GanZooError, match=r"'forgotten'.* returned None; return a Variant \(in .*forgotten\.py\)$"):
+        registry.get("forgotten")
 
 
 def test_options_that_cannot_be_printed_or_are_nested_deeply_are_one_clear_line():

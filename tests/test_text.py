@@ -2,7 +2,7 @@
 
 import pytest
 
-from gan_zoo.text import markdown, markdown_table, visible
+from gan_zoo.text import markdown, markdown_table, number, visible
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,14 @@ from gan_zoo.text import markdown, markdown_table, visible
 )
 def test_markdown_shows_text_as_it_is(value, shown):
     assert markdown(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(9_999_999, "9,999,999"), (1e7, "1.00e7"), (-7.684e10, "-7.68e10"), (1.5e300, "1.50e300"), (1234.5, "1,234")],
+)
+def test_large_numbers_have_three_digits(value, shown):
+    assert number(value) == shown
 
 
 def test_a_cell_stays_in_its_cell():

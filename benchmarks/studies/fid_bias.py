@@ -49,7 +49,7 @@ def bias(data: str, root: Path | None, counts: Sequence[int], draws: int, steps:
     counts = sorted(counts)
     _check(counts, draws, dataset, extractor)
     variant = registry.get("cgan", latent="100 normal", batch_size=64)
-    sampler = api.train(variant, dataset, {"steps": steps}, seed=0, device="cpu").sampler
+    sampler = api.train(variant, dataset, steps=steps, seed=0, device="cpu").sampler
     test = extractor.encode(dataset.test.images).vectors
     rows = []
     for draw in range(draws):

@@ -73,7 +73,7 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], list[RunRecord]]:
             run.damage = f"{path} is cut off or missing: its run has ended, says {MANIFEST}"
         if run is None:
             continue
-        if run.begin and run.begin["variant"] not in (*manifest["variants"], FLOOR):
+        if run.begin and run.begin["variant"] not in (*manifest["variants"], *manifest.get("images", {}), FLOOR):
             run = RunRecord(name, damage=f"{path}: variant {run.begin['variant']!r} is none of {MANIFEST}")
         if run.begin and (run.begin["variant"], run.begin["seed"]) in begun:
             run = RunRecord(name, damage=f"{path}: another run of the folder has its variant and seed")

@@ -16,7 +16,9 @@ from gan_zoo import METRICS_VERSION, NUMERICS_VERSION, registry
 from gan_zoo import data as data_sets
 from gan_zoo.bench.protocol import less_prose
 from gan_zoo.data import Dataset
+from gan_zoo.metrics.custom import CustomExtractor
 from gan_zoo.metrics.features import Extractor
+from gan_zoo.metrics.registry import PRIMARY, code_of
 from gan_zoo.registry import describe
 from gan_zoo.variant import Variant
 
@@ -50,16 +52,28 @@ def trajectory(
     }
 
 
-def measurement(extractor: Extractor, data: Dataset, num_samples: int, machine: Mapping[str, Any]) -> dict[str, Any]:
-    """The identity of what measures samples, as JSON."""
+def measurement(
+    extractor: Extractor, data: Dataset, num_samples: int, primary: str, machine: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The identity of what measures samples, as JSON.
+
+    Raises:
+        GanZooError: the source of a plugin's metric or extractor cannot be read.
+    """
+    functions = {name: code_of(name) for name in extractor.metrics}
+    plugins = {name: registry.code_digest(function) for name, function in functions.items() if function is not None}
+    if isinstance(extractor, CustomExtractor):
+        plugins[extractor.name] = registry.code_digest(extractor.make)
     return {
+        **({"plugins": plugins} if plugins else {}),
         "extractor": extractor.name,
         "digest": extractor.digest,
         "num_samples": num_samples,
-        "reference": "test" if data.density is None else "truth",
+        "reference": data.reference if data.density is None else "truth",
         "data": data.fingerprint,
         "metrics": METRICS_VERSION,
         "versions": {package: importlib.metadata.version(package) for package in _MEASURING},
+        **({} if primary == PRIMARY[data.kind] else {"primary": primary}),
         **machine,
     }
 

@@ -14,7 +14,6 @@ from gan_zoo.bench.summary import samples
 from gan_zoo.bench.tables import read_results
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import differences as nested_differences
-from gan_zoo.options import FLOOR
 from gan_zoo.statistics import Sample
 
 MAY_DIFFER = ("precision", "versions", "budget")
@@ -34,8 +33,8 @@ class Folder:
 
     @property
     def variants(self) -> list[str]:
-        """The variants that have runs, without the floor."""
-        return [str(name) for name in self.results.runs["variant"].unique() if name != FLOOR]
+        """The trained variants that have runs."""
+        return [str(name) for name in self.results.trained["variant"].unique()]
 
     @property
     def budget(self) -> str:
@@ -48,7 +47,7 @@ class Folder:
         runs = self.results.runs
         runs = runs[(runs["variant"] == variant) & ~runs["seed"].isin(list(without))]
         column = f"final_{self.results.metric.name}_{self.results.extractor}"
-        return samples(runs, column).get(variant, Sample(()))
+        return samples(runs, column, self.results.manifest).get(variant, Sample(()))
 
     def identity(self, variant: str) -> Mapping[str, Any]:
         """The recorded identity of a variant's first run; empty if there is none."""
@@ -78,8 +77,9 @@ class Pair:
     def seeds(self) -> dict[str, list[int]]:
         """The seeds that both folders have, by kind, without those of a run that was resumed in between.
 
-        ``same``: runs of equal name, status and values; ``rerun``: finished runs of equal names with other values, as
-        of another machine; ``different``: other names, which have a digest of everything that decides the numbers.
+        ``same``: runs of equal name and status, and with the same values of what was measured of both; ``rerun``:
+        finished runs of equal names with other values, as of another machine; ``different``: other names, which have a
+        digest of everything that decides the numbers.
         """
         earlier, later = (
             {record.begin["seed"]: record for record in folder.records if record.begin["variant"] == self.variant}
@@ -90,7 +90,7 @@ class Pair:
             one, other = earlier[seed], later[seed]
             if one.name != other.name:
                 found["different"].append(seed)
-            elif _outcome(one) == _outcome(other):
+            elif _is_same(one, other):
                 found["same"].append(seed)
             elif one.end and other.end:
                 found["rerun"].append(seed)
@@ -123,9 +123,15 @@ def full_name(variant: str, folder: str) -> str:
     return f"{variant} ({folder})"
 
 
-def _outcome(record: RunRecord) -> tuple[str, dict[Any, Any]]:
-    """The result of a run: its status, and every value by step and extractor."""
-    return record.status, {(row["step"], row["extractor"]): row["values"] for row in record.metrics}
+def _is_same(one: RunRecord, other: RunRecord) -> bool:
+    """Whether two runs of equal name have the same status, and the same values of what was measured of both."""
+    first, second = (
+        {(row["step"], row["extractor"], name): value for row in run.metrics for name, value in row["values"].items()}
+        for run in (one, other)
+    )
+    both = first.keys() & second.keys()
+    measured = bool(both) or not (first and second)
+    return one.status == other.status and measured and all(first[key] == second[key] for key in both)
 
 
 def read_folders(paths: Sequence[Path], allow: Sequence[str]) -> tuple[list[Folder], list[str]]:

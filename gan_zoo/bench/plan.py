@@ -1,7 +1,7 @@
 """From a suite to its runs, each with the identity of all that decides its numbers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,15 @@ from gan_zoo.data import Dataset
 from gan_zoo.device import cores, default_threads, pick, prepare, unused_gpu
 from gan_zoo.engine import Budget, check
 from gan_zoo.errors import GanZooError, check_known, unknown
+from gan_zoo.io import with_home
+from gan_zoo.metrics import extractors as known_extractors
 from gan_zoo.metrics.evaluator import Evaluator, Measuring
-from gan_zoo.metrics.extractors import EXTRACTORS, NAMES, OWN, load_extractor, resolve
-from gan_zoo.metrics.features import Extractor, ExtractorUnavailable
+from gan_zoo.metrics.extractors import OWN, load_extractor, resolve
+from gan_zoo.metrics.features import EXTRACTORS, LEAST_N, Extractor, ExtractorUnavailable
+from gan_zoo.metrics.foreign import ForeignImages, find_images
 from gan_zoo.metrics.mixture import EXTRACTOR as DENSITY
 from gan_zoo.metrics.mixture import PointEvaluator, density_extractor
-from gan_zoo.metrics.registry import PRIMARY, names_for
+from gan_zoo.metrics.registry import FEW_IMAGES, PRIMARY, names_for
 from gan_zoo.options import FLOOR, RunOptions
 from gan_zoo.variant import Variant
 
@@ -48,6 +51,7 @@ class Plan:
     budget: Budget
     data: Mapping[int, Dataset]
     extractors: tuple[Extractor, ...] = ()
+    images: Mapping[str, ForeignImages] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
 
     @property
@@ -79,8 +83,29 @@ class Plan:
 
     @property
     def ranked_by(self) -> str:
-        """The measure by which variants are ranked and the best evaluation is chosen."""
-        return PRIMARY[self.measured.kind]
+        """The measure by which variants are ranked and the best evaluation is chosen.
+
+        Of images of one's own KID, if the reference has few of them or FID cannot be measured.
+        """
+        data, ranking = self.measured, self._ranking
+        lacks_fid = ranking is not None and "fid" not in ranking.metrics
+        if data.kind == "images" and data.extractor not in EXTRACTORS and (len(data.test) < FEW_IMAGES or lacks_fid):
+            return "kid"
+        return PRIMARY[data.kind]
+
+    @property
+    def _ranking(self) -> Extractor | None:
+        """The extractor by whose values variants are ranked, as ``gan_zoo.bench.results.default_extractor``."""
+        return min(self.extractors, key=lambda extractor: extractor.name == "inception", default=None)
+
+    def check_ranking(self) -> None:
+        """Raise GanZooError if the extractor that ranks does not compute the metric that ranks."""
+        ranking = self._ranking
+        if ranking is not None and self.ranked_by not in ranking.metrics:
+            raise GanZooError(
+                f"extractor {ranking.name!r} has no {self.ranked_by}, by which variants are ranked; add it to its "
+                "metrics, or name another extractor first"
+            )
 
     @property
     def schedule(self) -> Schedule:
@@ -92,13 +117,23 @@ class Plan:
         data, num_samples = self.measured, self.preset.num_samples
         if data.density is not None:
             return PointEvaluator(data.density, num_samples, self.device)
-        return Evaluator(data.train, data.test, self.extractors, num_samples, fingerprint=data.fingerprint)
+        return Evaluator(
+            data.train,
+            data.test,
+            self.extractors,
+            num_samples,
+            fingerprint=data.fingerprint,
+            primary=self.ranked_by,
+            reference=data.reference,
+        )
 
     @cached_property
     def measurements(self) -> dict[str, dict[str, Any]]:
         """The measurement identity of each extractor, by its name."""
         return {
-            extractor.name: measurement(extractor, self.measured, self.preset.num_samples, self._machine)
+            extractor.name: measurement(
+                extractor, self.measured, self.preset.num_samples, self.ranked_by, self._machine
+            )
             for extractor in self.extractors
         }
 
@@ -126,14 +161,18 @@ class Plan:
         return {fraction: list(rows.values()) for fraction, rows in found.items() if len(rows) == len(self.extractors)}
 
     def runs(self) -> list["RunSpec"]:
-        """All runs in the order of the tables: those of real images, then seed by seed."""
+        """All runs in the order of the tables: those of real images, of images from elsewhere, then seed by seed."""
         floor = [RunSpec(FLOOR, None, seed, {"seed": seed, "measurements": self.measurements}) for seed in self.seeds]
         trained = [
             RunSpec(variant.display_name, variant, seed, self._trajectory(variant, seed))
             for seed in self.seeds
             for variant in self.variants
         ]
-        return floor + trained if self.extractors else trained
+        foreign = [
+            RunSpec(name, None, 0, {"images": images.fingerprint(), "measurements": self.measurements}, images)
+            for name, images in self.images.items()
+        ]
+        return floor + foreign + trained if self.extractors else trained
 
     def _trajectory(self, variant: Variant, seed: int) -> dict[str, Any]:
         return trajectory(variant, self.data[variant.image_side], seed, self.precision, self._machine)
@@ -145,16 +184,22 @@ class Plan:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run: a variant (None for the real images) and a seed, and the identity of all that decides its numbers."""
+    """One run: a variant and a seed, and the identity of all that decides its numbers.
+
+    Without a variant, ``images`` that were made elsewhere are measured, or without these, real ones.
+    """
 
     variant_name: str
     variant: Variant | None
     seed: int
     identity: Mapping[str, Any]
+    images: ForeignImages | None = None
 
     @property
     def title(self) -> str:
         """The run's name for people, e.g. ``gan seed 0``."""
+        if self.images is not None:
+            return f"{self.variant_name} (images)"
         return f"{self.variant_name} seed {self.seed}"
 
     @cached_property
@@ -184,7 +229,7 @@ def make_plan(options: RunOptions) -> Plan:
     prepare(device.type, precision)
     variants = _make_variants(options, suite, preset_name, preset)
     sides = {EVALUATION_SIDE, *(variant.image_side for variant in variants)}
-    given: dict[str, Any] = {"channels": suite.channels, "root": options.data_root, "download": options.download}
+    given = {**vars(suite.data_options), "root": options.data_root, "download": options.download}
     data = {side: data_sets.load(suite.data, side=side, device=device, **given) for side in sorted(sides)}
     # A plugin's code might end this process; in a run's own process that costs the run alone.
     if options.single and "plugins" not in registry.code_identity(variants[0].name, **variants[0].options):
@@ -202,12 +247,30 @@ def make_plan(options: RunOptions) -> Plan:
         data=data,
     )
     extractors, notices = _extractors(plan)
+    images = _foreign_images(plan)
     if (gpu := unused_gpu()) and options.device is None:
         notices = [gpu, *notices]
     if plan.preset.num_samples < preset.num_samples and not options.single:
         size = f"the size of the test split of {plan.measured.name}"
         notices.append(f"num_samples reduced from {preset.num_samples} to {plan.preset.num_samples}, {size}")
-    return replace(plan, extractors=extractors, notices=tuple(notices))
+    plan = replace(plan, extractors=extractors, images=images, notices=tuple(notices))
+    plan.check_ranking()
+    return plan
+
+
+def _foreign_images(plan: Plan) -> dict[str, ForeignImages]:
+    """The suite's images from elsewhere. Raises GanZooError if they cannot be read, or are fewer than are measured."""
+    suite, num_samples = plan.suite, plan.preset.num_samples
+    found = {}
+    for name, path in suite.images.items():
+        with suite.at(f"images.{name}"):
+            if plan.measured.density is not None:
+                raise GanZooError(f"{plan.measured.name} is a set of points; remove the images")
+            found[name] = find_images(Path(suite.file).parent / with_home(path, f"images.{name}"))
+            if len(found[name]) < num_samples:
+                count = f"{found[name].what} has {len(found[name]):,} images, and num_samples is {num_samples:,}"
+                raise GanZooError(f"{count}; add images, or set num_samples lower")
+    return found
 
 
 def _num_samples(options: RunOptions, preset: Preset, measured: Dataset) -> int:
@@ -229,7 +292,7 @@ def _make_variants(options: RunOptions, suite: Suite, preset_name: str, preset: 
     for key, names in extractors.items():
         with suite.at(key):
             for name in names:
-                check_known("extractor", name, [*NAMES, DENSITY])
+                check_known("extractor", name, [*known_extractors.names(), DENSITY])
     suite_variants.check(suite, preset_name, preset)
     return tuple(suite_variants.make_variant(name, suite, preset) for name in chosen)
 
@@ -241,6 +304,7 @@ def _extractors(plan: Plan) -> tuple[tuple[Extractor, ...], list[str]]:
     weights = options.inception_weights
     extractors: list[Extractor] = []
     notices: list[str] = []
+    measured: set[str] = set()
     if not options.evaluate:
         return (), notices
     if weights is not None and "inception" not in names:
@@ -253,13 +317,13 @@ def _extractors(plan: Plan) -> tuple[tuple[Extractor, ...], list[str]]:
         except ExtractorUnavailable as error:
             notices.append(str(error))
             continue
-        if num_samples < extractor.minimum_n:
-            least = f"it needs num_samples of at least {extractor.minimum_n}, not {num_samples}"
-            notices.append(f"{extractor.name} is left out: {least}")
-            continue
-        extractors.append(extractor)
-        notices += [extractor.note] if extractor.note else []
-    measured = {name for extractor in extractors for name in extractor.metrics}
+        may_lack_fid = dataset.extractor not in EXTRACTORS and not extractors
+        fitting, notice = _fitting(extractor, num_samples, may_lack_fid=may_lack_fid)
+        if fitting is not None:
+            measured |= {*extractor.metrics}
+            extractors.append(fitting)
+            notices += [extractor.note] if extractor.note else []
+        notices += [notice] if notice else []
     missing = [name for name in names_for("classifier") if name not in measured]
     if dataset.extractor in EXTRACTORS and not extractors:
         raise GanZooError(f"no extractor is left to measure with: {'; '.join(notices)}")
@@ -269,6 +333,17 @@ def _extractors(plan: Plan) -> tuple[tuple[Extractor, ...], list[str]]:
         after = f"{remedy} to have them" if extractors else "training continues without any measure"
         notices.append(f"{', '.join(missing)} are left out, as no extractor that is here gives them: {after}")
     return tuple(extractors), notices
+
+
+def _fitting(extractor: Extractor, num_samples: int, *, may_lack_fid: bool) -> tuple[Extractor | None, str]:
+    """The extractor with the metrics that so many images allow, if any, and a notice of what is left out."""
+    if num_samples >= extractor.minimum_n:
+        return extractor, ""
+    least = f"it needs num_samples of at least {extractor.minimum_n}, not {num_samples}"
+    if may_lack_fid and num_samples >= LEAST_N:
+        more = "a larger --test-share of folder:PATH, or 0 for the whole set, gives more"
+        return extractor.fitting(num_samples), f"FID is left out: {least}; KID ranks; {more}"
+    return None, f"{extractor.name} is left out: {least}"
 
 
 def _density(names: Sequence[str], num_samples: int, dataset: Dataset) -> Extractor:

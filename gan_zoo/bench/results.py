@@ -1,5 +1,6 @@
 """The tables of a results folder, and the ranking of its variants: computed once, for report, compare and terminal."""
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,16 +10,24 @@ import pandas as pd
 
 from gan_zoo import text
 from gan_zoo.bench.records import RunRecord
-from gan_zoo.bench.summary import samples, scale_of
+from gan_zoo.bench.summary import samples, scale_of, untrained
 from gan_zoo.metrics.registry import METRICS, Metric
 from gan_zoo.options import FLOOR
-from gan_zoo.statistics import Estimate, Proportion, Sample, failure_rate, not_different_from_best, shared_alpha
+from gan_zoo.statistics import (
+    MINIMUM_SEEDS,
+    Estimate,
+    Proportion,
+    Sample,
+    failure_rate,
+    not_different_from_best,
+    shared_alpha,
+)
 
 SIMILAR = "="
 """Follows the rank of a variant that is not significantly different from the best."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Results:
     """A results folder as pandas tables, and its manifest.
 
@@ -63,7 +72,22 @@ class Results:
     @property
     def successful(self) -> pd.DataFrame:
         """The runs of trained variants that succeeded."""
-        return self.runs[(self.runs["variant"] != FLOOR) & (self.runs["status"] == "ok")]
+        return self.trained[self.trained["status"] == "ok"]
+
+    @property
+    def foreign(self) -> set[str]:
+        """The names of images that were made elsewhere."""
+        return set(self.manifest.get("images", {}))
+
+    @property
+    def untrained(self) -> set[str]:
+        """The names that are not of trained variants: real images, and those that were made elsewhere."""
+        return untrained(self.manifest)
+
+    @property
+    def trained(self) -> pd.DataFrame:
+        """The runs of trained variants."""
+        return self.runs[~self.runs["variant"].isin(self.untrained)]
 
     @property
     def planned(self) -> pd.DataFrame:
@@ -74,16 +98,54 @@ class Results:
     @property
     def alpha(self) -> float:
         """Family-wise error rate of the planned comparisons, and that of the ranking."""
-        return shared_alpha(self.runs.loc[self.runs["variant"] != FLOOR, "variant"].nunique())
+        return shared_alpha(self.trained["variant"].nunique())
 
     @cached_property
-    def ranking(self) -> "list[Entry]":
+    def entries(self) -> "list[Entry]":
         """The variants in the order of `rank`."""
         return rank({"": self})
 
+    def ranking(self) -> pd.DataFrame:
+        """The variants from the best: the primary metric at the end with its 95% interval, and the failures.
+
+        ``tied`` marks the best and those that are not significantly different from it, if it has the three seeds that
+        a test needs; variants with fewer are not marked. Real images and variants without a successful seed have no
+        rank.
+        """
+        rows = [
+            {
+                "rank": entry.rank,
+                "variant": entry.variant,
+                self.metric.name: entry.value.mean,
+                "low": entry.value.low,
+                "high": entry.value.high,
+                "tied": entry.similar,
+                "seeds": entry.value.seeds,
+                "failures": entry.failures.count,
+                "seconds": entry.seconds,
+            }
+            for entry in self.entries
+        ]
+        return pd.DataFrame(rows).astype({"rank": "Int64"}) if rows else pd.DataFrame()
+
+    def __repr__(self) -> str:
+        return f"Results({self._title})\n{self.ranking().to_string(index=False, float_format=text.number)}"
+
+    def _repr_html_(self) -> str:
+        """The ranking for a notebook."""
+        table = self.ranking().to_html(index=False, float_format=text.number, na_rep="", border=0)
+        return f"<p>{html.escape(self._title)}</p>{table}"
+
+    @property
+    def _title(self) -> str:
+        runs = self.runs[self.runs["variant"] != FLOOR]
+        return (
+            f"{self.manifest['data']['name']}, {text.plural(len(runs), 'run')}, {self.metric.title}, {self.extractor}"
+        )
+
     def final_samples(self) -> dict[str, Sample]:
         """The final values of the primary metric under the default extractor, by variant."""
-        return samples(self.runs, f"final_{self.metric.name}_{self.extractor}")
+        return samples(self.runs, f"final_{self.metric.name}_{self.extractor}", self.manifest)
 
     def lines(self, extractor: str) -> dict[tuple[str, str], dict[str, Any]]:
         """The rows of the summary under one extractor, by variant and metric."""
@@ -96,18 +158,18 @@ class Entry:
     """One row of the ranking.
 
     Attributes:
-        kind: ``ranked``, ``floor`` (real images), or ``unranked`` (no successful seed).
+        kind: ``ranked``, ``images`` (made elsewhere), ``floor`` (real images), or ``unranked`` (no successful seed).
         rank: None unless ``kind`` is ``ranked``.
         folder: the label of its results folder; empty if only one is ranked.
         value: the primary metric at the end of the budget, over the successful seeds that have a value.
         successful: seeds that trained to the end.
         failures: failed seeds of those that ended.
-        similar: whether it is not significantly different from the best.
+        similar: whether it was tested, and is the best or not significantly different from it.
         seconds: training time, mean over the successful seeds.
         reason: why it has no rank.
     """
 
-    kind: Literal["ranked", "floor", "unranked"]
+    kind: Literal["ranked", "images", "floor", "unranked"]
     rank: int | None
     variant: str
     folder: str
@@ -137,10 +199,10 @@ class Entry:
 
 
 def rank(folders: Mapping[str, Results]) -> list[Entry]:
-    """The variants of results folders, given by label: ranked ones from the best, then floors, then unranked ones.
+    """The variants of results folders, given by label: ranked ones from the best, then images, floors, unranked ones.
 
     Variants are ordered by the mean over the successful seeds; those with more failed seeds than values come after all
-    others.
+    others. None is ``similar`` if the first has too few seeds for a test.
     """
     metric = next(iter(folders.values())).metric
     compared = {
@@ -155,7 +217,7 @@ def rank(folders: Mapping[str, Results]) -> list[Entry]:
         for variant in results.runs["variant"].unique()
     ]
     sign = 1 if metric.better == "lower" else -1
-    order = ["ranked", "floor", "unranked"]
+    order = ["ranked", "images", "floor", "unranked"]
     entries.sort(
         key=lambda entry: (
             order.index(entry.kind),
@@ -163,8 +225,11 @@ def rank(folders: Mapping[str, Results]) -> list[Entry]:
             sign * entry.value.mean if entry.value.seeds else 0.0,
         )
     )
-    places = enumerate(entries, start=1)
-    return [replace(entry, rank=place if entry.kind == "ranked" else None) for place, entry in places]
+    tested = bool(entries) and entries[0].value.seeds >= MINIMUM_SEEDS
+    return [
+        replace(entry, rank=place if entry.kind == "ranked" else None, similar=entry.similar and tested)
+        for place, entry in enumerate(entries, start=1)
+    ]
 
 
 def _entry(results: Results, variant: str, folder: str, similar: bool) -> Entry:
@@ -172,9 +237,11 @@ def _entry(results: Results, variant: str, folder: str, similar: bool) -> Entry:
     line = results.lines(results.extractor)[variant, results.metric.name]
     value = Estimate(line["mean"], line["low"], line["high"], int(line["seeds"]), line["method"])
     successful = runs[runs["status"] == "ok"]
-    kind: Literal["ranked", "unranked"] = "ranked" if value.seeds else "unranked"
+    kind: Literal["ranked", "images", "floor", "unranked"] = "ranked" if value.seeds else "unranked"
+    if variant in results.untrained:
+        kind = "floor" if variant == FLOOR else "images"
     return Entry(
-        kind="floor" if variant == FLOOR else kind,
+        kind=kind,
         rank=None,
         variant=variant,
         folder=folder,

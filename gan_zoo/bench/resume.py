@@ -65,6 +65,7 @@ def _trained(folder: Path, names: Iterable[str]) -> dict[str, RunRecord]:
         name: record
         for name, record in found.items()
         if record.begin.get("variant") not in (None, FLOOR)
+        and "images" not in (record.begin.get("identity") or {})
         and (record.history or record.metrics or checkpoint_path(folder, name).is_file())
     }
 

@@ -31,6 +31,7 @@ from gan_zoo.engine import Sampler, State, checkpoint, failure, pending_row, sta
 from gan_zoo.errors import GanZooError, Interrupted, StorageError, one_line
 from gan_zoo.io import writing
 from gan_zoo.metrics.evaluator import DiscriminatorEstimate, Measuring
+from gan_zoo.metrics.features import MetricError
 
 _COUNTS = ("images", "seconds", "discriminator_steps", "generator_steps")
 
@@ -75,7 +76,7 @@ class _Execution:
         """Train or measure, and return the last row, which is not written yet."""
         try:
             if self.run.variant is None:
-                self._measure_real()
+                self._measure_untrained()
             else:
                 self._train()
             why = self._collapse()
@@ -88,11 +89,16 @@ class _Execution:
                 raise
             return self._failed(error)
 
-    def _measure_real(self) -> None:
+    def _measure_untrained(self) -> None:
         append(self.path, begin_row(self.plan, self.run, None))
         at = {"step": 0, "images": 0, "seconds": 0.0, "fraction": 1.0}
-        for row in self._metrics_rows(at, lambda: self.evaluator.floor(self.run.seed)):
+        for row in self._metrics_rows(at, self._untrained_rows):
             append(self.path, row)
+
+    def _untrained_rows(self) -> list[Row]:
+        if self.run.images is None:
+            return self.evaluator.floor(self.run.seed)
+        return self.evaluator.measure_images(self.run.images.draw(self.plan.preset.num_samples))
 
     def _train(self) -> None:
         self.state, fractions = self._start()
@@ -185,9 +191,13 @@ class _Execution:
         sampler, at, seed = Sampler.of(state), self._at(state, fraction), self.run.seed
         measured: list[Row] = []
         if self.plan.extractors:
-            measured = self._metrics_rows(
-                at, lambda: self.evaluator.measure(sampler, seed, discriminator=discriminator_estimate(state))
-            )
+            try:
+                measured = self._metrics_rows(
+                    at, lambda: self.evaluator.measure(sampler, seed, discriminator=discriminator_estimate(state))
+                )
+            except MetricError:
+                self._save(state)  # So that nothing is trained again after the metric is fixed.
+                raise
         samples = self.folder / RECORDS / self.run.name
         for artifact in self.evaluator.artifacts(sampler, samples, state.iterations, last=fraction == 1):
             file = artifact["file"].relative_to(self.folder).as_posix()
@@ -293,7 +303,8 @@ def begin_row(plan: Plan, run: RunSpec, state: State | None) -> Row:
         "identity": run.identity,
     }
     if run.variant is None:
-        return row | {"title": f"{plan.measured.title} training images", "conditioning": "none", "overrides": []}
+        title = f"{plan.measured.title} training images" if run.images is None else "images, not trained here"
+        return row | {"title": title, "conditioning": "none", "overrides": []}
     variant = run.variant
     networks = {} if state is None else state.networks._asdict()
     return row | {

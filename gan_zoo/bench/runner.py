@@ -227,6 +227,7 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
             }
             for extractor in plan.extractors
         },
+        "images": {name: images.what for name, images in plan.images.items()},
         "measurements": plan.measurements,
         "metrics": records_of(name for extractor in plan.extractors for name in extractor.metrics),
         "single": plan.options.single,

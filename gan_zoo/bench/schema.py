@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gan_zoo.checked import Amount, Checked, Classes, Count, Finite, Name, Pixels, Text, fault
+from gan_zoo.metrics.registry import MetricRecord
 from gan_zoo.options import MAX_TARGETS
 
 STAMP = ["data", "preset", "precision", "overrides"]
@@ -208,28 +209,6 @@ class _Suite(_Checked):
     targets: Targets = []
 
 
-class _Metric(_Checked):
-    name: Name
-    title: Text
-    better: Literal["lower", "higher", "half"]
-    range: Text
-    meaning: Text
-    limitations: Text
-    source: Text
-    bounds: tuple[Finite | None, Finite | Literal["classes"] | None] = (None, None)
-    log: bool = False
-    needs: list[Text] = []
-    extractors: list[Text] = []
-    kind: Literal["images", "points"] = "images"
-    order: Annotated[int, Field(ge=-1000, le=1000)] = 0
-    in_ranking: bool = False
-
-    @field_validator("bounds", mode="before")
-    @classmethod
-    def _as_tuple(cls, bounds: Any) -> Any:
-        return tuple(bounds) if isinstance(bounds, list) else bounds
-
-
 class _Manifest(_Checked):
     runs: Names
     data: _Data
@@ -244,8 +223,9 @@ class _Manifest(_Checked):
     num_samples: Samples | None = None
     ranked_by: Name = "fid"
     extractors: dict[Name, _Extractor] = {}
+    images: dict[Name, Text] = {}
     measurements: dict[Name, dict[str, Any]] = {}
-    metrics: dict[Name, _Metric] = {}
+    metrics: dict[Name, MetricRecord] = {}
     single: bool = False
     overrides: dict[Name, list[Prose]] = {}
     notices: Annotated[list[Prose], Field(max_length=1000)] = []
@@ -264,7 +244,7 @@ class _Manifest(_Checked):
 
     @field_validator("metrics")
     @classmethod
-    def _names_are_keys(cls, metrics: dict[str, _Metric]) -> dict[str, _Metric]:
+    def _names_are_keys(cls, metrics: dict[str, MetricRecord]) -> dict[str, MetricRecord]:
         if any(name != metric.name for name, metric in metrics.items()):
             raise ValueError("each metric must have its key as its name")
         return metrics

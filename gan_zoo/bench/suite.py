@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from gan_zoo.checked import Text
 from gan_zoo.errors import GanZooError, check_known, unknown, validation_lines
-from gan_zoo.options import EXACT, MAX_SEEDS, MAX_TARGETS, PRECISIONS, Budget, are_seeds
+from gan_zoo.options import EXACT, MAX_SEEDS, MAX_TARGETS, PRECISIONS, Budget, DataOptions, are_seeds
 
 SHIPPED = Path(__file__).parents[1] / "suites"
 """The folder of the suites that are part of this package."""
@@ -151,10 +151,13 @@ class Suite(Table):
         variants: registered names, and names from ``named``.
         extractors: what measures; the first that is not ``inception`` ranks.
         channels: draws grey images in 3 channels, or colored ones in 1; without it, the data set's own.
+        test_share, mirror: see ``gan_zoo.options.DataOptions``.
         backbone: networks that every variant is put on, e.g. ``{ name = "dcgan", width = 16, norm = "none" }``.
         shared: options of every variant, e.g. ``{ latent = "100 normal" }``.
         options: hyperparameters by variant, e.g. ``{ wgan_gp = { weight = 1.0 } }``.
         named: variants with options, under names of their own.
+        images: images that were made elsewhere, by name: the path of a folder of images, or of an array file. Each is
+            measured once and joins the tables, marked as not trained here.
         baseline: the variant that every other is compared with; by default the first.
         contrasts: the pairs that are compared, e.g. ``[["lsgan", "cgan"]]``, in place of each against the baseline.
         search: what `gan-zoo search` varies, and within which ranges.
@@ -166,10 +169,13 @@ class Suite(Table):
     variants: Annotated[_Names, Field(min_length=1)]
     extractors: Annotated[_Names, Field(min_length=1)]
     channels: Literal[1, 3] | None = None
+    test_share: Annotated[float, Field(ge=0, lt=1)] | None = None
+    mirror: bool = False
     backbone: _Backbone | None = None
     shared: dict[str, Any] = {}
     options: dict[str, dict[str, Any]] = {}
     named: dict[str, VariantOverride] = {}
+    images: dict[str, Text] = {}
     baseline: str | None = None
     contrasts: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = []
     search: dict[str, Any] = {}
@@ -196,6 +202,11 @@ class Suite(Table):
     def file(self) -> str:
         """The file that it was read from."""
         return self._file
+
+    @property
+    def data_options(self) -> DataOptions:
+        """How its data set is prepared."""
+        return DataOptions(channels=self.channels, test_share=self.test_share, mirror=self.mirror)
 
     def default_preset(self, device: str) -> str:
         """The name of the preset for a type of device: quick on a CPU, else standard, or full without one."""

@@ -78,6 +78,11 @@ def check(suite: Suite, preset_name: str, preset: Preset) -> None:
             registry.check_name(name)
             if name in registry.names():
                 raise GanZooError("a variant of that name is registered; choose another")
+    for name in suite.images:
+        with suite.at(f"images.{name}"):
+            registry.check_name(name)
+            if name in registry.names() or name in suite.named:
+                raise GanZooError("a variant has that name; choose another")
     check_names(suite, preset_name, preset, registry.names())
     made: list[tuple[str, str, list[Mapping[str, Any]]]] = []
     made += [(f"named.{name}.options", name, [override.options]) for name, override in suite.named.items()]

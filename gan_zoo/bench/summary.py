@@ -20,10 +20,15 @@ SUMMARY = ["variant", "metric", "extractor", *_ESTIMATE, *_BEST, *_FAILURES, "nu
 CONTRASTS = ["variant", "baseline", "metric", "extractor", *_TESTS, *_COUNTS, *STAMP]
 
 
-def samples(runs: pd.DataFrame, column: str) -> dict[str, Sample]:
+def untrained(manifest: Mapping[str, Any]) -> set[str]:
+    """The names in tables that are not of trained variants: real images, and those that were made elsewhere."""
+    return {FLOOR, *manifest.get("images", {})}
+
+
+def samples(runs: pd.DataFrame, column: str, manifest: Mapping[str, Any]) -> dict[str, Sample]:
     """The values of each trained variant's successful seeds in a column of ``runs``, and its number of failures."""
     found = {}
-    for variant in runs.loc[runs["variant"] != FLOOR, "variant"].unique():
+    for variant in runs.loc[~runs["variant"].isin(untrained(manifest)), "variant"].unique():
         mine = runs[runs["variant"] == variant]
         values = mine.loc[mine["status"] == "ok", column].dropna() if column in mine else ()
         found[variant] = Sample(tuple(float(value) for value in values), int(mine["status"].map(is_failure).sum()))
@@ -46,7 +51,7 @@ def contrast_rows(
         return
     stamps = runs.drop_duplicates("variant").set_index("variant")[STAMP].to_dict("index")
     for extractor in metrics.loc[metrics["metric"] == metric, "extractor"].unique():
-        found = samples(runs, f"final_{metric}_{extractor}")
+        found = samples(runs, f"final_{metric}_{extractor}", manifest)
         for contrast in contrasts(found, _pairs(manifest, found), **scale_of(metric)):
             yield {
                 **{name: getattr(contrast, name) for name in _TESTS},

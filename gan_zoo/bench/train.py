@@ -17,7 +17,7 @@ from gan_zoo.engine import Budget, Run, State, checkpoint, init, start
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import check_encoding
 from gan_zoo.metrics.extractors import OWN
-from gan_zoo.options import RunOptions
+from gan_zoo.options import DataOptions, RunOptions
 from gan_zoo.registry import describe
 from gan_zoo.variant import Variant
 
@@ -28,13 +28,14 @@ _EVALUATE_FROM = {"images": 12_800, "epochs": 12_800, "steps": 200, "seconds": 6
 """The first evaluation by the budget's unit (of epochs: images); further ones follow at every doubling."""
 
 
-def single_suite(variant: Variant, data: str | Dataset, budget: Budget, *, seed: int, channels: int | None) -> Suite:
+def single_suite(
+    variant: Variant, data: str | Dataset, budget: Budget, *, seed: int, data_options: DataOptions
+) -> Suite:
     """The suite of one variant and one seed, evaluated with the data set's default extractor.
 
     Raises:
-        GanZooError: the variant was not made by the registry, or images cannot have so many channels.
+        GanZooError: the variant was not made by the registry.
     """
-    data_sets.check_channels(channels)
     if not isinstance(data, str):
         raise GanZooError(f"a run in a folder takes the name of a data set, not data set {data.name!r} itself")
     check_encoding(data)
@@ -56,7 +57,7 @@ def single_suite(variant: Variant, data: str | Dataset, budget: Budget, *, seed:
     return Suite(
         title=f"{variant.title}: a single training run",
         data=data,
-        channels=channels,  # type: ignore[arg-type]
+        **vars(data_options),
         variants=[variant.name],
         extractors=[OWN],
         presets={PRESET: preset},
@@ -82,7 +83,7 @@ def resumed_options(folder: Path, budget: Budget | None, options: RunOptions) ->
     preset = stored.preset(PRESET)
     variant = registry.get(name, **preset.options.get(name, {}))
     budget = budget or Budget.of(preset.budget)
-    suite = single_suite(variant, stored.data, budget, seed=preset.seed_list[0], channels=stored.channels)
+    suite = single_suite(variant, stored.data, budget, seed=preset.seed_list[0], data_options=stored.data_options)
     return replace(
         single_options(suite, options),
         evaluate=bool(manifest.get("extractors")),
@@ -103,7 +104,8 @@ def resumed_state(path: Path, budget: Budget, options: RunOptions) -> State:
     facts, side = saved.facts, saved.variant.image_side
     data = facts["data"] if data_sets.is_known(facts["data"]) else facts["requested"]
     channels = facts["shape"][0] if len(facts["shape"]) == 3 else None
-    dataset = data_sets.load(data, side=side, channels=channels, root=options.data_root, device=pick(options.device))
+    given = {"channels": channels, **facts.get("data_options", {})}
+    dataset = data_sets.load(data, side=side, root=options.data_root, device=pick(options.device), **given)
     fresh = start(saved.variant, dataset, facts["seed"], precision=facts["precision"], graphs=options.graphs)
     state = checkpoint.restore(fresh, saved)
     if budget.spent(state) > 0 and not budget.steps_left(state, 1.0):
@@ -144,4 +146,5 @@ def trained_run(plan: Plan, folder: Path) -> Run:
         checkpoint.restore(state, checkpoint.load(path))
     elif record.status in ("ok", "collapsed"):
         raise GanZooError(f"checkpoint {path} of the finished run is missing; delete {str(folder)!r} to train it again")
-    return Run(state, record.status, str((record.end or {}).get("message", "")))
+    final = [row["values"] for row in plan.evaluated(record).get(1.0, [])]
+    return Run(state, record.status, str((record.end or {}).get("message", "")), final[0] if final else {})

@@ -16,9 +16,11 @@ from gan_zoo import __version__
 from gan_zoo.cli import index, inspect
 from gan_zoo.cli.bench import bench, report, search
 from gan_zoo.cli.compare import compare
-from gan_zoo.cli.options import DataRoot, Inception, Plugin, VariantName
+from gan_zoo.cli.evaluate import evaluate
+from gan_zoo.cli.options import Channels, DataRoot, Inception, Mirror, Plugin, TestShare, VariantName
 from gan_zoo.cli.train import sample, train
 from gan_zoo.errors import GanZooError, Interrupted
+from gan_zoo.options import DataOptions
 from gan_zoo.text import visible
 
 _INTERRUPTED = 130
@@ -91,9 +93,14 @@ def list_variants(
     ] = None,
     long: Annotated[bool, typer.Option("--long", help="With latent, parameters, batch size and paper.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with all that `show` prints.")] = False,
+    metrics: Annotated[bool, typer.Option("--metrics", help="List the metrics in place of the variants.")] = False,
     plugin: Plugin = None,
 ) -> None:
     """List the variants: title, loss, networks, labels, year."""
+    if metrics:
+        known = inspect.matching(index.metrics(plugin), pattern, "metric")
+        _print(json.dumps(known, indent=2) if as_json else inspect.metrics_table(known))
+        return
     found = inspect.matching(index.records(plugin), pattern)
     _print(json.dumps(found, indent=2, default=str) if as_json else inspect.variants_table(found, long=long))
 
@@ -111,13 +118,24 @@ app.command(epilog="Example: gan-zoo report results/mnist-quick")(report)
 app.command(epilog="Example: gan-zoo compare results/mnist-quick runs/mine --allow versions --fail-on-regression")(
     compare
 )
-app.command(epilog="Example: gan-zoo sample runs/cgan-mnist-seed0 --class 7 --n 25")(sample)
+app.command(epilog="Example: gan-zoo evaluate images --data mnist --csv images.csv")(evaluate)
+app.command(epilog="Example: gan-zoo sample runs/cgan-mnist-seed0 --class 7 --num-samples 25")(sample)
 
 
 @app.command(epilog="Example: gan-zoo new my_gan && gan-zoo check my_gan --plugin my_gan.py")
 def new(
     name: Annotated[str, typer.Argument(help="Name of the variant, a Python identifier.")],
     out: Annotated[Path | None, typer.Option(help="File to write; by default NAME.py.", show_default=False)] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(help="A variant to change; without, the file has networks of its own.", show_default=False),
+    ] = None,
+    penalty: Annotated[
+        str | None,
+        typer.Option(
+            help="r1, r2, gradient_penalty or noise_penalty [by default r1 without --like].", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Write a variant file to start from.
 
@@ -125,7 +143,7 @@ def new(
     """
     from gan_zoo.cli import scaffold
 
-    path = scaffold.write_variant(name, out or Path(f"{name}.py"))
+    path = scaffold.write_variant(name, out or Path(f"{name}.py"), like=like, penalty=penalty)
     _print(f"wrote {path}; next:")
     _print(f"  gan-zoo check {name} --plugin {path}")
     _print(f"  gan-zoo bench digits --preset smoke --variants {name},gan --plugin {path}")
@@ -133,7 +151,10 @@ def new(
 
 @app.command(epilog="Example: gan-zoo check my_gan --plugin my_gan.py")
 def check(name: VariantName, plugin: Plugin = None) -> None:
-    """Run the contract tests over one variant."""
+    """Check one variant: shapes, gradients, finite values, seeds, labels, checkpoints.
+
+    It trains a few steps on random images, and prints what each check requires.
+    """
     index.check_variants([name], plugin)
     from gan_zoo.cli import scaffold
 
@@ -147,21 +168,36 @@ def data(
         typer.Argument(help="Data sets to fetch and check, or folder:PATH; without, all are listed."),
     ] = None,
     data_root: DataRoot = None,
+    channels: Channels = None,
+    test_share: TestShare = None,
+    mirror: Mirror = False,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(help="Of folder:PATH, image file for a contact sheet; by default NAME.png.", show_default=False),
+    ] = None,
+    plugin: Plugin = None,
 ) -> None:
-    """List the data sets, or fetch and check those named."""
+    """List the data sets, or fetch and check those named.
+
+    Of folder:PATH also the sizes, the images of each class, the split, what is left out, and a contact sheet.
+    """
     if not names:
-        _print(inspect.data_table(index.read()["data"]))
+        _print(inspect.data_table(index.data_sets(plugin)))
         return
-    for name in names:
+    index.names(plugin)
+    for name in [] if plugin else names:
         index.check_data(name)
     from gan_zoo.cli import environment
 
-    environment.print_data(names, data_root)
+    environment.print_data(
+        names, data_root, DataOptions(channels=channels, test_share=test_share, mirror=mirror), sheet
+    )
 
 
 @app.command(epilog="Example: gan-zoo doctor")
-def doctor(data_root: DataRoot = None, inception_weights: Inception = None) -> None:
+def doctor(data_root: DataRoot = None, inception_weights: Inception = None, plugin: Plugin = None) -> None:
     """Print the device, versions, data sets, extractors and plugins."""
+    index.names(plugin)
     from gan_zoo.cli import environment
 
-    environment.print_doctor(data_root, inception_weights)
+    environment.print_doctor(data_root, inception_weights, plugin or [])

@@ -1,5 +1,6 @@
 """The commands of a suite: `bench`, `search` and `report`. What is slow to import is imported in the command."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,7 @@ import typer
 
 from gan_zoo.cli import index
 from gan_zoo.cli.options import with_run_options
-from gan_zoo.errors import GanZooError
+from gan_zoo.errors import GanZooError, check_known
 from gan_zoo.options import RunOptions
 
 
@@ -65,8 +66,19 @@ def search(
         raise GanZooError("\n".join(f"a trial failed: {line}" for line in found.errors))
 
 
-def report(folder: Annotated[Path, typer.Argument(help="A folder that `bench` or `train` wrote.")]) -> None:
+def report(
+    folder: Annotated[Path, typer.Argument(help="A folder that `bench` or `train` wrote.")],
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="Print the ranking as latex, markdown or csv; nothing is written.", show_default=False
+        ),
+    ] = None,
+) -> None:
     """Write tables, plots and report again from the records."""
+    if form is not None:
+        _print_ranking(folder, form)
+        return
     from gan_zoo.bench.folder import read_manifest
     from gan_zoo.cli import results
     from gan_zoo.cli.console import print_note
@@ -81,6 +93,14 @@ def report(folder: Annotated[Path, typer.Argument(help="A folder that `bench` or
     with swept(folder):
         page = write_report(folder)
     results.print_report(folder, page)
+
+
+def _print_ranking(folder: Path, form: str) -> None:
+    from gan_zoo.bench.tables import read_results
+    from gan_zoo.report.tables import FORMATS, ranking_as
+
+    check_known("format", form, FORMATS)
+    sys.stdout.write(ranking_as(read_results(folder), form))
 
 
 def start_worker_early(options: RunOptions) -> None:

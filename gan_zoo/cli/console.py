@@ -1,5 +1,6 @@
 """The terminal: lines, tables that fit its width, and the progress of training."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,11 +17,19 @@ from gan_zoo.bench import suite_variants
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.plan import Plan, RunSpec
 from gan_zoo.bench.records import Row, read_run, records_path
+from gan_zoo.data import Dataset
 from gan_zoo.device import describe
+from gan_zoo.metrics.evaluator import measurable
 from gan_zoo.metrics.registry import METRICS
 
 _LOG_EVERY = 10.0
 """Seconds between two lines without a terminal."""
+_ESTIMATE_AFTER = 2.0
+"""Seconds of training after which the length of a single run is estimated."""
+_FEW_STEPS = 500
+"""Fewer show nothing but noise."""
+_MAX_CLASSES = 10
+"""Classes that are named in a line."""
 _GAP = 2
 """Spaces between columns, and at the edges of a table."""
 
@@ -38,7 +47,7 @@ def print_note(line: str, console: Console | None = None) -> None:
 
 
 def print_table(columns: Mapping[str, list[str]]) -> None:
-    """Print a compact table of the columns that fit the terminal; the last ones are left out if they do not.
+    """Print a compact table of the columns that fit the terminal; the last ones are named below it if they do not.
 
     Text is aligned to the left, numbers to the right.
     """
@@ -56,6 +65,43 @@ def print_table(columns: Mapping[str, list[str]]) -> None:
     for row in zip(*list(columns.values())[: len(table.columns)], strict=True):
         table.add_row(*map(escape, row))
     console.print(table)
+    if hidden := list(columns)[len(table.columns) :]:
+        print_line(f"not shown at this width: {', '.join(hidden)}")
+
+
+def image_facts(data: Dataset) -> str:
+    """Number, sizes and classes of the user's own images, and their split, in a line."""
+    counts = data.labels.bincount(minlength=data.classes).tolist()
+    named = [f"{name} {count:,}" for name, count in zip(data.class_names, counts, strict=False)]
+    more = ", ..." if len(named) > _MAX_CLASSES else ""
+    classes = f"{len(named)} classes ({', '.join(named[:_MAX_CLASSES])}{more})" if named else "no classes"
+    mirrored = ", mirror images included" if data.options.mirror else ""
+    test = f"{len(data.test):,} as the reference"
+    split = f"{len(data.train):,} to train on{mirrored}, {test if data.reference == 'test' else 'all the reference'}"
+    color = "grayscale" if data.shape[0] == 1 else "color"
+    return f"{sum(counts):,} images of {data.sizes}, {color}, {classes}; {split}"
+
+
+def _steps(plan: Plan) -> int:
+    """About the steps of the first variant in the budget; 0 if that is seconds."""
+    amount, unit, variant = plan.budget.amount, plan.budget.unit, plan.variants[0]
+    if unit == "steps":
+        return int(amount)
+    images = {"epochs": amount * len(plan.measured.train), "images": amount}.get(unit, 0)
+    return math.ceil(images / (variant.batch_size * variant.discriminator_steps))
+
+
+def _measures(plan: Plan) -> str:
+    """What is measured: the metrics of each extractor, the one that ranks first."""
+    has_labels = any(variant.conditioning != "none" for variant in plan.variants)
+    listed = []
+    for extractor in plan.extractors:
+        names = measurable(extractor, plan.measured.reference, has_labels=has_labels)
+        names.sort(key=lambda name: name != plan.ranked_by)
+        listed.append(f"{', '.join(METRICS[name].title for name in names)} by {extractor.name}")
+    if not listed:
+        return "nothing is measured"
+    return f"measured with num_samples {plan.preset.num_samples:,}: {'; '.join(listed)}"
 
 
 class BenchListener(Listener):
@@ -74,9 +120,9 @@ class BenchListener(Listener):
         )
         self.all = self.bars.add_task("all runs", total=None, facts="", visible=False)
         self.training: dict[str, TaskID] = {}
+        self.first: tuple[float, float] | None = None
 
     def __enter__(self) -> "BenchListener":
-        self.bars.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -91,6 +137,8 @@ class BenchListener(Listener):
         self.suite, self.folder, self.todo = plan, folder, list(todo)
         self.ended: list[str] = []
         self.shares: dict[str, float] = {}
+        self.before: dict[str, float] = {}
+        self.resumed = {run.name for run in todo if records_path(folder, run.name).is_file()}
         self.evaluated: set[str] = set()
         self.seconds: dict[str, float] = {}
         self.started = self.logged = time.monotonic()
@@ -104,16 +152,25 @@ class BenchListener(Listener):
             self._print(f"{plan.suite.title} (preset {plan.preset_name})")
             self._print(f"variants: {', '.join(names)}")
             each = f"{text.plural(len(plan.seeds), 'seed')} each{real}"
+            if plan.images:
+                self._print(f"images, not trained here: {', '.join(plan.images)}")
             self._print(f"runs: {each}; {plan.budget} a run, {plan.jobs} at a time")
             if settings := suite_variants.preset_settings(plan.preset, names):
                 self._print(f"preset settings: {settings}")
             self._print(f"machine: {machine}")
             self._print(f"report: {folder / 'report.html'} (written again after every run)")
+        if plan.measured.sizes:
+            self._print(f"{image_facts(plan.measured)}; {_measures(plan)}")
+            if 0 < (steps := _steps(plan)) < _FEW_STEPS:
+                few = f"the budget of {plan.budget} is about {text.plural(steps, 'step')} of {plan.variants[0].name}"
+                self.notice(f"{few}: samples will be noise; networks need thousands of steps")
         finished = len(plan.runs()) - len(todo)
         if not todo:
             self._print("already finished: nothing is trained")
         elif finished:
             self._print(f"{finished} of {finished + len(todo)} runs are finished already")
+        # Not earlier: what reads images and trains an extractor has a bar of its own.
+        self.bars.start()
         self.bars.update(self.all, visible=bool(todo) and not plan.options.single)
 
     def estimate(self, variant_name: str, seconds: float) -> None:
@@ -121,6 +178,15 @@ class BenchListener(Listener):
         self.seconds[variant_name] = seconds
         if len(self.seconds) == len({run.variant_name for run in self.todo if run.variant is not None}):
             self._print(f"estimate: about {text.duration(self._left())} of training")
+
+    def _estimate_single(self, run: RunSpec, share: float) -> None:
+        """Estimate a run by its speed since its first steps, in which libraries choose their kernels."""
+        now = time.monotonic()
+        if self.first is None:
+            self.first = now, share
+        began, before = self.first
+        if now - began > _ESTIMATE_AFTER and share > before:
+            self.estimate(run.variant_name, (now - began) / (share - before))
 
     def begin(self, run: RunSpec) -> None:
         """Show a bar for a run."""
@@ -131,7 +197,11 @@ class BenchListener(Listener):
     def block(self, run: RunSpec, share: float, rate: float, values: Mapping[str, float]) -> None:
         """Move a run's bar."""
         self.shares[run.name] = min(1.0, share)
+        if run.name in self.resumed:
+            self.before.setdefault(run.name, self.shares[run.name])
         self.evaluated.discard(run.name)
+        if self.suite.options.single and not self.seconds:
+            self._estimate_single(run, share)
         facts = f"{rate:,.0f} images/s  D {values['discriminator_loss']:.2f}  G {values['generator_loss']:.2f}"
         if self.suite.options.single and (left := self._left()):
             facts += f"  {text.duration(left)} left"
@@ -180,7 +250,7 @@ class BenchListener(Listener):
 
     def _move_bar_over_all(self) -> None:
         """In it, a run counts by the time that it takes."""
-        total, done = self._lengths()
+        total, done, _ = self._lengths()
         self.bars.update(self.all, total=total, completed=done, facts=self._facts())
 
     def _facts(self) -> str:
@@ -188,21 +258,25 @@ class BenchListener(Listener):
         left = self._left()
         return f"{facts}, about {text.duration(left)} left" if left else facts
 
-    def _lengths(self) -> tuple[float, float]:
-        """Length of all runs and of what is trained of them, in seconds, or in runs while no seconds are known.
+    def _lengths(self) -> tuple[float, float, float]:
+        """Length of all runs, of what is trained of them, and of what was before, in seconds, or in runs.
 
         A run counts by its seconds of training if they are known, else by the mean of the others.
         """
         known = self.seconds.values()
         mean = sum(known) / len(known) if known else 1.0
         lengths = {run.name: self.seconds.get(run.variant_name, mean) for run in self.todo if run.variant is not None}
-        return sum(lengths.values()), sum(length * self.shares.get(name, 0.0) for name, length in lengths.items())
+        done, before = (
+            sum(length * shares.get(name, 0.0) for name, length in lengths.items())
+            for shares in (self.shares, self.before)
+        )
+        return sum(lengths.values()), done, before
 
     def _left(self) -> float:
         """Seconds that are left: by the progress so far, or before there is enough by the estimate; 0 if unknown."""
-        total, done = self._lengths()
-        if total and done / total > 0.05:
-            return (time.monotonic() - self.started) * (total - done) / done
+        total, done, before = self._lengths()
+        if total and (done - before) / total > 0.05:
+            return (time.monotonic() - self.started) * (total - done) / (done - before)
         return (total - done) / self.suite.jobs if self.seconds else 0.0
 
     def _print(self, line: str) -> None:

@@ -1,13 +1,14 @@
 """What `gan-zoo list` and `gan-zoo show` print about a variant, from the registry.
 
 Run as ``python -m gan_zoo.cli.facts`` (``make index``), it writes the index of this package's variants and data sets,
-and their table in the README.
+and the tables of README and docs that follow from the code.
 """
 
+import inspect
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -15,11 +16,12 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from gan_zoo import data as data_sets
+from gan_zoo import latent, losses, overrides, registry
 from gan_zoo import networks as families
-from gan_zoo import overrides, registry
 from gan_zoo.cli.index import FILE, Record
 from gan_zoo.errors import GanZooError, one_line
 from gan_zoo.io import atomic_write
+from gan_zoo.losses import penalties
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.variant import GROUPS, Networks, Variant
@@ -31,6 +33,7 @@ OWN_KEYS = (
 """Fields of a variant that a record has by name; of the others it has those that differ from the default."""
 README = FILE.parents[2] / "README.md"
 METRICS_PAGE = README.parent / "docs" / "metrics.md"
+VARIANTS_PAGE = README.parent / "docs" / "variants.md"
 
 
 def record(name: str) -> Record:
@@ -169,6 +172,39 @@ def metrics_table() -> str:
     return "\n".join(lines)
 
 
+def building_blocks() -> str:
+    """The losses, penalties and latents that a variant is made of, in Markdown: how each is imported and called."""
+    lines = ["| module | call | meaning |", "|---|---|---|"]
+    for module, result in ((losses, "Objective"), (penalties, "Penalty"), (latent, "Latent")):
+        for name, function in vars(module).items():
+            is_own = inspect.isfunction(function) and not name.startswith("_") and name != "parse"
+            if is_own and getattr(function.__annotations__.get("return"), "__name__", "") == result:
+                lines.append(f"| `{module.__name__}` | `{name}{_call(function)}` | {_meaning(function)} |")
+    return "\n".join(lines)
+
+
+def backbones_table() -> str:
+    """The backbones by the name that a setting gives them, in Markdown."""
+    lines = ["| backbone | networks | sizes |", "|---|---|---|"]
+    for name, family in families.BACKBONES.items():
+        sizes = [f"`{parameter}`" for parameter in list(inspect.signature(family).parameters)[1:]]
+        lines.append(f"| `{name}` | {_meaning(family)} | {', '.join(sizes)} |")
+    return "\n".join(lines)
+
+
+def _call(function: Callable[..., Any]) -> str:
+    """The parameters of a function and their defaults, without types."""
+    signature = inspect.signature(function)
+    plain = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
+    return str(inspect.Signature(plain))
+
+
+def _meaning(function: Callable[..., Any]) -> str:
+    """The first line of a docstring, for a cell in Markdown."""
+    first = (function.__doc__ or "").partition("\n")[0]
+    return first.replace("``", "`").replace("|", r"\|")
+
+
 def with_table(page: str, name: str, table: str) -> str:
     """A page in Markdown with the table between the markers of this name."""
     begin, end = (f"<!-- {name}:{place} -->" for place in ("begin", "end"))
@@ -177,12 +213,14 @@ def with_table(page: str, name: str, table: str) -> str:
 
 
 def write() -> None:
-    """Write the index, and the tables of README and of the page of metrics."""
+    """Write the index, and the tables of README and docs."""
     content = index()
     atomic_write(FILE, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     for page, name, table in (
         (README, "variants", readme_table(content["variants"])),
         (METRICS_PAGE, "metrics", metrics_table()),
+        (VARIANTS_PAGE, "backbones", backbones_table()),
+        (VARIANTS_PAGE, "building_blocks", building_blocks()),
     ):
         atomic_write(page, with_table(page.read_text(encoding="utf-8"), name, table))
 

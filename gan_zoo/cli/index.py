@@ -48,6 +48,24 @@ def record(name: str, plugins: Plugins) -> Record:
     return facts.record(name)
 
 
+def metrics(plugins: Plugins) -> list[Record]:
+    """The record of each metric, in the order of tables, or a GanZooError of a plugin."""
+    from gan_zoo.metrics.registry import METRICS, records_of
+
+    names(plugins)
+    return list(records_of(METRICS).values())
+
+
+def data_sets(plugins: Plugins) -> dict[str, str]:
+    """The description of each data set, or a GanZooError of a plugin."""
+    names(plugins)
+    if not plugins and not _has_installed_plugins():
+        return dict(read()["data"])
+    from gan_zoo import data
+
+    return data.descriptions()
+
+
 def names(plugins: Plugins) -> set[str]:
     """The names of all variants; plugins, and packages that register variants, are loaded if there are any."""
     if not plugins and not _has_installed_plugins():

@@ -56,7 +56,7 @@ labels: networks that get them; proj: projected on the discriminator's features
 `gan-zoo show NAME` shows a variant in full; --long writes the words out"""
 
 
-def matching(records: list[Record], pattern: str | None) -> list[Record]:
+def matching(records: list[Record], pattern: str | None, kind: str = "variant") -> list[Record]:
     """The records whose name matches a pattern with ``*``, ``?`` and ``[]``; without a pattern, all.
 
     Raises:
@@ -65,7 +65,9 @@ def matching(records: list[Record], pattern: str | None) -> list[Record]:
     found = [record for record in records if pattern is None or fnmatch.fnmatchcase(record["name"], pattern)]
     if not found:
         names = ", ".join(record["name"] for record in records)
-        raise GanZooError(f"--filter {pattern!r} matches no variant; use a pattern such as 'wgan*'. Known: {names}")
+        raise GanZooError(
+            f"--filter {pattern!r} matches no {kind}; use a pattern such as '{names[:1]}*'. Known: {names}"
+        )
     return found
 
 
@@ -146,6 +148,12 @@ def variant_text(record: Record) -> str:
     for deviation in record["deviations"]:
         lines += _wrapped("  - ", deviation)
     return "\n".join(lines)
+
+
+def metrics_table(records: Sequence[Record]) -> str:
+    """The metrics as a table."""
+    keys = ("name", "title", "better", "range", "meaning")
+    return _plain([{key: str(record[key]) for key in keys} for record in records])
 
 
 def data_table(about: Mapping[str, str]) -> str:

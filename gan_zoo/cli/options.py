@@ -21,6 +21,18 @@ _TYPES: dict[str, Any] = {"suite": str, "variants": str | None, "seeds": str | N
 VariantName = Annotated[str, typer.Argument(help="A variant; `gan-zoo list` names them.")]
 Plugin = Annotated[list[Path] | None, typer.Option("--plugin", help=_HELP["plugins"], show_default=False)]
 DataRoot = Annotated[Path | None, typer.Option(help=_HELP["data_root"], show_default=False)]
+Channels = Annotated[
+    int | None, typer.Option(help="1 (grayscale) or 3 (color); by default the data set's own.", show_default=False)
+]
+TestShare = Annotated[
+    float | None,
+    typer.Option(
+        help="Of folder:PATH, the share of each class that is not trained on but the reference [by default 0.1]; "
+        "0: the whole set is both.",
+        show_default=False,
+    ),
+]
+Mirror = Annotated[bool, typer.Option("--mirror", help="Add the mirror image of each training image.")]
 Device = Annotated[str | None, typer.Option(help=_HELP["device"], show_default=False)]
 Inception = Annotated[Path | None, typer.Option(help=_HELP["inception_weights"], show_default=False)]
 

@@ -7,18 +7,24 @@ import typer
 
 from gan_zoo.cli import index
 from gan_zoo.cli.bench import run_and_print, start_worker_early
-from gan_zoo.cli.options import Device, Plugin, VariantName, settings, with_run_options
+from gan_zoo.cli.options import (
+    Channels,
+    Device,
+    Mirror,
+    Plugin,
+    TestShare,
+    VariantName,
+    settings,
+    with_run_options,
+)
 from gan_zoo.errors import GanZooError
-from gan_zoo.options import Budget, RunOptions, are_seeds
+from gan_zoo.options import Budget, DataOptions, RunOptions, are_seeds
 
 _Out = Annotated[
     Path | None, typer.Option(help="Folder to write to; by default runs/NAME-DATA-seedSEED.", show_default=False)
 ]
 _Data = Annotated[
     str, typer.Option(help="A data set, as `gan-zoo data` names them, or folder:PATH for images of your own.")
-]
-_Channels = Annotated[
-    int | None, typer.Option(help="1 (grey) or 3 (color); by default the data set's own.", show_default=False)
 ]
 _Epochs = Annotated[
     float | None, typer.Option(help="Budget in epochs [by default 200, as in the articles].", show_default=False)
@@ -38,7 +44,9 @@ def train(
     options: RunOptions,
     out: _Out = None,
     data: _Data = "mnist",
-    channels: _Channels = None,
+    channels: Channels = None,
+    test_share: TestShare = None,
+    mirror: Mirror = False,
     epochs: _Epochs = None,
     images: _Images = None,
     steps: _Steps = None,
@@ -60,6 +68,7 @@ def train(
         raise GanZooError(f"--seed {seed} must be a whole number from 0 on, and at most 2^53")
     units = {"epochs": epochs, "images": images, "steps": steps, "seconds": seconds}
     budget = Budget.of({unit: amount for unit, amount in units.items() if amount is not None} or {"epochs": 200.0})
+    data_options = DataOptions(channels=channels, test_share=test_share, mirror=mirror)
     hyperparameters = settings(setting)
     index.check_run(name, hyperparameters, data, options)
     start_worker_early(options)
@@ -67,7 +76,7 @@ def train(
     from gan_zoo.bench.train import single_options, single_suite
 
     variant = registry.get(name, **hyperparameters)
-    suite = single_suite(variant, data, budget, seed=seed, channels=channels)
+    suite = single_suite(variant, data, budget, seed=seed, data_options=data_options)
     run_and_print(single_options(suite, options), out)
 
 
@@ -76,26 +85,52 @@ def sample(
     label: Annotated[
         int | None, typer.Option("--class", help="The class to ask a conditional generator for.", show_default=False)
     ] = None,
-    num_samples: Annotated[int, typer.Option(min=1, max=10_000, help="How many samples.")] = 20,
+    num_samples: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="How many samples [by default 20].", show_default=False)
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the latents.")] = 0,
     out: Annotated[Path, typer.Option(help="PNG or JPEG file to write; of points, a CSV file.")] = Path("samples.png"),
+    grid: Annotated[bool, typer.Option("--grid", help="White lines between the images.")] = False,
+    each: Annotated[
+        Path | None,
+        typer.Option(help="In place of --out: a new folder of single PNG files, or one .npz file.", show_default=False),
+    ] = None,
+    interpolate: Annotated[
+        int | None,
+        typer.Option(min=2, max=10_000, help="So many images from one latent to another.", show_default=False),
+    ] = None,
+    latents: Annotated[
+        Path | None,
+        typer.Option(help="Latents of your own, (number, size): .npy, .npz or .safetensors.", show_default=False),
+    ] = None,
     plugin: Plugin = None,
     device: Device = None,
 ) -> None:
     """Draw images from a trained generator."""
-    from gan_zoo import api, registry
+    from gan_zoo import api, registry, samples
     from gan_zoo.cli.console import print_line
-    from gan_zoo.metrics.evaluator import check_sample_file, save_samples
 
-    check_sample_file(out)
+    counts = {"--num-samples": num_samples, "--interpolate": interpolate, "--latents": latents}
+    if len(both := [name for name, value in counts.items() if value is not None]) > 1:
+        raise GanZooError(f"{both[0]} and {both[1]} both say how many samples; leave one of them out")
+    samples.check_sample_file(out) if each is None else samples.check_each(each)
+    given = None if latents is None else samples.read_latents(latents)
     for path in plugin or []:
         registry.load_plugin(path)
     sampler = api.load(checkpoint, device=device)
     if label is not None and sampler.conditional and not 0 <= label < sampler.classes:
         known = f"{sampler.variant.name!r} knows the classes from 0 to {sampler.classes - 1}"
         raise GanZooError(f"--class {label}: {known}; ask for one of them")
-    samples = sampler(num_samples, labels=None if label is None else [label] * num_samples, seed=seed)
-    written = save_samples(samples, out)
-    kind = "points" if samples.dim() == 2 else "images"
+    if interpolate is not None:
+        inputs = sampler.interpolate(interpolate, label=label, seed=seed)
+    else:
+        number = (num_samples or 20) if given is None else len(given)
+        inputs = sampler.draw(number, labels=None if label is None else [label] * number, latents=given, seed=seed)
+    drawn = sampler.generate(*inputs)
+    if each is None:
+        written = samples.save_samples(drawn, out, columns=interpolate, gap=samples.GAP if grid else 0)
+    else:
+        written = samples.save_each(drawn, each, *inputs[1:])
+    kind = "points" if drawn.dim() == 2 else "images"
     of_class = "" if label is None else f" of class {label}"
-    print_line(f"wrote {num_samples} {kind}{of_class} by {sampler.variant.name} to {written}")
+    print_line(f"wrote {len(drawn)} {kind}{of_class} by {sampler.variant.name} to {written}")

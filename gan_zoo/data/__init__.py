@@ -1,6 +1,7 @@
 """Data sets by name: images as one uint8 tensor per split, their labels, and a fingerprint of both."""
 
 from gan_zoo.data import digits as digits
+from gan_zoo.data import image_files as image_files
 from gan_zoo.data import image_folder as image_folder
 from gan_zoo.data import mixtures as mixtures
 from gan_zoo.data import torchvision_sets as torchvision_sets
@@ -8,8 +9,6 @@ from gan_zoo.data.registry import (
     DATA_ENV,
     DataMissing,
     Request,
-    check_channels,
-    dataset,
     default_root,
     descriptions,
     image_dataset,
@@ -18,6 +17,7 @@ from gan_zoo.data.registry import (
     names,
     native_side,
     needs_root,
+    register_dataset,
     revision,
 )
 from gan_zoo.data.splits import Dataset, Split, StreamedSplit, match_channels, resize, to_uint8
@@ -29,8 +29,6 @@ __all__ = [
     "Request",
     "Split",
     "StreamedSplit",
-    "check_channels",
-    "dataset",
     "default_root",
     "descriptions",
     "image_dataset",
@@ -40,6 +38,7 @@ __all__ = [
     "names",
     "native_side",
     "needs_root",
+    "register_dataset",
     "resize",
     "revision",
     "to_uint8",

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gan_zoo.data.registry import Request, dataset, image_dataset
+from gan_zoo.data.registry import Request, image_dataset, register_dataset
 from gan_zoo.data.splits import Dataset, Split
 
 TEST_SIZE = 500
@@ -15,7 +15,7 @@ _ORDER = Path(__file__).parent / "digits_split.txt"
 """Indices of all images, the test split last, by scikit-learn's stratified ``train_test_split`` with seed 0."""
 
 
-@dataset("digits", files=False, side=8)
+@register_dataset("digits", files=False, side=8)
 def digits(request: Request) -> Dataset:
     """1,297 training and 500 test images, split by class with a fixed seed, enlarged bilinearly.
 

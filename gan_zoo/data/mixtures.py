@@ -7,7 +7,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from gan_zoo.data.registry import dataset
+from gan_zoo.data.registry import register_dataset
 from gan_zoo.data.splits import Dataset, Split, fingerprint
 from gan_zoo.mixture import Mixture
 
@@ -24,7 +24,7 @@ class Points(Split):
         return self.images[index], self.labels[index]
 
 
-@dataset("mixture1d", files=False)
+@register_dataset("mixture1d", files=False)
 def mixture1d(_request: object) -> Dataset:
     """Three Gaussians on a line, of weights 0.5, 0.2 and 0.3 at -3, 0 and 4, deviation 0.5; scaled by 1/8."""
     return _points(
@@ -32,7 +32,7 @@ def mixture1d(_request: object) -> Dataset:
     )
 
 
-@dataset("ring8", files=False)
+@register_dataset("ring8", files=False)
 def ring8(_request: object) -> Dataset:
     """Eight Gaussians on a circle of radius 2, deviation 0.02 (Metz et al. 2017, arXiv 1611.02163); scaled by 2/5.
 
@@ -42,7 +42,7 @@ def ring8(_request: object) -> Dataset:
     return _points("ring8", "Ring of 8 Gaussians", 2 * np.stack([np.cos(angles), np.sin(angles)], 1), 0.02, 2 / 5, 250)
 
 
-@dataset("grid25", files=False)
+@register_dataset("grid25", files=False)
 def grid25(_request: object) -> Dataset:
     """A 5x5 grid of Gaussians at -4, -2, 0, 2, 4, deviation 0.05 (Srivastava et al. 2017, arXiv 1705.07761); by 1/5.
 

@@ -1,7 +1,7 @@
 """A data set as two splits of one uint8 tensor each; conversions between pixels and samples."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import psutil
 import torch
@@ -10,6 +10,7 @@ from torch.nn.functional import interpolate
 
 from gan_zoo.errors import GanZooError
 from gan_zoo.mixture import Mixture
+from gan_zoo.options import DataOptions
 
 _CHUNK = 4096
 STREAMED_SHARE = 0.5
@@ -86,7 +87,9 @@ class Dataset:
         kind: what a sample is: "images" or "points".
         density: of points, the mixture that they are drawn from; None if it is unknown.
         note: limitations of results on this data set; may be empty.
-        requested: the requested name, e.g. "folder:~/cats".
+        requested: the requested name, e.g. "folder:~/cats"; options: how it was requested.
+        sizes: the sizes of the images in their files, as text; may be empty.
+        reference: what the test split is: "test", or "whole set" if it is all images, which are trained on as well.
     """
 
     name: str
@@ -100,12 +103,21 @@ class Dataset:
     kind: str = "images"
     note: str = ""
     requested: str = ""
+    options: DataOptions = field(default_factory=DataOptions)
+    sizes: str = ""
+    reference: str = "test"
     density: Mixture | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one sample: (C, H, W) for images."""
         return self.train.shape
+
+    @property
+    def labels(self) -> Tensor:
+        """The label of each image, of both splits, without mirror images: int64 (N,)."""
+        train = self.train.labels[: len(self.train) // 2] if self.options.mirror else self.train.labels
+        return self.test.labels if self.reference != "test" else torch.cat([train, self.test.labels])
 
     def to(self, device: torch.device | str) -> "Dataset":
         return replace(self, train=self.train.to(device), test=self.test.to(device))

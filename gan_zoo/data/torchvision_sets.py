@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gan_zoo.data.download import TorchvisionSet, damaged, unpacked_root
-from gan_zoo.data.registry import Request, dataset, image_dataset
+from gan_zoo.data.registry import Request, image_dataset, register_dataset
 from gan_zoo.data.splits import Dataset, Split, resize
 from gan_zoo.errors import GanZooError
 
@@ -180,14 +180,14 @@ def _register(name: str, source: TorchvisionSet) -> None:
         )
 
     loader.__doc__ = source.description
-    dataset(name, files=not source.is_packaged, side=source.side)(loader)
+    register_dataset(name, files=not source.is_packaged, side=source.side)(loader)
 
 
 for _name, _source in SETS.items():
     _register(_name, _source)
 
 
-@dataset("stacked_mnist", files=False)
+@register_dataset("stacked_mnist", files=False)
 def stacked_mnist(request: Request) -> Dataset:
     """60,000 training and 26,000 test images, RGB, composed at random with fixed seeds from MNIST's own splits.
 

@@ -2,7 +2,8 @@
 
 from gan_zoo.engine import checkpoint
 from gan_zoo.engine.batches import Batch, Fakes, draw
-from gan_zoo.engine.loop import Diverged, OnBlock, Run, advance, failure, start, take_notices, train_run, train_to
+from gan_zoo.engine.loop import Diverged, OnBlock, advance, failure, start, take_notices, train_run, train_to
+from gan_zoo.engine.run import Run
 from gan_zoo.engine.sampler import Sampler
 from gan_zoo.engine.state import State, check, init
 from gan_zoo.engine.step import flush, pending_row

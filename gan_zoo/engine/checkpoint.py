@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -52,11 +52,20 @@ class _Optimizers(Checked):
     discriminator: dict[str, Any]
 
 
+class _DataOptions(Checked):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    channels: Literal[1, 3] | None = None
+    test_share: Annotated[float, Field(ge=0, lt=1)] | None = None
+    mirror: bool = False
+
+
 class _Facts(Checked):
     variant: Name
     options: dict[str, Any]
     data: Text
     requested: Text
+    data_options: _DataOptions = _DataOptions()
     fingerprint: Text
     seed: Count
     precision: Literal[tuple(PRECISIONS)]  # type: ignore[valid-type]
@@ -165,6 +174,7 @@ def save(state: State, path: Path, *, keep_previous: bool = False) -> None:
         "format": FORMAT,
         **_run_of(state),
         "requested": state.data_requested,
+        "data_options": vars(state.data_options),
         "shape": list(state.data.shape),
         "classes": state.classes,
         "counts": {key: getattr(state, name) for key, name in _COUNTS.items()},

@@ -4,26 +4,22 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from gan_zoo.data import Dataset
 from gan_zoo.device import peak_memory, prepare, reason, reset_peak_memory, synchronize
-from gan_zoo.engine import batches, checkpoint
+from gan_zoo.engine import batches
 from gan_zoo.engine.batches import Draw
 from gan_zoo.engine.cuda_graphs import Graphs
-from gan_zoo.engine.sampler import NotFinite, Sampler
+from gan_zoo.engine.run import Run
+from gan_zoo.engine.sampler import NotFinite
 from gan_zoo.engine.state import State, default_random, init
 from gan_zoo.engine.step import flush, pending_row, run_iteration
 from gan_zoo.errors import one_line
 from gan_zoo.options import EXACT, Budget
 from gan_zoo.variant import Variant
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 HISTORY_INTERVAL = 50
 """Iterations in the mean of a row of history; fixed, so that an extended run has the rows of an uninterrupted one."""
@@ -184,41 +180,6 @@ def _check_finite(state: State, values: Mapping[str, float], iterations: Sequenc
         raise Diverged(f"{name} was no longer finite at step {state.iterations - len(every) + step + 1}")
 
 
-@dataclass(frozen=True)
-class Run:
-    """The last state of a run, its status (``ok``, ``diverged`` or ``out_of_memory``) and the reason."""
-
-    state: State
-    status: str
-    message: str = ""
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of training, evaluation excluded."""
-        return self.state.seconds
-
-    @property
-    def sampler(self) -> Sampler:
-        """Makes images: ``run.sampler(20)``; from the moving average where there is one."""
-        return Sampler.of(self.state)
-
-    @property
-    def history(self) -> "pd.DataFrame":
-        """One row every ``HISTORY_INTERVAL`` steps, and one for the steps since: counts at its end, means over it."""
-        import pandas as pd
-
-        rows = [*self.state.history.rows, *filter(None, [pending_row(self.state)])]
-        return pd.DataFrame([{**row, **row["values"]} for row in rows]).drop(columns="values", errors="ignore")
-
-    def save(self, path: Path | str) -> None:
-        """Write a checkpoint, which ``gan_zoo.train(resume=path, ...)`` continues and ``gan_zoo.load`` samples from.
-
-        Raises:
-            GanZooError: the path cannot be written, or the variant was not made by the registry.
-        """
-        checkpoint.save(self.state, Path(path))
-
-
 def train_run(
     state: State,
     budget: Budget,
@@ -226,26 +187,29 @@ def train_run(
     fractions: Sequence[float] = (1.0,),
     on_milestone: Callable[[State, float], Any] | None = None,
     on_block: OnBlock | None = None,
+    on_chunk: OnChunk | None = None,
 ) -> Run:
     """Train a state in place to a budget, which is the total, its earlier steps included.
 
-    ``on_milestone(state, fraction)`` is called at each fraction of the budget, outside the clock. A run that diverges
-    or runs out of memory is returned in its last state, with its status.
+    ``on_milestone(state, fraction)`` is called at each fraction of the budget, outside the clock, and ``on_chunk`` a
+    few times a second. A run that diverges or runs out of memory is returned in its last state, with its status.
     """
     status = "ok"
     message = ""
+
+    def after_chunk(state: State) -> None:
+        for text in take_notices(state):
+            warnings.warn(text, stacklevel=2)
+        if on_chunk is not None:
+            on_chunk(state)
+
     try:
-        for fraction in train_to(state, budget, fractions, on_block=on_block, on_chunk=_warn_of_notices):
+        for fraction in train_to(state, budget, fractions, on_block=on_block, on_chunk=after_chunk):
             if on_milestone is not None:
                 on_milestone(state, fraction)
     except Exception as error:
         status, message = failure(error, state.variant)
     return Run(state, status, message)
-
-
-def _warn_of_notices(state: State) -> None:
-    for text in take_notices(state):
-        warnings.warn(text, stacklevel=2)
 
 
 def take_notices(state: State) -> list[str]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gan_zoo.data import Dataset, Split
 from gan_zoo.device import derive, prepare, seeded
 from gan_zoo.errors import GanZooError, one_line, shown
-from gan_zoo.options import EXACT
+from gan_zoo.options import EXACT, DataOptions
 from gan_zoo.variant import Networks, Variant
 
 PURPOSES = ("order", "labels", "latent", "noise")
@@ -45,7 +45,7 @@ class State:
     """The state of training, which ``advance`` changes in place.
 
     Attributes:
-        data_requested, fingerprint: the name by which the data set was requested, and its fingerprint.
+        data_requested, data_options: how the data set was requested; fingerprint: its fingerprint.
         default_random: state of torch's default generator (for dropout).
         order, cursor: the permutation of the epoch and the position in it.
         images: real images seen by the discriminator.
@@ -62,6 +62,7 @@ class State:
     data: Split
     data_name: str
     data_requested: str
+    data_options: DataOptions
     fingerprint: str
     classes: int
     seed: int
@@ -129,6 +130,7 @@ def init(
         data=data.train,
         data_name=data.name,
         data_requested=data.requested,
+        data_options=data.options,
         fingerprint=data.fingerprint,
         classes=data.classes,
         seed=seed,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from gan_zoo.errors import check_known
 from gan_zoo.losses.base import Loss, ObjectiveState, Result, Step
 from gan_zoo.optimizer import Schedule
 
@@ -59,10 +60,14 @@ def noise_penalty(weight: float | Schedule = 10.0, target: float = 1.0, spread: 
 
 
 def zero_centered(on: Literal["real", "fake"], weight: float | Schedule = 10.0) -> Penalty:
-    """``weight`` / 2 x E[||grad D(x)||_2^2] on real samples or on fakes.
+    """``weight`` / 2 x E[||grad D(x)||_2^2] on ``"real"`` samples or on ``"fake"`` ones.
 
     R1 and R2 of Mescheder et al. 2018, arXiv 1801.04406, eq. 9 and 10, where the weight is called gamma.
+
+    Raises:
+        GanZooError: ``on`` is neither of the two.
     """
+    check_known("samples of zero_centered, on =", on, ("real", "fake"))
     name = {"real": "r1", "fake": "r2"}[on]
 
     def loss(step: Step, _state: ObjectiveState) -> Result:

@@ -22,11 +22,14 @@ from gan_zoo.data import Dataset, Split, resize
 from gan_zoo.device import default_threads
 from gan_zoo.errors import DamagedFileError, StorageError
 from gan_zoo.io import atomic_write, cache_root
-from gan_zoo.metrics.classifier import MINIMUM_N, SIDE, Classifier, ClassifierExtractor, build_classifier, card_fault
-from gan_zoo.metrics.features import ExtractorUnavailable
+from gan_zoo.metrics.classifier import SIDE, Classifier, ClassifierExtractor, build_classifier, card_fault
+from gan_zoo.metrics.features import LEAST_N, ExtractorUnavailable
+from gan_zoo.text import duration
 
 SEED = 0
 WEAK_ACCURACY = 0.6
+_LONG = 10.0
+"""Seconds from which a training is announced without a terminal."""
 
 OnEpoch = Callable[[int, float], None]
 """Called after each epoch with its number, from 1 on, and its mean loss."""
@@ -213,22 +216,35 @@ def _check(name: str, dataset: Dataset) -> None:
             "into one sub-folder a class, or name Inception's weights with --inception-weights"
         )
     fewest = min(len(dataset.train), len(dataset.test))
-    if fewest < MINIMUM_N:
+    if fewest < LEAST_N:
         raise ExtractorUnavailable(
-            f"{name} is left out: its metrics need at least {MINIMUM_N} images in each split, and {dataset.title} has "
+            f"{name} is left out: its metrics need at least {LEAST_N} images in each split, and {dataset.title} has "
             f"{fewest} in the smaller one; add images"
         )
 
 
 def _train(name: str, dataset: Dataset, options: TrainingOptions) -> Trained:
-    """Train with all threads that the environment allows, with a progress bar in a terminal."""
+    """Train with all threads that the environment allows, with a progress bar in a terminal, else a line if it is long.
+
+    The time is estimated from the second epoch, since the first one has the warm-up too.
+    """
     console = Console(stderr=True)
+    ends: list[float] = []
     threads = torch.get_num_threads()
     torch.set_num_threads(default_threads())
     try:
         with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task(f"training the extractor {name}", total=options.epochs)
-            return train_classifier(dataset, options, lambda epoch, loss: progress.update(task, completed=epoch))
+
+            def on_epoch(epoch: int, _loss: float) -> None:
+                progress.update(task, completed=epoch)
+                ends.append(time.perf_counter())
+                seconds = (ends[-1] - ends[0]) * options.epochs
+                if epoch == 2 and progress.disable and seconds > _LONG:
+                    what = f"training the extractor {name}, once for these images: about {duration(seconds)}"
+                    console.print(what, highlight=False, markup=False, soft_wrap=True)
+
+            return train_classifier(dataset, options, on_epoch)
     finally:
         torch.set_num_threads(threads)
 
@@ -237,7 +253,8 @@ def _note(extractor: ClassifierExtractor, dataset: Dataset) -> str:
     """Its accuracy; low is below half way from the share of the largest class to 1."""
     accuracy = extractor.accuracy or 0.0
     largest = int(torch.bincount(dataset.test.labels).max()) / len(dataset.test)
-    note = f"{extractor.name} was trained for this: test accuracy {accuracy:.1%}, weights {extractor.digest[:12]}"
+    of = "test accuracy" if dataset.reference == "test" else "accuracy on its own training images"
+    note = f"{extractor.name} was trained for this: {of} {accuracy:.1%}, weights {extractor.digest[:12]}"
     if accuracy >= max(WEAK_ACCURACY, (1 + largest) / 2):
         return note
     return f"{note}; that is low and weakens all its metrics (guessing the largest class gives {largest:.1%})"

@@ -1,8 +1,7 @@
-"""Evaluation of a generator's samples: against a fixed random reference, and files of samples to look at."""
+"""Evaluation of a generator's samples: against a fixed random reference, and sheets of samples to look at."""
 
 import abc
 import contextlib
-import io
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,21 +9,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from gan_zoo.data import Split, resize
 from gan_zoo.device import derive, seeded, synchronize
 from gan_zoo.errors import GanZooError, check_known
-from gan_zoo.io import atomic_path, atomic_write
+from gan_zoo.io import atomic_path
 from gan_zoo.metrics import reference as references
 from gan_zoo.metrics.classification import modes
 from gan_zoo.metrics.features import Extractor, Features, require_finite, require_same_shape
 from gan_zoo.metrics.memorization import nearest
 from gan_zoo.metrics.reference import Comparison, Reference
 from gan_zoo.metrics.registry import METRICS, PRIMARY
+from gan_zoo.samples import tile
 
 COLUMNS = 5
 ROWS = 4
@@ -32,9 +30,6 @@ CLASS_COLUMNS = 10
 CLASS_ROWS = 10
 NEIGHBOR_ROWS = 6
 NEIGHBORS = 6
-IMAGE_FORMATS = {".png": "PNG", "": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
-"""Pillow's names of the formats of files of samples, by suffix."""
-_POINTS = ".csv"
 
 
 class Sampler(Protocol):
@@ -84,6 +79,10 @@ class Measuring(abc.ABC):
         """Rows of metrics for real samples in place of generated ones."""
 
     @abc.abstractmethod
+    def measure_images(self, images: Tensor) -> list[dict[str, Any]]:
+        """Rows of metrics for images that were made elsewhere, uint8 (n, C, H, W)."""
+
+    @abc.abstractmethod
     def measure(
         self, sampler: Sampler, seed: int, *, discriminator: DiscriminatorEstimate | None = None
     ) -> list[dict[str, Any]]:
@@ -113,15 +112,29 @@ class Evaluator(Measuring):
     """Compares images with the same random images of the test split, by every extractor."""
 
     def __init__(
-        self, train: Split, test: Split, extractors: tuple[Extractor, ...], n: int, *, fingerprint: str | None = None
+        self,
+        train: Split,
+        test: Split,
+        extractors: tuple[Extractor, ...],
+        n: int,
+        *,
+        fingerprint: str | None = None,
+        primary: str = PRIMARY["images"],
+        reference: str = "test",
     ) -> None:
-        """With the ``fingerprint`` of the data, features of real images are cached on disk."""
+        """With the ``fingerprint`` of the data, features of real images are cached on disk.
+
+        ``primary`` is the metric that the best evaluation is chosen by, ``reference`` what the test split is
+        (``Dataset.reference``).
+        """
         super().__init__(test.labels.device)
         self.train = train
         self.test = test
         self.extractors = extractors
         self.n = n
         self.fingerprint = fingerprint
+        self.primary = primary
+        self.reference = reference
 
     def floor(self, seed: int) -> list[dict[str, Any]]:
         """A row an extractor for ``n`` random training images: the floor of FID and KID."""
@@ -143,18 +156,23 @@ class Evaluator(Measuring):
             selection = sampler(self.n, labels=labels, seed=derive(seed, "selection"))
             return self._rows(reported, labels, weights=sampler.weights, selection=selection)
 
+    def measure_images(self, images: Tensor) -> list[dict[str, Any]]:
+        """A row an extractor for ``n`` images."""
+        with self.timed():
+            return self._rows(images.to(self.device), None, weights="none", selection=None)
+
     def _rows(
         self, images: Tensor, labels: Tensor | None, *, weights: str, selection: Tensor | None
     ) -> list[dict[str, Any]]:
         rows = []
         for extractor in self.extractors:
             real = self._references[extractor.name]
-            names = [name for name in extractor.metrics if labels is not None or "labels" not in METRICS[name].needs]
+            names = measurable(extractor, self.reference, has_labels=labels is not None)
             values = measure(extractor.encode(images), real, labels=labels, names=names)
             chosen = {}
             if selection is not None:
-                chosen = measure(extractor.encode(selection), real, names=[PRIMARY["images"]])
-            row = {"extractor": extractor.name, "num_samples": self.n, "weights": weights, "reference": "test"}
+                chosen = measure(extractor.encode(selection), real, names=[self.primary])
+            row = {"extractor": extractor.name, "num_samples": self.n, "weights": weights, "reference": self.reference}
             if "modes" in values:
                 row["real_modes"] = int(modes(Comparison(real.features, real)))
             rows.append({**row, "values": values, "selection": chosen})
@@ -165,7 +183,7 @@ class Evaluator(Measuring):
         for kind, images, columns in self._sheets(sampler, last):
             file = folder / f"{kind}-{step:06d}.png"
             with atomic_path(file) as part:
-                _tile(images, columns).save(part)
+                tile(images, columns).save(part)
             size = {"rows": len(images) // columns, "height": images.shape[2], "width": images.shape[3]}
             yield {"row": "samples", "kind": kind, "file": file, "columns": columns, **size}
 
@@ -216,47 +234,17 @@ class Evaluator(Measuring):
         }
 
 
+def measurable(extractor: Extractor, reference: str, *, has_labels: bool) -> list[str]:
+    """The metrics of an extractor for images with or without labels, against the ``reference`` of a `Dataset`."""
+    missing: set[str] = set() if has_labels else {"labels"}
+    # Where no image of the reference is unseen, memorization has no scale.
+    missing |= set() if reference == "test" else {"training"}
+    return [name for name in extractor.metrics if not missing & {*METRICS[name].needs}]
+
+
 def _choose(total: int, n: int, seed: int, purpose: str) -> Tensor:
     """``n`` different random indices below ``total``: the first images of MNIST's test split are the easier ones."""
     return torch.randperm(total, generator=seeded(seed, purpose))[:n]
-
-
-def _tile(images: Tensor, columns: int) -> Image.Image:
-    """Images uint8 (n, C, H, W) as one, row by row without a border; the last row is filled with black."""
-    empty = images.new_zeros(-len(images) % columns, *images.shape[1:])
-    rows = torch.cat([images, empty]).cpu().unflatten(0, (-1, columns))
-    array = rows.permute(0, 3, 1, 4, 2).flatten(0, 1).flatten(1, 2).numpy()
-    return Image.fromarray(array.squeeze(2) if array.shape[2] == 1 else array)
-
-
-def check_sample_file(path: Path, suffixes: Sequence[str] = (*IMAGE_FORMATS, _POINTS)) -> None:
-    """Raise GanZooError if the suffix of a file of samples is not one of these."""
-    if path.suffix.lower() not in suffixes or not path.name:
-        known = ", ".join(filter(None, suffixes))
-        raise GanZooError(f"cannot write samples as {str(path)!r}: name a file that ends with one of {known}")
-
-
-def save_samples(samples: Tensor, path: Path) -> Path:
-    """Write images uint8 (n, C, H, W) as one image, 10 a row (5 up to 20), or points (n, D) as a CSV file; its path.
-
-    The suffix names the format of the image (``IMAGE_FORMATS``); that of points is replaced by ``.csv``.
-
-    Raises:
-        GanZooError: the suffix names no format of images.
-        StorageError: the path cannot be written.
-    """
-    if samples.dim() == 2:
-        path = path.with_suffix(_POINTS)
-        with atomic_path(path) as part:
-            np.savetxt(part, samples.cpu().numpy(), delimiter=",", fmt="%.7g")
-        return path
-    check_sample_file(path, tuple(IMAGE_FORMATS))
-    columns = min(len(samples), COLUMNS if len(samples) <= COLUMNS * ROWS else CLASS_COLUMNS)
-    # In memory, because Pillow writes a JPEG file past Python, and does not see that the disk is full.
-    buffer = io.BytesIO()
-    _tile(samples, columns).save(buffer, format=IMAGE_FORMATS[path.suffix.lower()], quality=95)
-    atomic_write(path, buffer.getvalue())
-    return path
 
 
 def measure(
@@ -278,6 +266,7 @@ def measure(
     compared = Comparison(fake, real if isinstance(real, Reference) else Reference(real), labels)
     _check(fake, compared.real.features)
     given = {"logits": fake.logits, "labels": labels, "training": compared.real.training}
+    given["images"] = None if compared.real.features.images is None else fake.images
     known = {name: metric for name, metric in METRICS.items() if metric.kind == "images" and metric.module}
     missing = {name: [need for need in metric.needs if given.get(need) is None] for name, metric in known.items()}
     wanted = [name for name in known if not missing[name]] if names is None else names

@@ -1,4 +1,4 @@
-"""Extractors by name: the shipped classifiers, Inception, and a classifier trained on the data set itself."""
+"""Extractors by name: shipped classifiers, Inception, those of plugins, and a classifier trained on the data set."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,7 +16,8 @@ from gan_zoo.errors import GanZooError, StorageError, check_known
 from gan_zoo.io import full_disk, network_timeout
 from gan_zoo.metrics.classifier import SIDE, load_classifier, load_stacked
 from gan_zoo.metrics.classifier_training import load_trained
-from gan_zoo.metrics.features import Extractor, ExtractorUnavailable, Features
+from gan_zoo.metrics.custom import extractor_names, load_custom
+from gan_zoo.metrics.features import EXTRACTORS, Extractor, ExtractorUnavailable, Features
 from gan_zoo.metrics.registry import names_for
 
 if TYPE_CHECKING:
@@ -103,34 +104,33 @@ def _in_hub() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints" / FILE_NAME
 
 
-EXTRACTORS = ("mnist-cnn", "fashion-cnn", "digits-cnn", "stacked-mnist-cnn", "inception")
-"""The names of extractors that do not depend on the data set."""
-
 TRAINED = "trained"
 """The name for a classifier that is trained on the data set's own labels."""
 
 OWN = "own"
 """The name for the default extractor of the data set: see `resolve`."""
 
-NAMES = (*EXTRACTORS, TRAINED, OWN)
-"""All names that a suite can contain."""
+
+def names() -> list[str]:
+    """All names that a suite can contain."""
+    return [*EXTRACTORS, *extractor_names(), TRAINED, OWN]
 
 
 def resolve(
-    names: Sequence[str], dataset: Dataset, *, n: int | None = None, inception_weights: Path | None = None
+    requested: Sequence[str], dataset: Dataset, *, n: int | None = None, inception_weights: Path | None = None
 ) -> list[str]:
-    """``names`` without repetitions, with "own" replaced by the name of the data set's default extractor.
+    """``requested`` names without repetitions, with "own" replaced by the name of the data set's default extractor.
 
-    That is the set's shipped one; else "inception" if its weights are on this machine; else "trained". Inception does
-    not know the set's classes, so the default is also "trained" if ``names`` contains "inception", or if ``n`` images
-    are too few for Inception.
+    That is the one that the set names; else "inception" if its weights are on this machine; else "trained". Inception
+    does not know the set's classes, so the default is also "trained" if ``requested`` contains "inception", or if ``n``
+    images are too few for Inception's FID and there are classes to train on.
     """
     default = dataset.extractor
-    if default not in EXTRACTORS:
-        enough = n is None or n >= INCEPTION_MINIMUM_N
+    if default not in [*EXTRACTORS, *extractor_names()]:
+        enough = n is None or n >= INCEPTION_MINIMUM_N or dataset.classes < 2
         available = inception_weights is not None or _in_hub().is_file()
-        default = "inception" if enough and available and "inception" not in names else TRAINED
-    return list(dict.fromkeys(default if name == OWN else name for name in names))
+        default = "inception" if enough and available and "inception" not in requested else TRAINED
+    return list(dict.fromkeys(default if name == OWN else name for name in requested))
 
 
 def load_extractor(
@@ -143,7 +143,7 @@ def load_extractor(
     """The extractor ``name``, its weights verified by SHA-256, in evaluation mode on ``device``.
 
     Args:
-        name: one of `NAMES`; "trained" and "own" need ``dataset``.
+        name: one of ``names()``; "trained" and "own" need ``dataset``.
         device: of the network and its features.
         inception_weights: file for "inception", in place of the one in torch's hub cache.
         dataset: both splits of the evaluated data set; a classifier is trained on it if it needs one (minutes, once).
@@ -152,7 +152,7 @@ def load_extractor(
         GanZooError: unknown name, a missing or damaged weights file, no data set where one is needed.
         ExtractorUnavailable: its weights cannot be obtained here.
     """
-    check_known("extractor", name, NAMES)
+    check_known("extractor", name, names())
     device = torch.device(device)
     if name == OWN and dataset is not None:
         (name,) = resolve([name], dataset, inception_weights=inception_weights)
@@ -162,6 +162,8 @@ def load_extractor(
         return load_stacked(device)
     if name in EXTRACTORS:
         return load_classifier(name, device)
+    if name in extractor_names():
+        return load_custom(name, device)
     if dataset is None:
         raise GanZooError(f"extractor {name!r} depends on the data: give load_extractor the data set as dataset=")
     return load_trained(dataset, device)

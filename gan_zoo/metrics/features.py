@@ -2,13 +2,21 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from gan_zoo.errors import GanZooError
+
+LEAST_N = 6
+"""The least number of images of any metric: one more than the neighbors of coverage."""
+EXTRACTORS = ("mnist-cnn", "fashion-cnn", "digits-cnn", "stacked-mnist-cnn", "inception")
+"""The names of the extractors of this package that do not depend on the data set."""
+_COVARIANCE = ("fid",)
+"""The metrics that estimate a covariance of features, and need more images than features."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +27,13 @@ class Features:
         vectors: float32 (N, D), the feature vectors of Frechet, kernel and nearest-neighbor metrics.
         logits: float32 (N, K), unnormalized class scores, or None if the extractor has no classes.
         extractor: the extractor's name; features of different extractors must not be compared.
+        images: the images themselves, uint8 (N, C, H, W), for metrics that need them, or None.
     """
 
     vectors: Tensor
     logits: Tensor | None
     extractor: str
+    images: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -48,10 +58,11 @@ class Extractor:
         name: the name in records and tables.
         digest: SHA-256 (hex) of its weights file.
         metrics: names of the metrics that are computed from its features.
-        minimum_n: the least number of images for its metrics (below it the covariance is singular).
+        minimum_n: the least number of images for all its metrics (below it the covariance is singular).
         device: of the network and the features.
         accuracy: measured accuracy in [0, 1] on the test split of its training set, or None.
         note: what a reader of its metrics must know; may be empty.
+        probe: identifies what a function of a plugin computes here, so that cached features are not of another.
     """
 
     name: str
@@ -61,9 +72,18 @@ class Extractor:
     device: torch.device
     accuracy: float | None = None
     note: str = ""
+    probe: str = ""
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Feature vectors (B, D) and logits (B, K) of uint8 images (B, C, H, W)."""
+    def fitting(self, n: int) -> Self:
+        """The extractor with the metrics that ``n`` images allow: below ``minimum_n`` those without a covariance."""
+        if n >= self.minimum_n:
+            return self
+        why = f"{self.name}: FID is left out, as it needs num_samples of at least {self.minimum_n}, not {n}"
+        metrics = tuple(name for name in self.metrics if name not in _COVARIANCE)
+        return replace(self, metrics=metrics, note="; ".join(filter(None, [self.note, why])))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Feature vectors (B, D), and logits (B, K) if there are classes, of uint8 images (B, C, H, W)."""
         raise NotImplementedError
 
     @torch.no_grad()
@@ -80,11 +100,16 @@ class Extractor:
             )
         with full_float32(self.device):
             vectors, logits = zip(*(self.forward(chunk) for chunk in images.split(batch)), strict=True)
-        return Features(torch.cat(vectors).float(), torch.cat(logits).float(), self.name)
+        scores = [each for each in logits if each is not None]
+        return Features(torch.cat(vectors).float(), torch.cat(scores).float() if scores else None, self.name, images)
 
 
 class ExtractorUnavailable(GanZooError):
     """The extractor's weights are not on this machine and cannot be obtained; a run continues without its metrics."""
+
+
+class MetricError(GanZooError):
+    """The function of a metric failed: the samples may be good, and what measures them is to be fixed."""
 
 
 @contextlib.contextmanager

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from gan_zoo.device import derive
+from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_path
 from gan_zoo.metrics.evaluator import DiscriminatorEstimate, Measuring, Sampler
 from gan_zoo.metrics.features import Extractor
@@ -169,6 +171,10 @@ class PointEvaluator(Measuring):
         with self.timed():
             points, _ = self.mixture.sample(self.n, np.random.default_rng(derive(seed, "floor")))
             return [self._row(_values(self._compared(points)), weights="none", selection={})]
+
+    def measure_images(self, images: Tensor) -> list[dict[str, Any]]:
+        """Not possible: images are no points."""
+        raise GanZooError(f"images of shape {tuple(images.shape)} are no points; measure them on a set of images")
 
     def measure(
         self, sampler: Sampler, seed: int, *, discriminator: DiscriminatorEstimate | None = None

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gan_zoo import METRICS_VERSION
-from gan_zoo.data import Split
+from gan_zoo.data import Split, match_channels, resize
 from gan_zoo.io import cache_root
 from gan_zoo.metrics.features import Extractor, Features
 from gan_zoo.metrics.registry import METRICS
@@ -59,6 +59,19 @@ class Comparison(_Statistics):
     real: Reference
     labels: Tensor | None = None
 
+    def pair(self, on: str) -> tuple[Tensor, Tensor]:
+        """The fake and the real ``features``, ``logits`` or ``images``; the latter of equal size, on one device."""
+        fake, real = self.fake, self.real.features
+        if on == "features":
+            return fake.vectors, real.vectors
+        if on == "logits":
+            return fake.require_logits(), real.require_logits()
+        assert fake.images is not None
+        assert real.images is not None
+        device = real.vectors.device
+        images = match_channels(resize(fake.images, real.images.shape[-1]), real.images.shape[1])
+        return images.to(device), real.images.to(device)
+
 
 def load_reference(
     extractor: Extractor, train: Split, test: Split, index: Tensor, fingerprint: str | None
@@ -81,7 +94,7 @@ def load_reference(
             return encode()
         key = {
             "content": "features",
-            "extractor": [extractor.name, extractor.digest],
+            "extractor": [extractor.name, extractor.digest, *filter(None, [extractor.probe])],
             "data": fingerprint,
             "images": images,
             "metrics": METRICS_VERSION,
@@ -93,7 +106,8 @@ def load_reference(
         return cached(key, encode, device)
 
     real = load(["test", len(index), SEED, *test.shape], encode_test)
-    features = Features(real["vectors"], real.get("logits"), extractor.name)
+    images = test.images[index] if _needs(extractor, "images") else None
+    features = Features(real["vectors"], real.get("logits"), extractor.name, images)
     if not needs_training(extractor):
         return Reference(features)
     return Reference(features, load(["train", len(train), *train.shape], encode_training)["vectors"])
@@ -101,7 +115,11 @@ def load_reference(
 
 def needs_training(extractor: Extractor) -> bool:
     """Whether a metric of this extractor needs the features of the training images."""
-    return any("training" in METRICS[name].needs for name in extractor.metrics)
+    return _needs(extractor, "training")
+
+
+def _needs(extractor: Extractor, what: str) -> bool:
+    return any(what in METRICS[name].needs for name in extractor.metrics)
 
 
 def cached(

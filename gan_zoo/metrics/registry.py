@@ -1,7 +1,8 @@
 """The metrics by name, one record each: what tables and the report say of it, and the function that computes it.
 
-A metric is a function with the decorator `register` in a module of this package, or in a plugin. The records of this
-package are read from the source text of the decorators, because the modules import torch and the report does not.
+A metric is a function with the decorator `register` in a module of this package, or with `register_metric` in a plugin.
+The records of this package are read from the source text of the decorators, because the modules import torch and the
+report does not.
 """
 
 import ast
@@ -10,13 +11,19 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from gan_zoo.errors import GanZooError
+from pydantic import BaseModel, Field, field_validator
+
+from gan_zoo import plugins
+from gan_zoo.checked import Checked, Finite, Name, Text, fault
+from gan_zoo.errors import GanZooError, shown
 
 PRIMARY = {"images": "fid", "points": "jsd"}
 """The metric by which variants are ranked and the best evaluation is chosen, by the kind of samples."""
 
+FEW_IMAGES = 2_000
+"""With fewer images in the reference of a data set without a shipped extractor, KID ranks: FID is mostly bias."""
 _ARROWS = {"lower": "↓", "higher": "↑", "half": "½"}
 Function = TypeVar("Function", bound=Callable[..., float])
 
@@ -34,8 +41,8 @@ class Metric:
         bounds: the least and the largest value, at which intervals are cut: None if unbounded, ``classes`` for the
             number of classes.
         log: whether the mean over seeds is geometric and its interval is taken on the logarithm.
-        needs: inputs beside the features: ``logits``, ``labels`` (the requested classes), ``training`` (the features of
-            the training images); of points ``discriminator`` (its output, if it can be compared with D*).
+        needs: inputs beside the features: ``logits``, ``images``, ``labels`` (the requested classes), ``training`` (the
+            features of the training images); of points ``discriminator`` (its output, if it can be compared with D*).
         extractors: the kinds of extractors whose features it is computed from; ``density`` for points.
         kind: the kind of samples.
         order: its position in tables; metrics of one position are sorted by name.
@@ -78,7 +85,35 @@ class Metric:
         return float(_FUNCTIONS[self.name](inputs))
 
 
+class MetricRecord(BaseModel):
+    """The record of a metric in a manifest, which may come from anyone."""
+
+    model_config = Checked.model_config
+
+    name: Name
+    title: Text
+    better: Literal["lower", "higher", "half"]
+    range: Text
+    meaning: Text
+    limitations: Text
+    source: Text
+    bounds: tuple[Finite | None, Finite | Literal["classes"] | None] = (None, None)
+    log: bool = False
+    needs: list[Text] = []
+    extractors: list[Text] = []
+    kind: Literal["images", "points"] = "images"
+    order: Annotated[int, Field(ge=-1000, le=1000)] = 0
+    in_ranking: bool = True
+
+    @field_validator("bounds", mode="before")
+    @classmethod
+    def _as_tuple(cls, bounds: Any) -> Any:
+        return tuple(bounds) if isinstance(bounds, list) else bounds
+
+
 _FUNCTIONS: dict[str, Callable[..., float]] = {}
+plugins.add_table("metrics", lambda: METRICS, lambda metric: _FUNCTIONS.get(metric.name))
+plugins.add_table("functions of metrics", lambda: _FUNCTIONS)
 
 
 def register(**record: Any) -> Callable[[Function], Function]:
@@ -95,11 +130,32 @@ def register(**record: Any) -> Callable[[Function], Function]:
         known = METRICS.get(metric.name)
         if known is not None and known.module not in ("", metric.module):
             raise GanZooError(f"metric {metric.name!r} is registered by {known.module} already; choose another name")
-        METRICS[metric.name] = metric
+        _add(metric)
         _FUNCTIONS[metric.name] = function
         return function
 
     return decorate
+
+
+def _add(metric: Metric) -> None:
+    METRICS[metric.name] = metric
+    ordered = sorted(METRICS.values(), key=_place)
+    METRICS.clear()
+    METRICS.update({each.name: each for each in ordered})
+
+
+def _place(metric: Metric) -> tuple[int, str]:
+    return metric.order, metric.name
+
+
+def code_of(name: str) -> Callable[..., float] | None:
+    """The function of a metric that is not of this package."""
+    return None if is_own(name) else _FUNCTIONS.get(name)
+
+
+def is_own(name: str) -> bool:
+    """Whether a metric is part of this package."""
+    return METRICS[name].module.startswith(f"{__package__}.")
 
 
 def names_for(extractor: str) -> tuple[str, ...]:
@@ -123,7 +179,7 @@ def add_records(records: Mapping[str, Mapping[str, Any]]) -> None:
     known = {field.name for field in fields(Metric)} - {"module"}
     for name, record in records.items():
         if name not in METRICS:
-            METRICS[name] = _metric({key: value for key, value in record.items() if key in known})
+            _add(_metric({key: value for key, value in record.items() if key in known}))
 
 
 def _metric(record: Mapping[str, Any]) -> Metric:
@@ -132,8 +188,9 @@ def _metric(record: Mapping[str, Any]) -> Metric:
         metric = Metric(**facts)
     except TypeError as error:
         raise GanZooError(f"record of metric {record.get('name')!r}: {error}; see gan_zoo.metrics.registry") from error
-    if metric.better not in _ARROWS:
-        raise GanZooError(f"metric {metric.name!r}: better is {metric.better!r}; use one of {', '.join(_ARROWS)}")
+    content = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(metric).items()}
+    if wrong := fault(MetricRecord, content):
+        raise GanZooError(f"record of metric {shown(metric.name)}: {wrong}")
     return metric
 
 
@@ -148,5 +205,5 @@ def _shipped() -> Iterable[Metric]:
                     yield _metric({**record, "module": f"{__package__}.{path.stem}"})
 
 
-METRICS = {metric.name: metric for metric in sorted(_shipped(), key=lambda metric: (metric.order, metric.name))}
+METRICS: dict[str, Metric] = {metric.name: metric for metric in sorted(_shipped(), key=_place)}
 """The metrics by name, in the order of tables."""

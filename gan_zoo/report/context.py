@@ -87,7 +87,7 @@ def context(results: Results, samples: list[SampleImage], lost: list[str]) -> di
         "ranking": tables.metric_table(results, results.extractor, tables.main_metrics(), ranks=True),
         "caption": tables.caption(results, results.extractor),
         "findings": findings(results),
-        "overrides": overrides(results.ranking),
+        "overrides": overrides(results.entries),
         "comparisons": tables.comparison_table(results),
         "best": tables.best_and_final(results),
         "reached": reached,
@@ -121,7 +121,7 @@ def overrides(entries: list[Entry]) -> list[tuple[str, str]]:
 def galleries(results: Results, samples: list[SampleImage]) -> list[dict[str, Any]]:
     """The last image of each kind of a variant, of its first successful seed (else of its first with images)."""
     found = []
-    for entry in results.ranking:
+    for entry in results.entries:
         runs = results.runs[results.runs["variant"] == entry.variant].set_index("seed")
         failed = runs["status"] != "ok"
         mine = [image for image in samples if image.variant == entry.variant]

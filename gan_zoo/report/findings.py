@@ -11,7 +11,7 @@ from gan_zoo.statistics import ALPHA, MINIMUM_SEEDS
 
 def findings(results: Results) -> list[str]:
     """What the results show and what they do not, in sentences."""
-    ranked = [entry for entry in results.ranking if entry.kind == "ranked"]
+    ranked = [entry for entry in results.entries if entry.kind == "ranked"]
     found = []
     if not results.measured:
         found = ["Nothing was measured, so there is no ranking: see the notices.", *_excluded(results)]
@@ -24,17 +24,17 @@ def findings(results: Results) -> list[str]:
 
 def _ranking(results: Results) -> Iterator[str]:
     """The best variant, and those that are not significantly different from it."""
-    first, *others = ranked = [entry for entry in results.ranking if entry.kind == "ranked"]
+    first, *others = ranked = [entry for entry in results.entries if entry.kind == "ranked"]
     best = text.estimate(first.value.mean, first.value.low, first.value.high)
     among = " of the variants with at most half of their seeds failed" if any(e.mostly_failed for e in others) else ""
     extreme = "lowest" if results.metric.better == "lower" else "highest"
     yield f"{first.variant} has the {extreme} final {results.metric.title}{among}, {best}."
-    if others and first.value.seeds >= MINIMUM_SEEDS:
-        similar = text.listed([entry.variant for entry in others if entry.similar])
-        if similar:
-            yield f"Not significantly different from it, marked {SIMILAR}: {similar}."
-        else:
-            yield "All other variants are significantly different from it."
+    tested = [entry for entry in others if min(entry.value.seeds, first.value.seeds) >= MINIMUM_SEEDS]
+    similar = text.listed([entry.variant for entry in tested if entry.similar])
+    if similar:
+        yield f"Not significantly different from it, marked {SIMILAR}: {similar}."
+    elif tested:
+        yield f"All other {'tested ' * (len(tested) < len(others))}variants are significantly different from it."
     few = [entry.variant for entry in ranked if entry.value.seeds < MINIMUM_SEEDS]
     if few:
         whose = "no variant was tested" if len(few) == len(ranked) else f"not tested: {text.listed(few)}"
@@ -43,9 +43,9 @@ def _ranking(results: Results) -> Iterator[str]:
 
 def _excluded(results: Results) -> Iterator[str]:
     """Which seeds are in no mean."""
-    failed = [f"{entry.variant} ({text.share(entry.failures)})" for entry in results.ranking if entry.failures.count]
-    silent = {e.variant: e.successful - e.value.seeds for e in results.ranking if e.kind == "ranked"}
-    unfinished = {entry.variant: entry.unfinished for entry in results.ranking}
+    failed = [f"{entry.variant} ({text.share(entry.failures)})" for entry in results.entries if entry.failures.count]
+    silent = {e.variant: e.successful - e.value.seeds for e in results.entries if e.kind == "ranked"}
+    unfinished = {entry.variant: entry.unfinished for entry in results.entries}
     groups = {
         "Failed seeds": failed,
         "Successful seeds whose value is not finite": [f"{name} ({count})" for name, count in silent.items() if count],

@@ -25,7 +25,7 @@ def published(results: Results) -> dict[str, Any]:
     named = results.manifest.get("suite", {}).get("named", {})
     registered = {name: settings["variant"] for name, settings in named.items()}
     found = []
-    for entry in results.ranking:
+    for entry in results.entries:
         values = _PUBLISHED["figures"].get(registered.get(entry.variant, entry.variant), {})
         if data in values:
             found.append((entry, values))

@@ -10,12 +10,14 @@ import pandas as pd
 from gan_zoo import text
 from gan_zoo.bench.results import Results
 from gan_zoo.bench.tables import read_results
+from gan_zoo.io import csv_text
 from gan_zoo.metrics.registry import METRICS
-from gan_zoo.options import FLOOR
-from gan_zoo.report.figures.style import floor_title
+from gan_zoo.report.figures.style import data_title, floor_title
 
 _TEXT = ("variant", "comparison", "verdict", "status", "message", "theirs", "metric", "range", "meaning", "limitations")
 """The heads of columns of text; the others are numbers."""
+FORMATS = ("latex", "markdown", "csv")
+"""The formats of `ranking_as`."""
 Cell = str | tuple[str, str]
 """Text, or a value and its interval."""
 
@@ -33,10 +35,21 @@ class Table:
         rows = list(zip(*columns.values(), strict=True))
         return cls(list(columns), list(zip(classes or [""] * len(rows), rows, strict=True)))
 
+    @property
+    def lines(self) -> list[list[str]]:
+        """The cells of each row as text."""
+        return [[cell if isinstance(cell, str) else " ".join(cell).strip() for cell in cells] for _, cells in self.rows]
+
     def markdown(self) -> str:
         """The table in Markdown."""
-        rows = [[cell if isinstance(cell, str) else " ".join(cell).strip() for cell in cells] for _, cells in self.rows]
-        return text.markdown_table(self.heads, rows, _TEXT)
+        return text.markdown_table(self.heads, self.lines, _TEXT)
+
+    def latex(self) -> str:
+        """The table as a tabular of LaTeX with the rules of the package booktabs."""
+        sides = "".join("l" if head in _TEXT else "r" for head in self.heads)
+        heads, *rows = (" & ".join(map(text.latex, line)) + r" \\" for line in (self.heads, *self.lines))
+        body = [r"\toprule", heads, r"\midrule", *rows, r"\bottomrule"]
+        return "\n".join([rf"\begin{{tabular}}{{{sides}}}", *body, r"\end{tabular}"])
 
 
 def main_metrics() -> list[str]:
@@ -51,25 +64,55 @@ def estimate(line: Mapping[Any, Any], value: str = "mean", prefix: str = "") -> 
 
 def metric_table(results: Results, extractor: str, names: Iterable[str], *, ranks: bool = False) -> Table:
     """Final values under one extractor: a column per measured metric, a row per variant; with rank and time."""
-    lines, entries = results.lines(extractor), results.ranking
+    lines, entries = results.lines(extractor), results.entries
     measured = {metric for (_, metric), line in lines.items() if text.known(line["mean"])}
     columns: dict[str, list[Cell]] = {"rank": [entry.place for entry in entries]} if ranks else {}
-    notes = {"ranked": "", "floor": f"(floor: {floor_title(results)})"}
+    notes = {"ranked": "", "floor": f"(floor: {floor_title(results)})", "images": "(images, not trained here)"}
     columns["variant"] = [(entry.label, notes.get(entry.kind, f"({entry.reason})")) for entry in entries]
-    for name in names:
+    for name in sorted(names, key=lambda name: name != results.metric.name):
         if name in measured:
             values = [estimate(lines.get((entry.variant, name), {})) for entry in entries]
             columns[f"{METRICS[name].title} {METRICS[name].arrow}"] = values
-    columns["seeds"] = [str(entry.value.seeds) for entry in entries]
+    columns["seeds"] = [text.NOTHING if entry.kind == "images" else str(entry.value.seeds) for entry in entries]
     columns["failures"] = [
         text.NOTHING
-        if entry.kind == "floor"
+        if entry.kind in ("floor", "images")
         else (text.share(entry.failures), text.percent(entry.failures.low, entry.failures.high))
         for entry in entries
     ]
     if ranks:
         columns["time per seed"] = [text.duration(e.seconds if e.kind == "ranked" else None) for e in entries]
     return Table.of(columns, [f"{entry.kind} {'failed' if entry.failures.count else ''}" for entry in entries])
+
+
+def ranking_as(results: Results, form: str) -> str:
+    """The ranking with the intervals of all its metrics, in one of ``FORMATS``.
+
+    CSV has full precision, and a column each for a mean and both ends of its interval.
+    """
+    if form == "csv":
+        return csv_text(_ranking_values(results))
+    table = metric_table(results, results.extractor, main_metrics(), ranks=True)
+    about = f"{data_title(results.manifest)}: {caption(results, results.extractor)}"
+    if form == "markdown":
+        return f"{table.markdown()}\n\n{text.markdown(about)}\n"
+    return f"% {text.visible(about)}\n{table.latex()}\n"
+
+
+def _ranking_values(results: Results) -> pd.DataFrame:
+    lines = results.lines(results.extractor)
+    measured = {metric for (_, metric), line in lines.items() if text.known(line["mean"])}
+    rows = []
+    for entry in results.entries:
+        row: dict[str, Any] = {"rank": entry.place, "variant": entry.variant, "overrides": entry.overrides}
+        for name in main_metrics():
+            line = lines.get((entry.variant, name), {})
+            ends = {name: "mean", f"{name}_low": "low", f"{name}_high": "high"}
+            row |= {column: line.get(key) for column, key in ends.items() if name in measured}
+        seconds = entry.seconds if entry.kind == "ranked" else None
+        row["kind"] = entry.kind
+        rows.append({**row, "seeds": entry.value.seeds, "failures": entry.failures.count, "seconds": seconds})
+    return pd.DataFrame(rows)
 
 
 def caption(results: Results, extractor: str) -> str:
@@ -79,10 +122,12 @@ def caption(results: Results, extractor: str) -> str:
         return "Nothing was measured: see the notices."
     counts = text.listed([text.count(count) for count in sorted(rows["num_samples"].dropna().unique())])
     references = text.listed(sorted(set(rows["reference"])))
-    weights = text.listed(sorted(set(rows.loc[rows["variant"] != FLOOR, "weights"]) - {""})) or text.NOTHING
-    seeds = ", ".join(map(str, sorted(rows["seed"].unique())))
+    measured = rows.loc[~rows["variant"].isin(results.untrained), "weights"]
+    weights = text.listed(sorted(set(measured) - {""})) or text.NOTHING
+    seeds = ", ".join(map(str, sorted(rows.loc[~rows["variant"].isin(results.foreign), "seed"].unique())))
     points = results.samples == "points"
-    source = f"reference: {references}" if points else f"features of {extractor}, reference: {references} split"
+    split = " split" if references == "test" else ""
+    source = f"reference: {references}" if points else f"features of {extractor}, reference: {references}{split}"
     return f"num_samples {counts}, {source}, {weights} weights, seeds {seeds}. Mean and 95% interval over seeds."
 
 
@@ -113,7 +158,7 @@ def comparison_table(results: Results) -> Table:
 
 def best_and_final(results: Results) -> Table:
     """The primary metric of each ranked variant at its best evaluation and at the last."""
-    entries = [entry for entry in results.ranking if entry.kind == "ranked"]
+    entries = [entry for entry in results.entries if entry.kind == "ranked"]
     lines = [results.lines(results.extractor)[entry.variant, results.metric.name] for entry in entries]
     images = results.metrics.drop_duplicates(["variant", "seed", "step"])[["variant", "seed", "step", "images"]]
     best = results.successful.drop(columns="images")
@@ -162,7 +207,7 @@ def run_table(results: Results) -> Table:
     runs, samples = results.runs, results.samples
     columns = {
         "variant": runs["variant"],
-        "seed": runs["seed"].map(str),
+        "seed": runs["seed"].map(str).where(~runs["variant"].isin(results.foreign), text.NOTHING),
         "status": runs["status"].map(text.status),
     }
     for moment in ("best", "final") if results.measured else ():
@@ -194,17 +239,17 @@ def ranking_table(folder: Path) -> pd.DataFrame:
     results = read_results(folder)
     lines = results.lines(results.extractor)
     measured = {metric for (_, metric), line in lines.items() if text.known(line["mean"])}
-    entries = results.ranking
+    entries = results.entries
     columns = {
         "rank": [entry.place for entry in entries],
-        "variant": [entry.label for entry in entries],
+        "variant": [f"{entry.label}{' (not trained)' * (entry.kind == 'images')}" for entry in entries],
         results.metric.title: [text.estimate(e.value.mean, e.value.low, e.value.high) for e in entries],
     }
     for name in main_metrics():
         if name in measured and name != results.metric.name:
             means = [lines.get((entry.variant, name), {}).get("mean") for entry in entries]
             columns[METRICS[name].title] = list(map(text.number, means))
-    columns["seeds"] = [str(entry.value.seeds) for entry in entries]
-    columns["failures"] = [str(entry.failures.count) for entry in entries]
+    columns["seeds"] = [text.NOTHING if entry.kind == "images" else str(entry.value.seeds) for entry in entries]
+    columns["failures"] = [text.NOTHING if entry.kind == "images" else str(entry.failures.count) for entry in entries]
     columns["minutes"] = [text.number(e.seconds / 60 if e.kind == "ranked" else None) for e in entries]
     return pd.DataFrame(columns, dtype=str)

@@ -82,8 +82,10 @@ def _as_text(unit: str, value: float, low: float = math.nan, high: float = math.
     scale, name = 1, ""
     if unit == "seconds":
         scale, name = (1, "s") if value < 100 else (60, "min") if value < 6000 else (3600, "h")
+    rounded = [float(f"{number / scale:.3g}") for number in (value, low, high)]
     numbers = [
-        "never" if math.isinf(number) else text.number(float(f"{number / scale:.3g}")) for number in (value, low, high)
+        "never" if math.isinf(number) else text.count(number) if number >= 1000 else text.number(number)
+        for number in rounded
     ]
     span = "" if math.isnan(low) else f" [{numbers[1]}, {numbers[2]}]"
     return f"{numbers[0]}{span} {name}".strip()
@@ -111,7 +113,7 @@ def targets(results: Results) -> list[float]:
     given = preset.get("targets") or suite.get("targets")
     if given:
         return [float(target) for target in given]
-    means = [entry.value.mean for entry in results.ranking if entry.kind == "ranked"]
+    means = [entry.value.mean for entry in results.entries if entry.kind == "ranked"]
     chosen = [max(means), np.median(means)] if means else []
     return list(dict.fromkeys(float(text.number(value).replace(",", "")) for value in chosen))
 
@@ -127,7 +129,7 @@ def time_table(results: Results) -> Table:
     curves = curves[curves["extractor"] == results.extractor]
     runs = results.runs[results.runs["status"] != "unfinished"]
     has_times = metric.better == "lower" and has_curves(results, metric.name)
-    trained = [entry for entry in results.ranking if entry.kind != "floor"]
+    trained = [entry for entry in results.entries if entry.kind not in ("floor", "images")]
     for target, entry in product(targets(results) if has_times else [], trained):
         curve = curves[curves["variant"] == entry.variant]
         found = [

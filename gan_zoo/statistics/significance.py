@@ -65,9 +65,9 @@ def not_different_from_best(
     """The best variant and all that are not significantly different from it (Games-Howell test of all pairs).
 
     The best has the best geometric mean (arithmetic if ``log`` is False, or if a value is not positive). A variant with
-    fewer than ``MINIMUM_SEEDS`` values is never significantly different, and is the best only if there is no other. A
-    variant without a value is not in the set, nor is one with more failures than values, unless there are no others.
-    ``alpha``, the family-wise error rate, is by default `shared_alpha` of the number of samples.
+    fewer than ``MINIMUM_SEEDS`` values is not tested and not in the set, nor is one with more failures than values,
+    unless there are no others. ``alpha``, the family-wise error rate, is by default `shared_alpha` of the number of
+    samples.
 
     Source: Games and Howell, "Pairwise multiple comparison procedures with unequal n's and/or variances", Journal of
     Educational Statistics 1, 1976.
@@ -77,11 +77,10 @@ def not_different_from_best(
     log = log and has_logarithm(samples.values())
     values = {name: scaled(sample, log=log) for name, sample in samples.items()}
     tested = {name: mine for name, mine in values.items() if len(mine) >= MINIMUM_SEEDS}
-    found = {name for name, mine in values.items() if len(mine)} - set(tested)
     if not tested:
-        return found
+        return set()
     best = (min if lower_is_better else max)(tested, key=lambda name: float(tested[name].mean()))
-    return found | {
+    return {
         name
         for name, mine in tested.items()
         if name == best or _games_howell(mine, tested[best], len(tested), alpha) > alpha

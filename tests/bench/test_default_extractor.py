@@ -70,10 +70,28 @@ def test_without_labels_the_notices_name_what_is_left_out(plan):
         assert words in notice
 
 
-def test_too_few_images_are_no_error_either(plan):
+def test_few_images_are_measured_without_fid(plan):
     made = plan(("num_samples = 140\nbatch", "num_samples = 100\nbatch"))
+    (extractor,) = made.extractors
+    assert "fid" not in extractor.metrics
+    assert made.ranked_by == "kid"
+    assert all(word in made.notices[1] for word in ("FID", "129", "100"))
+    assert made.measurements["cats-cnn"]["primary"] == "kid"
+
+
+def test_kid_ranks_if_the_reference_is_small(plan, monkeypatch):
+    assert plan().ranked_by == "kid"
+    monkeypatch.setattr(plan_module, "FEW_IMAGES", 400)
+    made = plan()
+    assert made.ranked_by == "fid"
+    assert "primary" not in made.measurements["cats-cnn"]
+    assert plan(extractor="digits-cnn").ranked_by == "fid"
+
+
+def test_images_too_few_for_any_metric_are_no_error_either(plan):
+    made = plan(("num_samples = 140\nbatch", "num_samples = 5\nbatch"))
     assert made.extractors == ()
-    assert all(word in made.notices[0] for word in ("cats-cnn", "129", "100"))
+    assert all(word in made.notices[0] for word in ("cats-cnn", "129", "5"))
 
 
 @pytest.mark.parametrize(("classes", "remedy"), [(0, "one sub-folder a class"), (10, "add 'trained'")])

@@ -9,7 +9,7 @@ from gan_zoo.bench import suite_variants
 from gan_zoo.bench.plan import make_plan
 from gan_zoo.bench.suite import SHIPPED, read_suite
 from gan_zoo.errors import GanZooError
-from gan_zoo.metrics.extractors import EXTRACTORS
+from gan_zoo.metrics.features import EXTRACTORS
 from gan_zoo.options import RunOptions
 
 SUITES = sorted(SHIPPED.glob("*.toml"))

@@ -29,6 +29,7 @@ def planted(tmp_path, line, timeout):
     return run(words, tmp_path / "log", environment, timeout, whole=True)
 
 
+@pytest.mark.slow
 def test_a_planted_traceback_is_found(tmp_path):
     assert planted(tmp_path, f"print({TRACEBACK!r}, file=sys.stderr)", 120).fault == "traceback"
 
@@ -40,6 +41,7 @@ def has_ended(pid):
         return True
 
 
+@pytest.mark.slow
 def test_a_planted_hang_is_found_and_ended(tmp_path):
     line = f"open({str(tmp_path / 'pid')!r}, 'w').write(str(subprocess.Popen(['sleep', '300']).pid)); time.sleep(300)"
     began = time.monotonic()

@@ -118,6 +118,7 @@ def test_a_name_that_is_no_utf8_is_refused_before_training(gan_zoo, tmp_path, mo
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", ["suite", "plugin"])
 def test_a_suite_or_plugin_that_is_no_utf8(gan_zoo, toys, tmp_path, no_report, of):
     words = [*SUITE, "--plugin", toys, "--seeds", "0", "--variants", "by_heart"]

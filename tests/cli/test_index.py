@@ -1,13 +1,16 @@
 """The index of variants and data sets is that of the registry, and is merged with what plugins add."""
 
 import importlib.metadata
+import inspect
 import json
+import re
 
 import pytest
 
-from gan_zoo import registry
+from gan_zoo import losses, registry
 from gan_zoo.cli import facts, index
 from gan_zoo.errors import GanZooError
+from gan_zoo.networks import BACKBONES
 
 
 def test_the_index_is_that_of_the_registry():
@@ -19,8 +22,24 @@ def test_the_table_of_the_readme_is_that_of_the_index():
     assert facts.with_table(readme, "variants", facts.readme_table(index.read()["variants"])) == readme, "`make index`"
     metrics = facts.METRICS_PAGE.read_text(encoding="utf-8")
     assert facts.with_table(metrics, "metrics", facts.metrics_table()) == metrics, "`make index`"
+    variants = facts.VARIANTS_PAGE.read_text(encoding="utf-8")
+    for name, table in (("backbones", facts.backbones_table()), ("building_blocks", facts.building_blocks())):
+        assert facts.with_table(variants, name, table) == variants, "`make index`"
     begin, end = "<!-- x:begin -->", "<!-- x:end -->"
     assert facts.with_table(f"a\n{begin}\nold\n{end}\nb\n", "x", "| new |") == (f"a\n{begin}\n| new |\n{end}\nb\n")
+
+
+def test_every_loss_penalty_and_latent_is_listed_by_its_import_name():
+    table = facts.building_blocks()
+    assert "| `gan_zoo.losses` | `least_squares(*, probability)` | Least squares" in table
+    assert "| `gan_zoo.losses.penalties` | `zero_centered(on, weight=10.0)` |" in table
+    assert "| `gan_zoo.latent` | `normal(size, name='noise')` | Standard normal values. |" in table
+    assert "parse" not in table
+    listed = set(re.findall(r"\| `(\w+)\(", table))
+    functions = {name for name in losses.__all__ if inspect.isfunction(getattr(losses, name))}
+    assert functions <= listed
+    assert {"gradient_penalty", "noise_penalty", "uniform", "truncated_normal", "categorical"} <= listed
+    assert all(f"| `{name}` |" in facts.backbones_table() for name in BACKBONES)
 
 
 def test_a_plugin_is_listed_in_its_group(toys):

@@ -8,11 +8,12 @@ from rich.console import Console
 
 from gan_zoo import registry
 from gan_zoo.bench.plan import make_plan
+from gan_zoo.bench.records import records_path
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.bench.train import single_options, single_suite
 from gan_zoo.cli import console
 from gan_zoo.cli.console import BenchListener
-from gan_zoo.options import Budget, RunOptions
+from gan_zoo.options import Budget, DataOptions, RunOptions
 
 VALUES = {"discriminator_loss": 0.5, "generator_loss": 1.25}
 
@@ -98,7 +99,7 @@ def test_bars_fit_eighty_columns(plan, clock):
 
 def test_a_single_run_has_one_bar_with_the_time_that_is_left(clock, toys, tmp_path):
     registry.load_plugin(toys)
-    suite = single_suite(registry.get("by_heart"), "digits", Budget("images", 64), seed=0, channels=None)
+    suite = single_suite(registry.get("by_heart"), "digits", Budget("images", 64), seed=0, data_options=DataOptions())
     plan = make_plan(single_options(suite, RunOptions(plugins=(toys,), device="cpu")))
     one, output = listener(terminal=True)
     (run,) = runs(plan)
@@ -119,3 +120,17 @@ def test_an_ended_run_has_its_result(bench):
     assert line.startswith("[")
     result = float(line.partition("FID ")[2].split(",")[0])
     assert result == pytest.approx(metrics[metrics["fraction"] == 1]["value"].item(), rel=5e-3)
+
+
+def test_what_a_resumed_run_had_done_before_takes_no_time(plan, clock, tmp_path):
+    one, output = listener()
+    (run,) = runs(plan)[:1]
+    records_path(tmp_path, run.name).parent.mkdir()
+    records_path(tmp_path, run.name).touch()
+    one.plan(plan, tmp_path, [run])
+    one.begin(run)
+    for seconds, share in ((10, 0.8), (20, 0.9)):
+        clock.now = 1000.0 + seconds
+        one.block(run, share, 800.0, VALUES)
+        one.tick()
+    assert output.getvalue().splitlines()[-1].endswith("20 s, about 20 s left")

@@ -12,6 +12,7 @@ from gan_zoo import data, registry
 from gan_zoo.cli import facts, index, results
 from gan_zoo.cli.inspect import EXPLAINED
 from gan_zoo.metrics.classifier import WEIGHTS, load_classifier
+from gan_zoo.metrics.custom import register_metric
 from gan_zoo.variant import Variant
 
 
@@ -147,13 +148,27 @@ def test_doctor_looks_and_downloads_nothing(gan_zoo, nothing_here, monkeypatch, 
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     result = gan_zoo("doctor", columns=300)
     rows = {line.split("  ")[1].strip(): line for line in lines(result) if line.startswith("  ")}
-    assert {"device", "torch", "data: mnist", "extractor: digits-cnn", "variants", "plugins installed"} <= set(rows)
+    assert {"device", "torch", "data: mnist", "extractor: digits-cnn", "variants", "plugins"} <= set(rows)
     assert "is not used: torch" in rows["GPU"]
     assert "1,297 + 500 images" in rows["data: digits"]
     assert "60,000 + 10,000 images" in rows["data: mnist"]
     assert "not here" in rows["data: fashion_mnist"]
     assert "verified, test accuracy 99" in rows["extractor: mnist-cnn"]
     assert "not here" in rows["extractor: inception"]
+
+
+def test_doctor_lists_what_a_plugin_adds(gan_zoo, nothing_here, monkeypatch, tmp_path):
+    monkeypatch.setattr("gan_zoo.cli.environment._state_of_extractor", lambda *_: "")
+    (tmp_path / "mine.py").write_text(
+        "import gan_zoo\n\n@gan_zoo.register_extractor('edges')\ndef edges(device):\n    return lambda x: x\n\n"
+        "from gan_zoo.errors import GanZooError\n\n"
+        "@gan_zoo.register_dataset('stripes', files=False)\ndef stripes(request):\n    raise GanZooError('broken')\n"
+    )
+    result = gan_zoo("doctor", "--plugin", "mine.py", columns=300)
+    rows = {line.split("  ")[1].strip(): line for line in lines(result) if line.startswith("  ")}
+    assert "extractor: edges" in rows
+    assert "broken" in rows["data: stripes"]
+    assert "mine.py" in rows["plugins"]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"sha256": 5}'])
@@ -165,7 +180,7 @@ def test_doctor_names_a_damaged_card_and_goes_on(gan_zoo, monkeypatch, tmp_path,
     out = " ".join(lines(gan_zoo("doctor", columns=300)))
     assert "digits-cnn.json is damaged" in out
     assert "mnist-cnn verified" in " ".join(out.split())
-    assert "plugins installed" in out
+    assert "plugins none" in " ".join(out.split())
 
 
 RANKING = pd.DataFrame(
@@ -224,6 +239,18 @@ def test_a_ranking_fits_the_terminal(monkeypatch, tmp_path, capsys, columns, las
     assert first.split()[:2] == ["1", "lsgan_linear†"]
     assert "overrides of the preset" in " ".join(notes)
     assert any("no significance test" in note for note in notes)
+    hidden = [note.removeprefix("not shown at this width: ").split(", ") for note in notes if "not shown" in note]
+    assert hidden == ([COLUMNS[COLUMNS.index(last) + 1 :]] if last != COLUMNS[-1] else [])
+
+
+def test_a_metric_of_a_plugin_is_beside_the_one_that_ranks(monkeypatch, tmp_path, capsys, own_registry):
+    register_metric("mean_gap", better="lower", title="Mean gap")(lambda fake, real: 0.0)
+    monkeypatch.setattr(results, "read_manifest", lambda _folder: MANIFEST)
+    monkeypatch.setattr(results, "ranking_table", lambda _folder: RANKING.assign(**{"Mean gap": "0.5"}))
+    rich.reconfigure(width=80)
+    results.print_ranking(tmp_path)
+    head = capsys.readouterr().out.splitlines()[2]
+    assert [name.strip() for name in head.split("  ") if name.strip()][2:5] == ["FID [95%]", "Mean gap", "KID"]
 
 
 @pytest.mark.slow

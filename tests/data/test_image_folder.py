@@ -7,18 +7,12 @@ import socket
 import numpy as np
 import pytest
 import torch
-from full_disk import full_disk
-from PIL import EpsImagePlugin, Image
+from PIL import Image
 
 from gan_zoo import data
-from gan_zoo.data import image_folder
 from gan_zoo.errors import GanZooError
-from gan_zoo.tensors import load_tensors
 
-SIDE = 8
 RED = (255, 0, 0)
-BLUE = (0, 0, 255)
-WHITE = (255, 255, 255)
 
 
 @pytest.fixture
@@ -108,8 +102,8 @@ def test_the_note_names_what_is_left_out(root, write):
     write(".", 3)
     for name in ("empty", "ab"):
         (root / name).mkdir()
-    for ignored in ("notes.txt", "notes.pdf", ".hidden.png"):
-        (root / "a" / ignored).write_text("no image")
+    for other in ("a/notes.txt", "cat.HEIC", "b/cat", "a/.hidden.png"):
+        (root / other).write_text("no image")
     no_text = b"a\xff.png".decode("utf-8", "surrogateescape")
     for broken in (*(f"é{number}.png" for number in range(7)), no_text):
         (root / "ab" / broken).write_bytes(b"broken")
@@ -117,11 +111,14 @@ def test_the_note_names_what_is_left_out(root, write):
     assert loaded.class_names == ("a", "b")
     assert len(loaded.train) + len(loaded.test) == 16
     assert set(loaded.train.labels.tolist()) == {0, 1}
-    broken, empty, outside = loaded.note.split("; ")
+    broken, empty, outside, suffix, none = loaded.note.split("; ")
     listed = ["a\N{REPLACEMENT CHARACTER}.png", *(f"é{number}.png" for number in range(4))]
     assert broken.endswith("8 (" + ", ".join(f"ab/{name}" for name in listed) + ", ...)")
     assert empty.endswith("2 (ab, empty)")
-    assert outside.endswith("3")
+    assert outside.endswith("3 (0.png, 1.png, 2.png)")
+    assert "HEIC" in suffix
+    assert suffix.endswith("2 (a/notes.txt, cat.HEIC)")
+    assert none.endswith("1 (b/cat)")
     assert "hidden" not in loaded.note
     assert load(root).note == loaded.note
 
@@ -146,13 +143,15 @@ def test_color_is_found_and_channels_can_be_requested(root, write):
         ("a/0.png", "is a file"),
         ("empty", "holds no images"),
         ("broken", "none of its 1 image files"),
+        ("phone", r"holds no images .*HEIC.*: 1 \(x.heic\)\)"),
     ],
 )
 def test_what_is_no_folder_of_images_is_one_line(root, write, path, words):
     write("a", 1)
     (root / "empty").mkdir()
-    (root / "broken").mkdir()
-    (root / "broken" / "x.png").write_bytes(b"broken")
+    for name in ("broken/x.png", "phone/x.heic"):
+        (root / name).parent.mkdir()
+        (root / name).write_bytes(b"broken")
     with pytest.raises(GanZooError, match=f"{root / path}.*{words}") as raised:
         load(root / path)
     assert "\n" not in str(raised.value)
@@ -162,177 +161,6 @@ def test_what_is_no_folder_of_images_is_one_line(root, write, path, words):
 def test_a_name_without_a_path_is_refused_with_the_syntax(cache, name):
     with pytest.raises(GanZooError, match="folder:PATH"):
         data.load(name)
-
-
-def read(path, image, **options):
-    """What is read of an image that was saved."""
-    image.save(path, **options)
-    pixels = image_folder.read_image(path, SIDE)
-    assert (pixels.shape, pixels.dtype) == ((3, SIDE, SIDE), torch.uint8)
-    return pixels
-
-
-def color(pixels):
-    """The one color of an image."""
-    assert (pixels == pixels[:, :1, :1]).all()
-    return tuple(pixels[:, 0, 0].tolist())
-
-
-def plain(mode, value):
-    return Image.new(mode, (20, 20), value)
-
-
-@pytest.mark.parametrize(
-    ("name", "image", "expected"),
-    [
-        ("rgb.png", plain("RGB", RED), RED),
-        ("rgb.bmp", plain("RGB", RED), RED),
-        ("palette.png", plain("RGB", RED).convert("P", palette=Image.Palette.ADAPTIVE), RED),
-        ("palette.gif", plain("RGB", RED), RED),
-        ("grey.png", plain("L", 77), (77, 77, 77)),
-        ("bits.png", plain("1", 1), WHITE),
-        ("cmyk.tiff", plain("CMYK", (0, 255, 255, 0)), RED),
-        ("clear.png", plain("RGBA", (*RED, 0)), WHITE),
-        ("half.png", plain("RGBA", (*RED, 128)), (255, 127, 127)),
-        ("grey-half.png", plain("LA", (0, 128)), (127, 127, 127)),
-        # 16 bits are scaled, not cut off.
-        *(
-            (f"{value}.png", Image.fromarray(np.full((20, 20), value, dtype=np.uint16)), (level, level, level))
-            for value, level in ((0, 0), (257, 1), (32_896, 128), (65_535, 255))
-        ),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_every_mode_has_its_color(tmp_path, name, image, expected):
-    assert color(read(tmp_path / name, image)) == expected
-
-
-def test_the_transparent_color_of_a_palette_is_white(tmp_path):
-    image = plain("P", 1)
-    image.putpalette([*BLUE, *RED])
-    assert color(read(tmp_path / "opaque.png", image, transparency=0)) == RED
-    assert color(read(tmp_path / "transparent.png", image, transparency=1)) == WHITE
-
-
-@pytest.mark.parametrize("size", [(40, 20), (20, 40), (41, 20)])
-def test_images_are_cropped_to_the_square_around_the_center(tmp_path, size):
-    image = Image.new("RGB", size, BLUE)
-    left, top = (size[0] - 20) // 2, (size[1] - 20) // 2
-    image.paste(RED, (left, top, left + 20, top + 20))
-    assert color(read(tmp_path / "wide.png", image)) == RED
-
-
-def test_a_photograph_is_rotated_by_its_exif_orientation(tmp_path):
-    image = plain("RGB", BLUE)
-    image.paste(RED, (0, 0, 20, 10))
-    exif = Image.Exif()
-    exif[0x0112] = 3  # upside down
-    upright = read(tmp_path / "turned.png", image, exif=exif)
-    assert (tuple(upright[:, 0, 0]), tuple(upright[:, -1, 0])) == (BLUE, RED)
-
-
-def test_large_images_are_shrunk_without_aliasing(tmp_path):
-    checks = np.indices((160, 160)).sum(axis=0) % 2 * 255
-    pixels = read(tmp_path / "checks.png", Image.fromarray(checks.astype(np.uint8)))
-    assert (pixels.int() - 127).abs().max() <= 2
-
-
-@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n", b"GIF89a\x01", b"\xff\xd8\xff\xe0"])
-def test_what_is_no_image_is_none(tmp_path, content):
-    (tmp_path / "broken.png").write_bytes(content)
-    assert image_folder.read_image(tmp_path / "broken.png", SIDE) is None
-
-
-@pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "bmp", "tiff", "webp"])
-def test_half_a_file_is_none(tmp_path, kind):
-    noise = np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8)
-    path = tmp_path / f"half.{kind}"
-    read(path, Image.fromarray(noise))
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert image_folder.read_image(path, SIDE) is None
-
-
-@pytest.fixture
-def read_all(tmp_path, cache):
-    """A function that reads two images of noise and a file that is none between them, or other names."""
-    random = np.random.default_rng(0)
-    for name in ("a.png", "c.png"):
-        Image.fromarray(random.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)).save(tmp_path / name)
-    (tmp_path / "b.png").write_bytes(b"broken")
-
-    def read_names(*names, channels=None):
-        images, readable = image_folder.read_images(tmp_path, names or ["a.png", "b.png", "c.png"], SIDE, channels)
-        return images, readable.tolist()
-
-    return read_names
-
-
-def test_a_second_reading_comes_from_the_cache_until_a_file_changes(tmp_path, read_all, monkeypatch):
-    opened = []
-    decode = image_folder.read_image
-    monkeypatch.setattr(image_folder, "read_image", lambda path, side: opened.append(path) or decode(path, side))
-    first, readable = read_all()
-    assert readable == [0, 2]
-    assert torch.equal(read_all()[0], first)
-    assert len(opened) == 3
-    os.utime(tmp_path / "a.png", ns=(0, 0))
-    read_all()
-    assert len(opened) == 6
-
-
-def truncate(path, _):
-    path.write_bytes(path.read_bytes()[:-5])
-
-
-def flip(path, _):
-    content = bytearray(path.read_bytes())
-    content[-100] ^= 1  # a pixel
-    path.write_bytes(content)
-
-
-def exchange(path, read_all):
-    """Another folder's cached images under this name."""
-    read_all("c.png")
-    (other,) = set(path.parent.glob("*.safetensors")) - {path}
-    other.replace(path)
-
-
-@pytest.mark.parametrize("damage", [truncate, flip, exchange])
-def test_cached_images_that_are_damaged_are_decoded_again_and_replaced(cache, read_all, damage):
-    first, _ = read_all()
-    (cached,) = (cache / "gan-zoo" / "folders").iterdir()
-    damage(cached, read_all)
-    again, readable = read_all()
-    assert torch.equal(again, first)
-    assert readable == [0, 2]
-    tensors, metadata = load_tensors(cached)
-    assert metadata == {"key": cached.stem}
-    assert torch.equal(tensors["images"], first)
-
-
-def test_a_cache_that_cannot_be_written_costs_only_time(cache, read_all):
-    with full_disk(100):
-        assert len(read_all()[0]) == 2
-    (cache / "gan-zoo" / "folders").rmdir()  # It is empty.
-    (cache / "gan-zoo" / "folders").write_text("a file where the folder should be")
-    assert len(read_all()[0]) == 2
-
-
-def test_progress_is_drawn_on_a_terminal_alone(read_all, monkeypatch, capsys):
-    read_all(channels=1)
-    assert capsys.readouterr() == ("", "")
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    read_all(channels=3)
-    output, error = capsys.readouterr()
-    assert output == ""
-    assert "reading images" in error
-
-
-@pytest.mark.parametrize("name", ["a.eps", "a.ps", "a.png"])
-def test_no_program_is_started_for_a_vector_image(tmp_path, monkeypatch, name):
-    Image.new("L", (8, 8)).save(tmp_path / name, format="EPS")
-    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_args, **_named: pytest.fail("Ghostscript is started"))
-    assert image_folder.read_image(tmp_path / name, SIDE) is None
 
 
 @pytest.mark.timeout(20)
@@ -346,26 +174,155 @@ def test_pipes_devices_and_sockets_are_left_out_and_nothing_waits_for_them(root,
     assert "unreadable files: 3 (" in load(root).note
 
 
-def test_a_decompression_bomb_is_unreadable(root, write):
+def test_a_decompression_bomb_is_left_out(root, write):
     write("a", 4)
     Image.new("1", (20_000, 20_000)).save(root / "a" / "bomb.png")
-    assert load(root).note == "left out: unreadable files: 1 (a/bomb.png)"
+    assert load(root).note == "left out: images of more than 178,956,970 pixels: 1 (a/bomb.png)"
 
 
-def test_a_link_to_nothing_is_unreadable_and_no_error(tmp_path, read_all):
-    (tmp_path / "link.png").symlink_to(tmp_path / "gone.png")
-    assert read_all("a.png", "link.png", "c.png")[1] == [0, 2]
+def test_links_are_followed_once_and_a_loop_is_not(root, write, tmp_path):
+    write("a", 4)
+    write("b", 4)
+    write("../elsewhere/deep", 4)
+    (root / "a" / "more").symlink_to(tmp_path / "elsewhere")
+    (root / "a" / "again").symlink_to(tmp_path / "elsewhere" / "deep")
+    (root / "a" / "image.png").symlink_to(tmp_path / "elsewhere" / "deep" / "0.png")
+    for loop in ("a/loop", "a/up", "c"):
+        (root / loop).symlink_to(root / "a" if loop == "a/loop" else root)
+    (root / "a" / "itself").symlink_to(root / "a" / "itself")
+    loaded = load(root)
+    labels = torch.cat([loaded.train.labels, loaded.test.labels])
+    assert loaded.class_names == ("a", "b")
+    assert labels.bincount().tolist() == [9, 4]
+    suffix, loops = loaded.note.removeprefix("left out: ").split("; ")
+    assert suffix.endswith("1 (a/itself)")
+    assert loops.endswith("4 (a/loop, a/up, a/more/deep, c)")
 
 
-def test_a_file_that_cannot_be_opened_is_tried_again_next_time(read_all, monkeypatch):
-    opened = Image.open
+def test_sub_folders_train_and_test_are_splits(root, write):
+    write("train/a", 3)
+    write("train/b", 2)
+    write("Test/b", 2)
+    write("Test/unknown", 1)
+    write("val/a", 1)
+    write("extra", 1)
+    loaded = load(root)
+    assert loaded.class_names == ("a", "b")
+    assert (levels(loaded.train), levels(loaded.test)) == ([0, 1, 2, 3, 4], [5, 6])
+    assert loaded.test.labels.tolist() == [1, 1]
+    unused, unknown = loaded.note.split("; ")
+    assert unused.endswith("2 (extra, val)")
+    assert unknown.endswith("1 (Test/unknown/0.png)")
+    with pytest.raises(GanZooError, match=r"test share 0.2.*has its own split"):
+        load(root, test_share=0.2)
 
-    def refuse(path, **named):
-        if path.name == "c.png":
-            raise OSError(24, "Too many open files")
-        return opened(path, **named)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Image, "open", refuse)
-        assert read_all()[1] == [0]
-    assert read_all()[1] == [0, 2]
+def test_a_test_split_without_classes_is_not_one_of_classes(root, write):
+    write("train/a", 4)
+    write("train/b", 4)
+    write("test", 3)
+    write("val/a", 1)
+    assert (levels(load(root).test), load(root).class_names) == ([11], ("a", "b"))
+    assert "1 (test)" in load(root).note
+
+
+def test_splits_need_no_classes(root, write):
+    write("train", 3)
+    write("val/deep", 2)
+    loaded = load(root)
+    assert (loaded.classes, levels(loaded.train), levels(loaded.test)) == (0, [0, 1, 2], [3, 4])
+
+
+def test_classes_are_those_whose_training_images_can_be_read(root, write):
+    write("train/a", 3)
+    write("train/b", 3)
+    write("test/a", 1)
+    write("test/b", 2)
+    for number in range(3):
+        (root / "train" / "a" / f"{number}.png").write_bytes(b"broken")
+    loaded = load(root)
+    assert (loaded.class_names, loaded.classes) == (("b",), 1)
+    assert (levels(loaded.train), levels(loaded.test)) == ([3, 4, 5], [7, 8])
+    assert set(loaded.train.labels.tolist() + loaded.test.labels.tolist()) == {0}
+    assert "test images of classes that train does not have: 1 (test/a/0.png)" in loaded.note
+
+
+@pytest.mark.parametrize("folder", ["train/a", "train"])
+def test_test_images_are_not_trained_on_if_no_other_can_be_read(root, write, folder):
+    write(folder, 1)
+    write(folder.replace("train", "test"), 20)
+    (root / folder / "0.png").write_bytes(b"broken")
+    with pytest.raises(GanZooError, match="none of its 1 training images can be read") as raised:
+        load(root)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("deep", ["", "/deep"])
+def test_train_and_test_are_classes_beside_others(root, write, deep):
+    write("bus", 2)
+    write(f"train{deep}", 3)
+    write("test", 4)
+    (root / "empty").mkdir()
+    loaded = load(root)
+    assert loaded.class_names == ("bus", "test", "train")
+    assert torch.cat([loaded.train.labels, loaded.test.labels]).bincount().tolist() == [2, 4, 3]
+
+
+@pytest.mark.parametrize(("share", "test"), [(0.5, 5), (0.01, 1), (0.99, 9), (None, 1)])
+def test_the_share_of_the_test_split_can_be_requested(root, write, share, test):
+    write("a", 10)
+    write("b", 10)
+    loaded = load(root, test_share=share)
+    assert loaded.test.labels.bincount().tolist() == [test, test]
+    assert sorted(levels(loaded.train) + levels(loaded.test)) == list(range(20))
+    assert loaded.reference == "test"
+
+
+def test_with_share_zero_the_whole_set_is_trained_on_and_the_reference(root, write):
+    write("a", 5)
+    loaded = load(root, test_share=0)
+    assert levels(loaded.train) == levels(loaded.test) == list(range(5))
+    assert (loaded.reference, loaded.options.test_share) == ("whole set", 0)
+    assert "whole set" in loaded.note
+    assert loaded.fingerprint != load(root).fingerprint
+
+
+def test_mirror_images_are_added_to_the_training_images_alone(root):
+    (root / "a").mkdir()
+    for number in range(10):
+        pixels = np.zeros((16, 16), np.uint8)
+        pixels[:, :8] = 10 * number
+        Image.fromarray(pixels).save(root / "a" / f"{number}.png")
+    plain, mirrored = load(root), load(root, mirror=True)
+    assert torch.equal(mirrored.train.images, torch.cat([plain.train.images, plain.train.images.flip(3)]))
+    assert torch.equal(mirrored.test.images, plain.test.images)
+    assert mirrored.fingerprint != plain.fingerprint
+    assert "9 of the 18" in mirrored.note
+
+
+def test_grey_of_few_bits_is_scaled_alike_over_the_set(root):
+    """12 bits stored in 16: white is 4,095, and a dark image stays darker than a bright one."""
+    (root / "a").mkdir()
+    for level in (0, 1000, 2000, 4000):
+        Image.fromarray(np.full((20, 20), level, np.uint16)).save(root / "a" / f"{level}.png")
+    Image.new("L", (20, 20), 77).save(root / "a" / "plain.png")
+    loaded = load(root)
+    expected = [round(level / 4095 * 255) for level in (0, 1000, 2000, 4000)]
+    assert sorted(levels(loaded.train) + levels(loaded.test)) == sorted([*expected, 77])
+    assert "white is 4,095" in loaded.note
+    assert load(root).note == loaded.note
+
+
+def test_animated_files_give_their_first_frame(root, write):
+    write("a", 4)
+    first, second = (Image.new("RGB", (20, 20), color) for color in (RED, (0, 255, 0)))
+    first.save(root / "a" / "film.gif", save_all=True, append_images=[second])
+    loaded = load(root)
+    assert "first frame is read: 1 (a/film.gif)" in loaded.note
+    images = torch.cat([loaded.train.images, loaded.test.images])
+    assert any(image[:, 0, 0].tolist() == list(RED) for image in images)
+
+
+def test_the_sizes_in_the_files_are_named(root, write):
+    write("a", 4)
+    assert load(root).sizes == "20x30 to 23x30"

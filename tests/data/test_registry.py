@@ -55,7 +55,7 @@ def test_a_data_set_is_one_decorated_function_with_a_revision(monkeypatch):
     monkeypatch.setattr(registry, "_DATASETS", dict(registry._DATASETS))
     split = data.Split(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 0, 1]))
 
-    @data.dataset("blank", revision=4)
+    @data.register_dataset("blank", revision=4)
     def blank(request):
         return data.image_dataset(
             request, name="blank", title="Blank", train=split, test=split, class_names=("a", "b"), extractor="mnist-cnn"
@@ -63,13 +63,59 @@ def test_a_data_set_is_one_decorated_function_with_a_revision(monkeypatch):
 
     assert data.load("blank").shape == (3, 32, 32)
     assert data.load("blank", channels=1).shape == (1, 32, 32)
+    data.register_dataset("blank", revision=4)(blank)  # A cell of a notebook that is run again.
     with pytest.raises(GanZooError, match="'blank' is registered already"):
-        data.dataset("blank")(blank)
+        data.register_dataset("blank")(lambda request: blank(request))
     for name in ("", "a/b", "../x", "=1", "a" * 81):
         with pytest.raises(GanZooError, match="of a data set"):
-            data.dataset(name)
-    data.dataset("pair:", revision=2)(lambda path, request: blank(request))
+            data.register_dataset(name)
+    data.register_dataset("pair:", revision=2)(lambda path, request: blank(request))
     assert [data.revision(name) for name in ("digits", "folder:some/where", "blank", "pair:a:b")] == [1, 1, 4, 2]
+
+
+IMAGES = torch.zeros(6, 1, 28, 28, dtype=torch.uint8)
+LABELS = torch.tensor([0, 1] * 3)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "classes", "words"),
+    [
+        (IMAGES / 255, LABELS, 2, r"train images are float32 \(6, 1, 28, 28\); return uint8 \(N, C, H, W\)"),
+        (IMAGES[:, 0], LABELS, 2, r"train images are uint8 \(6, 28, 28\); return uint8 \(N, C, H, W\)"),
+        (IMAGES.numpy(), LABELS, 2, r"train images are of type ndarray; return uint8"),
+        (IMAGES, LABELS.float(), 2, r"train labels are float32 \(6,\); return int64 \(6,\)"),
+        (IMAGES, LABELS[:4], 2, r"train labels are int64 \(4,\); return int64 \(6,\)"),
+        (IMAGES, LABELS + 1, 2, "train labels are from 1 to 2; 2 classes have labels from 0 to 1"),
+        (IMAGES, LABELS - 1, 2, "train labels are from -1 to 0"),
+        (IMAGES, LABELS, 0, "train labels are from 0 to 1; 0 classes have labels from 0 to 0"),
+    ],
+)
+@pytest.mark.parametrize("is_resized", [True, False])
+def test_images_and_labels_of_another_type_or_shape_are_one_line(
+    monkeypatch, images, labels, classes, words, is_resized
+):
+    monkeypatch.setattr(registry, "_DATASETS", dict(registry._DATASETS))
+    split = data.Split(images, labels)
+    names = tuple(map(str, range(classes)))
+
+    @data.register_dataset("floaty", files=False)
+    def floaty(request):
+        if not is_resized:
+            return data.Dataset("floaty", "Floaty", split, split, classes, names, "trained", "0")
+        return data.image_dataset(
+            request, name="floaty", title="Floaty", train=split, test=split, class_names=names, extractor="trained"
+        )
+
+    with pytest.raises(GanZooError, match=f"data set 'floaty': {words}") as caught:
+        data.load("floaty")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_data_set_is_one_line(monkeypatch):
+    monkeypatch.setattr(registry, "_DATASETS", dict(registry._DATASETS))
+    data.register_dataset("nothing", files=False)(lambda _request: None)
+    with pytest.raises(GanZooError, match=r"data set 'nothing': .*None"):
+        data.load("nothing")
 
 
 @pytest.mark.parametrize("as_file", [True, False])
@@ -101,3 +147,15 @@ def test_an_embedded_set_needs_no_root(tmp_path, monkeypatch):
     assert needs_root == [False, False, True, False]
     with pytest.raises(GanZooError, match="does not exist"):
         data.load("digits", root=tmp_path / "nowhere")
+
+
+def test_whatever_a_function_of_a_plugin_raises_is_one_line(own_registry):
+    @data.register_dataset("broken", files=False)
+    def broken(request):
+        raise KeyError("two\nlines")
+
+    with pytest.raises(
+        GanZooError, match=r"data set 'broken' failed: KeyError: .*fix it in .*test_registry.py"
+    ) as caught:
+        data.load("broken")
+    assert "\n" not in str(caught.value)

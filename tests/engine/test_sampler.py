@@ -140,5 +140,11 @@ def test_the_moving_average_is_what_is_sampled(trained):
     assert Sampler.of(trained()).weights == "raw"
 
 
+def test_its_text_is_a_line(trained):
+    conditional = repr(Sampler.of(trained("cgan", ema=0.5)))
+    assert conditional == "Sampler(cgan, conditional, 10 classes, latent 100 uniform [0, 1), ema weights)"
+    assert repr(Sampler.of(trained())) == "Sampler(gan, unconditional, latent 100 uniform [0, 1), raw weights)"
+
+
 def test_a_run_in_float64_samples(tiny, pixels):
     assert Sampler.of(init(tiny(), pixels(), seed=0, dtype=torch.float64))(3).dtype == torch.uint8

@@ -268,6 +268,11 @@ def _small(name, **changes):
     return replace(get(name), networks=networks, batch_size=8, **changes)
 
 
+def test_samples_that_it_does_not_know_are_one_line():
+    with pytest.raises(GanZooError, match=r"on = 'fakes'; did you mean 'fake'.*fake, real"):
+        zero_centered("fakes")
+
+
 def test_two_penalties_of_one_name_are_refused():
     variant = _small("gan", penalties=(gradient_penalty(), gradient_penalty(1.0)))
     with pytest.raises(GanZooError, match="gradient_penalty"):

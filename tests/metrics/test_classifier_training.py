@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from gan_zoo.metrics import classifier_training, extractors
 from gan_zoo.metrics.classifier_training import TrainingOptions, augment, load_trained, options_for, train_classifier
 from gan_zoo.metrics.extractors import load_extractor, resolve
 from gan_zoo.metrics.features import ExtractorUnavailable
+from gan_zoo.text import duration
 
 CPU = torch.device("cpu")
 OPTIONS = TrainingOptions(epochs=3, widths=(4, 8, 8), batch=25)
@@ -151,6 +153,38 @@ def test_training_takes_the_threads_that_the_environment_allows_and_restores_the
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+@pytest.mark.parametrize(("long", "lines"), [(0.0, 1), (1e9, 0)])
+def test_a_long_training_is_announced_without_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], long: float, lines: int
+) -> None:
+    monkeypatch.setattr(classifier_training, "_LONG", long)
+    load_trained(colors(), CPU)
+    output, error = capsys.readouterr()
+    assert output == ""
+    assert error.count("training the extractor colors-cnn, once for these images: about") == lines
+
+
+def test_the_time_is_estimated_from_the_second_epoch(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [0.0]
+
+    def train(dataset: Dataset, options: TrainingOptions, on_epoch: Callable[[int, float], None]) -> object:
+        for epoch, seconds in enumerate((200.0, 20.0, 20.0), start=1):
+            now[0] += seconds
+            on_epoch(epoch, 0.0)
+        return train_classifier(dataset, options)
+
+    monkeypatch.setattr(classifier_training, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(classifier_training, "train_classifier", train)
+    load_trained(colors(), CPU)
+    assert f"about {duration(60)}" in capsys.readouterr().err
+
+
+def test_the_accuracy_on_images_that_were_trained_on_is_named_so() -> None:
+    assert "accuracy on its own training images" in load_trained(replace(colors(), reference="whole set"), CPU).note
+
+
 def test_the_note_has_accuracy_and_digest_and_warns_of_a_low_accuracy() -> None:
     extractor = load_trained(colors(), CPU)
     assert "100.0%" in extractor.note
@@ -168,7 +202,7 @@ def test_the_note_has_accuracy_and_digest_and_warns_of_a_low_accuracy() -> None:
     [
         (replace(colors("bare"), classes=0, class_names=()), r"bare-cnn.*no labels.*sub-folder"),
         (replace(colors(), classes=1, class_names=("all",)), "has a single class"),
-        (colors(test=128), r"129 images.*128"),
+        (colors(test=5), r"6 images.*has 5 "),
     ],
 )
 def test_sets_without_classes_or_with_few_images_are_errors_with_a_fix(dataset: Dataset, message: str) -> None:
@@ -192,6 +226,7 @@ def test_the_default_is_inception_if_its_weights_exist_and_the_images_suffice(tm
     weights.touch()
     assert resolve(["own"], colors()) == resolve(["own"], colors(), n=2048) == ["inception"]
     assert resolve(["own"], colors(), n=2047) == ["trained"]
+    assert resolve(["own"], replace(colors(), classes=0, class_names=()), n=30) == ["inception"]
     assert resolve(["own", "inception"], colors()) == ["trained", "inception"]
     assert resolve(["trained"], colors()) == ["trained"]
 

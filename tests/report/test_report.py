@@ -220,6 +220,7 @@ def test_a_folder_whose_runs_have_not_begun_has_a_report(make_folder):
     assert ranking_table(folder).empty
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
 def test_a_browser_renders_the_page_without_a_complaint(report, tmp_path):
     flags = ["headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"]

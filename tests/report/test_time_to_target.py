@@ -91,7 +91,7 @@ def test_median_interval_is_the_binomial_one():
 
 def test_table_counts_failed_seeds_and_leaves_unfinished_ones_out(mixed):
     table = time_table(mixed)
-    ranking = [entry.label for entry in mixed.ranking if entry.kind != "floor"]
+    ranking = [entry.label for entry in mixed.entries if entry.kind != "floor"]
     assert [cells[1] for _, cells in table.rows] == ranking * len(targets(mixed))
     reached = {cells[1]: cells[2] for _, cells in table.rows[: len(ranking)]}
     counts = {variant: int(cell.split()[-1]) for variant, cell in reached.items()}
@@ -101,7 +101,7 @@ def test_table_counts_failed_seeds_and_leaves_unfinished_ones_out(mixed):
 
 
 def test_targets_are_the_presets_else_the_worst_and_the_median_of_the_ranked(mixed):
-    means = [entry.value.mean for entry in mixed.ranking if entry.kind == "ranked"]
+    means = [entry.value.mean for entry in mixed.entries if entry.kind == "ranked"]
     assert targets(mixed) == pytest.approx([max(means), np.median(means)], rel=0.005)
     suite = {"presets": {"quick": {"targets": [50, 20]}}}
     named = replace(mixed, manifest=mixed.manifest | {"suite": suite})

@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -102,7 +102,7 @@ class _Workers:
                 self._estimate()
                 self.listener.tick()
                 while self.waiting and len(self.jobs) < self.plan.jobs:
-                    self._begin(SingleProcess(_prepare, self.options, self.folder), is_ready=False)
+                    self._begin(self._process(), is_ready=False)
                 wait([job.future for job in self.jobs], timeout=_PERIOD, return_when=FIRST_COMPLETED)
                 for job in list(self.jobs):
                     job.follow(self.listener)
@@ -119,6 +119,9 @@ class _Workers:
                 self.estimator.kill()
         if self.stopping:
             raise self.stop.interrupted("stopped after a checkpoint of every run in training")
+
+    def _process(self) -> SingleProcess:
+        return SingleProcess(_prepare, self.options, self.folder, self.plan.measurement_digests)
 
     def _begin(self, process: SingleProcess, *, is_ready: bool) -> None:
         self.jobs.append(_Job(process, self.waiting.popleft(), self.folder, is_ready=is_ready))
@@ -181,7 +184,7 @@ class _Workers:
         """
         due = self.waiting and time.monotonic() > self.estimate_at and self.plan.device.type == "cpu"
         if self.estimator is None and due and not self.options.single:
-            self.estimator = SingleProcess(_prepare, self.options, self.folder)
+            self.estimator = self._process()
             runs = [*self.waiting, *(job.run for job in self.jobs)]
             names = {run.variant_name: run.name for run in runs if run.variant is not None}
             self.estimates = {name: self.estimator.submit(_estimate, run) for name, run in names.items()}
@@ -192,14 +195,14 @@ class _Workers:
 
 
 _worker: dict[str, Any] = {}
-"""What a worker process was begun with: ``options``, ``folder`` and ``stop``."""
+"""What a worker process was begun with: ``options``, ``folder``, ``measurements`` and ``stop``."""
 
 
-def _prepare(options: RunOptions, folder: Path) -> None:
+def _prepare(options: RunOptions, folder: Path, measurements: Mapping[str, str]) -> None:
     """Begin a worker process, in which SIGTERM stops a run after a checkpoint, and then the process."""
     stop = Stop()
     signal.signal(signal.SIGTERM, stop.request)
-    _worker.update(options=options, folder=folder, stop=stop)
+    _worker.update(options=options, folder=folder, measurements=measurements, stop=stop)
 
 
 @cache
@@ -213,6 +216,12 @@ def _work(name: str) -> Row:
     """Execute a run in a worker process, and return its last row."""
     try:
         plan, runs, evaluator = _planned()
+        if plan.measurement_digests != _worker["measurements"]:
+            differing = sorted(dict(plan.measurement_digests.items() ^ _worker["measurements"].items()))
+            raise GanZooError(
+                f"worker processes measure otherwise than this one (extractor {', '.join(differing)}): name the files "
+                "that register metrics and extractors as plugins, or use jobs=1"
+            )
         if name not in runs:
             raise GanZooError(
                 f"run {name!r} has another identity in a worker process: its variant changes from import to import"

@@ -61,7 +61,8 @@ def evaluations(results: Results, metric: str) -> pd.DataFrame:
 
 def has_curves(results: Results, metric: str) -> bool:
     """Whether any run was measured more than once."""
-    values = results.metrics[(results.metrics["metric"] == metric) & (results.metrics["variant"] != FLOOR)]
+    trained = ~results.metrics["variant"].isin(results.untrained)
+    values = results.metrics[(results.metrics["metric"] == metric) & trained]
     return bool((values.dropna(subset=["value"]).groupby(["variant", "seed", "extractor"]).size() > 1).any())
 
 
@@ -72,6 +73,7 @@ def write_curves(results: Results, look: Look, path: Path, x: str, metric: str =
     """
     measure = METRICS[metric or results.metric.name]
     values = evaluations(results, measure.name)
+    values = values[~values["variant"].isin(results.foreign)]
     trained = values[values["variant"] != FLOOR].dropna(subset=[x])
     extractors = default_first(trained["extractor"].unique(), results)
     variants = [variant for variant in look.colors if variant in set(trained["variant"])]

@@ -1,6 +1,7 @@
 """Final values: against the training time with the Pareto front, as bars, and the planned comparisons of them."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def write_pareto(results: Results, look: Look, path: Path) -> None:
     """
     metric = results.metric
     title = f"{look.data}: final {metric.title} against training time"
-    entries = [entry for entry in results.ranking if entry.kind == "ranked"]
+    entries = [entry for entry in results.entries if entry.kind == "ranked"]
     if not entries:
         return write_message(path, title, look.facts, "No successful seed: there is no final value.")
     lower = metric.better == "lower"
@@ -64,7 +65,7 @@ def write_pareto(results: Results, look: Look, path: Path) -> None:
         handles = [_draw_mark(axis, look, entry, filled=entry.variant in best) for entry in entries]
         axis.set(xlabel=f"seconds of training on the {device_name(results)}, one run ↓")
         axis.set(ylabel=f"final {metric.title} {metric.arrow}")
-        missing = [entry.label for entry in results.ranking if entry.kind == "unranked"]
+        missing = [entry.label for entry in results.entries if entry.kind == "unranked"]
         if missing:
             note = f"without a final value: {text.listed(missing)}"
             axis.set_title(note, loc="left", fontsize=9.5, color=FAINT, weight="normal")
@@ -117,7 +118,8 @@ def _scale_axes(axis: Axes, entries: list[Entry], geometric: bool) -> None:
 
 def write_bars(results: Results, look: Look, path: Path) -> None:
     """The final values of every metric and extractor, a panel each with a bar per variant."""
-    entries = [entry for entry in results.ranking if entry.kind != "floor"]
+    entries = [entry for entry in results.entries if entry.kind != "floor"]
+    look = replace(look, colors={**dict.fromkeys(results.foreign, FAINT), **look.colors})
     title = f"{look.data}: final values by metric"
     summary = results.summary.dropna(subset=["mean"])
     summary = summary[summary["variant"] != FLOOR]

@@ -22,7 +22,7 @@ from PIL import Image
 from gan_zoo import text
 from gan_zoo.bench.results import Results
 from gan_zoo.io import atomic_path
-from gan_zoo.options import EXACT, FLOOR
+from gan_zoo.options import EXACT
 
 DOTS_PER_INCH = 110
 INK = "#222222"
@@ -63,14 +63,14 @@ class Look:
     def of(cls, results: Results) -> "Look":
         """The look of a results folder; a variant's color follows from its position in the manifest."""
         manifest, runs, metrics = results.manifest, results.runs, results.metrics
-        variants = [name for name in runs["variant"].unique() if name != FLOOR]
+        variants = list(results.trained["variant"].unique())
         overridden = set(runs.loc[runs["overrides"] != "", "variant"])
         counts = metrics.loc[metrics["extractor"] == results.extractor, "num_samples"].dropna().unique()
         facts = [
             f"{manifest.get('preset', '')} preset",
             manifest.get("precision", EXACT),
             *(f"num_samples {count:,}" for count in counts),
-            f"seeds {', '.join(map(str, sorted(runs['seed'].unique())))}",
+            f"seeds {', '.join(map(str, sorted(runs.loc[~runs['variant'].isin(results.foreign), 'seed'].unique())))}",
             *(["† overrides"] if overridden else []),
         ]
         # The tenth variant has the first color again, with another marker.
