@@ -33,7 +33,7 @@ class Phases:
 
         for owner, function, phase in (
             (_Execution, "_train", "training"),
-            (_Execution, "_measure_real", "evaluation"),
+            (_Execution, "_measure_untrained", "evaluation"),
             (_Execution, "_evaluate", "evaluation"),
             (_Execution, "_save", "checkpoint"),
             (context, "write_tables", "tables"),
