@@ -104,7 +104,7 @@ def read_images(root: Path, names: Sequence[str], side: int, channels: int | Non
         side: of the images: cropped to a square around their center, then resized once by Pillow (bilinear, antialias).
         channels: 1 or 3; None: 3 if any image has color, else 1.
     """
-    files = [[os.fsencode(name).hex(), *_size_and_time(root / name)] for name in names]
+    files = [[os.fsencode(name).hex(), *size_and_time(root / name)] for name in names]
     content = [_CACHE_FORMAT, PIL.__version__, os.fsencode(root.resolve()).hex(), files, side, channels]
     key = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     path = cache_root() / "folders" / f"{key}.safetensors"
@@ -117,7 +117,7 @@ def read_images(root: Path, names: Sequence[str], side: int, channels: int | Non
     return found
 
 
-def _size_and_time(path: Path) -> tuple[int, int]:
+def size_and_time(path: Path) -> tuple[int, int]:
     """Size and time of a file's last change; -1 for a link to nothing."""
     try:
         found = path.stat()

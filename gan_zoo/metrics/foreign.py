@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from gan_zoo.arrays import SUFFIXES, open_array
-from gan_zoo.data.image_files import read_images
+from gan_zoo.data.image_files import read_images, size_and_time
 from gan_zoo.device import seeded
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import with_home
@@ -86,7 +86,7 @@ class _Folder(ForeignImages):
         return len(self.files)
 
     def fingerprint(self) -> str:
-        return _digest([[os.fsencode(name).hex(), *_size_and_time(self.root / name)] for name in self.files])
+        return _digest([[os.fsencode(name).hex(), *size_and_time(self.root / name)] for name in self.files])
 
     def read(self, index: Sequence[int]) -> Tensor:
         """Images of one size keep it, to 128 pixels; others are resized to 32x32. Those not square are cropped."""
@@ -117,7 +117,7 @@ class _Array(ForeignImages):
 
     def fingerprint(self) -> str:
         assert self.file is not None
-        return _digest([self.file.name, *_size_and_time(self.file)])
+        return _digest([self.file.name, *size_and_time(self.file)])
 
     def read(self, index: Sequence[int]) -> Tensor:
         """Cropped to squares of at most 128 pixels. Floats are those of [0, 1], or of [-1, 1] if any is below -0.01.
@@ -253,14 +253,6 @@ def _shorter_side(path: Path) -> int | None:
     except Exception:
         # Whatever is wrong with it, or if it is of another format, it is for the decoder to say.
         return None
-
-
-def _size_and_time(path: Path) -> tuple[int, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return -1, -1
-    return found.st_size, found.st_mtime_ns
 
 
 def _digest(value: Any) -> str:
