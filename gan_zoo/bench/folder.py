@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_zoo.bench import packed
-from gan_zoo.bench.records import MANIFEST, RECORDS, RunRecord, append, check_layout, current, read_run, records_path
+from gan_zoo.bench.records import MANIFEST, RunRecord, append, check_layout, current, read_run, records_path
 from gan_zoo.bench.schedule import select
 from gan_zoo.bench.schema import manifest_fault, row_fault
 from gan_zoo.errors import DamagedFileError, GanZooError, one_line
@@ -104,9 +104,9 @@ def read_packed(folder: Path) -> dict[str, RunRecord]:
 
 
 def pack(folder: Path) -> None:
-    """Replace the records of all runs of a results folder by one compressed file, and delete their raw sample images.
+    """Replace the records of all runs of a results folder by one compressed file; their sample images stay.
 
-    The report keeps the images that it has written. `bench` into the folder unpacks it first.
+    `bench` into the folder unpacks it first.
 
     Raises:
         GanZooError: no results folder.
@@ -118,8 +118,6 @@ def pack(folder: Path) -> None:
     with writing(folder):
         for run in runs:
             records_path(folder, run.name).unlink()
-            for image in (folder / RECORDS / run.name).glob("*.png"):
-                image.unlink()
 
 
 def unpack(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """One run: train a variant with a seed, measure it on the way, and append every row to its records."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,13 +92,24 @@ class _Execution:
     def _measure_untrained(self) -> None:
         append(self.path, begin_row(self.plan, self.run, None))
         at = {"step": 0, "images": 0, "seconds": 0.0, "fraction": 1.0}
-        for row in self._metrics_rows(at, self._untrained_rows):
+        images = None if self.run.images is None else self.run.images.draw(self.plan.preset.num_samples)
+
+        def measure() -> list[Row]:
+            return self.evaluator.floor(self.run.seed) if images is None else self.evaluator.measure_images(images)
+
+        measured = self._metrics_rows(at, measure)
+        self._append_artifacts(at, self.evaluator.untrained_artifacts(images, self._samples))
+        for row in measured:
             append(self.path, row)
 
-    def _untrained_rows(self) -> list[Row]:
-        if self.run.images is None:
-            return self.evaluator.floor(self.run.seed)
-        return self.evaluator.measure_images(self.run.images.draw(self.plan.preset.num_samples))
+    @property
+    def _samples(self) -> Path:
+        return self.folder / RECORDS / self.run.name
+
+    def _append_artifacts(self, at: Row, artifacts: Iterable[Row]) -> None:
+        for artifact in artifacts:
+            file = artifact["file"].relative_to(self.folder).as_posix()
+            append(self.path, {"row": artifact["row"], **at, **artifact, "file": file})
 
     def _train(self) -> None:
         self.state, fractions = self._start()
@@ -198,10 +209,8 @@ class _Execution:
             except MetricError:
                 self._save(state)  # So that nothing is trained again after the metric is fixed.
                 raise
-        samples = self.folder / RECORDS / self.run.name
-        for artifact in self.evaluator.artifacts(sampler, samples, state.iterations, last=fraction == 1):
-            file = artifact["file"].relative_to(self.folder).as_posix()
-            append(self.path, {"row": artifact["row"], **at, **artifact, "file": file})
+        artifacts = self.evaluator.artifacts(sampler, self._samples, state.iterations, last=fraction == 1)
+        self._append_artifacts(at, artifacts)
         for row in measured:
             append(self.path, row)
         self._save(state)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gan_zoo.checked import Amount, Checked, Classes, Count, Finite, Name, Pixels, Text, fault
-from gan_zoo.metrics.registry import MetricRecord
+from gan_zoo.metrics.registry import MOST_CLASS_COUNTS, MetricRecord
 from gan_zoo.options import MAX_TARGETS
 
 STAMP = ["data", "preset", "precision", "overrides"]
@@ -102,6 +102,7 @@ class _Metrics(_At):
     weights: Text = ""
     reference: Text = ""
     evaluation_seconds: Amount | None = None
+    class_counts: Annotated[list[Count], Field(max_length=MOST_CLASS_COUNTS)] | None = None
 
 
 class _Samples(_At):

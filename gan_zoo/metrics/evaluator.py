@@ -3,7 +3,7 @@
 import abc
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from gan_zoo.metrics.classification import modes
 from gan_zoo.metrics.features import Extractor, Features, require_finite, require_same_shape
 from gan_zoo.metrics.memorization import nearest
 from gan_zoo.metrics.reference import Comparison, Reference
-from gan_zoo.metrics.registry import METRICS, PRIMARY
+from gan_zoo.metrics.registry import METRICS, MOST_CLASS_COUNTS, PRIMARY
 from gan_zoo.samples import tile
 
 COLUMNS = 5
@@ -91,6 +91,14 @@ class Measuring(abc.ABC):
     @abc.abstractmethod
     def artifacts(self, sampler: Sampler, folder: Path, step: int, *, last: bool) -> Iterator[dict[str, Any]]:
         """Write samples of an evaluation into a folder and yield a row for each file; more of them at the last one.
+
+        Raises:
+            StorageError: a file cannot be written.
+        """
+
+    @abc.abstractmethod
+    def untrained_artifacts(self, images: Tensor | None, folder: Path) -> Iterator[dict[str, Any]]:
+        """The same of images uint8 (n, C, H, W) that were made elsewhere, or of random training images if None.
 
         Raises:
             StorageError: a file cannot be written.
@@ -168,19 +176,28 @@ class Evaluator(Measuring):
         for extractor in self.extractors:
             real = self._references[extractor.name]
             names = measurable(extractor, self.reference, has_labels=labels is not None)
-            values = measure(extractor.encode(images), real, labels=labels, names=names)
+            features = extractor.encode(images)
+            values = measure(features, real, labels=labels, names=names)
             chosen = {}
             if selection is not None:
                 chosen = measure(extractor.encode(selection), real, names=[self.primary])
             row = {"extractor": extractor.name, "num_samples": self.n, "weights": weights, "reference": self.reference}
             if "modes" in values:
                 row["real_modes"] = int(modes(Comparison(real.features, real)))
+                row |= _class_counts(features)
             rows.append({**row, "values": values, "selection": chosen})
         return rows
 
     def artifacts(self, sampler: Sampler, folder: Path, step: int, *, last: bool) -> Iterator[dict[str, Any]]:
         """PNG files of tiles without a border; the grid of samples is written last."""
-        for kind, images, columns in self._sheets(sampler, last):
+        return self._write(self._sheets(sampler, last), folder, step)
+
+    def untrained_artifacts(self, images: Tensor | None, folder: Path) -> Iterator[dict[str, Any]]:
+        """PNG files: a grid, and of training images a row for each class."""
+        return self._write(self._real_sheets() if images is None else self._grid(images), folder, 0)
+
+    def _write(self, sheets: Iterable[tuple[str, Tensor, int]], folder: Path, step: int) -> Iterator[dict[str, Any]]:
+        for kind, images, columns in sheets:
             file = folder / f"{kind}-{step:06d}.png"
             with atomic_path(file) as part:
                 tile(images, columns).save(part)
@@ -202,6 +219,20 @@ class Evaluator(Measuring):
             generated = resize(grid[: len(neighbors)], neighbors.shape[-1])[:, None].to(neighbors.device)
             yield "neighbors", torch.cat([generated, neighbors], dim=1).flatten(0, 1), 1 + NEIGHBORS
         yield "grid", grid, COLUMNS
+
+    def _real_sheets(self) -> Iterator[tuple[str, Tensor, int]]:
+        """A grid of random training images, and a row for each class that has enough of them."""
+        order = _choose(len(self.train), len(self.train), references.SEED, "sheet").to(self.train.labels.device)
+        labels = self.train.labels[order]
+        classes = min(int(labels.max()) + 1, CLASS_ROWS)
+        of_class = [order[labels == label][:CLASS_COLUMNS] for label in range(classes)]
+        if len(of_class) > 1 and all(len(members) == CLASS_COLUMNS for members in of_class):
+            yield "classes", self.train.pixels(torch.cat(of_class)), CLASS_COLUMNS
+        yield from self._grid(self.train.pixels(order[: COLUMNS * ROWS]))
+
+    def _grid(self, images: Tensor) -> Iterator[tuple[str, Tensor, int]]:
+        if len(images) >= COLUMNS * ROWS:
+            yield "grid", images[: COLUMNS * ROWS], COLUMNS
 
     def neighbors(self, images: Tensor, k: int) -> Tensor | None:
         """The k nearest training images of each image, by the first extractor that encodes the training images.
@@ -240,6 +271,14 @@ def measurable(extractor: Extractor, reference: str, *, has_labels: bool) -> lis
     # Where no image of the reference is unseen, memorization has no scale.
     missing |= set() if reference == "test" else {"training"}
     return [name for name in extractor.metrics if not missing & {*METRICS[name].needs}]
+
+
+def _class_counts(features: Features) -> dict[str, list[int]]:
+    """The number of images that the classifier assigns to each class; left out where there are many classes."""
+    classes = features.require_logits().shape[1]
+    if classes > MOST_CLASS_COUNTS:
+        return {}
+    return {"class_counts": torch.bincount(features.predicted, minlength=classes).tolist()}
 
 
 def _choose(total: int, n: int, seed: int, purpose: str) -> Tensor:

@@ -215,6 +215,10 @@ class PointEvaluator(Measuring):
             np.savez_compressed(part, **arrays)
         yield {"row": "points", "file": file}
 
+    def untrained_artifacts(self, images: Tensor | None, folder: Path) -> Iterator[dict[str, Any]]:
+        """Nothing: the density is drawn, not a sample of it."""
+        yield from ()
+
     def _compared(self, points: Array) -> Points:
         return Points(points, self.mixture.histogram(points), self.mixture)
 

@@ -24,6 +24,8 @@ PRIMARY = {"images": "fid", "points": "jsd"}
 
 FEW_IMAGES = 2_000
 """With fewer images in the reference of a data set without a shipped extractor, KID ranks: FID is mostly bias."""
+MOST_CLASS_COUNTS = 100
+"""The most classes whose counts of images are recorded at each evaluation."""
 _ARROWS = {"lower": "↓", "higher": "↑", "half": "½"}
 Function = TypeVar("Function", bound=Callable[..., float])
 
