@@ -9,8 +9,9 @@ import numpy as np
 from gan_zoo import text
 from gan_zoo.bench.results import Entry, Results
 from gan_zoo.report.answer import seeds_text
-from gan_zoo.report.figures.style import floor_title, linear_ticks, log_ticks
+from gan_zoo.report.figures.style import linear_ticks, log_ticks
 from gan_zoo.report.sheets import Frame, Sheets
+from gan_zoo.report.tables import PLACED, note
 from gan_zoo.statistics import MINIMUM_SEEDS
 
 SAMPLES = 6
@@ -120,10 +121,8 @@ class Ranking:
 def ranking(results: Results, sheets: Sheets, labels: Mapping[str, str]) -> Ranking:
     """The ranking of a results folder; ``labels`` are the variants' names with their marks."""
     entries = results.entries
-    placed = [entry for entry in entries if entry.kind in ("ranked", "apart")]
-    seeds = {
-        entry.variant: () if _has_interval(entry) else results.final_values(entry.variant) for entry in entries
-    }
+    placed = [entry for entry in entries if entry.kind in PLACED]
+    seeds = {entry.variant: () if _has_interval(entry) else results.final_values(entry.variant) for entry in entries}
     axis = Axis.of(placed, seeds, log=results.geometric) if placed else None
     rows = []
     previous = ""
@@ -131,19 +130,19 @@ def ranking(results: Results, sheets: Sheets, labels: Mapping[str, str]) -> Rank
         block = _heading(results, entry) if entry.kind != previous and previous else ""
         previous = entry.kind
         frame = _frame(results, sheets, entry)
-        shown = entry.kind in ("ranked", "apart")
+        shown = entry.kind in PLACED
         ratio, *ends = entry.to_best
         rows.append(
             Row(
                 entry=entry,
                 label=labels.get(entry.variant, entry.variant),
-                note=_note(results, entry),
+                note=note(results, entry),
                 value=text.number(entry.value.mean),
                 spread=_spread(results, entry),
                 mark=_mark(entry, seeds[entry.variant], axis) if axis and shown else None,
                 ratio=_ratio(entry, results),
                 ratio_interval=text.interval(*ends) if entry.rank != 1 else "",
-                failures=text.share(entry.failures) if entry.kind in ("ranked", "apart", "unranked") else "",
+                failures=text.share(entry.failures) if entry.kind in (*PLACED, "unranked") else "",
                 time=text.duration(entry.seconds) if shown else "",
                 tiles=_tiles(frame),
                 tile_size=_tile_size(frame, len(entries)),
@@ -164,15 +163,6 @@ def _heading(results: Results, entry: Entry) -> str:
         "unranked": "Not ranked: no successful seed",
     }
     return headings.get(entry.kind, "")
-
-
-def _note(results: Results, entry: Entry) -> str:
-    notes = {
-        "apart": f"{text.number(entry.budget)} times the {results.samples}",
-        "images": "images, not trained here",
-        "floor": f"floor: {floor_title(results)}",
-    }
-    return notes.get(entry.kind, entry.reason)
 
 
 def _spread(results: Results, entry: Entry) -> str:
