@@ -12,8 +12,10 @@ from gan_zoo.report.figures.final_values import draw_cost, draw_forest
 from gan_zoo.report.figures.final_values import forest as forest
 from gan_zoo.report.figures.history import history_curves
 from gan_zoo.report.figures.history import loss_curve as loss_curve
+from gan_zoo.report.figures.points import discriminators as discriminators
 from gan_zoo.report.figures.style import STYLE, Look
 from gan_zoo.report.figures.svg import Chart as Chart
+from gan_zoo.report.figures.svg import write_png
 
 
 def curves(results: Results, look: Look) -> list[Chart]:
@@ -35,4 +37,4 @@ def write_pngs(results: Results, look: Look, folder: Path) -> dict[str, Path]:
         "cost": draw_cost(results, look),
     }
     found = {name: drawing for name, drawing in drawings.items() if drawing}
-    return {name: drawing.write_png(folder / "figures" / f"{name}.png") for name, drawing in found.items()}
+    return {name: write_png(drawing.figure, folder / "figures" / f"{name}.png") for name, drawing in found.items()}

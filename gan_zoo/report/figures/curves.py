@@ -210,7 +210,7 @@ def label_ends(
         name = (labels or look.labels)[variant]
         short = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
         where = to_data((box.x1 + 17 * scale, height))
-        drawing.add(axes, Text(*where, short, clip_on=False, va="center", fontsize=10), variant)
+        drawing.add(axes, Text(where[0], where[1], short, clip_on=False, va="center", fontsize=10), variant)
 
 
 def label_width(names: Iterable[str]) -> float:

@@ -39,7 +39,8 @@ def cost(results: Results, look: Look) -> Chart | None:
         f"Final {name} over seconds of training of one run ({device_name(results)}); lines: 95% intervals; "
         "filled: Pareto front of the means."
     )
-    return drawing and drawing.chart("cost", caption, f"{look.data}: final {name} against training time")
+    alt = f"{look.data}: final {name} against training time"
+    return drawing.chart("cost", caption, alt) if drawing else None
 
 
 def draw_cost(results: Results, look: Look) -> Drawing | None:
@@ -144,7 +145,8 @@ def forest(results: Results, look: Look) -> Chart | None:
         f"Planned comparisons of final {results.metric.title}: {word} with simultaneous interval, adjusted p; "
         f"grey: below the minimum detectable {word}."
     )
-    return drawing and drawing.chart("tests", caption, f"{look.data}: planned comparisons of {results.metric.title}")
+    alt = f"{look.data}: planned comparisons of {results.metric.title}"
+    return drawing.chart("tests", caption, alt) if drawing else None
 
 
 def draw_forest(results: Results, look: Look) -> Drawing | None:
