@@ -16,7 +16,7 @@ from gan_zoo.bench.results import Results
 from gan_zoo.bench.summary import table_order
 from gan_zoo.metrics.registry import METRICS, Metric
 from gan_zoo.options import FLOOR
-from gan_zoo.report.figures.style import FAINT, INK, STYLE, Look, scale_axis
+from gan_zoo.report.figures.style import FAINT, INK, MANY, STYLE, Look, scale_axis
 from gan_zoo.report.figures.svg import Chart, Drawing
 from gan_zoo.statistics import MINIMUM_SEEDS, estimate
 
@@ -26,6 +26,8 @@ WIDTH, HEIGHT = 640.0, 360.0
 LEFT, BOTTOM, TOP = 52.0, 40.0, 10.0
 _UNEQUAL = 3.0  # if the longest curve is this many times the shortest, the horizontal axis is logarithmic
 _FAR = 4.0  # a floor this many times below all curves would compress them: it is named, not drawn
+_COLUMNS = 4  # panels of small multiples in a row
+_ROW = 118.0  # points of a panel with its title
 _LONGEST = 24  # characters of a label at the end of a curve
 _SPACING = 13.0  # points between two labels
 
@@ -100,6 +102,7 @@ class Curve:
         self.results = results
         self.metric = metric
         self.trained = values[values["variant"] != FLOOR].sort_values("fraction", kind="stable")
+        self.log = metric.log and bool(self.trained["value"].min() > 0)
         self.means = means_over_seeds(self.trained, results, metric)
         self.seeds = dict(list(self.trained.groupby("variant")))
         self.lines = dict(list(self.means.groupby("variant")))
@@ -149,13 +152,14 @@ def draw_failed(
         drawing.line(axes, at.iloc[-1:], values.iloc[-1:], variant, [f"{text.visible(variant)} · {why}"], **cross)
 
 
-def value_limits(values: pd.Series, means: pd.Series, floor: float, log: bool) -> tuple[float, float]:
+def _limits(curve: Curve) -> tuple[float, float]:
     """The vertical limits: a wide band, a failed seed and a floor far below may be outside."""
+    values, means = curve.trained["value"], curve.means["mean"]
     low, high = float(values.min()), float(values.max())
-    if log:
+    if curve.log:
         high = min(high, 10 * float((means if len(means) else values).max()))
-        return (min(low, floor) if floor > low / _FAR else low) / 1.1, high * 1.1
-    low, high = float(np.nanmin([low, floor])), float(np.nanmax([high, floor]))
+        return (min(low, curve.floor) if curve.floor > low / _FAR else low) / 1.1, high * 1.1
+    low, high = float(np.nanmin([low, curve.floor])), float(np.nanmax([high, curve.floor]))
     margin = 0.05 * ((high - low) or abs(high) or 1.0)
     return low - margin, high + margin
 
@@ -170,18 +174,22 @@ def horizontal_limits(at: pd.Series, variants: pd.Series) -> tuple[tuple[float, 
 
 def scale_curve(axes: Axes, curve: Curve, x: str, gaps: tuple[float, float] = (0.13, 0.08)) -> None:
     """Scale both axes to a curve, and draw its floor if it is not far below."""
-    values = curve.trained
-    log = curve.metric.log and values["value"].min() > 0
-    horizontal, is_log = horizontal_limits(values[x], values["variant"])
+    horizontal, is_log = horizontal_limits(curve.trained[x], curve.trained["variant"])
     scale_axis(axes.xaxis, horizontal, log=is_log, gap=gaps[0])
-    limits = value_limits(values["value"], curve.means["mean"], curve.floor, log)
-    scale_axis(axes.yaxis, limits, log=log, gap=gaps[1])
+    limits = _limits(curve)
+    scale_axis(axes.yaxis, limits, log=curve.log, gap=gaps[1])
     if curve.floor >= limits[0]:
         axes.axhline(curve.floor, color=INK, linestyle="--", linewidth=1, zorder=1)
 
 
-def label_ends(drawing: Drawing, axes: Axes, look: Look, ends: Mapping[str, tuple[float, float]]) -> None:
-    """The names of variants to the right of the axes, as near as they fit to the ends of their curves."""
+def label_ends(
+    drawing: Drawing,
+    axes: Axes,
+    look: Look,
+    ends: Mapping[str, tuple[float, float]],
+    labels: Mapping[str, str] | None = None,
+) -> None:
+    """Labels of variants, by default their names, to the right of the axes, as near as they fit to points in them."""
     if not ends:
         return
     box = axes.bbox
@@ -199,10 +207,10 @@ def label_ends(drawing: Drawing, axes: Axes, look: Look, ends: Mapping[str, tupl
         target = to_data((box.x1 + 14 * scale, height))
         leader: dict[str, Any] = {"color": look.colors[variant], "linewidth": 0.8, "alpha": 0.6, "clip_on": False}
         drawing.line(axes, [start[0], target[0]], [start[1], target[1]], variant, **leader)
-        name = look.labels[variant]
+        name = (labels or look.labels)[variant]
         short = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
         where = to_data((box.x1 + 17 * scale, height))
-        drawing.add(axes, Text(*where, short, clip_on=False, va="center", fontsize=10), variant)
+        drawing.add(axes, Text(where[0], where[1], short, clip_on=False, va="center", fontsize=10), variant)
 
 
 def label_width(names: Iterable[str]) -> float:
@@ -226,8 +234,33 @@ def draw_curve(curve: Curve, look: Look, x: str) -> Drawing:
     if math.isfinite(curve.floor):
         low = axes.get_ylim()[0]
         note = f"real: {text.number(curve.floor)}{', below' if curve.floor < low else ''}"
-        style: dict[str, Any] = {"ha": "right", "va": "bottom", "fontsize": 9, "color": FAINT}
-        axes.text(1, max(curve.floor, low), note, transform=axes.get_yaxis_transform(), **style)
+        style: dict[str, Any] = {"va": "bottom", "fontsize": 9, "color": FAINT}
+        axes.text(0.01, max(curve.floor, low), note, transform=axes.get_yaxis_transform(), **style)
+    return drawing
+
+
+def draw_multiples(curve: Curve, look: Look) -> Drawing:
+    """A metric against samples seen, a panel a variant with the others in grey; all panels have the same axes."""
+    variants = [name for name in look.colors if name in curve.seeds]
+    rows = -(-len(variants) // _COLUMNS)
+    panel = (WIDTH - LEFT - 8) / _COLUMNS
+    drawing = Drawing(WIDTH, rows * _ROW + BOTTOM)
+    for place, variant in enumerate(variants):
+        row, column = divmod(place, _COLUMNS)
+        left = LEFT + column * panel
+        bottom = BOTTOM + (rows - 1 - row) * _ROW
+        top = drawing.height - bottom - _ROW + 20
+        axes = drawing.axes(left, bottom, WIDTH - left - panel + 10, top)
+        scale_curve(axes, curve, "images", gaps=(0.3, 0.2))
+        for other, mine in curve.lines.items():
+            if other != variant:
+                drawing.line(axes, mine["images"], mine["mean"], color=FAINT, linewidth=0.7, alpha=0.35)
+        draw_variant(drawing, axes, curve, look, variant, "images")
+        axes.set_title(look.labels[variant], fontsize=10, loc="left")
+        # The last panel of each column has the tick labels, as below it there is none.
+        axes.tick_params(labelleft=column == 0, labelbottom=place + _COLUMNS >= len(variants))
+    drawing.figure.text(0.5, 6 / drawing.height, horizontal_title("images", curve.results.samples), ha="center")
+    drawing.figure.text(12 / WIDTH, 0.5, curve.title, rotation=90, va="center", ha="center")
     return drawing
 
 
@@ -256,16 +289,16 @@ def metric_curves(results: Results, look: Look) -> list[Chart]:
             title = horizontal_title(x, results.samples)
             alt = f"{look.data}: {curve.title} against {title}"
             facts = {"x": x, "y": curve.y, "title": curve.title}
-            drawing = draw_curve(curve, look, x)
-            charts.append(drawing.chart(f"curve-{len(charts)}", caption(curve, title), alt, **facts))
+            name = f"curve-{len(charts)}"
+            charts.append(draw_curve(curve, look, x).chart(name, caption(curve, title), alt, **facts))
     return charts
 
 
 def horizontal_axes(curve: Curve) -> list[str]:
     """What a metric is drawn against: discriminator steps only if they are not images times a constant."""
-    steps = curve.trained["discriminator_steps"]
-    per_image = (steps / curve.trained["images"]).round(6)
-    return [x for x in X if x != "discriminator_steps" or (steps.notna().all() and per_image.nunique() > 1)]
+    per_image = curve.trained["discriminator_steps"] / curve.trained["images"]
+    differs = per_image.notna().all() and per_image.max() > 1.01 * per_image.min()
+    return [x for x in X if x != "discriminator_steps" or differs]
 
 
 def caption(curve: Curve, title: str) -> str:
@@ -276,6 +309,17 @@ def caption(curve: Curve, title: str) -> str:
         f"{curve.title} over {title}: {mean} mean over successful seeds",
         "band: 95% interval" if (curve.means["seeds"] >= MINIMUM_SEEDS).any() else "thin: single seeds",
         "dotted: failed or unfinished seed" if failed else "",
-        "dashed: real" if math.isfinite(curve.floor) else "",
+        "dashed: real" if curve.floor >= _limits(curve)[0] else "",
     ]
     return f"{'; '.join(filter(None, parts))}."
+
+
+@rc_context(STYLE)
+def small_multiples(results: Results, look: Look) -> Chart | None:
+    """The primary metric in a panel a variant; None if one panel is enough or nothing was measured more than once."""
+    curve = next(measured_curves(results), None)
+    if curve is None or len(curve.seeds) <= MANY or curve.metric != results.metric:
+        return None
+    title = horizontal_title("images", results.samples)
+    alt = f"{look.data}: {curve.title} against {title}, a panel a variant"
+    return draw_multiples(curve, look).chart("multiples", f"{caption(curve, title)[:-1]}; grey: the other means.", alt)

@@ -39,7 +39,7 @@ _UNEQUAL = 30.0  # if the largest value is this many times the usual one, the ve
 @rc_context(STYLE)
 def history_curves(results: Results, look: Look) -> list[Chart]:
     """A chart a recorded column, against samples seen; probabilities and raw scores apart."""
-    charts = []
+    charts: list[Chart] = []
     seen = horizontal_title("images", results.samples)
     for y, title, history in _recorded(results):
         drawing = _draw(history, look, title, seen, results.samples)
@@ -100,8 +100,8 @@ def _draw(history: pd.DataFrame, look: Look, title: str, seen: str, samples: str
         for (seed, status), one in whole[whole["status"] != "ok"].groupby(["seed", "status"]):
             why = f"seed {seed} {text.status(status)} after {text.count(one['images'].iloc[-1])} {samples}"
             draw_failed(drawing, axes, one["images"], one["value"], look, variant, why)
-        last = mine[["images", "mean"]] if len(mine) else whole[["images", "value"]]
-        ends[variant] = (float(last.iloc[-1, 0]), float(last.iloc[-1, 1]))
+        last = (mine if len(mine) else whole).iloc[-1]
+        ends[variant] = (float(last["images"]), float(last["mean" if len(mine) else "value"]))
     label_ends(drawing, axes, look, ends)
     axes.set(xlabel=seen, ylabel=title)
     return drawing

@@ -109,22 +109,23 @@ class Drawing:
         svg.attrib.update({"role": "img", "aria-label": alt})
         return Chart(name, ElementTree.tostring(svg, encoding="unicode"), caption, **facts)
 
-    def write_png(self, path: Path) -> Path:
-        """Write the figure on white as a PNG file.
 
-        Raises:
-            StorageError: the path cannot be written.
-        """
-        buffer = io.BytesIO()
-        self.figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
-        drawn = Image.open(buffer)
-        page = Image.new("RGBA", drawn.size, "white")
-        page.alpha_composite(drawn.convert("RGBA"))
-        # A third of the bytes, without a visible difference.
-        image = page.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-        with atomic_path(path) as part:
-            image.save(part, optimize=True)
-        return path
+def write_png(figure: Figure, path: Path) -> Path:
+    """Write a figure on white as a PNG file.
+
+    Raises:
+        StorageError: the path cannot be written.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
+    drawn = Image.open(buffer).convert("RGBA")
+    page = Image.new("RGBA", drawn.size, "white")
+    page.alpha_composite(drawn)
+    # A third of the bytes, without a visible difference.
+    image = page.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    with atomic_path(path) as part:
+        image.save(part, optimize=True)
+    return path
 
 
 def _references(element: ElementTree.Element) -> list[str]:
