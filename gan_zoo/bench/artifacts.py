@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gan_zoo.bench.packed import PACKED
 from gan_zoo.bench.records import Row, RunRecord
 from gan_zoo.io import inside
 from gan_zoo.mixture import Mixture
@@ -16,27 +15,40 @@ from gan_zoo.mixture import Mixture
 _LARGEST_ARRAY = 64 * 2**20  # bytes; 1000 x 1000 bins of 64 bits are 8 MB
 
 
-def read_tiles(folder: Path, row: Row) -> list[Image.Image]:
-    """The tiles of a samples row, line by line; none if its file is no PNG of the recorded size.
+def read_sheet(folder: Path, row: Row) -> Image.Image | None:
+    """The image of a samples row, grey or RGB; None if its file is no PNG of the recorded size.
 
     Raises:
         GanZooError: the file lies outside the folder.
     """
     path = inside(folder, row["file"])
-    width, height = row["width"], row["height"]
-    size = (row["columns"] * width, row["rows"] * height)
     try:
         # A pipe would be waited for without end.
         if not path.is_file():
-            return []
+            return None
         with Image.open(path, formats=["PNG"]) as image:
-            if image.size != size:
-                return []
-            image.load()
+            if image.size != (row["columns"] * row["width"], row["rows"] * row["height"]):
+                return None
+            return image.convert("L" if image.mode in ("1", "L") else "RGB")
     except Exception:  # Decoders of damaged bytes raise errors of any kind.
-        return []
-    corners = [(left, top) for top in range(0, size[1], height) for left in range(0, size[0], width)]
-    return [image.crop((left, top, left + width, top + height)) for left, top in corners]
+        return None
+
+
+def cut_tiles(sheet: Image.Image, row: Row) -> list[Image.Image]:
+    """The tiles of the image of a samples row, line by line."""
+    width, height = row["width"], row["height"]
+    corners = [(left, top) for top in range(0, sheet.height, height) for left in range(0, sheet.width, width)]
+    return [sheet.crop((left, top, left + width, top + height)) for left, top in corners]
+
+
+def read_tiles(folder: Path, row: Row) -> list[Image.Image]:
+    """The tiles of a samples row, line by line; none if `read_sheet` has no image.
+
+    Raises:
+        GanZooError: the file lies outside the folder.
+    """
+    sheet = read_sheet(folder, row)
+    return cut_tiles(sheet, row) if sheet else []
 
 
 def read_points(folder: Path, row: Row, mixture: Mixture) -> dict[str, np.ndarray[Any, Any]] | None:
@@ -71,20 +83,19 @@ def read_points(folder: Path, row: Row, mixture: Mixture) -> dict[str, np.ndarra
 
 
 def unreadable(folder: Path, manifest: Mapping[str, Any], records: Iterable[RunRecord]) -> list[str]:
-    """The recorded files that cannot be read; images of packed records are not expected.
+    """The recorded files that cannot be read.
 
     Raises:
         GanZooError: a file lies outside the folder.
     """
     rows = [row for record in records for row in record.samples + record.points]
     files = {row["file"]: row for row in rows}
-    is_packed = (folder / PACKED).is_file()
     density = manifest["data"].get("density")
     mixture = Mixture.of(density) if density else None
     lost = []
     for file, row in files.items():
         if row["row"] == "samples":
-            is_read = is_packed or bool(read_tiles(folder, row))
+            is_read = read_sheet(folder, row) is not None
         else:
             is_read = mixture is not None and read_points(folder, row, mixture) is not None
         if not is_read:

@@ -1,10 +1,11 @@
 """The tables of a results folder, and the ranking of its variants: computed once, for report, compare and terminal."""
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pandas as pd
 
@@ -14,17 +15,24 @@ from gan_zoo.bench.summary import samples, scale_of, untrained
 from gan_zoo.metrics.registry import METRICS, Metric
 from gan_zoo.options import FLOOR
 from gan_zoo.statistics import (
-    MINIMUM_SEEDS,
+    AllPairs,
     Estimate,
     Proportion,
     Sample,
+    all_pairs,
     failure_rate,
-    not_different_from_best,
     shared_alpha,
 )
 
+_UNKNOWN = (math.nan, math.nan, math.nan)
 SIMILAR = "="
 """Follows the rank of a variant that is not significantly different from the best."""
+
+
+Kind = Literal["ranked", "apart", "images", "floor", "unranked"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+UNEQUAL = 1.5
+"""A variant trained on so many times the samples of the others is not ranked with them."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -158,25 +166,33 @@ class Entry:
     """One row of the ranking.
 
     Attributes:
-        kind: ``ranked``, ``images`` (made elsewhere), ``floor`` (real images), or ``unranked`` (no successful seed).
+        kind: ``ranked``, ``apart`` (trained on another number of samples, so in no ranking with the others), ``images``
+            (made elsewhere), ``floor`` (real images), or ``unranked`` (no successful seed).
         rank: None unless ``kind`` is ``ranked``.
+        budget: the samples that it was trained on, relative to the others.
         folder: the label of its results folder; empty if only one is ranked.
         value: the primary metric at the end of the budget, over the successful seeds that have a value.
         successful: seeds that trained to the end.
         failures: failed seeds of those that ended.
         similar: whether it was tested, and is the best or not significantly different from it.
+        letters: two variants without a common letter are significantly different; empty if it was not tested.
+        to_best: ratio to the best variant (difference, if the mean is not geometric) with its simultaneous interval;
+            unknown if it was not tested.
         seconds: training time, mean over the successful seeds.
         reason: why it has no rank.
     """
 
-    kind: Literal["ranked", "images", "floor", "unranked"]
+    kind: Kind
     rank: int | None
+    budget: float
     variant: str
     folder: str
     value: Estimate
     successful: int
     failures: Proportion
     similar: bool
+    letters: str
+    to_best: tuple[float, float, float]
     unfinished: int
     seconds: float
     reason: str
@@ -199,56 +215,73 @@ class Entry:
 
 
 def rank(folders: Mapping[str, Results]) -> list[Entry]:
-    """The variants of results folders, given by label: ranked ones from the best, then images, floors, unranked ones.
+    """The variants of results folders, given by label, in the order of ``KINDS``, and within a kind from the best.
 
     Variants are ordered by the mean over the successful seeds; those with more failed seeds than values come after all
-    others. None is ``similar`` if the first has too few seeds for a test.
+    others. None is ``similar`` if the first has too few seeds for a test. Those that are ``apart`` are not tested.
     """
     metric = next(iter(folders.values())).metric
+    budgets = {label: _budgets(results) for label, results in folders.items()}
     compared = {
         (label, variant): sample
         for label, results in folders.items()
         for variant, sample in results.final_samples().items()
+        if not _is_apart(budgets[label].get(variant, 1.0))
     }
-    similar = not_different_from_best(compared, **scale_of(metric.name))
+    tests = all_pairs(compared, **scale_of(metric.name))
     entries = [
-        _entry(results, variant, label, (label, variant) in similar)
+        _entry(results, variant, label, tests, budgets[label].get(variant, 1.0))
         for label, results in folders.items()
         for variant in results.runs["variant"].unique()
     ]
     sign = 1 if metric.better == "lower" else -1
-    order = ["ranked", "images", "floor", "unranked"]
     entries.sort(
         key=lambda entry: (
-            order.index(entry.kind),
+            KINDS.index(entry.kind),
             entry.mostly_failed,
             sign * entry.value.mean if entry.value.seeds else 0.0,
         )
     )
-    tested = bool(entries) and entries[0].value.seeds >= MINIMUM_SEEDS
+    if entries and (entries[0].folder, entries[0].variant) != tests.best:
+        entries = [replace(entry, similar=False, to_best=_UNKNOWN) for entry in entries]
     return [
-        replace(entry, rank=place if entry.kind == "ranked" else None, similar=entry.similar and tested)
-        for place, entry in enumerate(entries, start=1)
+        replace(entry, rank=place if entry.kind == "ranked" else None) for place, entry in enumerate(entries, start=1)
     ]
 
 
-def _entry(results: Results, variant: str, folder: str, similar: bool) -> Entry:
+def _budgets(results: Results) -> dict[str, float]:
+    """The samples that each variant was trained on, relative to the median variant."""
+    seen = results.successful.groupby("variant")["images"].max().astype(float)
+    middle = seen.median()
+    return {str(name): count / middle for name, count in seen.items()} if middle > 0 else {}
+
+
+def _is_apart(budget: float) -> bool:
+    return not 1 / UNEQUAL <= budget <= UNEQUAL
+
+
+def _entry(results: Results, variant: str, folder: str, tests: AllPairs[tuple[str, str]], budget: float) -> Entry:
     runs = results.runs[results.runs["variant"] == variant]
     line = results.lines(results.extractor)[variant, results.metric.name]
     value = Estimate(line["mean"], line["low"], line["high"], int(line["seeds"]), line["method"])
     successful = runs[runs["status"] == "ok"]
-    kind: Literal["ranked", "images", "floor", "unranked"] = "ranked" if value.seeds else "unranked"
+    kind: Kind = "unranked"
     if variant in results.untrained:
         kind = "floor" if variant == FLOOR else "images"
+    elif value.seeds:
+        kind = "apart" if _is_apart(budget) else "ranked"
     return Entry(
         kind=kind,
         rank=None,
+        budget=budget,
         variant=variant,
         folder=folder,
         value=value,
         successful=len(successful),
         failures=failure_rate(int(line["failures"]), int(line["runs"])),
-        similar=similar,
+        similar=tests.similar((folder, variant)),
+        letters=tests.letters.get((folder, variant), ""),
+        to_best=tests.to_best.get((folder, variant), _UNKNOWN),
         unfinished=int(line["unfinished"]),
         seconds=float(successful["seconds"].mean()),
         reason="" if value.seeds else _reason(results, runs),

@@ -15,5 +15,6 @@ from gan_zoo.statistics.intervals import log_t_interval as log_t_interval
 from gan_zoo.statistics.intervals import prediction_interval as prediction_interval
 from gan_zoo.statistics.intervals import shared_alpha as shared_alpha
 from gan_zoo.statistics.intervals import t_interval as t_interval
+from gan_zoo.statistics.significance import AllPairs as AllPairs
+from gan_zoo.statistics.significance import all_pairs as all_pairs
 from gan_zoo.statistics.significance import holm as holm
-from gan_zoo.statistics.significance import not_different_from_best as not_different_from_best

@@ -20,7 +20,8 @@ class Contrast:
     """One comparison of ``first`` with the baseline ``second``; what is undefined is NaN.
 
     ``ratio`` is the ratio of the geometric means on the log scale, else the difference of means; ``low`` and ``high``
-    are its 95% interval, not adjusted. ``p`` is Welch's and ``p_adjusted`` Holm's. ``effect`` is Hedges' g (of the
+    are its simultaneous interval over all tested pairs (Bonferroni), cut at no difference where Holm's method finds one:
+    they exclude 1 (or 0) exactly where the verdict is a difference. ``p`` is Welch's and ``p_adjusted`` Holm's. ``effect`` is Hedges' g (of the
     logarithms on the log scale) and ``improvement`` the probability that a run of first beats a run of second, failed
     runs included; both are larger if first is better. ``detectable`` is the minimum detectable ratio (above 1) or
     difference (above 0) with 80% power at Holm's first step. ``seeds`` and ``failures`` are those of first and second.
@@ -74,10 +75,18 @@ def contrasts(
         for pair in pairs
     ]
     adjusted = holm([contrast.p for contrast in found])
-    return [
-        replace(contrast, p_adjusted=p, verdict="not significantly different" if p > alpha else contrast.verdict)
-        for contrast, p in zip(found, adjusted, strict=True)
-    ]
+    return [_decided(contrast, p, alpha, log) for contrast, p in zip(found, adjusted, strict=True)]
+
+
+def _decided(contrast: Contrast, p: float, alpha: float, is_ratio: bool) -> Contrast:
+    """The contrast with its adjusted p; its interval is cut at no difference if Holm's method finds a difference."""
+    if not p <= alpha:
+        is_tested = contrast.verdict != "too few seeds"
+        return replace(contrast, p_adjusted=p, verdict="not significantly different" if is_tested else contrast.verdict)
+    equal = 1.0 if is_ratio else 0.0
+    side = "low" if contrast.ratio > equal else "high"
+    cut = max if side == "low" else min
+    return replace(contrast, p_adjusted=p, **{side: cut(getattr(contrast, side), equal)})
 
 
 def _testable(*samples: Sample) -> bool:
@@ -108,7 +117,7 @@ def _contrast(
     )
     if not _testable(*both):
         return untested
-    test = welch(first, second)
+    test = welch(first, second, 1 - alpha)
     effect, effect_low, effect_high = hedges_g(sign * first, sign * second)
     found = replace(
         untested,

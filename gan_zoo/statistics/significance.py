@@ -2,9 +2,11 @@
 
 import math
 import warnings
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from itertools import combinations
+from string import ascii_letters
+from typing import Generic, TypeVar
 
 import numpy as np
 from scipy import stats
@@ -12,11 +14,12 @@ from scipy import stats
 from gan_zoo.statistics.intervals import CONFIDENCE, MINIMUM_SEEDS, Sample, has_logarithm, scaled, shared_alpha
 
 Name = TypeVar("Name", bound=Hashable)
+_LARGEST = 700.0  # exp of more overflows
 
 
 @dataclass(frozen=True)
 class Welch:
-    """The difference of two means with its 95% interval, two-sided p, standard error and degrees of freedom."""
+    """The difference of two means with its interval, two-sided p, standard error and degrees of freedom."""
 
     difference: float
     low: float
@@ -26,10 +29,10 @@ class Welch:
     freedom: float
 
 
-def welch(first: np.ndarray, second: np.ndarray) -> Welch:
+def welch(first: np.ndarray, second: np.ndarray, confidence: float = CONFIDENCE) -> Welch:
     """Welch's t-test of first - second (unequal variances), of at least two values each.
 
-    If neither side has any spread, the interval has no width and p is that of the exact Mann-Whitney test, which is at
+    If neither side has any spread, the interval is unknown (without width if they are equal), and p is that of the exact Mann-Whitney test, which is at
     least 0.008 for five seeds against five.
 
     Source: Welch, "The generalization of 'Student's' problem", Biometrika 34, 1947.
@@ -37,12 +40,13 @@ def welch(first: np.ndarray, second: np.ndarray) -> Welch:
     difference = float(first.mean() - second.mean())
     if np.ptp(first) == np.ptp(second) == 0:
         p = float(stats.mannwhitneyu(first, second, method="exact").pvalue)
-        return Welch(difference, difference, difference, p, 0.0, math.nan)
+        unknown = math.nan if difference else 0.0
+        return Welch(difference, unknown, unknown, p, 0.0, math.nan)
     with warnings.catch_warnings():
         # One side without a spread is valid: the test is then that of the mean of the other side.
         warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
         found = stats.ttest_ind(first, second, equal_var=False)
-        low, high = found.confidence_interval(CONFIDENCE)
+        low, high = found.confidence_interval(confidence)
     error = math.sqrt(sum(side.var(ddof=1) / len(side) for side in (first, second)))
     return Welch(difference, float(low), float(high), float(found.pvalue), error, float(found.df))
 
@@ -59,38 +63,92 @@ def holm(ps: Sequence[float]) -> list[float]:
     return [float(value) for value in values]
 
 
-def not_different_from_best(
+@dataclass(frozen=True)
+class AllPairs(Generic[Name]):
+    """The Games-Howell test of all pairs of variants.
+
+    Attributes:
+        best: the tested variant with the best mean; None if none was tested.
+        letters: the compact letter display, e.g. ``ab``: two variants without a common letter are significantly
+            different, all others are not. A variant that was not tested has no letters.
+        to_best: mean, low and high of the ratio of each tested variant to the best (on the log scale, else of the
+            difference), with simultaneous intervals that exclude 1 (or 0) exactly where the test finds a difference.
+    """
+
+    best: Name | None
+    letters: Mapping[Name, str]
+    to_best: Mapping[Name, tuple[float, float, float]]
+
+    def similar(self, name: Name) -> bool:
+        """Whether a variant is the best, or was tested and is not significantly different from it."""
+        return self.best is not None and bool({*self.letters.get(name, "")} & {*self.letters[self.best]})
+
+
+def all_pairs(
     samples: Mapping[Name, Sample], *, log: bool, lower_is_better: bool, alpha: float | None = None
-) -> set[Name]:
-    """The best variant and all that are not significantly different from it (Games-Howell test of all pairs).
+) -> AllPairs[Name]:
+    """Games and Howell's test of all pairs, as a compact letter display and as ratios to the best.
 
     The best has the best geometric mean (arithmetic if ``log`` is False, or if a value is not positive). A variant with
-    fewer than ``MINIMUM_SEEDS`` values is not tested and not in the set, nor is one with more failures than values,
-    unless there are no others. ``alpha``, the family-wise error rate, is by default `shared_alpha` of the number of
-    samples.
+    fewer than ``MINIMUM_SEEDS`` values is not tested, nor is one with more failures than values, unless there are no
+    others. ``alpha``, the family-wise error rate, is by default `shared_alpha` of the number of samples.
 
     Source: Games and Howell, "Pairwise multiple comparison procedures with unequal n's and/or variances", Journal of
-    Educational Statistics 1, 1976.
+    Educational Statistics 1, 1976; the letters: Piepho, "An algorithm for a letter-based representation of all-pairwise
+    comparisons", Journal of Computational and Graphical Statistics 13, 2004.
     """
     alpha = shared_alpha(len(samples)) if alpha is None else alpha
     samples = {name: sample for name, sample in samples.items() if not sample.mostly_failed} or samples
     log = log and has_logarithm(samples.values())
     values = {name: scaled(sample, log=log) for name, sample in samples.items()}
     tested = {name: mine for name, mine in values.items() if len(mine) >= MINIMUM_SEEDS}
-    if not tested:
-        return set()
-    best = (min if lower_is_better else max)(tested, key=lambda name: float(tested[name].mean()))
+    order = sorted(tested, key=lambda name: float(tested[name].mean()), reverse=not lower_is_better)
+    if not order:
+        return AllPairs(None, {}, {})
+    groups = len(order)
+    different = [
+        pair
+        for pair in combinations(order, 2)
+        if _games_howell(*(tested[name] for name in pair), groups, alpha) <= alpha
+    ]
+    to_best = {}
+    for name in order:
+        interval = _to_best(tested[name], tested[order[0]], groups, alpha) if name != order[0] else (0.0, 0.0, 0.0)
+        to_best[name] = tuple(math.exp(min(value, _LARGEST)) for value in interval) if log else interval
+    return AllPairs(order[0], _letters(order, different), to_best)
+
+
+def _letters(order: Sequence[Name], different: Iterable[tuple[Name, Name]]) -> dict[Name, str]:
+    """The compact letter display of names in their order, of which the pairs in ``different`` share no letter."""
+    groups = [frozenset(order)]
+    for first, second in different:
+        split = []
+        for group in groups:
+            split += [group - {first}, group - {second}] if {first, second} <= group else [group]
+        unique = list(dict.fromkeys(split))
+        groups = [group for group in unique if not any(group < other for other in unique)]
+    places = {name: place for place, name in enumerate(order)}
+    groups.sort(key=lambda group: sorted(places[name] for name in group))
     return {
-        name
-        for name, mine in tested.items()
-        if name == best or _games_howell(mine, tested[best], len(tested), alpha) > alpha
+        name: "".join(letter for letter, group in zip(ascii_letters, groups, strict=False) if name in group)
+        for name in order
     }
+
+
+def _to_best(mine: np.ndarray, best: np.ndarray, groups: int, alpha: float) -> tuple[float, float, float]:
+    """The difference of the means with Games and Howell's simultaneous interval; unknown ends without any spread."""
+    test = welch(mine, best)
+    if not test.error > 0:
+        unknown = math.nan if test.difference else 0.0
+        return test.difference, unknown, unknown
+    half = float(stats.studentized_range.isf(alpha, groups, test.freedom)) / math.sqrt(2) * test.error
+    return test.difference, test.difference - half, test.difference + half
 
 
 def _games_howell(first: np.ndarray, second: np.ndarray, groups: int, alpha: float) -> float:
     """p of one of all pairs of ``groups``: Welch's t times sqrt(2) against the studentized range.
 
-    It is scipy's ``tukey_hsd(equal_var=False)`` for the pairs with the best alone, which is ten times as fast.
+    It is scipy's ``tukey_hsd(equal_var=False)``, without the pairs whose p is above ``alpha`` before the adjustment.
     """
     test = welch(first, second)
     if test.p > alpha:  # the studentized range only raises p
