@@ -1,5 +1,6 @@
 """What manifests and rows of records may hold. Results folders come from anyone: everything read is checked first."""
 
+import math
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
@@ -164,6 +165,8 @@ class _Density(_Checked):
         dimensions = {len(mean) for mean in self.means}
         if len(self.weights) != len(self.means) or len(dimensions) != 1:
             raise ValueError("means and weights do not belong together")
+        if not math.isclose(math.fsum(self.weights), 1, abs_tol=1e-9):
+            raise ValueError("weights do not sum to 1")
         if len(self.means) * self.bins ** dimensions.pop() > 2 * 10**7:
             raise ValueError("too many means and bins")
         return self

@@ -202,7 +202,8 @@ class _Source:
                 note = "" if run.status == "ok" else f"seed {run.begin['seed']}: {text.status(run.status)}"
                 image = self.image(run, row)
                 if image is not None:
-                    return _Strip(variant, note, cut_tiles(image, row)[:_SAMPLES])
+                    title = f"real {self.results.samples}" if variant == FLOOR else variant
+                    return _Strip(title, note, cut_tiles(image, row)[:_SAMPLES])
         return None
 
 

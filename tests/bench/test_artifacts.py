@@ -164,5 +164,3 @@ def test_what_cannot_be_read_is_named(tmp_path):
     record = RunRecord("a", samples=[TILES, TILES | {"file": "b.png"}], points=[POINTS, POINTS | {"file": "b.npz"}])
     assert unreadable(tmp_path, {"data": {"density": FACTS}}, [record]) == ["b.png", "b.npz"]
     assert unreadable(tmp_path, {"data": {}}, [record]) == ["b.png", "a.npz", "b.npz"]
-    (tmp_path / "records.csv.xz").touch()
-    assert unreadable(tmp_path, {"data": {"density": FACTS}}, [record]) == ["b.npz"]

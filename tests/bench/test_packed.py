@@ -11,9 +11,9 @@ from results_folders import assert_same_tables
 from gan_zoo.bench import packed
 from gan_zoo.bench.artifacts import unreadable
 from gan_zoo.bench.folder import pack, read_runs
-from gan_zoo.bench.tables import write_tables
+from gan_zoo.bench.tables import read_results, write_tables
 from gan_zoo.errors import DamagedFileError, GanZooError
-from gan_zoo.report.figures.samples import write_samples
+from gan_zoo.report.sheets import sheets
 
 ROWS = [
     {"row": "begin", "seed": 0, "measurement": "01234567", "digest": "1e234567", "note": None, "budget": {"images": 9}},
@@ -48,18 +48,21 @@ def test_a_small_file_that_unpacks_to_more_than_any_record_is_refused(tmp_path, 
 
 
 def test_a_packed_folder_has_the_same_tables_and_images_and_trains_nothing_again(bench, tmp_path):
-    outcome = bench(seeds=[0])
-    out, manifest = outcome.folder, outcome.results.manifest
-    images = write_samples(out, manifest, read_runs(out))
+    out = bench(seeds=[0]).folder
+    before_packing = sheets(out, read_results(out))
+    assert before_packing.frames
     whole = shutil.copytree(out, tmp_path / "whole")
     pack(out)
     assert not list(out.glob("records/*.jsonl"))
-    assert not list(out.glob("records/*/*.png"))
     write_tables(out)
     assert_same_tables(whole, out, ("runs", "metrics", "summary"))
     history = [pd.read_csv(folder / "history.csv") for folder in (whole, out)]
     pd.testing.assert_frame_equal(*history, rtol=1e-4)
-    assert write_samples(out, manifest, read_runs(out)) == images
+    results = read_results(out)
+    assert sheets(out, results) == before_packing
+    assert unreadable(out, results.manifest, results.records) == []
+    next(out.glob("records/*/*.png")).unlink()
+    assert len(unreadable(out, results.manifest, results.records)) == 1
     before = {run.name: run.end for run in read_runs(out)}
     # What a kill while it was unpacked leaves is no run.
     name = next(iter(before))
@@ -80,5 +83,5 @@ def test_a_folder_of_the_first_schema_is_refused_until_its_records_are_moved(ben
         with pytest.raises(GanZooError, match="rename its folder cells to records"):
             use()
     (out / "cells").rename(out / "records")
-    assert write_samples(out, manifest, read_runs(out))
+    assert sheets(out, read_results(out)).frames
     assert unreadable(out, manifest, read_runs(out)) == []

@@ -322,6 +322,8 @@ WRONG_FACTS = {
     "notices": 5,
     "data": DATA | {"name": "../../../X"},
     "data.density": DATA | {"density": {"means": [[1.0]], "weights": [], "deviation": 1.0, "bins": 9, "scale": 1.0}},
+    "data.density.+weights do not sum to 1": DATA
+    | {"density": {"means": [[1.0]], "weights": [0.5], "deviation": 1.0, "bins": 9, "scale": 1.0}},
     "data.density.deviation": DATA | {"density": {"means": [[1.0]], "weights": [1.0], "deviation": 0.0}},
 }
 

@@ -103,28 +103,35 @@ def metric_rows(
     values = metric_values(random, level, conditional)
     selection = {"fid": values["fid"] * random.uniform(0.97, 1.03)}
     row = MEASURED | at | {"fraction": at["step"] / STEPS}
-    yield row | {"extractor": "mnist-cnn", "values": values, "selection": selection}
+    counts = [int(10 * level) + label for label in range(10)]
+    yield row | {"extractor": "mnist-cnn", "values": values, "selection": selection, "class_counts": counts}
     if inception:
         yield row | {"extractor": "inception", "values": {"fid": level / 3, "is": 2.1, "kid": level / 4000}}
 
 
 def sample_rows(folder: Path, run: str, at: Row, conditional: bool) -> Iterator[Row]:
     progress = at["step"] / STEPS
-    sizes = {"grid": (5, 4)} | ({"classes": (10, 10)} if conditional and progress == 1 else {})
+    # The sheets of real images are the same for all seeds.
+    name = run.split("-seed")[0] if at["step"] == 0 else run
+    sizes = {"grid": (5, 4)} | ({"classes": (10, 10)} if conditional and progress in (0, 1) else {})
     for kind, (columns, rows) in sizes.items():
         file = f"records/{run}/{kind}-{at['step']:06d}.png"
-        pixels = np.random.default_rng(at["step"]).integers(256, size=(rows * 32, columns * 32), dtype=np.uint8)
+        random = np.random.default_rng([at["step"], rows, *name.encode()])
+        pixels = 255 * random.integers(2, size=(rows * 32, columns * 32), dtype=np.uint8)
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(folder / file)
         size = {"columns": columns, "rows": rows, "height": 32, "width": 32}
         yield {"row": "samples", "kind": kind, "file": file, **at, "fraction": progress, **size}
 
 
-def floor_rows(seed: int, inception: bool) -> Iterator[Row]:
+def floor_rows(folder: Path, seed: int, inception: bool) -> Iterator[Row]:
     random = np.random.default_rng(seed)
     run = {"run": f"real-seed{seed}-ffff0000", "variant": "real", "seed": seed, "title": "real images"}
     yield {"row": "begin", "data": "mnist", "preset": "quick", **run}
-    row = MEASURED | {"step": 0, "images": 0, "seconds": 0.0, "fraction": 1.0}
+    at = {"step": 0, "images": 0, "seconds": 0.0}
+    for sheet in sample_rows(folder, run["run"], at, conditional=True):
+        yield sheet | {"fraction": 1.0}
+    row = MEASURED | at | {"fraction": 1.0, "class_counts": [100] * 10}
     values = metric_values(random, 0.0, conditional=False)
     yield row | {
         "extractor": "mnist-cnn",
@@ -158,7 +165,7 @@ def make_folder(tmp_path_factory: pytest.TempPathFactory) -> MakeFolder:
             for variant in variants
             for seed in range(seeds)
         }
-        runs |= {f"real-seed{seed}-ffff0000": floor_rows(seed, inception) for seed in range(seeds)}
+        runs |= {f"real-seed{seed}-ffff0000": floor_rows(folder, seed, inception) for seed in range(seeds)}
         (folder / "records").mkdir()
         for name, rows in runs.items():
             lines = [json.dumps(row) + "\n" for row in map(change, rows) if row is not None]

@@ -115,19 +115,6 @@ def test_every_figure_is_there_and_not_empty(report, name):
         assert len(image.convert("RGB").getcolors(1 << 24) or []) > 20
 
 
-def test_sample_images(report):
-    folder = report.parent
-    names = {path.name for path in (folder / "samples").iterdir()}
-    expected = ["gan-seed0-step2000", "cgan-seed1-step2000-classes", "gan-seed2-over-training", "dcgan-seed1-step200"]
-    assert {f"mnist-{name}.png" for name in expected} <= names
-    assert not any(name.startswith("mnist-gan") and name.endswith("-classes.png") for name in names)
-    with Image.open(folder / "records/gan-seed0-0a1b2c3d/grid-002000.png") as raw:
-        tile = raw.crop((128, 96, 160, 128)).resize((96, 96), Image.Resampling.NEAREST)  # column 4, row 3: the last
-    with Image.open(folder / "samples/mnist-gan-seed0-step2000.png") as image:
-        right, bottom = image.width - 10, image.height - 10
-        assert image.crop((right - 96, bottom - 96, right, bottom)).tobytes() == tile.tobytes()
-
-
 def test_ranking_table(mixed_folder):
     table = ranking_table(mixed_folder)
     assert [place.removesuffix("=") for place in table["rank"]] == ["1", "2", "3", "4", "", ""]
@@ -176,14 +163,11 @@ def test_a_run_that_begins_while_the_report_is_written_is_in_the_next_one(make_f
     assert "not started" not in words(write_report(folder))
 
 
-def test_an_unreadable_image_is_noticed_and_an_old_one_removed(make_folder):
+def test_an_unreadable_image_is_noticed(make_folder):
     folder = make_folder(["gan"], seeds=1)
     (folder / "records/gan-seed0-0a1b2c3d/grid-000200.png").unlink()
     (folder / "records/gan-seed0-0a1b2c3d/grid-000500.png").write_bytes(b"\x89PNG not an image")
-    (folder / "samples").mkdir()
-    (folder / "samples/mnist-old-seed9-step1.png").touch()
     assert "2 recorded files unreadable" in words(write_report(folder))
-    assert not (folder / "samples/mnist-old-seed9-step1.png").exists()
 
 
 @pytest.mark.parametrize(
