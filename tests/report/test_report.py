@@ -2,7 +2,6 @@ import csv
 import html
 import re
 import shutil
-import subprocess
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +16,6 @@ from gan_zoo.report.context import write_report
 from gan_zoo.report.tables import ranking_table
 
 FIGURES = ("fid_images", "fid_discriminator_steps", "fid_seconds", "pareto", "is", "bars", "losses", "scores")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def words(page: Path) -> str:
@@ -202,14 +200,3 @@ def test_a_folder_whose_runs_have_not_begun_has_a_report(make_folder):
     page = words(write_report(folder))
     assert "not started" in page
     assert ranking_table(folder).empty
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
-def test_a_browser_renders_the_page_without_a_complaint(report, tmp_path):
-    flags = ["headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"]
-    flags += ["disable-component-update", "disable-sync", "enable-logging=stderr", "v=0", "dump-dom"]
-    flags = [f"--{flag}" for flag in [*flags, f"user-data-dir={tmp_path}"]] + [report.as_uri()]
-    rendered = subprocess.run([str(CHROMIUM), *flags], capture_output=True, text=True, timeout=120, check=True)
-    assert "Ranking" in rendered.stdout
-    assert "CONSOLE" not in rendered.stderr

@@ -1,0 +1,340 @@
+"""The page in Chromium: its controls, its accessibility, how it prints, and what is left of it without its script."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+from gan_zoo.report.context import write_report
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHECKER = Path(sys.prefix, "node_modules/vnu-jar/build/dist/vnu.jar")
+SECTIONS = ("answer", "curves", "samples", "tests", "cost", "metrics", "failures", "methods")
+NARROW = {"viewport": {"width": 400, "height": 800}}
+WIDE = {"viewport": {"width": 1280, "height": 800}}
+DARK = {"color_scheme": "dark"}
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium and no Chrome on PATH: .ci/browser installs one")
+
+
+# Not of the session: Playwright's event loop runs as long as the browser, and other tests start loops of their own.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-quic"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def report(mixed_folder: Path) -> Path:
+    return write_report(mixed_folder)
+
+
+@pytest.fixture
+def page(browser: Browser, report: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """The report in a new page; fails if it wrote to the console or requested anything but itself."""
+    context = browser.new_context(**(WIDE | getattr(request, "param", {})))
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: complaints.append(request.url))
+    page.goto(report.as_uri())
+    yield page
+    context.close()
+    assert [text for text in complaints if not text.startswith("data:")] == [report.as_uri()]
+
+
+def opened_with(*contexts: dict[str, Any]) -> pytest.MarkDecorator:
+    """Opens the page of a test with each of these options of a browser context."""
+    names = ["-".join(str(value) for value in each.values()) for each in contexts]
+    return pytest.mark.parametrize("page", contexts, indirect=True, ids=names)
+
+
+def values(elements: Locator, name: str) -> list[str]:
+    """The attribute of each element."""
+    return elements.evaluate_all("(all, name) => all.map(each => each.getAttribute(name))", name)
+
+
+def options(select: Locator) -> list[str]:
+    """The values that can be chosen."""
+    return select.locator("option").evaluate_all("all => all.filter(each => !each.disabled).map(each => each.value)")
+
+
+def unfold(page: Page) -> None:
+    """Open all folds."""
+    page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+
+
+def first_number(text: str) -> float:
+    """The first number of a cell; NaN without one."""
+    found = re.search(r"-?\d[\d,]*(\.\d+)?(e[-+]?\d+)?", text.replace("\N{MINUS SIGN}", "-"))
+    return float(found[0].replace(",", "")) if found else float("nan")
+
+
+def test_contents_lead_to_every_section(page):
+    contents = page.locator("nav#contents")
+    for section in SECTIONS:
+        contents.locator(f"a[href='#{section}']").click()
+        heading = page.locator(f"#{section} :is(h1, h2)").first
+        page.wait_for_function(
+            "heading => heading.getBoundingClientRect().top < innerHeight", arg=heading.element_handle()
+        )
+        assert contents.bounding_box()["y"] >= 0
+        is_uncovered = """heading => {
+            const box = heading.getBoundingClientRect();
+            return heading.contains(document.elementFromPoint(box.left + 5, box.top + box.height / 2));
+        }"""
+        assert heading.evaluate(is_uncovered), section
+
+
+def test_first_screen_answers(page):
+    for part in ("#answer p.lead", "#ranking tbody tr[data-variant] >> nth=0"):
+        box = page.locator(part).first.bounding_box()
+        assert box["y"] + box["height"] <= 800, part
+
+
+def test_column_sorts_in_both_directions(page):
+    table = page.locator("#values")
+    headers = table.locator("th:has(> button)")
+    assert headers.count() > 5
+    for header in headers.all():
+        if not header.is_visible():
+            continue
+        column = header.evaluate("cell => cell.cellIndex")
+        orders = {}
+        for _ in range(2):
+            header.locator("button").click()
+            direction = header.get_attribute("aria-sort")
+            assert values(table.locator("th[aria-sort]"), "aria-sort") == [direction]
+            orders[direction] = table.locator(f"tbody tr > :nth-child({column + 1})").all_inner_texts()
+        for direction, texts in orders.items():
+            numbers = [number for number in map(first_number, texts) if number == number]
+            if len(numbers) > len(texts) / 2:
+                assert numbers == sorted(numbers, reverse=direction == "descending"), header.inner_text()
+        assert set(orders) == {"ascending", "descending"}
+        assert Counter(orders["ascending"]) == Counter(orders["descending"])
+
+
+def test_filter_shows_the_rows_of_a_variant(page):
+    rows = page.locator("#values tbody tr:visible")
+    everything = values(rows, "data-variant")
+    page.locator("#filter").fill("dcgan")
+    assert set(values(rows, "data-variant")) == {"dcgan"}
+    page.locator("#filter").fill("no such variant")
+    assert rows.count() == 0
+    page.locator("#filter").fill("")
+    assert values(rows, "data-variant") == everything
+
+
+def test_column_chooser_hides_whole_columns(page):
+    cells = page.locator("#values :is(th, td):visible")
+    boxes = page.locator("fieldset#columns input[type=checkbox]")
+    assert boxes.count() > 3
+    rows = page.locator("#values tr:visible").count()
+    for box in boxes.all():
+        before = cells.count()
+        box.click()
+        after = cells.count()
+        assert abs(before - after) >= rows - 1
+        assert (after < before) == (not box.is_checked())
+        box.click()
+        assert cells.count() == before
+
+
+def test_legend_switches_a_variant_off_everywhere(page):
+    switches = page.locator("button.switch[data-variant=dcgan]")
+    # A row of the table of values is filtered by its own control.
+    marked = page.locator("[data-variant=dcgan]:not(button, #values *)")
+    off = page.locator(".off")
+    switches.first.click()
+    assert set(values(switches, "aria-pressed")) == {"false"}
+    assert marked.count() == page.locator("[data-variant=dcgan].off:not(button)").count() > 0
+    assert set(values(off, "data-variant")) == {"dcgan"}
+    is_dim = """all => all.map(each => getComputedStyle(each))
+        .map(style => style.display == 'none' || style.visibility == 'hidden' || style.opacity < 0.6)"""
+    for place in ("#curves", "#samples .frame", "#ranking"):
+        found = page.locator(f"{place}.off, {place} .off").evaluate_all(is_dim)
+        assert found, place
+        assert all(found), place
+    switches.first.click()
+    assert set(values(switches, "aria-pressed")) == {"true"}
+    assert off.count() == 0
+
+
+def test_slider_moves_all_variants_to_the_same_evaluation(page):
+    slider = page.locator("input#step[type=range]")
+    last = int(slider.get_attribute("max"))
+    assert last >= 7
+    frames = page.locator("#samples .frame:visible")
+    seen = set()
+    for place in range(last + 1):
+        slider.fill(str(place))
+        shown = dict(zip(values(frames, "data-variant"), values(frames, "data-place"), strict=True))
+        assert len(shown) == frames.count()
+        assert shown["gan"] == str(place)
+        assert all(int(each) <= place for each in shown.values())
+        seen.add(slider.get_attribute("aria-valuetext"))
+    assert len(seen) == last + 1, "the value is announced as an index, not as images seen"
+    slider.press("ArrowLeft")
+    assert set(values(page.locator("#samples .frame[data-variant=gan]:visible"), "data-place")) == {str(last - 1)}
+
+
+def test_seed_selector_shows_every_seed(page):
+    seeds = page.locator("select#seed")
+    assert len(options(seeds)) == 3
+    for seed in options(seeds):
+        seeds.select_option(seed)
+        frames = page.locator("#samples .frame:visible:not([data-variant=real])")
+        assert set(values(frames, "data-seed")) == {seed}
+        assert {"gan", "wgan_weight_clipping"} <= set(values(frames, "data-variant")), (
+            "a failed run has samples as well"
+        )
+
+
+def test_tabs_by_click_and_by_arrow_keys(page):
+    tabs = page.locator("#samples [role=tab][data-kind]")
+    kinds = values(tabs, "data-kind")
+    assert kinds[0] == "grid"
+    assert "classes" in kinds
+
+    def assert_shown(kind: str) -> None:
+        chosen = page.locator("#samples [role=tab][aria-selected=true]")
+        assert values(chosen, "data-kind") == [kind]
+        assert values(chosen, "tabindex") in (["0"], [None])
+        assert set(values(page.locator("#samples .frame:visible"), "data-kind")) == {kind}
+
+    for kind in reversed(kinds):
+        page.locator(f"#samples [role=tab][data-kind={kind}]").click()
+        assert_shown(kind)
+    for kind in [*kinds[1:], kinds[0]]:
+        page.keyboard.press("ArrowRight")
+        assert_shown(kind)
+    page.keyboard.press("ArrowLeft")
+    assert_shown(kinds[-1])
+
+
+def test_selectors_choose_one_curve(page):
+    axes = {name: page.locator(f"select#curve-{name}") for name in "xy"}
+    shown = page.locator("figure.curve:visible")
+    assert set(options(axes["x"])) == {"images", "discriminator_steps", "seconds"}
+    for y in options(axes["y"]):
+        axes["y"].select_option(y)
+        for x in options(axes["x"]):
+            axes["x"].select_option(x)
+            assert (values(shown, "data-x"), values(shown, "data-y")) == ([x], [y])
+
+
+def test_marks_of_a_curve_have_their_values(page):
+    marks = page.locator("figure.curve:visible [data-tip]")
+    assert marks.count() > 20
+    for mark in marks.all()[:5]:
+        assert mark.locator("> title").text_content() == mark.get_attribute("data-tip")
+        assert re.search(r"\d", mark.get_attribute("data-tip"))
+
+
+def test_references_inside_the_page_have_a_target(page):
+    lost = page.evaluate(r"""() => [...document.querySelectorAll('*')].flatMap(each => [...each.attributes])
+        .map(attribute => attribute.value.match(/^#(\S+)$|^url\(["']?#([^"')]+)/)).filter(Boolean)
+        .map(found => found[1] ?? found[2]).filter(id => !document.getElementById(id))""")
+    assert lost == []
+
+
+def painting_commands(pdf: bytes) -> list[int]:
+    """How many texts and images each page of a PDF of Chromium draws."""
+    objects = dict(re.findall(rb"(\d+) 0 obj\n(.*?)\nendobj", pdf, re.DOTALL))
+    pages = [each for each in objects.values() if re.search(rb"/Type /Page\b", each)]
+    counts = []
+    for each in pages:
+        drawing = objects[re.search(rb"/Contents (\d+) 0 R", each)[1]]
+        content = drawing.partition(b"stream\n")[2].rpartition(b"\nendstream")[0]
+        counts.append(len(re.findall(rb"\bT[jJ]\b|\bDo\b", zlib.decompress(content))))
+    return counts
+
+
+def test_prints_on_six_pages_with_open_folds(page):
+    page.evaluate("""addEventListener('beforeprint', () => {
+        window.folded = [...document.querySelectorAll('details:not([open])')].map(fold => fold.innerText);
+    })""")
+    pages = painting_commands(page.pdf(format="A4"))
+    assert page.evaluate("folded") == []
+    assert 1 < len(pages) <= 6
+    assert min(pages) > 0, "an empty page"
+
+
+@opened_with(*({**width, "color_scheme": scheme} for width in (WIDE, NARROW) for scheme in ("light", "dark")))
+def test_is_accessible(page):
+    unfold(page)
+    found = Axe().run(page).response["violations"]
+    assert [(each["id"], [node["target"] for node in each["nodes"]]) for each in found] == []
+
+
+@pytest.mark.skipif(not shutil.which("java"), reason="the HTML checker needs Java")
+@pytest.mark.skipif(not CHECKER.is_file(), reason="no HTML checker in .venv: .ci/browser installs it")
+def test_is_valid_html(report):
+    command = ["java", "-jar", CHECKER, "--errors-only", "--exit-zero-always", "--stdout", "--format", "json", report]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    messages = json.loads(checked.stdout)["messages"]
+    assert [(each["message"], each.get("extract")) for each in messages] == []
+
+
+@opened_with({"java_script_enabled": False})
+def test_nothing_is_missing_without_the_script(page, mixed):
+    assert page.locator(".scripted:visible").count() == 0
+    unfold(page)
+    for part in ("figure", ".frame", "table", "tr", "th", "td"):
+        assert page.locator(f"{part}:visible").count() == page.locator(part).count(), part
+    frames = page.locator(".frame[data-kind=grid]")
+    found = Counter(zip(values(frames, "data-variant"), values(frames, "data-seed"), strict=True))
+    recorded = Counter()
+    for record in mixed.records:
+        rows = [row for row in record.samples if row["kind"] == "grid"]
+        recorded[record.begin["variant"], str(record.begin["seed"])] += len(rows)
+    assert found == +recorded
+
+
+@opened_with(NARROW)
+def test_narrow_page_scrolls_its_tables_alone(page):
+    unfold(page)
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 400
+    first = page.locator("#ranking tbody tr > :first-child").first
+    scroll = """cell => {
+        let wide = cell;
+        while (wide && wide.scrollWidth <= wide.clientWidth + 1) wide = wide.parentElement;
+        wide.scrollLeft = 120;
+        return wide.scrollLeft;
+    }"""
+    before = first.bounding_box()["x"]
+    assert page.locator("#ranking").evaluate(scroll) > 0
+    assert first.bounding_box()["x"] == pytest.approx(before, abs=3)
+
+
+def test_keyboard_reaches_every_control(page):
+    unfold(page)
+    controls = page.locator(":is(a[href], button, input, select, summary, [tabindex]):visible:enabled")
+    number = "all => all.filter(each => each.tabIndex >= 0).map((each, index) => each.dataset.order = String(index))"
+    expected = controls.evaluate_all(number)
+    assert len(expected) > 20
+    reached, unmarked = [], []
+    for _ in range(2 * len(expected)):
+        page.keyboard.press("Tab")
+        focused = page.locator(":focus")
+        if not focused.count():
+            break
+        order, outline = focused.evaluate("each => [each.dataset.order ?? '', getComputedStyle(each).outlineStyle]")
+        reached.append(order)
+        if outline == "none":
+            unmarked.append(focused.evaluate("each => each.outerHTML.slice(0, 80)"))
+    assert [order for order in reached if order] == expected
+    assert unmarked == []
