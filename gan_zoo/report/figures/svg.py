@@ -17,6 +17,7 @@ from matplotlib.patches import Polygon
 from numpy.typing import ArrayLike
 from PIL import Image
 
+from gan_zoo import text
 from gan_zoo.io import atomic_path
 from gan_zoo.report.figures.style import FAINT, INK, LINE, bare
 
@@ -147,7 +148,7 @@ def _inline(
         return []
     children = [new for child in old for new in _inline(child, ids, marked)]
     variant, tips = marked.get(old.get("id", ""), ("", ()))
-    attributes = _attributes(old, ids) | ({"data-variant": variant} if variant else {})
+    attributes = _attributes(old, ids) | ({"data-variant": text.visible(variant)} if variant else {})
     if tag in ("g", "defs") and not children:
         return []
     if tag == "svg":
