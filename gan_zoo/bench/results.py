@@ -151,6 +151,12 @@ class Results:
             f"{self.manifest['data']['name']}, {text.plural(len(runs), 'run')}, {self.metric.title}, {self.extractor}"
         )
 
+    def final_values(self, variant: str) -> tuple[float, ...]:
+        """The final values of the primary metric of a variant's successful seeds under the default extractor."""
+        column = f"final_{self.metric.name}_{self.extractor}"
+        mine = self.runs[(self.runs["variant"] == variant) & (self.runs["status"] == "ok")]
+        return tuple(mine[column].dropna()) if column in mine else ()
+
     def final_samples(self) -> dict[str, Sample]:
         """The final values of the primary metric under the default extractor, by variant."""
         return samples(self.runs, f"final_{self.metric.name}_{self.extractor}", self.manifest)

@@ -3,7 +3,6 @@
 ``make index`` writes the file (`gan_zoo.cli.facts`). Plugins are not in it: with one, the registry answers too.
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -12,19 +11,16 @@ from typing import Any
 
 from gan_zoo.errors import GanZooError, check_known, unknown
 from gan_zoo.options import RunOptions
+from gan_zoo.variants import INDEX, read_index
 
 _PACKAGE = Path(__file__).parents[1]
-FILE = _PACKAGE / "variants" / "index.json"
+FILE = INDEX
 
 Record = dict[str, Any]
 Plugins = Sequence[Path | str] | None
 
 
-@cache
-def read() -> dict[str, Any]:
-    """The file's content: ``variants``, a record each; the ``options`` of all; ``data``, a line each."""
-    content: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
-    return content
+read = read_index
 
 
 def records(plugins: Plugins) -> list[Record]:

@@ -1,27 +1,56 @@
-"""The report of a results folder: tables, figures, sample images, report.md and a self-contained report.html."""
+"""The report of a results folder: tables, a self-contained report.html, and report.md with its pictures."""
 
 import base64
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from gan_zoo import text
 from gan_zoo.bench.artifacts import unreadable
-from gan_zoo.bench.results import Entry, Results
+from gan_zoo.bench.results import Results
 from gan_zoo.bench.tables import write_tables
 from gan_zoo.io import atomic_write, check_links
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.report import tables
-from gan_zoo.report.figures import write_figures
+from gan_zoo.report.answer import answer
+from gan_zoo.report.failures import Failure, failures
+from gan_zoo.report.figures import charts
 from gan_zoo.report.figures.curves import default_first
-from gan_zoo.report.figures.samples import SampleImage, write_samples
-from gan_zoo.report.figures.style import data_title
-from gan_zoo.report.findings import findings, methods
+from gan_zoo.report.figures.style import Look, data_title, device_name
+from gan_zoo.report.figures.svg import Chart
+from gan_zoo.report.methods import methods, tested
 from gan_zoo.report.published import published
+from gan_zoo.report.ranking import Ranking, ranking
+from gan_zoo.report.settings import NOT_THE_PAPERS, OVERRIDDEN, marks, settings
+from gan_zoo.report.sheets import Frame, Sheets, contact_sheet, sheets
 from gan_zoo.report.time_to_target import time_table
+from gan_zoo.statistics import MINIMUM_SEEDS
+
+SECTIONS = {
+    "answer": "Answer",
+    "curves": "Curves",
+    "samples": "Samples",
+    "tests": "Tests",
+    "cost": "Cost",
+    "metrics": "Metrics",
+    "failures": "Failures",
+    "methods": "Methods",
+}
+"""The sections of the page by id."""
+KINDS = {
+    "grid": "samples",
+    "classes": "one class a row",
+    "neighbors": "nearest training images",
+    "histogram": "class histogram",
+}
+"""The tabs of the samples, by kind of frame."""
+AXES = {"images": "{samples} seen", "discriminator_steps": "discriminator steps", "seconds": "seconds of training"}
+"""The horizontal axes of the curves."""
+CONTACT_SHEET = Path("figures", "samples.png")
+_SHEET_WIDTH = 400  # CSS pixels
 
 
 def write_report(folder: Path) -> Path:
@@ -34,10 +63,12 @@ def write_report(folder: Path) -> Path:
     folder = Path(folder)
     check_links(folder)
     results = write_tables(folder)
-    figures = write_figures(results, folder)
-    samples = write_samples(folder, results.manifest, results.records)
-    lost = unreadable(folder, results.manifest, results.records)
-    page = context(results, samples, lost) | {"figures": list(figures.items())}
+    look = Look.of(results)
+    pictures = charts.write_pngs(results, look, folder)
+    if contact_sheet(folder, results, folder / CONTACT_SHEET):
+        pictures["samples"] = folder / CONTACT_SHEET
+    page = context(results, look, sheets(folder, results), unreadable(folder, results.manifest, results.records))
+    page["pictures"] = pictures
     templates = environment(folder)
     atomic_write(folder / "report.md", tidy(templates.get_template("report.md.j2").render(page)))
     atomic_write(folder / "report.html", templates.get_template("report.html.j2").render(page))
@@ -46,7 +77,7 @@ def write_report(folder: Path) -> Path:
 
 def environment(folder: Path) -> Environment:
     """The templates of reports, with filters for pages in this folder."""
-    environment = Environment(
+    templates = Environment(
         loader=PackageLoader("gan_zoo.report"),
         autoescape=select_autoescape(["html.j2"]),
         undefined=StrictUndefined,
@@ -54,10 +85,10 @@ def environment(folder: Path) -> Environment:
         lstrip_blocks=True,
     )
     # PNG files as data URIs, so that the page needs no other file.
-    environment.filters["inline"] = lambda path: f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
-    environment.filters["relative"] = lambda path: path.relative_to(folder).as_posix()
-    environment.filters["md"] = text.markdown
-    return environment
+    templates.filters["inline"] = lambda path: f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    templates.filters["relative"] = lambda path: path.relative_to(folder).as_posix()
+    templates.filters["md"] = text.markdown
+    return templates
 
 
 def tidy(markdown: str) -> str:
@@ -65,97 +96,172 @@ def tidy(markdown: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", markdown).strip() + "\n"
 
 
-def context(results: Results, samples: list[SampleImage], lost: list[str]) -> dict[str, Any]:
+def context(results: Results, look: Look, found: Sheets, lost: list[str]) -> dict[str, Any]:
     """Everything that a template needs, as text or as plain values."""
     manifest = results.manifest
     title = data_title(manifest)
     started = str(manifest.get("started", ""))[:10]
     facts = [title, f"{manifest.get('preset', '')} preset", manifest.get("precision"), manifest.get("device"), started]
+    rows = ranking(results, found, look.labels)
     reached = time_table(results)
-    notices = list(manifest.get("notices", []))
-    missing = len(manifest["runs"]) - len(results.runs)
-    if missing > 0:
-        of = text.plural(len(manifest["runs"]), "run")
-        notices.append(f"{missing} of {of} not started: the suite is running, or can be resumed.")
-    if lost:
-        notices.append(f"{text.plural(len(lost), 'recorded file')} unreadable, the first is {lost[0]}.")
     return {
         "heading": str(manifest.get("title") or f"GAN variants on {title}"),
+        "sections": SECTIONS.items(),
         "facts": [fact for fact in facts if fact],
         "note": manifest["data"].get("note", ""),
+        "notices": notices(results, lost),
         "results": results,
-        "ranking": tables.metric_table(results, results.extractor, tables.main_metrics(), ranks=True),
-        "caption": tables.caption(results, results.extractor),
-        "findings": findings(results),
-        "overrides": overrides(results.entries),
+        "look": look,
+        "count": text.count,
+        "answer": answer(results),
+        "ranking": rows,
+        "letters": any(row.entry.letters for row in rows.rows),
+        "has_tiles": any(row.tiles for row in rows.rows),
+        "legend_text": legend_text(results, rows),
+        "values": tables.metric_table(results, results.extractor, tables.main_metrics(), look.labels, ranks=True),
+        **curves(results, look),
+        **samples(results, found),
+        "discriminators": charts.discriminators(results, look),
+        "forest": charts.forest(results, look),
+        "tested": tested(results),
         "comparisons": tables.comparison_table(results),
-        "best": tables.best_and_final(results),
+        "cost": charts.cost(results, look),
         "reached": reached,
-        "galleries": galleries(results, samples),
         "extractors": [
-            (name, tables.metric_table(results, name, METRICS), tables.caption(results, name))
+            (name, tables.metric_table(results, name, METRICS, look.labels), tables.caption(results, name))
             for name in default_first(results.metrics["extractor"].unique(), results)
         ],
         "glossary": tables.glossary(set(results.metrics["metric"])),
         "published": published(results),
-        "failures": tables.failure_table(results),
+        "failures": [evidence(results, look, found, failure) for failure in failures(results)],
+        "command": manifest.get("command") or "not recorded",
+        "settings": tables.settings_table(settings(results)),
+        "marks_text": f"{OVERRIDDEN} differs from the default of the registered variant; {NOT_THE_PAPERS} differs from "
+        "its paper.",
+        "descriptions": tables.description_table(results),
         "runs": tables.run_table(results),
         "methods": methods(results, bool(reached.rows)),
         "protocol": protocol(manifest),
-        "notices": notices,
     }
 
 
-def overrides(entries: list[Entry]) -> list[tuple[str, str]]:
-    """The overridden settings: first those that all marked variants share, then the others of each."""
-    settings = {entry.label: entry.overrides.split("; ") for entry in entries if entry.overrides}
-    common: list[str] = []
-    if len(settings) > 1:
-        first, *others = settings.values()
-        common = [setting for setting in first if all(setting in other for other in others)]
-    found = {"all marked variants": common}
-    found |= {label: [setting for setting in mine if setting not in common] for label, mine in settings.items()}
-    return [(label, "; ".join(mine)) for label, mine in found.items() if mine]
-
-
-def galleries(results: Results, samples: list[SampleImage]) -> list[dict[str, Any]]:
-    """The last image of each kind of a variant, of its first successful seed (else of its first with images)."""
-    found = []
-    for entry in results.entries:
-        runs = results.runs[results.runs["variant"] == entry.variant].set_index("seed")
-        failed = runs["status"] != "ok"
-        mine = [image for image in samples if image.variant == entry.variant]
-        if not mine:
-            continue
-        seed = min((image.seed for image in mine), key=lambda seed: (failed[seed], seed))
-        last = {image.kind: image for image in sorted(mine, key=lambda image: image.step) if image.seed == seed}
-        found.append(
-            {
-                "label": entry.label,
-                "facts": describe(runs.iloc[0]),
-                "images": [last[kind] for kind in ("grid", "strip", "classes", "neighbors") if kind in last],
-                "status": f"seed {seed} {text.status(runs.loc[seed, 'status'])}" if failed[seed] else "",
-            }
-        )
+def notices(results: Results, lost: list[str]) -> list[str]:
+    """What a reader has to know before the answer."""
+    found = list(results.manifest.get("notices", []))
+    missing = len(results.manifest["runs"]) - len(results.runs)
+    if missing > 0:
+        of = text.plural(len(results.manifest["runs"]), "run")
+        found.append(f"{missing} of {of} not started: the suite is running, or can be resumed.")
+    if lost:
+        found.append(f"{text.plural(len(lost), 'recorded file')} unreadable, the first is {lost[0]}.")
     return found
 
 
-def describe(run: pd.Series) -> str:
-    """What a variant is, in one line."""
-    parts = [run["title"], run["paper"], run["objective"]]
-    parts += [f"{key}: {run[key]}" for key in ("latent", "conditioning") if run[key]]
-    if text.known(run["batch_size"]):
-        parts.append(f"batch {run['batch_size']}")
-    if text.known(run["generator_parameters"]):
-        counts = [text.count(run[f"{role}_parameters"]) for role in ("generator", "discriminator")]
-        parts.append(f"{' + '.join(counts)} parameters")
-    if run["deviations"]:
-        before = " (before the overrides marked †)" if run["overrides"] else ""
-        parts.append(f"deviations from the paper{before}: {run['deviations']}")
-    return " · ".join(part for part in parts if part)
+def legend_text(results: Results, rows: Ranking) -> str:
+    """How the ranking is read: marks, intervals, letters."""
+    metric = results.metric
+    by = f", features of {results.extractor}" if results.samples == "images" else ""
+    parts = [f"Final {metric.title}{by}; {metric.better} is better"]
+    shown = [row.entry for row in rows.rows if row.mark]
+    if any(row.mark.low is not None for row in rows.rows if row.mark):
+        mean = "geometric mean" if results.geometric else "mean"
+        parts.append(f"dot and line: {mean} over seeds with 95% interval")
+    if any(entry.value.seeds < MINIMUM_SEEDS for entry in shown):
+        parts.append("rings: single seeds, where there are too few for an interval")
+    if any(entry.letters for entry in shown):
+        parts.append(
+            "group: variants without a common letter are significantly different (Games-Howell test of all pairs, "
+            f"family-wise error rate {results.alpha:.1%})"
+        )
+    marked = "".join(marks(results).values())
+    if OVERRIDDEN in marked:
+        parts.append(f"{OVERRIDDEN} overrides of the default")
+    if NOT_THE_PAPERS in marked:
+        parts.append(f"{NOT_THE_PAPERS} deviations from the paper, see Methods")
+    return f"{'. '.join(part[0].upper() + part[1:] for part in parts)}."
 
 
-def protocol(manifest: dict[str, Any]) -> list[tuple[str, str]]:
+def curves(results: Results, look: Look) -> dict[str, Any]:
+    """The curves, and what their selectors offer."""
+    found = charts.curves(results, look)
+    axes = {name: title.format(samples=results.samples) for name, title in AXES.items()}
+    used = {chart.x for chart in found}
+    return {
+        "curves": found,
+        "xs": {name: title for name, title in axes.items() if name in used},
+        "ys": {chart.y: chart.title for chart in found},
+        "multiples": charts.small_multiples(results, look),
+    }
+
+
+def samples(results: Results, found: Sheets) -> dict[str, Any]:
+    """The frames by variant, real images first, and what their selectors offer."""
+    frames = found.frames
+    trained = [frame for frame in frames if frame.variant not in results.untrained]
+    kinds = {frame.kind for frame in frames}
+    seen: dict[int, set[int]] = {}
+    for frame in trained or frames:
+        seen.setdefault(frame.place, set()).add(frame.images)
+    seeds = sorted({frame.seed for frame in trained})
+    status = {(run.variant, run.seed): run.status for run in results.runs.itertuples()}
+    names = results.manifest["data"].get("class_names") or []
+    return {
+        "sheets": found,
+        "galleries": galleries(results, frames),
+        "kinds": {kind: title for kind, title in KINDS.items() if kind in kinds},
+        "evaluations": [text.count(max(seen[place])) for place in sorted(seen)],
+        "seeds": seeds,
+        "class_name": lambda index: names[index] if index < len(names) else str(index),
+        "scale": sheet_scale,
+        "status": lambda frame: failed_status(status.get((frame.variant, frame.seed), "")),
+    }
+
+
+def galleries(results: Results, frames: list[Frame]) -> list[tuple[str, list[Frame], list[Frame]]]:
+    """Of each variant the frames of its first seed at the last evaluation, and all others; real images come first."""
+    found = []
+    entries = sorted(results.entries, key=lambda entry: entry.kind != "floor")
+    for entry in entries:
+        mine = [frame for frame in frames if frame.variant == entry.variant]
+        if not mine:
+            continue
+        first = min(frame.seed for frame in mine)
+        last = max(frame.place for frame in mine if frame.seed == first)
+        shown = [frame for frame in mine if (frame.seed, frame.place) == (first, last)]
+        # Of an untrained one each seed has the same images.
+        others = [] if entry.variant in results.untrained else [frame for frame in mine if frame not in shown]
+        found.append((entry.variant, shown, others))
+    return found
+
+
+def failed_status(status: str) -> str:
+    """A status in words; empty for a successful run."""
+    return "" if status == "ok" else text.status(status)
+
+
+def sheet_scale(frame: Frame) -> float:
+    """CSS pixels a pixel of a sheet: a whole number, unless the sheet is larger than its place."""
+    width = frame.columns * frame.width
+    return max(1, _SHEET_WIDTH // width) if width <= _SHEET_WIDTH else _SHEET_WIDTH / width
+
+
+def evidence(
+    results: Results, look: Look, found: Sheets, failure: Failure
+) -> dict[str, Failure | Frame | Chart | None]:
+    """A failure with its last samples and its losses."""
+    mine = [
+        frame
+        for frame in found.frames
+        if (frame.variant, frame.seed, frame.kind) == (failure.variant, failure.seed, "grid")
+    ]
+    return {
+        "failure": failure,
+        "frame": max(mine, key=lambda frame: frame.step, default=None),
+        "chart": charts.loss_curve(results, look, failure.variant, failure.seed),
+    }
+
+
+def protocol(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     """How the results were made, from the manifest; what it does not record is left out."""
     data = manifest["data"]
     extractors = [
@@ -182,6 +288,5 @@ def protocol(manifest: dict[str, Any]) -> list[tuple[str, str]]:
         "started": manifest.get("started"),
         "wall time": text.duration(seconds) if finished else "not finished",
         "peak memory of all processes": tables.mebibytes(manifest.get("peak_memory_bytes")),
-        "command": manifest.get("command"),
     }
     return [(name, value) for name, value in rows.items() if value and value != text.NOTHING]

@@ -1,21 +1,30 @@
 """The tables of a report, as text."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from gan_zoo import text
-from gan_zoo.bench.results import Results
+from gan_zoo.bench.results import Entry, Results
 from gan_zoo.bench.tables import read_results
 from gan_zoo.io import csv_text
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.report.figures.style import data_title, floor_title
+from gan_zoo.report.settings import Setting
+from gan_zoo.statistics import MINIMUM_SEEDS
 
-_TEXT = ("variant", "comparison", "verdict", "status", "message", "theirs", "metric", "range", "meaning", "limitations")
+_TEXT = (
+    *("variant", "comparison", "verdict", "status", "message", "theirs", "metric", "range", "meaning", "limitations"),
+    *("setting", "variants", "paper", "default", "this run", "title", "loss", "latent", "labels"),
+)
 """The heads of columns of text; the others are numbers."""
+CUT = "*"
+"""Marks the end of an interval that is cut at a bound of the metric."""
+PLACED = ("ranked", "apart")
+"""The kinds of entries that were trained and measured."""
 FORMATS = ("latex", "markdown", "csv")
 """The formats of `ranking_as`."""
 Cell = str | tuple[str, str]
@@ -24,10 +33,11 @@ Cell = str | tuple[str, str]
 
 @dataclass(frozen=True)
 class Table:
-    """A table of text; a row is its CSS classes and its cells."""
+    """A table of text; a row is its CSS classes and its cells, ``variants`` the variant of each row, if it has one."""
 
     heads: Sequence[str]
     rows: Sequence[tuple[str, Sequence[Cell]]]
+    variants: Sequence[str] = ()
 
     @classmethod
     def of(cls, columns: Mapping[str, Iterable[Cell]], classes: Iterable[str] = ()) -> "Table":
@@ -62,16 +72,20 @@ def estimate(line: Mapping[Any, Any], value: str = "mean", prefix: str = "") -> 
     return text.number(line.get(value)), text.interval(line.get(f"{prefix}low"), line.get(f"{prefix}high"))
 
 
-def metric_table(results: Results, extractor: str, names: Iterable[str], *, ranks: bool = False) -> Table:
-    """Final values under one extractor: a column per measured metric, a row per variant; with rank and time."""
+def metric_table(
+    results: Results, extractor: str, names: Iterable[str], labels: Mapping[str, str], *, ranks: bool = False
+) -> Table:
+    """Final values under one extractor: a column per measured metric, a row per variant; with rank and time.
+
+    With fewer seeds than a test needs the seeds themselves are in place of an interval.
+    """
     lines, entries = results.lines(extractor), results.entries
     measured = {metric for (_, metric), line in lines.items() if text.known(line["mean"])}
     columns: dict[str, list[Cell]] = {"rank": [entry.place for entry in entries]} if ranks else {}
-    notes = {"ranked": "", "floor": f"(floor: {floor_title(results)})", "images": "(images, not trained here)"}
-    columns["variant"] = [(entry.label, notes.get(entry.kind, f"({entry.reason})")) for entry in entries]
+    columns["variant"] = [(labels.get(entry.variant, entry.variant), note(results, entry)) for entry in entries]
     for name in sorted(names, key=lambda name: name != results.metric.name):
         if name in measured:
-            values = [estimate(lines.get((entry.variant, name), {})) for entry in entries]
+            values = [_final(results, lines.get((entry.variant, name), {}), name, extractor) for entry in entries]
             columns[f"{METRICS[name].title} {METRICS[name].arrow}"] = values
     columns["seeds"] = [text.NOTHING if entry.kind == "images" else str(entry.value.seeds) for entry in entries]
     columns["failures"] = [
@@ -81,8 +95,37 @@ def metric_table(results: Results, extractor: str, names: Iterable[str], *, rank
         for entry in entries
     ]
     if ranks:
-        columns["time per seed"] = [text.duration(e.seconds if e.kind == "ranked" else None) for e in entries]
-    return Table.of(columns, [f"{entry.kind} {'failed' if entry.failures.count else ''}" for entry in entries])
+        columns["time per seed"] = [text.duration(e.seconds if e.kind in PLACED else None) for e in entries]
+    classes = [f"{entry.kind} {'failed' if entry.failures.count else ''}".strip() for entry in entries]
+    return replace(Table.of(columns, classes), variants=[entry.variant for entry in entries])
+
+
+def note(results: Results, entry: Entry) -> str:
+    """What is written below the name of a variant: why it has no rank."""
+    notes = {
+        "apart": f"{text.number(entry.budget)} times the {results.samples}",
+        "images": "images, not trained here",
+        "floor": f"floor: {floor_title(results)}",
+    }
+    return notes.get(entry.kind, entry.reason)
+
+
+def _final(results: Results, line: Mapping[Any, Any], name: str, extractor: str) -> Cell:
+    """A mean with its interval, whose ends at a bound of the metric are marked; or with its seeds, if they are few."""
+    mean = text.number(line.get("mean"))
+    if not text.known(line.get("mean")) or line["seeds"] == 1:
+        return mean
+    if line["seeds"] < MINIMUM_SEEDS:
+        runs = results.runs[(results.runs["variant"] == line["variant"]) & (results.runs["status"] == "ok")]
+        return mean, ", ".join(map(text.number, runs[f"final_{name}_{extractor}"].dropna()))
+    least, most = METRICS[name].limits(results.manifest["data"].get("classes"))
+    if not text.known(line["low"]):
+        return mean
+    ends = [
+        f"{text.number(end)}{CUT if bound is not None and end == bound else ''}"
+        for end, bound in ((line["low"], least), (line["high"], most))
+    ]
+    return mean, f"[{', '.join(ends)}]"
 
 
 def ranking_as(results: Results, form: str) -> str:
@@ -92,7 +135,8 @@ def ranking_as(results: Results, form: str) -> str:
     """
     if form == "csv":
         return csv_text(_ranking_values(results))
-    table = metric_table(results, results.extractor, main_metrics(), ranks=True)
+    labels = {entry.variant: entry.label for entry in results.entries}
+    table = metric_table(results, results.extractor, main_metrics(), labels, ranks=True)
     about = f"{data_title(results.manifest)}: {caption(results, results.extractor)}"
     if form == "markdown":
         return f"{table.markdown()}\n\n{text.markdown(about)}\n"
@@ -109,7 +153,7 @@ def _ranking_values(results: Results) -> pd.DataFrame:
             line = lines.get((entry.variant, name), {})
             ends = {name: "mean", f"{name}_low": "low", f"{name}_high": "high"}
             row |= {column: line.get(key) for column, key in ends.items() if name in measured}
-        seconds = entry.seconds if entry.kind == "ranked" else None
+        seconds = entry.seconds if entry.kind in PLACED else None
         row["kind"] = entry.kind
         rows.append({**row, "seeds": entry.value.seeds, "failures": entry.failures.count, "seconds": seconds})
     return pd.DataFrame(rows)
@@ -128,7 +172,7 @@ def caption(results: Results, extractor: str) -> str:
     points = results.samples == "points"
     split = " split" if references == "test" else ""
     source = f"reference: {references}" if points else f"features of {extractor}, reference: {references}{split}"
-    return f"num_samples {counts}, {source}, {weights} weights, seeds {seeds}. Mean and 95% interval over seeds."
+    return f"num_samples {counts}, {source}, {weights} weights, seeds {seeds}. Mean and 95% interval over seeds ({CUT} cut at the bound of the metric); of fewer than {MINIMUM_SEEDS} seeds each."
 
 
 def comparison_table(results: Results) -> Table:
@@ -156,26 +200,6 @@ def comparison_table(results: Results) -> Table:
     return Table.of(columns, [verdict.split()[0] for verdict in verdicts])
 
 
-def best_and_final(results: Results) -> Table:
-    """The primary metric of each ranked variant at its best evaluation and at the last."""
-    entries = [entry for entry in results.entries if entry.kind == "ranked"]
-    lines = [results.lines(results.extractor)[entry.variant, results.metric.name] for entry in entries]
-    images = results.metrics.drop_duplicates(["variant", "seed", "step"])[["variant", "seed", "step", "images"]]
-    best = results.successful.drop(columns="images")
-    best = best.merge(images, left_on=["variant", "seed", "best_step"], right_on=["variant", "seed", "step"])
-    seen = best.groupby("variant")["images"].median()
-    title = results.metric.title
-    return Table.of(
-        {
-            "variant": [entry.label for entry in entries],
-            f"best {title}": [estimate(line, "best_mean", "best_") for line in lines],
-            f"at {results.samples} seen (median)": [text.count(seen.get(entry.variant)) for entry in entries],
-            f"final {title}": [estimate(line) for line in lines],
-            f"median final {title}": [text.number(line["median"]) for line in lines],
-        }
-    )
-
-
 def glossary(measured: set[str]) -> Table:
     """Range, meaning and limitations of the metrics that were measured."""
     metrics = [metric for name, metric in METRICS.items() if name in measured]
@@ -189,17 +213,35 @@ def glossary(measured: set[str]) -> Table:
     )
 
 
-def failure_table(results: Results) -> Table:
-    """The seeds that failed or did not finish, with the recorded reason."""
-    runs = results.runs[results.runs["status"] != "ok"]
+def settings_table(found: Iterable[Setting]) -> Table:
+    """The settings that differ from the paper, the default, or between variants."""
+    mine = list(found)
+    return Table.of(
+        {
+            "setting": [setting.name for setting in mine],
+            "variants": [setting.variant for setting in mine],
+            "paper": [setting.paper or text.NOTHING for setting in mine],
+            "default": [setting.default or text.NOTHING for setting in mine],
+            "this run": [f"{setting.this_run} {setting.mark}".strip() for setting in mine],
+        }
+    )
+
+
+def description_table(results: Results) -> Table:
+    """What each trained variant is."""
+    runs = results.trained.drop_duplicates("variant")
     columns = {
         "variant": runs["variant"],
-        "seed": runs["seed"].map(str),
-        "status": runs["status"].map(text.status),
-        f"{results.samples} seen": runs["images"].map(text.count),
-        "message": runs["message"].replace("", text.NOTHING),
+        "title": runs["title"],
+        "paper": runs["paper"],
+        "loss": runs["objective"],
+        "latent": runs["latent"],
+        "labels": runs["conditioning"],
+        "batch": runs["batch_size"].map(text.count),
+        "G parameters": runs["generator_parameters"].map(text.count),
+        "D parameters": runs["discriminator_parameters"].map(text.count),
     }
-    return Table.of(columns, ["failed"] * len(runs))
+    return Table.of({head: [value or text.NOTHING for value in values] for head, values in columns.items()})
 
 
 def run_table(results: Results) -> Table:
@@ -251,5 +293,5 @@ def ranking_table(folder: Path) -> pd.DataFrame:
             columns[METRICS[name].title] = list(map(text.number, means))
     columns["seeds"] = [text.NOTHING if entry.kind == "images" else str(entry.value.seeds) for entry in entries]
     columns["failures"] = [text.NOTHING if entry.kind == "images" else str(entry.failures.count) for entry in entries]
-    columns["minutes"] = [text.number(e.seconds / 60 if e.kind == "ranked" else None) for e in entries]
+    columns["minutes"] = [text.number(e.seconds / 60 if e.kind in PLACED else None) for e in entries]
     return pd.DataFrame(columns, dtype=str)

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 import tomli_w
 from jinja2 import ChoiceLoader, PackageLoader
+from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from scipy.special import gammaln
@@ -21,7 +23,8 @@ from gan_zoo.bench.plan import Plan
 from gan_zoo.io import atomic_write, write_csv
 from gan_zoo.metrics.registry import METRICS, Metric
 from gan_zoo.report.context import environment, tidy
-from gan_zoo.report.figures import style
+from gan_zoo.report.figures.style import FAINT, INK, STYLE, bare, scale_axis
+from gan_zoo.report.figures.svg import write_png
 from gan_zoo.search.space import Ranges, Space
 from gan_zoo.search.trials import Trial, best_of, default_extractor, num_failures, scores, winners_suite
 
@@ -65,7 +68,7 @@ def write_search(
     figure = folder / "figures" / "expected_best.png"
     title = f"{plan.measured.title}: what a search of k trials is worth"
     values = {trial.variant: trial.value if trial.succeeded else math.nan for trial in defaults}
-    write_figure(figure, title, " · ".join(facts[:4]), metric, curve, values)
+    write_figure(figure, title, metric, curve, values)
     page = {
         "heading": f"Search: {plan.suite.title}",
         "facts": facts,
@@ -264,39 +267,38 @@ def _facts(plan: Plan, count: int, seed: int) -> list[str]:
     ]
 
 
-def write_figure(
-    path: Path, title: str, facts: str, metric: Metric, curve: pd.DataFrame, defaults: Mapping[str, float]
-) -> None:
+@rc_context(STYLE)
+def write_figure(path: Path, title: str, metric: Metric, curve: pd.DataFrame, defaults: Mapping[str, float]) -> None:
     """Draw the curves of all variants; in each panel one is in color, with its band and its default, the others grey.
 
     ``defaults`` are the values of the default settings, NaN where they failed.
     """
-    if curve.empty:
-        return style.write_message(path, title, facts, "No trial was measured: there is no best value to expect.")
     variants = [name for name in defaults if name in set(curve["variant"])]
-    columns = min(3, len(variants))
-    panel = (8.4 if columns == 1 else 4.3, 3.4)
-    rows = -(-len(variants) // columns)
-    with style.figure(
-        path, title, facts, rows=rows, columns=columns, panel=panel, extra=0.35, sharex=True, sharey=True
-    ) as (drawn, axes):
-        for axis, variant in zip(axes, variants, strict=False):
-            _panel(axis, curve, variant, defaults[variant])
-            axis.set(title=variant, ylabel=f"best {metric.title} {metric.arrow}")
-            axis.set_xlabel("random trials")
-            axis.tick_params(labelbottom=True)
-        if (curve["low"] > 0).all():
-            style.log_axis(axes[0])
-        for axis in axes[len(variants) :]:
-            axis.set_axis_off()
+    columns = max(1, min(3, len(variants)))
+    rows = max(1, -(-len(variants) // columns))
+    drawn = Figure(figsize=(8.4 if columns == 1 else 4.3 * columns, 3.4 * rows + 0.8), layout="constrained")
+    drawn.suptitle(title if variants else f"{title}: no trial was measured")
+    axes = list(drawn.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
+    for axis, variant in zip(axes, variants, strict=False):
+        _panel(axis, curve, variant, defaults[variant])
+        bare(axis)
+        axis.set(title=text.visible(variant), xlabel="random trials", ylabel=f"best {metric.title} {metric.arrow}")
+        axis.tick_params(labelbottom=True)
+    for axis in axes[len(variants) :]:
+        axis.set_axis_off()
+    if variants:
+        values = [*curve["low"], *curve["high"], *filter(math.isfinite, defaults.values())]
+        log = min(values) > 0
+        limits = (min(values) / 1.1, max(values) * 1.1) if log else axes[0].get_ylim()
+        scale_axis(axes[0].yaxis, limits, log=log, gap=0.1)
         handles = [
             Line2D([], [], color=_COLOR, linewidth=2.2, label="expected best of k trials"),
             Line2D([], [], color=_COLOR, linewidth=8, alpha=0.15, label="5% to 95%"),
-            Line2D([], [], color=style.INK, linestyle="--", linewidth=1.2, label="default settings"),
+            Line2D([], [], color=INK, linestyle="--", linewidth=1.2, label="default settings"),
             Line2D([], [], color=_OTHERS, linewidth=1.2, label="other variants"),
         ]
-        drawn.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
-    return None
+        drawn.legend(handles=handles, loc="outside lower center", ncols=min(4, 2 * columns), frameon=False)
+    write_png(drawn, path)
 
 
 def _panel(axis: Axes, curve: pd.DataFrame, variant: str, default: float) -> None:
@@ -308,9 +310,7 @@ def _panel(axis: Axes, curve: pd.DataFrame, variant: str, default: float) -> Non
     marker = "o" if len(mine) <= 20 else None
     axis.plot(mine["k"], mine["expected"], color=_COLOR, linewidth=2.2, marker=marker, markersize=4.5, zorder=3)
     if math.isfinite(default):
-        axis.axhline(default, color=style.INK, linestyle="--", linewidth=1.2, zorder=2)
+        axis.axhline(default, color=INK, linestyle="--", linewidth=1.2, zorder=2)
     else:
-        axis.text(
-            0.97, 0.95, "default failed", transform=axis.transAxes, ha="right", va="top", color=style.FAINT, fontsize=9
-        )
+        axis.text(0.97, 0.95, "default failed", transform=axis.transAxes, ha="right", va="top", color=FAINT, fontsize=9)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))

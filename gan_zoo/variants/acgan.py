@@ -19,8 +19,9 @@ def acgan(*, width: int = 64, weight: float = 1.0) -> Variant:
         conditioning="generator",
         heads=("label",),
         deviations=(
-            "the networks of `dcgan` at half its widths (paper: deeper, with dropout in the discriminator)",
-            "batch 64, 100 normal latents beside the label's embedding (paper: batch 100)",
+            "networks: those of `dcgan`, width 64 (paper: deeper, with dropout in the discriminator)",
+            "batch_size: 64 (paper: 100)",
+            "labels: an embedding beside the normal latents",
             REUSED,
         ),
     )

@@ -27,9 +27,9 @@ def began(*, width: int = 64, diversity: float = 0.5, gain: float = 0.001) -> Va
         discriminator_optimizer=adam,
         initialization="default",
         deviations=(
-            "encoder and decoder after `dcgan` at half its widths, batch norm in the generator, tanh out (paper: ELU, "
+            "networks: encoder and decoder after `dcgan`, width 64, batch norm in the generator, tanh out (paper: ELU, "
             "nearest-neighbor upsampling, no batch norm)",
-            "constant learning rates (paper: decayed)",
+            "learning rates: constant (paper: decayed)",
             REUSED,
         ),
     )

@@ -15,9 +15,10 @@ def cgan() -> Variant:
         paper="arXiv 1411.1784",
         conditioning="both",
         deviations=(
-            "labels as learned embeddings of 10 values, concatenated to the inputs (paper: one-hot, mapped to "
+            "labels: learned embeddings of 10 values, concatenated to the inputs (paper: one-hot, mapped to "
             "hidden layers of their own)",
-            "the networks and the optimizer of `gan` (paper: ReLU and maxout layers, dropout, SGD with momentum)",
+            "networks: those of `gan` (paper: ReLU and maxout layers, dropout)",
+            "optimizers: Adam, lr 0.0002, betas [0.5, 0.999] (paper: SGD with momentum)",
             REUSED,
         ),
     )
@@ -31,5 +32,5 @@ def cdcgan(*, width: int = 64) -> Variant:
         paper="arXiv 1411.1784",
         group="labels and codes",
         conditioning="both",
-        deviations=("on the networks of `dcgan` at half its widths (paper: multi-layer perceptrons)", REUSED),
+        deviations=("networks: those of `dcgan`, width 64 (paper: multi-layer perceptrons)", REUSED),
     )

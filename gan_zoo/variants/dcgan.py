@@ -25,11 +25,10 @@ def dcgan(*, width: int = 128) -> Variant:
         objective=cross_entropy(),
         latent=uniform(100),
         deviations=(
-            "widths 512, 256, 128 with kernel 4 in the generator and kernel 3 in the discriminator (paper: 1024, 512, "
-            "256, 128, kernel 5)",
-            "latents uniform on [0, 1) (paper: [-1, 1])",
-            "PyTorch's default weights (paper: N(0, 0.02))",
-            "batch 512 (paper: 128)",
+            "networks: three stages, kernel 4 in the generator and 3 in the discriminator (paper: four, kernel 5)",
+            "latent: 100 uniform [0, 1) (paper: 100 uniform [-1, 1))",
+            "initialization: default (paper: normal 0.02)",
+            "batch_size: 512 (paper: 128)",
             REUSED,
         ),
     )
@@ -49,10 +48,9 @@ def dcgan28() -> Variant:
         image_side=28,
         initialization="normal 0.02",
         deviations=(
-            "widths 128, 64, 32 and 16, 32, 64 (paper: up to 1024), kernel 4 (paper: 5)",
-            "latent of 100 normal values, batch 128: the source article gives neither (paper: 100 uniform on [-1, 1], "
-            "batch 128); it gives no epochs either: 25 would do, the suites give it the budget of the others",
-            "N(0, 0.02) read as a deviation of 0.02 (the source article says variance; the paper, deviation)",
+            "networks: widths 128, 64, 32 and 16, 32, 64, kernel 4 (paper: up to 1024, kernel 5)",
+            "latent: 100 normal (paper: 100 uniform [-1, 1))",
+            "source article: gives no latents, batch size or epochs, and 0.02 as a variance",
             REUSED,
         ),
     )
@@ -72,10 +70,10 @@ def dcgan64(*, width: int = 64) -> Variant:
         image_side=64,
         initialization="normal 0.02, gains too",
         deviations=(
-            "widths 512, 256, 128, 64 in both networks (paper: 1024, 512, 256, 128), kernel 4 (paper: 5)",
-            "a transposed convolution as the stem (paper: a projection)",
-            "latents from a standard normal (paper: uniform on [-1, 1])",
-            "batch norm gains from N(1, 0.02) (paper: not stated)",
+            "networks: widths 512, 256, 128, 64, kernel 4 (paper: 1024, 512, 256, 128, kernel 5)",
+            "networks: a transposed convolution as the stem (paper: a projection)",
+            "latent: 100 normal (paper: 100 uniform [-1, 1))",
+            "initialization: normal 0.02, gains too (paper: normal 0.02)",
             REUSED,
         ),
     )
@@ -111,7 +109,7 @@ def dcgan_paper(
         latent=uniform(100, -1.0, 1.0),
         batch_size=128,
         initialization="normal 0.02",
-        deviations=("32x32, the widest stage left out (paper: 64x64, as with image_side=64)", REUSED),
+        deviations=("images: 32x32, the widest stage left out (paper: 64x64, as with image_side=64)", REUSED),
     )
 
 
@@ -137,9 +135,11 @@ def dcgan_keras(*, width: int = 32, dropout: float = 0.4, batch_size: int = 128)
         image_side=28,
         initialization="glorot uniform",
         deviations=(
-            "dropout in place of batch norm in the discriminator, kernel 3, other widths (paper: batch norm, kernel 5)",
-            "soft noisy targets, truncated normal latents, Glorot weights (paper: 1 and 0, uniform, N(0, 0.02))",
-            "Adam as Keras 2 has it: one step count for both players, decay 1e-8, epsilon 1e-7 outside of the bias "
-            "correction (paper: Adam with lr and beta1 alone named)",
+            "networks: dropout in place of batch norm in the discriminator, kernel 3 (paper: batch norm, kernel 5)",
+            "targets: soft and noisy (paper: 1 and 0)",
+            "latent: 100 truncated_normal [-1, 1] (paper: 100 uniform [-1, 1))",
+            "initialization: glorot uniform (paper: normal 0.02)",
+            "optimizers: Adam of Keras 2: one step count for both players, decay 1e-8, epsilon 1e-7 outside of the "
+            "bias correction (paper: Adam with lr and beta1 alone named)",
         ),
     )

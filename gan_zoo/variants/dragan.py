@@ -18,10 +18,10 @@ def dragan(*, width: int = 64, weight: float = 10.0) -> Variant:
         penalties=(noise_penalty(weight),),
         norm="none",
         deviations=(
-            "the networks of `dcgan` at half its widths, no normalization in the discriminator (paper: DCGAN, whose "
+            "networks: those of `dcgan`, width 64, no normalization in the discriminator (paper: DCGAN, whose "
             "batch norm would make a sample's gradient that of the whole batch)",
-            "uniform noise of up to half a deviation, as in the authors' code (paper: Gaussian noise)",
-            "Adam, lr 2e-4, beta2 0.999 (authors' code: 1e-4, 0.9)",
+            "penalty: uniform noise of up to half a deviation, as in the authors' code (paper: Gaussian noise)",
+            "optimizers: Adam, lr 0.0002, betas [0.5, 0.999] (authors' code: lr 1e-4, beta2 0.9)",
             REUSED,
         ),
     )

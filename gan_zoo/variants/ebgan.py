@@ -19,9 +19,10 @@ def ebgan(*, width: int = 64, margin: float = 0.2, pull_away: float = 0.1) -> Va
         autoencoder=2,
         norm="batch",
         deviations=(
-            "encoder and decoder after `dcgan` at half its widths, a margin for mean squares of values in [-1, 1] "
-            "(paper: both found by a search)",
-            "batch 64 and 100 normal latents, those of `nsgan` and not the paper's",
+            "networks: encoder and decoder after `dcgan`, width 64 (paper: found by a search)",
+            "margin: 0.2 (paper: found by a search)",
+            "batch_size: 64",
+            "latent: 100 normal",
             REUSED,
         ),
     )

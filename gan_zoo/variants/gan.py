@@ -10,7 +10,7 @@ from gan_zoo.networks.mlp import mlp
 from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
 
-REUSED = "the generator learns from the fakes that the discriminator has just learned from (paper: fresh ones)"
+REUSED = "generator's fakes: those that the discriminator has just learned from (paper: fresh ones)"
 
 
 @register("gan")
@@ -23,10 +23,10 @@ def gan() -> Variant:
         objective=cross_entropy(),
         latent=uniform(100),
         deviations=(
-            "batch norm and LeakyReLU in the generator, LeakyReLU in the discriminator (paper: rectifier and "
+            "networks: batch norm and LeakyReLU in the generator, LeakyReLU in the discriminator (paper: rectifier and "
             "sigmoid units; maxout with dropout)",
-            "Adam, lr 2e-4, beta1 0.5 (paper: momentum)",
-            "images of 32x32 in [-1, 1], tanh out (paper: 28x28 in [0, 1], sigmoid out)",
+            "optimizers: Adam, lr 0.0002, betas [0.5, 0.999] (paper: momentum)",
+            "images: 32x32 in [-1, 1], tanh out (paper: 28x28 in [0, 1], sigmoid out)",
             REUSED,
         ),
     )
@@ -43,7 +43,7 @@ def nsgan(*, width: int = 64) -> Variant:
         latent=normal(100),
         batch_size=64,
         initialization="normal 0.02",
-        deviations=("the networks of `dcgan` at half its widths (paper: multi-layer perceptrons)", REUSED),
+        deviations=("networks: those of `dcgan`, width 64 (paper: multi-layer perceptrons)", REUSED),
     )
 
 

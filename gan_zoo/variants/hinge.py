@@ -8,7 +8,7 @@ from gan_zoo.registry import get, register
 from gan_zoo.variant import Variant
 from gan_zoo.variants.gan import REUSED
 
-_NETWORKS = "the networks of `dcgan` at half its widths (paper: other convolutional networks)"
+_NETWORKS = "networks: those of `dcgan`, width 64 (paper: other convolutional networks)"
 
 
 @register("hinge")
@@ -18,7 +18,7 @@ def hinge_gan(*, width: int = 64) -> Variant:
         title="Hinge GAN",
         paper="arXiv 1705.02894",
         objective=hinge(),
-        deviations=(_NETWORKS, "Adam, beta1 0.5 (paper: RMSprop)", REUSED),
+        deviations=(_NETWORKS, "optimizers: Adam, lr 0.0002, betas [0.5, 0.999] (paper: RMSprop)", REUSED),
     )
 
 
@@ -35,8 +35,9 @@ def sngan(*, width: int = 64, discriminator_steps: int = 5) -> Variant:
         discriminator_optimizer=adam,
         deviations=(
             _NETWORKS,
-            "batch 64 for both players, 100 normal latents (authors' code: 128 fakes for the generator, 128 latents)",
-            "constant learning rate (authors' code: decays linearly to 0)",
+            "generator's batch: that of the discriminator (authors' code: twice as large)",
+            "latent: 100 normal (authors' code: 128 values)",
+            "learning rates: constant (authors' code: decay linearly to 0)",
             REUSED,
         ),
     )

@@ -22,9 +22,10 @@ def infogan(*, width: int = 64, weight: float = 1.0) -> Variant:
         heads=("category", "style"),
         generator_optimizer=Optimizer("Adam", {"lr": 1e-3, "betas": (0.5, 0.999)}),
         deviations=(
-            "the networks of `dcgan` at half its widths, heads linear in its features (paper: a hidden layer of 128)",
-            "unit variance of the continuous codes (paper: learned)",
-            "normal noise, batch 64 (authors' code: uniform noise, batch 128)",
+            "networks: those of `dcgan`, width 64, heads linear in its features (paper: a hidden layer of 128)",
+            "codes: unit variance of the continuous ones (paper: learned)",
+            "latent: 62 normal + 10 categorical + 2 uniform [-1, 1) (authors' code: uniform noise)",
+            "batch_size: 64 (authors' code: 128)",
             REUSED,
         ),
     )

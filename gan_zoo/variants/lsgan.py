@@ -8,8 +8,8 @@ from gan_zoo.variant import Variant
 from gan_zoo.variants.gan import REUSED
 
 _DEVIATIONS = (
-    "the conditional MLP networks of `cgan` (paper: convolutional; its conditional form has 3,740 classes)",
-    "no factor 1/2 in the losses (paper: eq. 9 has it)",
+    "networks: the conditional MLPs of `cgan` (paper: convolutional; its conditional form has 3,740 classes)",
+    "loss: no factor 1/2 (paper: eq. 9 has it)",
     REUSED,
 )
 
@@ -22,7 +22,7 @@ def lsgan() -> Variant:
         paper="arXiv 1611.04076",
         objective=least_squares(probability=True),
         deviations=(
-            "least squares on the sigmoid of the score (paper: on the raw score, see `lsgan_linear`)",
+            "loss: least squares on the sigmoid of the score (paper: on the raw score, see `lsgan_linear`)",
             *_DEVIATIONS,
         ),
     )
@@ -47,8 +47,8 @@ def lsgan_dcgan(*, width: int = 64) -> Variant:
         paper="arXiv 1611.04076",
         objective=least_squares(probability=False),
         deviations=(
-            "the networks of `dcgan` at half its widths (paper: wider, for 112x112)",
-            "no factor 1/2 in the losses (paper: eq. 9 has it)",
+            "networks: those of `dcgan`, width 64 (paper: wider, for 112x112)",
+            "loss: no factor 1/2 (paper: eq. 9 has it)",
             REUSED,
         ),
     )

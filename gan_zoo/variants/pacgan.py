@@ -15,8 +15,8 @@ def pacgan(*, width: int = 64, packing: int = 2) -> Variant:
         paper="arXiv 1712.04086",
         packing=packing,
         deviations=(
-            "the networks of `dcgan` at half its widths (paper: DCGAN)",
-            "a batch of 64 samples makes 32 packs (paper: 64 packs)",
+            "networks: those of `dcgan`, width 64 (paper: DCGAN)",
+            "batch_size: 64 (paper: 64 packs)",
             REUSED,
         ),
     )

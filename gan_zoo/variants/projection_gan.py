@@ -16,11 +16,11 @@ def projection_gan(*, width: int = 64, discriminator_steps: int = 5) -> Variant:
         group="labels and codes",
         conditioning="projection",
         deviations=(
-            "the networks of `dcgan` at half its widths (paper: residual networks)",
-            "the generator's label as an embedding joined to the latent (paper: conditional batch norm)",
-            "batch 64 for both players, 100 normal latents (authors' code: twice the discriminator's batch for the "
-            "generator, 128 latents)",
-            "constant learning rate (authors' code: decays linearly to 0 at the end)",
+            "networks: those of `dcgan`, width 64 (paper: residual networks)",
+            "labels: the generator's as an embedding joined to the latent (paper: conditional batch norm)",
+            "generator's batch: that of the discriminator (authors' code: twice as large)",
+            "latent: 100 normal (authors' code: 128 values)",
+            "learning rates: constant (authors' code: decay linearly to 0 at the end)",
             REUSED,
         ),
     )

@@ -18,9 +18,9 @@ def r1gan(*, width: int = 64, weight: float = 10.0) -> Variant:
         penalties=(zero_centered("real", weight),),
         norm="none",
         deviations=(
-            "the networks of `dcgan` at half its widths (paper: residual networks)",
-            "Adam, lr 2e-4, beta1 0.5 (paper: RMSprop, or Adam with beta1 0; lr 1e-4)",
-            "no moving average of the generator (paper: decay 0.999)",
+            "networks: those of `dcgan`, width 64 (paper: residual networks)",
+            "optimizers: Adam, lr 0.0002, betas [0.5, 0.999] (paper: RMSprop, or Adam with beta1 0; lr 1e-4)",
+            "ema: none (paper: 0.999)",
             REUSED,
         ),
     )

@@ -27,16 +27,20 @@ def r3gan(*, width: int = 32, weight: float = 1.0, ema: float = 0.999) -> Varian
         discriminator_optimizer=adam,
         ema=ema or None,
         deviations=(
-            "scaled to 32x32: four resolutions of two blocks, the last of one, 32 to 256 maps (authors' code for "
+            "networks: four resolutions of two blocks, the last of one, 32 to 256 maps (authors' code for "
             "CIFAR-10: two blocks each, 768 maps)",
-            "nearest neighbors and average pooling in place of filtered resampling, no learned constant as the stem",
-            "3x3 convolutions next to the image, tanh out, a linear head on the flattened maps (authors' code: 1x1, no "
-            "tanh, a depthwise 4x4 convolution before the linear head)",
-            "blocks begin at the identity, but without fix-up's scaling; the gain for leaky ReLU in every convolution "
-            "(authors' code: a block's inner weights scaled by L^(-1/4), L blocks a network; gain 1 elsewhere)",
-            "100 normal latents, batch 64, penalty weight 1, no augmentation (authors' code for CIFAR-10: 64 latents, "
-            "batch 512, weight 0.05 falling to 0.005, with augmentation)",
-            "constant learning rate, beta2, penalty weight and averaging (paper: each on a schedule)",
+            "networks: nearest neighbors and average pooling in place of filtered resampling, no learned constant as "
+            "the stem",
+            "networks: 3x3 convolutions next to the image, tanh out, a linear head on the flattened maps (authors' "
+            "code: 1x1, no tanh, a depthwise 4x4 convolution before the linear head)",
+            "networks: blocks begin at the identity, but without fix-up's scaling; the gain for leaky ReLU in every "
+            "convolution (authors' code: a block's inner weights scaled by L^(-1/4), L blocks a network; gain 1 "
+            "elsewhere)",
+            "latent: 100 normal (authors' code for CIFAR-10: 64 values)",
+            "batch_size: 64 (authors' code for CIFAR-10: 512)",
+            "weight: 1.0 (authors' code for CIFAR-10: 0.05 falling to 0.005)",
+            "augmentation: none (authors' code for CIFAR-10: of both players' images)",
+            "schedules: constant learning rate, beta2, penalty weight and averaging (paper: each on a schedule)",
             REUSED,
         ),
     )

@@ -16,9 +16,10 @@ def rpgan(*, width: int = 64) -> Variant:
         paper="arXiv 1807.00734",
         objective=relativistic(),
         deviations=(
-            "the networks of `dcgan` at half its widths (paper: other convolutional networks)",
-            "batch 64, 100 normal latents, batch norm in the discriminator (authors' code for CIFAR-10: 32, 128, "
-            "spectral norm)",
+            "networks: those of `dcgan`, width 64 (paper: other convolutional networks)",
+            "batch_size: 64 (authors' code for CIFAR-10: 32)",
+            "latent: 100 normal (authors' code for CIFAR-10: 128 values)",
+            "networks: batch norm in the discriminator (authors' code for CIFAR-10: spectral norm)",
             REUSED,
         ),
     )

@@ -37,8 +37,8 @@ def wgan(*, width: int = 64, clip: float = 0.01, discriminator_steps: int = 5) -
         discriminator_optimizer=rmsprop,
         after_discriminator_step=Clip(clip),
         deviations=(
-            "the networks of `dcgan` at half its widths (paper: DCGAN for 64x64)",
-            "no 100 critic steps an iteration at the start and every 500 iterations (the authors' code)",
+            "networks: those of `dcgan`, width 64 (paper: DCGAN for 64x64)",
+            "critic steps: equal in every iteration (authors' code: 100 at the start and every 500 iterations)",
             REUSED,
         ),
     )

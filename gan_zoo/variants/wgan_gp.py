@@ -24,5 +24,5 @@ def wgan_gp(*, width: int = 64, weight: float = 10.0, discriminator_steps: int =
         discriminator_steps=discriminator_steps,
         generator_optimizer=adam,
         discriminator_optimizer=adam,
-        deviations=("the networks of `dcgan` at half its widths (paper: DCGAN, and residual networks)", REUSED),
+        deviations=("networks: those of `dcgan`, width 64 (paper: DCGAN, and residual networks)", REUSED),
     )

@@ -1,42 +1,35 @@
-"""Curves over training, with the spread over seeds: a metric, the losses of both players, the discriminator output."""
+"""Metrics over training, with the spread over seeds."""
 
 import math
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.text import Text
+from scipy.optimize import isotonic_regression
 
 from gan_zoo import text
 from gan_zoo.bench.results import Results
+from gan_zoo.bench.summary import table_order
 from gan_zoo.metrics.registry import METRICS, Metric
 from gan_zoo.options import FLOOR
-from gan_zoo.report.figures.style import (
-    FAINT,
-    GREY,
-    INK,
-    Look,
-    count_axis,
-    figure,
-    floor_title,
-    grid,
-    legend,
-    log_axis,
-    log_count_axis,
-    write_message,
-)
-from gan_zoo.statistics import estimate
+from gan_zoo.report.figures.style import FAINT, INK, MANY, STYLE, Look, scale_axis
+from gan_zoo.report.figures.svg import Chart, Drawing
+from gan_zoo.statistics import MINIMUM_SEEDS, estimate
 
-_SHARED_PANEL = 4  # up to this many variants share a panel; more of them have a panel each
-_BAND_FROM = 3  # from this many seeds on an interval is a band; below it each seed is a thin line
+X = ("images", "discriminator_steps", "seconds")
+"""What a metric is drawn against."""
+WIDTH, HEIGHT = 640.0, 360.0
+LEFT, BOTTOM, TOP = 52.0, 40.0, 10.0
 _UNEQUAL = 3.0  # if the longest curve is this many times the shortest, the horizontal axis is logarithmic
 _FAR = 4.0  # a floor this many times below all curves would compress them: it is named, not drawn
-_HISTORY_POINTS = 150  # a longer history is averaged to this many points
-_OTHERS = "#cfcfcf"
+_COLUMNS = 4  # panels of small multiples in a row
+_ROW = 118.0  # points of a panel with its title
+_LONGEST = 24  # characters of a label at the end of a curve
+_SPACING = 13.0  # points between two labels
 
 
 def evaluations(results: Results, metric: str) -> pd.DataFrame:
@@ -49,6 +42,8 @@ def evaluations(results: Results, metric: str) -> pd.DataFrame:
     values = results.metrics[results.metrics["metric"] == metric].dropna(subset=["value"])
     values = values.merge(results.runs[[*keys, "status"]], on=keys)
     values = values.astype(dict.fromkeys(["step", "images", "seconds", "fraction", "discriminator_steps"], float))
+    if values["discriminator_steps"].notna().all():
+        return values
     history = results.history.dropna(subset=["step", "discriminator_steps"]).sort_values("step")
     trained = dict(list(history.groupby(keys)[["step", "discriminator_steps"]]))
     for run, missing in values[values["discriminator_steps"].isna()].groupby(keys):
@@ -66,211 +61,265 @@ def has_curves(results: Results, metric: str) -> bool:
     return bool((values.dropna(subset=["value"]).groupby(["variant", "seed", "extractor"]).size() > 1).any())
 
 
-def write_curves(results: Results, look: Look, path: Path, x: str, metric: str = "") -> None:
-    """A metric, the primary one unless named, against ``x``: ``images``, ``discriminator_steps`` or ``seconds``.
-
-    Extractors never share a panel. Up to four variants share one; more have a panel each, with the others in gray.
-    """
-    measure = METRICS[metric or results.metric.name]
-    values = evaluations(results, measure.name)
-    values = values[~values["variant"].isin(results.foreign)]
-    trained = values[values["variant"] != FLOOR].dropna(subset=[x])
-    extractors = default_first(trained["extractor"].unique(), results)
-    variants = [variant for variant in look.colors if variant in set(trained["variant"])]
-    label = {"images": f"{results.samples} seen", "seconds": "seconds of training"}.get(x, x.replace("_", " "))
-    title = f"{look.data}: {measure.title} against {label}"
-    if not extractors:
-        return write_message(path, title, look.facts, f"No evaluation with {measure.title} was recorded.")
-    separate = len(variants) > _SHARED_PANEL
-    groups = [[variant] for variant in variants] if separate else [variants]
-    # Three or four columns, whichever leaves fewer places empty.
-    columns = min((4, 3), key=lambda count: (-len(groups) % count, -count)) if separate else len(extractors)
-    block = -(-len(groups) // columns) * columns if separate else 1  # panels per extractor, some of them empty
-    rows = block * len(extractors) // columns
-    panel = (11 / columns, 2.05) if separate else (8.4 if len(extractors) == 1 else 6.0, 4.4)
-    facts = look.facts + (f" · features: {', '.join(extractors)}" if measure.kind == "images" else "")
-    with figure(path, title, facts, rows=rows, columns=columns, panel=panel, extra=0.4) as (drawn, axes):
-        floored = False
-        for place, extractor in enumerate(extractors):
-            panels = axes[place * block :][: len(groups)]
-            floored |= _block(panels, values[values["extractor"] == extractor], groups, look, measure, x)
-            for axis, variant in zip(panels, variants if separate else [], strict=False):
-                axis.set_title(look.labels[variant] + (f" ({extractor})" if len(extractors) > 1 else ""))
-            for axis in panels[::columns]:
-                by = "" if separate else by_extractor(measure, extractor)
-                axis.set_ylabel(f"{measure.title}{by} {measure.arrow}")
-            for axis in panels[-columns:]:
-                axis.set_xlabel(label)
-        handles = _handles(trained) if separate else [look.handle(variant) for variant in variants]
-        if floored:
-            handles.append(Line2D([], [], color=INK, linestyle="--", label=f"floor ({floor_title(results)})"))
-        legend(drawn, handles)
-    return None
-
-
-def _block(axes: list[Axes], values: pd.DataFrame, groups: list[list[str]], look: Look, metric: Metric, x: str) -> bool:
-    """The panels of one extractor, with a group of variants in each; returns whether the floor is within them."""
-    floor = estimate(list(values.loc[values["variant"] == FLOOR, "value"]), log=metric.log).mean
-    means = means_over_seeds(values[values["variant"] != FLOOR].dropna(subset=[x]), x, log=metric.log)
-    floored = False
-    for axis, variants in zip(axes, groups, strict=True):
-        for other in means.loc[~means["variant"].isin(variants), "variant"].unique():
-            line = _line(means[means["variant"] == other])
-            axis.plot(line["at"], line["mean"], color=_OTHERS, linewidth=1, zorder=1)
-        for variant in variants:
-            _curve(axis, means[means["variant"] == variant], look, x)
-        floored = _scale_axes(axis, means, floor, metric, x)
-    if not floored and math.isfinite(floor):
-        note = {"ha": "right", "va": "bottom", "fontsize": 8.5, "color": FAINT, "transform": axes[0].transAxes}
-        axes[0].text(0.99, 0.02, f"floor {text.number(floor)}, below", **note)  # type: ignore[arg-type]
-    return floored
-
-
-def means_over_seeds(values: pd.DataFrame, x: str, *, log: bool) -> pd.DataFrame:
-    """One row per value, with ``mean``, ``low`` and ``high`` over the successful seeds at its evaluation and variant.
-
-    Seeds differ in speed: the mean is drawn at their mean ``x`` of each evaluation.
-    """
-    keys = ["variant", "fraction"]
-    rows = []
-    for key, seeds in values[values["status"] == "ok"].groupby(keys):
-        found = estimate(list(seeds["value"]), log=log)
-        rows.append((*key, seeds[x].mean(), found.mean, found.low, found.high, found.seeds))
-    means = pd.DataFrame(rows, columns=[*keys, "at", "mean", "low", "high", "seeds"])
-    return values.merge(means.astype({"fraction": float}), on=keys, how="left").sort_values([*keys, "seed"])
-
-
-def _line(values: pd.DataFrame) -> pd.DataFrame:
-    """A row per evaluation that has a mean."""
-    return values.dropna(subset=["mean"]).drop_duplicates("fraction")
-
-
-def _curve(axis: Axes, mine: pd.DataFrame, look: Look, x: str) -> None:
-    if mine.empty:
-        return
-    variant, line = str(mine["variant"].iloc[0]), _line(mine)
-    color = look.colors[variant]
-    banded = len(line) > 0 and line["seeds"].max() >= _BAND_FROM
-    for (_, status), seed in mine.groupby(["seed", "status"]):
-        if status != "ok":
-            axis.plot(seed[x], seed["value"], color=color, linewidth=1.2, alpha=0.8, linestyle=":")
-        elif not banded:
-            axis.plot(seed["at"], seed["value"], color=color, linewidth=1, alpha=0.6)
-    if banded:
-        wide = line[line["seeds"] >= _BAND_FROM]
-        axis.fill_between(wide["at"], wide["low"], wide["high"], color=color, alpha=0.15, linewidth=0)
-    edge: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.8}
-    axis.plot(line["at"], line["mean"], color=color, linewidth=2.2, marker=look.markers[variant], markersize=6, **edge)
-
-
-def _scale_axes(axis: Axes, values: pd.DataFrame, floor: float, metric: Metric, x: str) -> bool:
-    """Scale the axes to the values: a wide band and a floor far below may be outside.
-
-    Returns whether the floor is within.
-    """
-    everything, means = values["value"], values["mean"].dropna()
-    low, high = everything.min(), everything.max()
-    if metric.log and low > 0:
-        high = min(high, 10 * (means if len(means) else everything).max())
-        low = min(low, floor) if floor > low / _FAR else low
-        axis.set_ylim(low / 1.25, high * 1.25)
-        log_axis(axis)
-    else:
-        low, high = np.nanmin([low, floor]), np.nanmax([high, floor])
-        margin = 0.06 * ((high - low) or abs(high) or 1.0)
-        axis.set_ylim(low - margin, high + margin)
-    floored = bool(floor >= axis.get_ylim()[0])
-    if floored:
-        axis.axhline(floor, color=INK, linestyle="--", linewidth=1.3, zorder=1)
-    ends = values.groupby("variant")[x].max()
-    count_axis(axis, "")
-    if ends.max() > _UNEQUAL * ends.min() and values[x].min() > 0:
-        log_count_axis(axis)
-        axis.set_xlim(values[x].min() / 1.15, ends.max() * 1.15)
-    return floored
-
-
-def _handles(values: pd.DataFrame) -> list[Any]:
-    """The lines that are drawn."""
-    successful = values[values["status"] == "ok"]
-    handles: list[Any] = []
-    if len(successful):
-        handles.append(Line2D([], [], color=INK, linewidth=2.2, marker="o", markersize=5, label="mean"))
-        if successful.groupby("variant")["seed"].nunique().max() >= _BAND_FROM:
-            handles.append(Patch(color=INK, alpha=0.15, linewidth=0, label="95% interval"))
-    if len(successful) < len(values):
-        handles.append(Line2D([], [], color=INK, linewidth=1.2, linestyle=":", label="failed or unfinished seed"))
-    return [*handles, Line2D([], [], color=_OTHERS, linewidth=1.5, label="other variants")]
-
-
 def default_first(extractors: Iterable[str], results: Results) -> list[str]:
     """Extractors in the order of a report: the default of the data set, then the others by name."""
     return sorted(extractors, key=lambda name: (name != results.extractor, name))
 
 
-def by_extractor(metric: Metric, extractor: str) -> str:
-    """The extractor of a metric of images, in brackets; points have none."""
-    return f"  ({extractor})" if metric.kind == "images" else ""
+def means_over_seeds(values: pd.DataFrame, results: Results, metric: Metric) -> pd.DataFrame:
+    """A row per variant and evaluation that has a successful seed: its estimate, as in the tables, and its mean ``X``.
+
+    ``values`` are those of the single seeds. Seeds differ in speed: a mean is drawn at their mean seconds. ``written``
+    is the estimate as text: from three seeds on with its interval, below with the values of the seeds.
+    """
+    bounds = metric.limits(results.manifest["data"].get("classes"))
+    groups = values[values["status"] == "ok"].groupby(["variant", "fraction"])
+    rows = []
+    for name, single in groups["value"]:
+        found = estimate(single.tolist(), log=metric.log, bounds=bounds)
+        spread = text.interval(found.low, found.high)
+        if found.seeds < MINIMUM_SEEDS:
+            spread = f"(seeds {', '.join(map(text.number, single))})" if found.seeds > 1 else "(one seed)"
+        rows.append([*name, found.mean, found.low, found.high, found.seeds, f"{text.number(found.mean)} {spread}"])
+    means = pd.DataFrame(rows, columns=["variant", "fraction", "mean", "low", "high", "seeds", "written"])
+    means[list(X)] = groups[list(X)].mean().to_numpy()
+    return means.dropna(subset=["mean"])
 
 
-def write_losses(results: Results, look: Look, path: Path) -> None:
-    """Discriminator and generator loss against samples seen."""
-    columns = {"discriminator_loss": "discriminator", "generator_loss": "generator"}
-    _write_history(results, look, path, "losses of both players", columns, "loss")
+def position(value: float, x: str, samples: str) -> str:
+    """A position on the horizontal axis as text: ``12,800 images``."""
+    if x == "seconds":
+        return text.duration(value)
+    return f"{text.count(round(value))} {samples if x == 'images' else x.replace('_', ' ')}"
 
 
-def write_scores(results: Results, look: Look, path: Path) -> None:
-    """D(real) and D(fake) against samples seen; probabilities from 0 to 1, raw scores each on their own axis."""
-    _write_history(results, look, path, "discriminator output", {"D(real)": "real", "D(fake)": "fake"}, "")
+class Curve:
+    """A metric under one extractor: its single values, its means over seeds, its floor."""
+
+    def __init__(self, results: Results, metric: Metric, extractor: str) -> None:
+        values = evaluations(results, metric.name)
+        values = values[(values["extractor"] == extractor) & ~values["variant"].isin(results.foreign)]
+        self.results = results
+        self.metric = metric
+        self.trained = values[values["variant"] != FLOOR].sort_values("fraction", kind="stable")
+        self.log = metric.log and bool(self.trained["value"].min() > 0)
+        self.means = means_over_seeds(self.trained, results, metric)
+        self.seeds = dict(list(self.trained.groupby("variant")))
+        self.lines = dict(list(self.means.groupby("variant")))
+        self.floor = estimate(list(values.loc[values["variant"] == FLOOR, "value"]), log=metric.log).mean
+        by = extractor if metric.kind == "images" and extractor != results.extractor else ""
+        self.title = f"{metric.title} {metric.arrow}{f' ({by})' if by else ''}"
+        self.y = f"{metric.name} ({by})" if by else metric.name
+
+    def tips(self, variant: str, x: str) -> list[str]:
+        """The text of each mean of a variant."""
+        means = self.lines[variant]
+        at = [position(value, x, self.results.samples) for value in means[x]]
+        name = text.visible(variant)
+        return [
+            f"{name} · {where} · {self.metric.title} {value}" for where, value in zip(at, means["written"], strict=True)
+        ]
 
 
-def _write_history(results: Results, look: Look, path: Path, title: str, columns: dict[str, str], label: str) -> None:
-    """One panel per variant: the first column in gray, the second (of the generator) in the color of the variant."""
-    title = f"{look.data}: {title}"
-    history = results.history.merge(results.runs[["variant", "seed", "status", "score_kind"]], on=["variant", "seed"])
-    columns = {column: role for column, role in columns.items() if column in history}
-    variants = [name for name in look.colors if name in set(history["variant"])] if columns else []
-    if not variants:
-        return write_message(path, title, look.facts, "No training history was recorded.")
-    size = grid(len(variants), 2 if len(variants) == 4 else 3)
-    with figure(path, title, look.facts, panel=(4.3, 2.7), extra=0.35, **size) as (drawn, axes):
-        for axis, variant in zip(axes, variants, strict=False):
-            mine = history[history["variant"] == variant]
-            for column, color in zip(columns, (GREY, look.colors[variant]), strict=False):
-                _history_line(axis, mine, column, color)
-            # A diverging seed may leave the panel.
-            successful = mine.loc[mine["status"] == "ok", list(columns)]
-            low, high = successful.min().min(), successful.max().max()
-            if np.isfinite(low) and low < high:
-                axis.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
-            probability = not label and mine["score_kind"].iloc[0] == "probability"
-            if probability:
-                axis.set_ylim(0, 1)
-                axis.axhline(0.5, color=FAINT, linewidth=0.8, linestyle=":")
-            axis.set(title=look.labels[variant], ylabel=label or ("probability" if probability else "raw score"))
-            count_axis(axis, f"{results.samples} seen")
-        roles = list(columns.values())
-        names = [roles[0], *(f"{role} (in the color of the variant)" for role in roles[1:])]
-        shades = (GREY, look.colors[variants[0]])
-        legend(drawn, [Line2D([], [], color=shade, label=name) for name, shade in zip(names, shades, strict=False)])
-    return None
+def draw_variant(drawing: Drawing, axes: Axes, curve: Curve, look: Look, variant: str, x: str) -> None:
+    """The curve of a variant: its band, its single seeds if they have none or failed, its means with their tips."""
+    color = look.colors[variant]
+    mine = curve.lines.get(variant, curve.means.iloc[:0])
+    banded = bool(mine["seeds"].max() >= MINIMUM_SEEDS)
+    if banded:
+        band = mine[mine["seeds"] >= MINIMUM_SEEDS]
+        drawing.band(axes, band[x], band["low"], band["high"], variant, color)
+    seeds = curve.seeds[variant]
+    for (seed, status), one in (seeds[seeds["status"] != "ok"] if banded else seeds).groupby(["seed", "status"]):
+        if status == "ok":
+            drawing.line(axes, one[x], one["value"], variant, color=color, linewidth=0.8, alpha=0.7)
+        else:
+            draw_failed(drawing, axes, one[x], one["value"], look, variant, f"seed {seed} {text.status(status)}")
+    if len(mine):
+        style = look.line(variant) | {"marker": look.markers[variant], "markersize": 5, "markeredgewidth": 0}
+        drawing.line(axes, mine[x], mine["mean"], variant, curve.tips(variant, x), **style)
 
 
-def _history_line(axis: Axes, history: pd.DataFrame, column: str, color: Any) -> None:
-    values = _thinned(history, column)
-    for _, seed in values[values["status"] != "ok"].groupby("seed"):
-        axis.plot(seed["images"], seed[column], color=color, linewidth=1, linestyle=":", alpha=0.8)
-        axis.plot(seed["images"].iloc[-1:], seed[column].iloc[-1:], "x", color=color, markersize=6)
-    spread = values[values["status"] == "ok"].groupby("images")[column].agg(["mean", "min", "max"])
-    axis.plot(spread.index, spread["mean"], color=color, linewidth=1.5)
-    axis.fill_between(spread.index, spread["min"], spread["max"], color=color, alpha=0.2, linewidth=0)
+def draw_failed(
+    drawing: Drawing, axes: Axes, at: pd.Series, values: pd.Series, look: Look, variant: str, why: str
+) -> None:
+    """The dotted line of a failed or unfinished seed, with a cross at its end."""
+    color = look.colors[variant]
+    drawing.line(axes, at, values, variant, color=color, linewidth=1.2, linestyle=":")
+    low, high = axes.get_ylim()
+    if low <= values.iloc[-1] <= high:
+        cross: dict[str, Any] = {"color": color, "marker": "x", "markersize": 6, "linestyle": "none"}
+        drawing.line(axes, at.iloc[-1:], values.iloc[-1:], variant, [f"{text.visible(variant)} · {why}"], **cross)
 
 
-def _thinned(history: pd.DataFrame, column: str) -> pd.DataFrame:
-    """A history with fewer points per seed, each the mean of an interval of training, on one grid for all seeds."""
-    history = history[["seed", "status", "images", column]].dropna().astype({"images": float})
-    if history.groupby("seed").size().max() <= _HISTORY_POINTS:
-        return history
-    edges = np.linspace(0, history["images"].max(), _HISTORY_POINTS + 1)
-    ends = edges[np.clip(np.searchsorted(edges, history["images"]), 1, _HISTORY_POINTS)]
-    return history.assign(images=ends).groupby(["seed", "status", "images"], as_index=False)[[column]].mean()
+def _limits(curve: Curve) -> tuple[float, float]:
+    """The vertical limits: a wide band, a failed seed and a floor far below may be outside."""
+    values, means = curve.trained["value"], curve.means["mean"]
+    low, high = float(values.min()), float(values.max())
+    if curve.log:
+        high = min(high, 10 * float((means if len(means) else values).max()))
+        return (min(low, curve.floor) if curve.floor > low / _FAR else low) / 1.1, high * 1.1
+    low, high = float(np.nanmin([low, curve.floor])), float(np.nanmax([high, curve.floor]))
+    margin = 0.05 * ((high - low) or abs(high) or 1.0)
+    return low - margin, high + margin
+
+
+def horizontal_limits(at: pd.Series, variants: pd.Series) -> tuple[tuple[float, float], bool]:
+    """The horizontal limits, and whether the axis is logarithmic: if the curves are of very unequal length."""
+    ends = at.groupby(variants).max()
+    if ends.max() > _UNEQUAL * ends.min() and at.min() > 0:
+        return (at.min() / 1.1, ends.max() * 1.05), True
+    return (0.0, ends.max() * 1.02 or 1.0), False
+
+
+def scale_curve(axes: Axes, curve: Curve, x: str, gaps: tuple[float, float] = (0.13, 0.08)) -> None:
+    """Scale both axes to a curve, and draw its floor if it is not far below."""
+    horizontal, is_log = horizontal_limits(curve.trained[x], curve.trained["variant"])
+    scale_axis(axes.xaxis, horizontal, log=is_log, gap=gaps[0])
+    limits = _limits(curve)
+    scale_axis(axes.yaxis, limits, log=curve.log, gap=gaps[1])
+    if curve.floor >= limits[0]:
+        axes.axhline(curve.floor, color=INK, linestyle="--", linewidth=1, zorder=1)
+
+
+def label_ends(
+    drawing: Drawing,
+    axes: Axes,
+    look: Look,
+    ends: Mapping[str, tuple[float, float]],
+    labels: Mapping[str, str] | None = None,
+) -> None:
+    """Labels of variants, by default their names, to the right of the axes, as near as they fit to points in them."""
+    if not ends:
+        return
+    box = axes.bbox
+    points = axes.transData.transform(list(ends.values()))
+    order = np.argsort(points[:, 1], kind="stable")
+    scale = drawing.figure.dpi / 72
+    spacing = min(_SPACING * scale, box.height / len(ends))
+    wanted = np.clip(points[order, 1], box.y0, box.y1) - spacing * np.arange(len(ends))
+    heights = np.clip(isotonic_regression(wanted).x, box.y0, box.y1 - spacing * (len(ends) - 1))
+    heights += spacing * np.arange(len(ends))
+    to_data = axes.transData.inverted().transform
+    for height, place in zip(heights, order, strict=True):
+        variant = list(ends)[place]
+        start = to_data((points[place, 0], np.clip(points[place, 1], box.y0, box.y1)))
+        target = to_data((box.x1 + 14 * scale, height))
+        leader: dict[str, Any] = {"color": look.colors[variant], "linewidth": 0.8, "alpha": 0.6, "clip_on": False}
+        drawing.line(axes, [start[0], target[0]], [start[1], target[1]], variant, **leader)
+        name = (labels or look.labels)[variant]
+        short = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+        where = to_data((box.x1 + 17 * scale, height))
+        drawing.add(axes, Text(where[0], where[1], short, clip_on=False, va="center", fontsize=10), variant)
+
+
+def label_width(names: Iterable[str]) -> float:
+    """Points that labels at the ends of curves need."""
+    return 26 + 6.2 * max((min(len(name), _LONGEST) for name in names), default=0)
+
+
+def draw_curve(curve: Curve, look: Look, x: str) -> Drawing:
+    """A metric against ``x``, all variants in one panel, each named at its end."""
+    drawing = Drawing(WIDTH, HEIGHT)
+    axes = drawing.axes(LEFT, BOTTOM, label_width(look.labels.values()), TOP)
+    scale_curve(axes, curve, x)
+    ends = {}
+    for variant in look.colors:
+        if variant in curve.seeds:
+            draw_variant(drawing, axes, curve, look, variant, x)
+            last = curve.lines.get(variant, curve.seeds[variant]).iloc[-1]
+            ends[variant] = (float(last[x]), float(last["mean" if variant in curve.lines else "value"]))
+    label_ends(drawing, axes, look, ends)
+    axes.set(xlabel=horizontal_title(x, curve.results.samples), ylabel=curve.title)
+    if math.isfinite(curve.floor):
+        low = axes.get_ylim()[0]
+        note = f"real: {text.number(curve.floor)}{', below' if curve.floor < low else ''}"
+        style: dict[str, Any] = {"va": "bottom", "fontsize": 9, "color": FAINT}
+        axes.text(0.01, max(curve.floor, low), note, transform=axes.get_yaxis_transform(), **style)
+    return drawing
+
+
+def draw_multiples(curve: Curve, look: Look) -> Drawing:
+    """A metric against samples seen, a panel a variant with the others in grey; all panels have the same axes."""
+    variants = [name for name in look.colors if name in curve.seeds]
+    rows = -(-len(variants) // _COLUMNS)
+    panel = (WIDTH - LEFT - 8) / _COLUMNS
+    drawing = Drawing(WIDTH, rows * _ROW + BOTTOM)
+    for place, variant in enumerate(variants):
+        row, column = divmod(place, _COLUMNS)
+        left = LEFT + column * panel
+        bottom = BOTTOM + (rows - 1 - row) * _ROW
+        top = drawing.height - bottom - _ROW + 20
+        axes = drawing.axes(left, bottom, WIDTH - left - panel + 10, top)
+        scale_curve(axes, curve, "images", gaps=(0.3, 0.2))
+        for other, mine in curve.lines.items():
+            if other != variant:
+                drawing.line(axes, mine["images"], mine["mean"], color=FAINT, linewidth=0.7, alpha=0.35)
+        draw_variant(drawing, axes, curve, look, variant, "images")
+        axes.set_title(look.labels[variant], fontsize=10, loc="left")
+        # The last panel of each column has the tick labels, as below it there is none.
+        axes.tick_params(labelleft=column == 0, labelbottom=place + _COLUMNS >= len(variants))
+    drawing.figure.text(0.5, 6 / drawing.height, horizontal_title("images", curve.results.samples), ha="center")
+    drawing.figure.text(12 / WIDTH, 0.5, curve.title, rotation=90, va="center", ha="center")
+    return drawing
+
+
+def horizontal_title(x: str, samples: str) -> str:
+    """The title of the horizontal axis."""
+    return {"images": f"{samples} seen", "seconds": "seconds of training"}.get(x, x.replace("_", " "))
+
+
+def measured_curves(results: Results) -> Iterator[Curve]:
+    """The curves of all metrics that were measured more than once: default extractor and primary metric first."""
+    found = results.metrics[results.metrics["metric"].isin(list(METRICS))]
+    pairs = table_order(zip(found["extractor"], found["metric"], strict=True), results.extractor)
+    pairs.sort(key=lambda pair: (pair[0] != results.extractor, pair[0], pair[1] != results.metric.name))
+    for extractor, name in pairs:
+        curve = Curve(results, METRICS[name], extractor)
+        if (curve.trained.groupby(["variant", "seed"]).size() > 1).any():
+            yield curve
+
+
+@rc_context(STYLE)
+def metric_curves(results: Results, look: Look) -> list[Chart]:
+    """A chart a metric, extractor and horizontal axis."""
+    charts: list[Chart] = []
+    for curve in measured_curves(results):
+        for x in horizontal_axes(curve):
+            title = horizontal_title(x, results.samples)
+            alt = f"{look.data}: {curve.title} against {title}"
+            facts = {"x": x, "y": curve.y, "title": curve.title}
+            name = f"curve-{len(charts)}"
+            charts.append(draw_curve(curve, look, x).chart(name, caption(curve, title), alt, **facts))
+    return charts
+
+
+def horizontal_axes(curve: Curve) -> list[str]:
+    """What a metric is drawn against: discriminator steps only if they are not images times a constant."""
+    per_image = curve.trained["discriminator_steps"] / curve.trained["images"]
+    differs = per_image.notna().all() and per_image.max() > 1.01 * per_image.min()
+    return [x for x in X if x != "discriminator_steps" or differs]
+
+
+def caption(curve: Curve, title: str) -> str:
+    """What a curve shows, as far as it is drawn."""
+    mean = "geometric" if curve.metric.log else "arithmetic"
+    failed = (curve.trained["status"] != "ok").any()
+    parts = [
+        f"{curve.title} over {title}: {mean} mean over successful seeds",
+        "band: 95% interval" if (curve.means["seeds"] >= MINIMUM_SEEDS).any() else "thin: single seeds",
+        "dotted: failed or unfinished seed" if failed else "",
+        "dashed: real" if curve.floor >= _limits(curve)[0] else "",
+    ]
+    return f"{'; '.join(filter(None, parts))}."
+
+
+@rc_context(STYLE)
+def small_multiples(results: Results, look: Look) -> Chart | None:
+    """The primary metric in a panel a variant; None if one panel is enough or nothing was measured more than once."""
+    curve = next(measured_curves(results), None)
+    if curve is None or len(curve.seeds) <= MANY or curve.metric != results.metric:
+        return None
+    title = horizontal_title("images", results.samples)
+    alt = f"{look.data}: {curve.title} against {title}, a panel a variant"
+    return draw_multiples(curve, look).chart("multiples", f"{caption(curve, title)[:-1]}; grey: the other means.", alt)

@@ -1,41 +1,26 @@
-"""Final values: against the training time with the Pareto front, as bars, and the planned comparisons of them."""
+"""Final values: the planned comparisons of them, and against the training time with the Pareto front."""
 
+import math
 from collections.abc import Iterable
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from gan_zoo import text
 from gan_zoo.bench.results import Entry, Results
-from gan_zoo.metrics.registry import METRICS
-from gan_zoo.options import FLOOR
-from gan_zoo.report.figures.curves import by_extractor, default_first
-from gan_zoo.report.figures.style import (
-    FAINT,
-    GREY,
-    INK,
-    Look,
-    device_name,
-    figure,
-    grid,
-    legend,
-    log_axis,
-    log_count_axis,
-    write_message,
-)
+from gan_zoo.report.figures.curves import BOTTOM, HEIGHT, LEFT, TOP, WIDTH, label_ends, label_width
+from gan_zoo.report.figures.style import FAINT, INK, LINE, STYLE, Look, bare, device_name, scale_axis
+from gan_zoo.report.figures.svg import Chart, Drawing
+from gan_zoo.statistics import MINIMUM_SEEDS, Estimate, estimate
 
-_MARGIN = 1.15  # factor between the outermost value and the end of an axis
-_BAR_COLUMNS = 3
-_VERDICTS = {"better": ("#0072b2", "o"), "worse": ("#d55e00", "s"), "not significantly different": (GREY, "D")}
-_BAND = "#e9e9e9"
+_VERDICTS = {"better": ("#1a7bb8", "o"), "worse": ("#cf5a1e", "s"), "not significantly different": ("#7d7d7d", "D")}
+"""Color and marker of a comparison; all colors have a contrast of 3:1 on both pages."""
 _WIDEST = 4.0  # the panel reaches at most this many times the median distance, but to every mark
+_ROW = 24.0  # points of a row
 
 
 def front(costs: Iterable[float], values: Iterable[float], *, lower_is_better: bool) -> list[bool]:
@@ -45,176 +30,176 @@ def front(costs: Iterable[float], values: Iterable[float], *, lower_is_better: b
     return [not any((other <= point).all() and (other < point).any() for other in points) for point in points]
 
 
-def write_pareto(results: Results, look: Look, path: Path) -> None:
-    """Final primary metric against seconds of training, a mark per ranked variant, and the Pareto front.
+@rc_context(STYLE)
+def cost(results: Results, look: Look) -> Chart | None:
+    """Final primary metric against seconds of training; None without a ranked variant."""
+    drawing = draw_cost(results, look)
+    name = results.metric.title
+    caption = (
+        f"Final {name} over seconds of training of one run ({device_name(results)}); lines: 95% intervals; "
+        "filled: Pareto front of the means."
+    )
+    alt = f"{look.data}: final {name} against training time"
+    return drawing.chart("cost", caption, alt) if drawing else None
+
+
+def draw_cost(results: Results, look: Look) -> Drawing | None:
+    """A mark per ranked variant, with both intervals, and the Pareto front.
 
     A variant with more failed seeds than values is never on the front.
     """
     metric = results.metric
-    title = f"{look.data}: final {metric.title} against training time"
     entries = [entry for entry in results.entries if entry.kind == "ranked"]
     if not entries:
-        return write_message(path, title, look.facts, "No successful seed: there is no final value.")
+        return None
     lower = metric.better == "lower"
+    seconds = {entry.variant: _seconds(results, entry) for entry in entries}
     able = [entry for entry in entries if not entry.mostly_failed]
     on = front([entry.seconds for entry in able], [entry.value.mean for entry in able], lower_is_better=lower)
     best = {entry.variant for entry, is_best in zip(able, on, strict=True) if is_best}
-    with figure(path, title, look.facts, panel=(8.4, 5.0), extra=0.6) as (drawn, (axis,)):
-        _scale_axes(axis, entries, results.geometric)
-        _draw_front(axis, [entry for entry in entries if entry.variant in best], lower)
-        handles = [_draw_mark(axis, look, entry, filled=entry.variant in best) for entry in entries]
-        axis.set(xlabel=f"seconds of training on the {device_name(results)}, one run ↓")
-        axis.set(ylabel=f"final {metric.title} {metric.arrow}")
-        missing = [entry.label for entry in results.entries if entry.kind == "unranked"]
-        if missing:
-            note = f"without a final value: {text.listed(missing)}"
-            axis.set_title(note, loc="left", fontsize=9.5, color=FAINT, weight="normal")
-        legend(drawn, handles)
-    return None
+    labels = {entry.variant: _with_failures(entry, look) for entry in entries}
+    drawing = Drawing(WIDTH, HEIGHT)
+    axes = drawing.axes(LEFT, BOTTOM, label_width(labels.values()), TOP)
+    _scale(axes, entries, seconds, geometric=results.geometric)
+    _draw_front(drawing, axes, [entry for entry in entries if entry.variant in best], lower_is_better=lower)
+    for entry in entries:
+        _draw_mark(drawing, axes, results, look, entry, seconds[entry.variant], filled=entry.variant in best)
+    label_ends(drawing, axes, look, {e.variant: (e.seconds, e.value.mean) for e in entries}, labels)
+    axes.set(xlabel=f"seconds of training, one run, {device_name(results)} ↓", ylabel=f"{metric.title} {metric.arrow}")
+    return drawing
 
 
-def _draw_front(axis: Axes, entries: list[Entry], lower_is_better: bool) -> None:
+def _seconds(results: Results, entry: Entry) -> Estimate:
+    """Training time of the successful seeds of a variant."""
+    runs = results.successful
+    found = estimate(runs.loc[runs["variant"] == entry.variant, "seconds"].astype(float).tolist(), log=False)
+    return Estimate(found.mean, max(found.low, 0.0), found.high, found.seeds, found.method)
+
+
+def _with_failures(entry: Entry, look: Look) -> str:
+    name = look.labels[entry.variant]
+    return f"{name}, {text.share(entry.failures)} failed" if entry.failures.count else name
+
+
+def _draw_front(drawing: Drawing, axes: Axes, entries: list[Entry], *, lower_is_better: bool) -> None:
     """A step line from the cheapest straight to the worse side, and from the most expensive to the right."""
     if not entries:
         return
     points = sorted((entry.seconds, entry.value.mean) for entry in entries)
-    start = (points[0][0], axis.get_ylim()[1 if lower_is_better else 0])
-    line = [start, *points, (axis.get_xlim()[1], points[-1][1])]
-    axis.step(*zip(*line, strict=True), where="post", color=FAINT, linewidth=1.2, alpha=0.7, zorder=1)
+    start = (points[0][0], axes.get_ylim()[1 if lower_is_better else 0])
+    x, y = zip(start, *points, (axes.get_xlim()[1], points[-1][1]), strict=True)
+    drawing.line(axes, x, y, color=FAINT, linewidth=1, alpha=0.7, drawstyle="steps-post")
 
 
-def _draw_mark(axis: Axes, look: Look, entry: Entry, *, filled: bool) -> Line2D:
-    """The mean and interval of a variant; returns its legend entry."""
-    color = look.colors[entry.variant]
-    mark: dict[str, Any] = {"markersize": 8, "markerfacecolor": color if filled else "white", "markeredgewidth": 1.6}
-    if text.known(entry.value.low):
-        ends = [entry.value.low, entry.value.high]
-        axis.plot([entry.seconds] * 2, ends, color=color, linewidth=1.5, alpha=0.7, zorder=2)
-    axis.plot(entry.seconds, entry.value.mean, look.markers[entry.variant], color=color, zorder=3, **mark)
-    return look.handle(entry.variant, label=_label(entry, ", "), linewidth=0, **mark)
+def _draw_mark(
+    drawing: Drawing, axes: Axes, results: Results, look: Look, entry: Entry, seconds: Estimate, *, filled: bool
+) -> None:
+    """The mean of a variant with both intervals."""
+    variant = entry.variant
+    color = look.colors[variant]
+    bar: dict[str, Any] = {"color": color, "linewidth": 1.4, "alpha": 0.7}
+    if seconds.seeds >= MINIMUM_SEEDS:
+        drawing.line(axes, [seconds.low, seconds.high], [entry.value.mean] * 2, variant, **bar)
+    if entry.value.seeds >= MINIMUM_SEEDS:
+        drawing.line(axes, [entry.seconds] * 2, [entry.value.low, entry.value.high], variant, **bar)
+    times, values = _spread(seconds), _spread(entry.value)
+    tip = f"{text.visible(variant)} · {times} s · {results.metric.title} {values}"
+    mark: dict[str, Any] = {"markersize": 8, "markeredgewidth": 1.6, "fillstyle": "full" if filled else "none"}
+    mark |= {"marker": look.markers[variant], "linestyle": "none", "color": color}
+    drawing.line(axes, [entry.seconds], [entry.value.mean], variant, [tip], **mark)
 
 
-def _scale_axes(axis: Axes, entries: list[Entry], geometric: bool) -> None:
+def _spread(found: Estimate) -> str:
+    """A mean, with its interval from three seeds on."""
+    has_interval = found.seeds >= MINIMUM_SEEDS
+    return text.estimate(found.mean, found.low, found.high) if has_interval else text.number(found.mean)
+
+
+def _scale(axes: Axes, entries: list[Entry], seconds: dict[str, Estimate], *, geometric: bool) -> None:
     """Fit both axes to the means: an interval of few seeds can span decades, and is cut."""
-    seconds = np.array([entry.seconds for entry in entries])
     values = np.array([(entry.value.mean, entry.value.low, entry.value.high) for entry in entries], dtype=float)
-    lowest, highest = np.nanmin(values), np.nanmax(values)
-    least, most = values[:, 0].min(), values[:, 0].max()
-    if geometric and lowest > 0:
-        log_axis(axis)
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
-        axis.set_ylim(max(lowest, least / 2) / _MARGIN, min(highest, most * 2) * _MARGIN)
-    else:
-        width = (most - least) or abs(most) or 1.0
-        axis.set_ylim(max(lowest, least - width) - 0.1 * width, min(highest, most + width) + 0.1 * width)
-    if seconds.min() > 0:
-        log_count_axis(axis)
-        low, high = seconds.min() / _MARGIN, seconds.max() * _MARGIN
-        axis.set_xlim(low, high)
-        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high > 20 * low else (1, 1.5, 2, 3, 4, 5, 6, 8)))
-    else:
-        axis.set_xlim(0, seconds.max() * _MARGIN or 1.0)
+    log = bool(geometric and np.nanmin(values) > 0)
+    scale_axis(axes.yaxis, _fitted(values, log=log), log=log, gap=0.08)
+    times = np.array([(found.mean, found.low, found.high) for found in seconds.values()], dtype=float)
+    is_log = bool(times[:, 0].max() > 3 * times[:, 0].min() > 0)
+    low, high = _fitted(np.where(times > 0, times, np.nan) if is_log else times, log=is_log)
+    scale_axis(axes.xaxis, (low if is_log else max(low, 0.0), high), log=is_log, gap=0.1)
 
 
-def write_bars(results: Results, look: Look, path: Path) -> None:
-    """The final values of every metric and extractor, a panel each with a bar per variant."""
-    entries = [entry for entry in results.entries if entry.kind != "floor"]
-    look = replace(look, colors={**dict.fromkeys(results.foreign, FAINT), **look.colors})
-    title = f"{look.data}: final values by metric"
-    summary = results.summary.dropna(subset=["mean"])
-    summary = summary[summary["variant"] != FLOOR]
-    panels: list[tuple[str, str] | None] = []
-    for extractor in default_first(summary["extractor"].unique(), results):
-        panels += [None] * (-len(panels) % _BAR_COLUMNS)  # each extractor starts a row
-        measured = set(summary.loc[summary["extractor"] == extractor, "metric"])
-        panels += [(metric, extractor) for metric in METRICS if metric in measured]
-    if not panels:
-        return write_message(path, title, look.facts, "No successful seed: there is no final value.")
-    size = grid(len(panels), _BAR_COLUMNS)
-    with figure(path, title, look.facts, panel=(4.3, 0.8 + 0.42 * len(entries)), sharey=True, **size) as (_, axes):
-        for axis, panel in zip(axes, panels, strict=False):
-            if panel:
-                _bars(axis, results, look, entries, *panel)
-    return None
+def _fitted(spread: np.ndarray, *, log: bool) -> tuple[float, float]:
+    """Limits around all means, and their intervals as far as these are not much wider; rows of mean, low, high."""
+    lowest, highest = float(np.nanmin(spread)), float(np.nanmax(spread))
+    least, most = float(spread[:, 0].min()), float(spread[:, 0].max())
+    if log:
+        return max(lowest, least / 2) / 1.15, min(highest, most * 2) * 1.15
+    width = (most - least) or abs(most) or 1.0
+    return max(lowest, least - width) - 0.1 * width, min(highest, most + width) + 0.1 * width
 
 
-def _bars(axis: Axes, results: Results, look: Look, entries: list[Entry], metric: str, extractor: str) -> None:
-    lines, column = results.lines(extractor), f"final_{metric}_{extractor}"
-    successful = results.runs[results.runs["status"] == "ok"]
-    ends = [0.0, *successful[column].dropna()]
-    reach = (min(ends) * _MARGIN, (max(ends) or 1.0) * _MARGIN)
-    for place, entry in enumerate(entries):
-        line = lines.get((entry.variant, metric), {})
-        if not text.known(line.get("mean")):
-            why = "no successful seed" if entry.kind == "unranked" else "not measured"
-            axis.text(reach[1] * 0.02, place, why, va="center", fontsize=9, color=FAINT, style="italic")
-            continue
-        axis.barh(place, line["mean"], height=0.62, color=look.colors[entry.variant], alpha=0.75, linewidth=0)
-        seeds = successful.loc[successful["variant"] == entry.variant, column].dropna().to_numpy(dtype=float)
-        axis.plot(seeds, [place] * len(seeds), "o", markersize=4, color="white", markeredgecolor=INK, zorder=4)
-        if text.known(line["low"]):
-            axis.plot([line["low"], line["high"]], [place, place], color=INK, linewidth=1.4, zorder=3)
-    if (FLOOR, metric) in lines:
-        axis.axvline(lines[FLOOR, metric]["mean"], color=INK, linestyle="--", linewidth=1.2)
-    axis.set(xlim=reach, yticks=range(len(entries)), yticklabels=[_label(entry, "\n") for entry in entries])
-    axis.set_ylim(len(entries) - 0.45, -0.55)
-    axis.grid(visible=False, axis="y")
-    measure = METRICS[metric]
-    axis.set_title(f"{measure.title} {measure.arrow}{by_extractor(measure, extractor)}", loc="left")
+@rc_context(STYLE)
+def forest(results: Results, look: Look) -> Chart | None:
+    """The planned comparisons, a row each; None if none was tested."""
+    drawing = draw_forest(results, look)
+    word = "ratio" if results.geometric else "difference"
+    caption = (
+        f"Planned comparisons of final {results.metric.title}: {word} with simultaneous interval, adjusted p; "
+        f"grey: below the minimum detectable {word}."
+    )
+    alt = f"{look.data}: planned comparisons of {results.metric.title}"
+    return drawing.chart("tests", caption, alt) if drawing else None
 
 
-def write_contrasts(results: Results, look: Look, path: Path) -> None:
+def draw_forest(results: Results, look: Look) -> Drawing | None:
     """One row per planned comparison; the rows name the baseline if there are several."""
     rows = results.planned
+    if not rows["ratio"].notna().any():
+        return None
     metric = results.metric
-    baselines = list(rows["baseline"].unique())
-    against = baselines[0] if len(baselines) == 1 else "their baselines"
-    title = f"{look.data}: {metric.title} against {against}"
-    panel = (8.6, 0.9 + 0.38 * len(rows))
-    with figure(path, title, look.facts, panel=panel, extra=0.35) as (drawn, (axis,)):
-        _scale_ratios(axis, rows, results.geometric)
-        names = []
-        for place, row in enumerate(rows.to_dict("records")):
-            _draw_row(axis, place, row, results.geometric)
-            name = look.labels.get(row["variant"], row["variant"])
-            if len(baselines) > 1:
-                name += f" against {look.labels.get(row['baseline'], row['baseline'])}"
-            if row["failures"]:
-                name += f"\n{row['failures']} of {row['seeds'] + row['failures']} failed"
-            names.append(name)
-        axis.axvline(1.0 if results.geometric else 0.0, color=INK, linewidth=1.2, zorder=2)
-        axis.set(yticks=range(len(rows)), yticklabels=names, ylim=(len(rows) - 0.45, -0.75))
-        axis.grid(visible=False, axis="y")
-        sides = ("better", "worse") if metric.better == "lower" else ("worse", "better")
-        measure, operator = ("ratio", "/") if results.geometric else ("difference", "-")
-        what = f"{measure} of {metric.title} (variant {operator} baseline)"
-        axis.set_xlabel(f"← {sides[0]}      {what}      {sides[1]} →")
-        axis.text(1.02, -0.62, "p (Holm)", transform=axis.get_yaxis_transform(), va="center", fontsize=9, color=FAINT)
-        found = set(rows.loc[rows["ratio"].notna(), "verdict"])
-        marks = [
-            Line2D([], [], color=color, marker=marker, linewidth=2, label=verdict)
-            for verdict, (color, marker) in _VERDICTS.items()
-            if verdict in found
-        ]
-        legend(drawn, [*marks, Patch(color=_BAND, label=f"below the minimum detectable {measure}")])
+    names = [_pair(row, look, several=rows["baseline"].nunique() > 1) for row in rows.to_dict("records")]
+    left = min(12 + 6.0 * max(map(len, names)), WIDTH / 2)
+    drawing = Drawing(WIDTH, len(rows) * _ROW + BOTTOM + 16 + 34)
+    axes = drawing.axes(left, BOTTOM + 16, 60, 34)
+    bare(axes, grid="x")
+    _scale_ratios(axes, rows, ratio=results.geometric)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    neutral = 1.0 if results.geometric else 0.0
+    drawing.line(axes, [neutral] * 2, [-0.5, len(rows) - 0.5], color=INK, linewidth=1)
+    for place, row in enumerate(rows.to_dict("records")):
+        _draw_row(drawing, axes, place, row, names[place], results)
+    axes.set(yticks=range(len(rows)), yticklabels=names)
+    sides = ("better", "worse") if metric.better == "lower" else ("worse", "better")
+    word = "ratio" if results.geometric else "difference"
+    axes.set_xlabel(f"← {sides[0]}      {word} of {metric.title}      {sides[1]} →")
+    _legend(axes, set(rows.loc[rows["ratio"].notna(), "verdict"]))
+    return drawing
 
 
-def _draw_row(axis: Axes, place: int, row: dict[Any, Any], ratio: bool) -> None:
-    weight = "bold" if row["verdict"] in ("better", "worse") else "normal"
+def _pair(row: dict[Any, Any], look: Look, *, several: bool) -> str:
+    name = look.labels.get(row["variant"], row["variant"])
+    name += f" against {look.labels.get(row['baseline'], row['baseline'])}" if several else ""
+    failed = row["failures"]
+    return f"{name}, {failed} of {row['seeds'] + failed} failed" if failed else name
+
+
+def _draw_row(drawing: Drawing, axes: Axes, place: int, row: dict[Any, Any], name: str, results: Results) -> None:
     p = text.probability(row["p_adjusted"])
-    axis.text(1.02, place, p, fontsize=9.5, weight=weight, va="center", transform=axis.get_yaxis_transform())
+    axes.text(1.02, place, p, va="center", fontsize=10, transform=axes.get_yaxis_transform())
     if not text.known(row["ratio"]):
         reason = f"  {_why_untested(row)}"
-        axis.text(1.0 if ratio else 0.0, place, reason, va="center", fontsize=9, color=FAINT, style="italic")
+        where = 1.0 if results.geometric else 0.0
+        axes.text(where, place, reason, va="center", fontsize=10, color=FAINT, style="italic")
         return
     color, marker = _VERDICTS[row["verdict"]]
-    ends = axis.get_xlim()
+    ends = axes.get_xlim()
     smallest = row["detectable"] if text.known(row["detectable"]) else ends[1]
-    low = max(1 / smallest if ratio else -smallest, ends[0])
+    low = max(1 / smallest if results.geometric else -smallest, ends[0])
     high = min(smallest, ends[1])
-    axis.fill_betweenx([place - 0.36, place + 0.36], low, high, color=_BAND, linewidth=0, zorder=0)
-    axis.plot([row["low"], row["high"]], [place, place], color=color, linewidth=2, zorder=3)
-    axis.plot(row["ratio"], place, marker, color=color, markersize=7, zorder=4)
+    axes.fill([low, high, high, low], np.repeat([place - 0.34, place + 0.34], 2), color=LINE, linewidth=0, zorder=0)
+    drawing.line(axes, [row["low"], row["high"]], [place, place], color=color, linewidth=2)
+    word = "ratio" if results.geometric else "difference"
+    measured = text.estimate(row["ratio"], row["low"], row["high"])
+    tip = f"{name} · {word} {measured} · adjusted p {p} · {row['verdict']}"
+    drawing.line(axes, [row["ratio"]], [place], tips=[tip], color=color, marker=marker, markersize=7, linestyle="none")
 
 
 def _why_untested(row: dict[Any, Any]) -> str:
@@ -228,23 +213,24 @@ def _why_untested(row: dict[Any, Any]) -> str:
     return "no ratio: a value is not positive"
 
 
-def _scale_ratios(axis: Axes, rows: pd.DataFrame, ratio: bool) -> None:
+def _scale_ratios(axes: Axes, rows: pd.DataFrame, *, ratio: bool) -> None:
     """The same distance to both sides of no difference; a very wide interval or band may leave the panel."""
     columns = rows[["ratio", "low", "high", "detectable"]].astype(float)
     distance = (np.log(columns) if ratio else columns).abs().replace(np.inf, np.nan)  # type: ignore[union-attr]
     usual, least = distance.median().max(), np.log(1.5) if ratio else 1e-9
     widest = min(distance[["low", "high"]].max().max(), _WIDEST * usual)
     reach = 1.1 * max(widest, distance["ratio"].max(), usual, least)
-    if not ratio:
-        axis.set_xlim(-reach, reach)
-        return
-    axis.set_xscale("log")
-    axis.set_xlim(float(np.exp(-reach)), float(np.exp(reach)))
-    subs = (1, 2, 5) if reach > np.log(4) else (1, 1.2, 1.5, 2, 3, 5, 7, 8, 9)
-    axis.xaxis.set_major_locator(LogLocator(subs=subs, numticks=20))
-    axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axis.xaxis.set_minor_formatter(NullFormatter())
+    limits = (math.exp(-reach), math.exp(reach)) if ratio else (-reach, reach)
+    scale_axis(axes.xaxis, limits, log=ratio, gap=0.07)
 
 
-def _label(entry: Entry, separator: str) -> str:
-    return f"{entry.label}{separator}{text.share(entry.failures)} failed" if entry.failures.count else entry.label
+def _legend(axes: Axes, found: set[str]) -> None:
+    """The verdicts that were found, above the rows, and the title of the column of p."""
+    marks = [
+        Line2D([], [], color=color, marker=marker, markersize=7, linewidth=2, label=verdict)
+        for verdict, (color, marker) in _VERDICTS.items()
+        if verdict in found
+    ]
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderpad": 0.2, "borderaxespad": 0}
+    axes.legend(handles=marks, ncols=len(marks), frameon=False, fontsize=10, columnspacing=1.2, **place)
+    axes.text(1.02, 1.02, "p (Holm)", transform=axes.transAxes, va="bottom", fontsize=10, color=FAINT)

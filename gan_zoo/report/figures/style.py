@@ -1,92 +1,120 @@
-"""What all figures share: a color and a marker per variant, the title block, axes, how a figure is saved."""
+"""What all charts share: the look of each variant, the same in every report, and axes whose ticks do not overlap."""
 
-import io
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import seaborn as sns
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.lines import Line2D
-from matplotlib.text import Text
-from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, StrMethodFormatter
-from PIL import Image
+from matplotlib.axis import Axis
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from gan_zoo import text
 from gan_zoo.bench.results import Results
-from gan_zoo.io import atomic_path
-from gan_zoo.options import EXACT
+from gan_zoo.variants import read_index
 
-DOTS_PER_INCH = 110
+MANY = 8
+"""With more variants lines are thin, and there are small multiples."""
 INK = "#222222"
 FAINT = "#6b6b6b"
-GREY = "#4d4d4d"
-HEADER = 0.72  # inches above the axes, for the title and the line below it
+LINE = "#e6e6e6"
 
-# seaborn's colorblind palette without its yellow, which is invisible on white; similar hues are far apart.
-_COLORS = [sns.color_palette("colorblind")[index] for index in (0, 1, 2, 4, 9, 3, 5, 7, 6)]
+# Lightness (CIE L*) of 0.46 to 0.60 has a contrast of more than 3:1 on white and on the dark page. The step of the hue
+# keeps gan, cgan, dcgan and lsgan, and the variants of each shipped suite, apart, for color-blind readers too.
+_LIGHTNESS = (0.46, 0.60, 0.53)
+_BLUE = 250.0
+_STEP = 107.5
 _MARKERS = "osD^vPX<>"
-_RC = {
-    "axes.edgecolor": "#bbbbbb",
-    "grid.color": "#e6e6e6",
+_DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5)), (0, (8, 1.5, 2, 1.5)), (0, (3, 1)))
+_FINEST = (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)
+_MULTIPLES = (_FINEST, (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,))
+"""Ticks within a decade, the closest first."""
+STYLE: dict[Any, Any] = {
+    **sns.axes_style("whitegrid"),
+    "axes.edgecolor": LINE,
+    "grid.color": LINE,
+    "grid.linewidth": 0.8,
     "text.color": INK,
     "axes.labelcolor": INK,
-    "font.size": 10.5,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "font.size": 11,
     "text.parse_math": False,
     "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "axes.labelsize": 10.5,
-    "xtick.labelsize": 9.5,
-    "ytick.labelsize": 9.5,
-    "legend.fontsize": 10,
+    # Fixed positions: to find one costs a layout of all tick labels.
+    "axes.titley": 1.0,
+    "axes.labelsize": 11,
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
+    "svg.fonttype": "none",
+    # The same results give the same bytes.
+    "svg.hashsalt": "gan-zoo",
 }
+"""The rc parameters of all charts."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """The title of the data set, the facts of the run, and the look of each variant: equal in all figures."""
+    """The title of the data set, and by name the color (hex), marker, dashes and label of each trained variant."""
 
     data: str
-    facts: str
-    colors: dict[str, Any]
+    colors: dict[str, str]
     markers: dict[str, str]
+    dashes: dict[str, Any]
     labels: dict[str, str]
 
     @classmethod
     def of(cls, results: Results) -> "Look":
-        """The look of a results folder; a variant's color follows from its position in the manifest."""
-        manifest, runs, metrics = results.manifest, results.runs, results.metrics
-        variants = list(results.trained["variant"].unique())
+        """The look of a results folder.
+
+        A registered variant has the same color in all reports, by its position in the index. Others have colors that
+        are not near those of the same report.
+        """
+        runs = results.runs
+        variants = [str(name) for name in results.trained["variant"].unique()]
         overridden = set(runs.loc[runs["overrides"] != "", "variant"])
-        counts = metrics.loc[metrics["extractor"] == results.extractor, "num_samples"].dropna().unique()
-        facts = [
-            f"{manifest.get('preset', '')} preset",
-            manifest.get("precision", EXACT),
-            *(f"num_samples {count:,}" for count in counts),
-            f"seeds {', '.join(map(str, sorted(runs.loc[~runs['variant'].isin(results.foreign), 'seed'].unique())))}",
-            *(["† overrides"] if overridden else []),
-        ]
-        # The tenth variant has the first color again, with another marker.
-        markers = [_MARKERS[(index + index // len(_COLORS)) % len(_MARKERS)] for index in range(len(variants))]
+        registered = {record["name"]: place for place, record in enumerate(read_index()["variants"])}
+        colors = {name: registered_color(registered[name]) for name in variants if name in registered}
+        for name in variants:
+            if name not in colors:
+                colors[name] = _distant_color(colors.values())
+        others = [name for name in variants if name not in registered]
+        places = registered | {name: len(registered) + place for place, name in enumerate(others)}
         return cls(
-            data=data_title(manifest),
-            facts=" · ".join(facts),
-            colors=dict(zip(variants, cycle(_COLORS), strict=False)),
-            markers=dict(zip(variants, markers, strict=True)),
-            labels={name: f"{name}†" if name in overridden else name for name in variants},
+            data=data_title(results.manifest),
+            colors={name: colors[name] for name in variants},
+            markers={name: _MARKERS[places[name] % len(_MARKERS)] for name in variants},
+            dashes={name: _DASHES[places[name] % len(_DASHES)] for name in variants},
+            labels={name: text.visible(f"{name}†" if name in overridden else name) for name in variants},
         )
 
-    def handle(self, variant: str, **changes: Any) -> Line2D:
-        """The legend entry of a variant."""
-        shape = {"color": self.colors[variant], "marker": self.markers[variant], "label": self.labels[variant]}
-        return Line2D([], [], **{"markersize": 5, "linewidth": 2, **shape, **changes})
+    def line(self, variant: str) -> dict[str, Any]:
+        """The style of the line of a variant; of many variants lines are thin."""
+        width = 1.2 if len(self.colors) > MANY else 1.8
+        return {"color": self.colors[variant], "linestyle": self.dashes[variant], "linewidth": width}
+
+
+def registered_color(place: int) -> str:
+    """The color of the variant at this position of the index."""
+    return _color(_BLUE + _STEP * place, _LIGHTNESS[place % len(_LIGHTNESS)])
+
+
+def _color(hue: float, lightness: float) -> str:
+    return str(to_hex(sns.husl_palette(1, h=hue % 360 / 360, s=0.95, l=lightness)[0]))
+
+
+def _distant_color(taken: Iterable[str]) -> str:
+    """The color that is farthest from the nearest one of those taken."""
+    near = np.array([to_rgb(color) for color in taken]).reshape(-1, 3)
+    candidates = [_color(hue, lightness) for hue in range(10, 360, 15) for lightness in _LIGHTNESS]
+
+    def distance(color: str) -> float:
+        return float(np.linalg.norm(near - to_rgb(color), axis=1).min(initial=math.inf))
+
+    return max(candidates, key=distance)
 
 
 def data_title(manifest: Mapping[str, Any]) -> str:
@@ -105,87 +133,45 @@ def device_name(results: Results) -> str:
     return "CPU" if results.manifest.get("device_kind", "cpu") == "cpu" else "GPU"
 
 
-def grid(panels: int, most: int) -> dict[str, int]:
-    """Rows and columns for so many panels, with at most ``most`` columns."""
-    columns = min(most, panels)
-    return {"rows": -(-panels // columns), "columns": columns}
+def scale_axis(axis: Axis, limits: tuple[float, float], *, log: bool, gap: float) -> None:
+    """Set the limits of an axis, then its ticks, which are at least ``gap`` apart (a fraction of the axis)."""
+    name = axis.axis_name  # type: ignore[attr-defined]
+    scale: Callable[..., Any] = getattr(axis.axes, f"set_{name}scale")
+    if log:
+        scale("log")
+    getattr(axis.axes, f"set_{name}lim")(*limits)
+    ticks = log_ticks(*limits, gap) if log else linear_ticks(*limits, gap)
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_minor_locator(NullLocator())
+    large = name == "x" and max(map(abs, ticks), default=0) >= 1000
+    decimals = max((len(f"{tick:.8g}".partition(".")[2]) for tick in ticks), default=0)
+    plain = StrMethodFormatter("{x:g}" if log else f"{{x:,.{decimals}f}}")
+    axis.set_major_formatter(EngFormatter(sep="") if large else plain)
 
 
-@contextmanager
-def figure(
-    path: Path,
-    title: str,
-    subtitle: str,
-    *,
-    rows: int = 1,
-    columns: int = 1,
-    panel: tuple[float, float],
-    extra: float = 0.0,
-    **shared: Any,
-) -> Iterator[tuple[Figure, list[Axes]]]:
-    """A figure of ``rows x columns`` panels of ``panel`` inches below a title block, saved as PNG at the end.
-
-    ``extra`` is height in inches for what is below the panels, such as a legend. Panels that were not drawn on are
-    hidden.
-
-    Raises:
-        StorageError: the path cannot be written.
-    """
-    width, height = max(7.0, columns * panel[0]), rows * panel[1] + HEADER + extra
-    style: dict[Any, Any] = {**sns.axes_style("whitegrid"), **_RC}
-    with rc_context(style):
-        drawn = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - HEADER / height)))
-        drawn.text(0.12 / width, 1 - 0.14 / height, title, fontsize=14, weight="bold", va="top")
-        drawn.text(0.12 / width, 1 - 0.43 / height, subtitle, fontsize=9.5, color=FAINT, va="top")
-        axes = list(np.atleast_1d(drawn.subplots(rows, columns, **shared)).flat)
-        yield drawn, axes
-        for axis in axes:
-            if not axis.has_data() and not axis.texts:
-                axis.set_axis_off()
-        for artist in drawn.findobj(Text):
-            # No font has control characters; a tick has its text from elsewhere.
-            if not artist.get_text().replace("\n", "").isprintable():
-                artist.set_text("\n".join(map(text.visible, artist.get_text().split("\n"))))
-        sns.despine(fig=drawn, left=True)
-        buffer = io.BytesIO()
-        drawn.savefig(buffer, dpi=DOTS_PER_INCH)
-        # A third of the bytes, without a visible difference.
-        image = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-        with atomic_path(path) as part:
-            image.save(part, optimize=True)
+def linear_ticks(low: float, high: float, gap: float) -> Sequence[float]:
+    """Round numbers between two limits."""
+    ticks = MaxNLocator(nbins=max(1, int(1 / gap)), steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    return [float(tick) for tick in ticks if low <= tick <= high]
 
 
-def write_message(path: Path, title: str, subtitle: str, message: str) -> None:
-    """A figure with a message why there is nothing to draw."""
-    with figure(path, title, subtitle, panel=(7.0, 1.6)) as (_, (axis,)):
-        axis.set_axis_off()
-        axis.text(0.5, 0.5, message, ha="center", va="center", color=FAINT, transform=axis.transAxes)
+def log_ticks(low: float, high: float, gap: float) -> Sequence[float]:
+    """The most of 1, 1.5, 2, 3 ... 10 times the powers of ten that are ``gap`` apart; else round numbers."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = [(multiples, 1) for multiples in _MULTIPLES] + [((1,), step) for step in range(2, len(decades))]
+    for multiples, step in steps:
+        ticks = [multiple * 10.0**decade for decade in decades[::step] for multiple in multiples]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        least = gap * math.log(high / low)
+        if len(ticks) > 1 and np.diff(np.log(ticks)).min() >= least:
+            return ticks
+    return linear_ticks(low, high, 2 * gap)
 
 
-def legend(drawn: Figure, handles: list[Any], columns: int = 5) -> None:
-    """A legend below the panels."""
-    drawn.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
-
-
-def count_axis(axis: Axes, label: str) -> None:
-    """A horizontal axis of counts: 50k, 1M."""
-    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axis.set_xlabel(label)
-    axis.set_xlim(left=0)
-
-
-def log_count_axis(axis: Axes) -> None:
-    """A logarithmic horizontal axis of counts or seconds: 1, 2, 5, 10 ... 50k."""
-    axis.set_xscale("log")
-    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axis.xaxis.set_minor_formatter(NullFormatter())
-
-
-def log_axis(axis: Axes) -> None:
-    """A logarithmic vertical axis with plain numbers as ticks, closer if it spans less than a decade."""
-    axis.set_yscale("log")
-    low, high = axis.get_ylim()
-    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high > 8 * low else (1, 1.5, 2, 3, 4, 5, 6, 7, 8)))
-    axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axis.yaxis.set_minor_formatter(NullFormatter())
+def bare(axes: Axes, grid: str = "both") -> None:
+    """Grid lines alone: no frame, no tick marks, no background."""
+    axes.patch.set_visible(False)
+    sns.despine(ax=axes, left=True, bottom=True)
+    axes.tick_params(length=0)
+    if grid != "both":
+        axes.grid(visible=False, axis="y" if grid == "x" else "x")

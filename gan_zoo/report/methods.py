@@ -1,85 +1,23 @@
-"""The sentences of a report: what the ranking and the planned comparisons show, and the methods."""
+"""The methods of a report in sentences, and what the planned comparisons show."""
 
 from collections.abc import Iterator
 
 from gan_zoo import text
-from gan_zoo.bench.results import SIMILAR, Results
+from gan_zoo.bench.results import SIMILAR, UNEQUAL, Results
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.report.figures.style import device_name, floor_title
 from gan_zoo.statistics import ALPHA, MINIMUM_SEEDS
 
 
-def findings(results: Results) -> list[str]:
-    """What the results show and what they do not, in sentences."""
-    ranked = [entry for entry in results.entries if entry.kind == "ranked"]
-    found = []
-    if not results.measured:
-        found = ["Nothing was measured, so there is no ranking: see the notices.", *_excluded(results)]
-    elif not ranked:
-        found = ["No variant has a successful seed: there is no ranking."]
-    else:
-        found = [*_ranking(results), *_excluded(results), *_unequal(results)]
-    return [*found, *comparison_findings(results)]
-
-
-def _ranking(results: Results) -> Iterator[str]:
-    """The best variant, and those that are not significantly different from it."""
-    first, *others = ranked = [entry for entry in results.entries if entry.kind == "ranked"]
-    best = text.estimate(first.value.mean, first.value.low, first.value.high)
-    among = " of the variants with at most half of their seeds failed" if any(e.mostly_failed for e in others) else ""
-    extreme = "lowest" if results.metric.better == "lower" else "highest"
-    yield f"{first.variant} has the {extreme} final {results.metric.title}{among}, {best}."
-    tested = [entry for entry in others if min(entry.value.seeds, first.value.seeds) >= MINIMUM_SEEDS]
-    similar = text.listed([entry.variant for entry in tested if entry.similar])
-    if similar:
-        yield f"Not significantly different from it, marked {SIMILAR}: {similar}."
-    elif tested:
-        yield f"All other {'tested ' * (len(tested) < len(others))}variants are significantly different from it."
-    few = [entry.variant for entry in ranked if entry.value.seeds < MINIMUM_SEEDS]
-    if few:
-        whose = "no variant was tested" if len(few) == len(ranked) else f"not tested: {text.listed(few)}"
-        yield f"Fewer than {MINIMUM_SEEDS} successful seeds: {whose}."
-
-
-def _excluded(results: Results) -> Iterator[str]:
-    """Which seeds are in no mean."""
-    failed = [f"{entry.variant} ({text.share(entry.failures)})" for entry in results.entries if entry.failures.count]
-    silent = {e.variant: e.successful - e.value.seeds for e in results.entries if e.kind == "ranked"}
-    unfinished = {entry.variant: entry.unfinished for entry in results.entries}
-    groups = {
-        "Failed seeds": failed,
-        "Successful seeds whose value is not finite": [f"{name} ({count})" for name, count in silent.items() if count],
-        "Unfinished seeds": [f"{name} ({count})" for name, count in unfinished.items() if count],
-    }
-    for title, names in groups.items():
-        if names:
-            yield f"{title}, not in the means: {text.listed(names)}."
-
-
-def _unequal(results: Results) -> Iterator[str]:
-    """Unequal numbers of samples seen, which equal steps do not prevent, and noisy timings."""
-    runs = results.successful.groupby("variant", sort=False)
-    seen = runs["images"].max().astype(float)
-    more = [f"{name} {text.count(count)}" for name, count in seen.items() if count > 1.5 * seen.min()]
-    if more:
-        samples = results.samples.capitalize()
-        yield f"{samples} seen are not equal: {text.listed(more)}; others about {text.count(seen.min())}."
-    seconds = runs["seconds"].agg(["min", "max"])
-    noisy = seconds[seconds["max"] > 2 * seconds["min"]]
-    if len(noisy):
-        ranges = [f"{name} {text.number(row['min'])} to {text.number(row['max'])} s" for name, row in noisy.iterrows()]
-        yield f"Timings are noisy: seeds of one variant took {text.listed(ranges)}."
-
-
-def comparison_findings(results: Results) -> list[str]:
+def tested(results: Results) -> list[str]:
     """What the planned comparisons show, in sentences."""
     lines = results.planned
-    tested = lines[lines["verdict"] != "too few seeds"]
+    decided = lines[lines["verdict"] != "too few seeds"]
     found = []
-    if len(lines) > len(tested):
-        left = text.plural(len(lines) - len(tested), "planned comparison")
+    if len(lines) > len(decided):
+        left = text.plural(len(lines) - len(decided), "planned comparison")
         found.append(f"{left} not tested: fewer than {MINIMUM_SEEDS} successful seeds.")
-    for baseline, mine in tested.groupby("baseline", sort=False):
+    for baseline, mine in decided.groupby("baseline", sort=False):
         variants = {verdict: list(those) for verdict, those in mine.groupby("verdict")["variant"]}
         parts = [
             f"{verdict}: {text.listed(variants[verdict])}"
@@ -87,7 +25,7 @@ def comparison_findings(results: Results) -> list[str]:
             if verdict in variants
         ]
         found.append(f"Compared with {baseline}, {'; '.join(parts)}.")
-    smallest = tested["detectable"].dropna()
+    smallest = decided["detectable"].dropna()
     if len(smallest):
         low, high = text.number(smallest.min()), text.number(smallest.max())
         span = low if low == high else f"{low} to {high}"
@@ -117,9 +55,12 @@ def _values(results: Results) -> Iterator[tuple[str, str]]:
             "They generate the classes of the reference images; Class KL and Label accuracy measure how well.",
         )
     yield (
-        f"Ranking, {SIMILAR}",
-        f"Not significantly different from the best: Games-Howell test of all pairs, family-wise error rate "
-        f"{results.alpha:.1%}. This does not show that variants are equal.",
+        "Ranking",
+        "Games-Howell test of all pairs, family-wise error rate "
+        f"{results.alpha:.1%}: variants without a common letter are significantly different, and {SIMILAR} marks those "
+        "that are not significantly different from the best. This does not show that they are equal. The ratio to the "
+        "best has the simultaneous interval of the same test. A variant trained on more than "
+        f"{UNEQUAL:g} times the {results.samples} of the others, or fewer than 1/{UNEQUAL:g}, is not ranked with them.",
     )
     yield (
         "Best evaluation",
@@ -142,7 +83,9 @@ def _comparisons(results: Results) -> Iterator[tuple[str, str]]:
     half = " (half of 5%; the other half is for the ranking)" if results.alpha < ALPHA else ""
     yield (
         "Planned comparisons",
-        f"{measure}, first over second, with Welch's 95% interval, not adjusted; "
+        f"{measure}, first over second, with a simultaneous interval (Welch, "
+        f"Bonferroni over {text.plural(tests, 'comparison')} at {results.alpha:.1%}, cut at no difference where Holm's "
+        "method finds one), so that it agrees with the verdict; "
         f"{'below 1' if results.geometric else better}: the first is better. p: Welch's test on "
         f"{'log ' if results.geometric else ''}{name} of the successful seeds. Adjusted: Holm's method over "
         f"{text.plural(tests, 'comparison')}, significant at {results.alpha:.1%}{half}. Effect: Hedges' g, positive if "

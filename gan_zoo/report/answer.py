@@ -1,0 +1,178 @@
+"""The answer of a results folder in sentences: who leads, by how much, how sure, at what cost."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from gan_zoo import text
+from gan_zoo.bench.results import Entry, Results
+from gan_zoo.report.figures.style import data_title, device_name
+from gan_zoo.statistics import MINIMUM_SEEDS, estimate
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a results folder shows.
+
+    Attributes:
+        headline: who leads, and by how much.
+        trust: what it cost, how many runs failed, and how far the headline can be trusted.
+        notes: what else a reader has to know: changes of the leader, variants that are not ranked with the others.
+        leader: the first entry of the ranking; None without one.
+        second: the next entry; None without one.
+    """
+
+    headline: str
+    trust: str
+    notes: tuple[str, ...]
+    leader: Entry | None = None
+    second: Entry | None = None
+
+
+def answer(results: Results) -> Answer:
+    """The answer, from the ranking and its tests."""
+    ranked = [entry for entry in results.entries if entry.kind == "ranked"]
+    notes = (*leader_changes(results), *_apart(results), *_not_in_means(results), *_noisy(results))
+    if not results.measured:
+        return Answer("Nothing was measured, so there is no ranking: see the notices.", _trust(results), notes)
+    if not ranked:
+        return Answer(_without_ranking(results), _trust(results), notes)
+    leader, second = ranked[0], ranked[1] if len(ranked) > 1 else None
+    return Answer(_headline(results, ranked), _trust(results), notes, leader, second)
+
+
+def _without_ranking(results: Results) -> str:
+    ended = results.trained[results.trained["status"] != "unfinished"]
+    if ended.empty:
+        return "No run has ended: there is no ranking yet."
+    counts = ended["status"].value_counts(sort=False)
+    listed = text.listed([f"{number} {text.status(status)}" for status, number in counts.items()])
+    return f"No run succeeded ({listed}): there is no ranking."
+
+
+def _headline(results: Results, ranked: list[Entry]) -> str:
+    leader, *others = ranked
+    metric, data = results.metric, data_title(results.manifest)
+    extreme = "lowest" if metric.better == "lower" else "highest"
+    first = f"{leader.variant} has the {extreme} {metric.title} on {data}, {value_text(results, leader)}"
+    if leader.mostly_failed:
+        first += ", although more of its seeds failed than succeeded"
+    if not others:
+        return f"{first}; no other variant is ranked."
+    second = others[0]
+    if not text.known(second.to_best[0]):
+        return f"{first}, before {second.variant} with {value_text(results, second)}; {_untested(ranked)}."
+    gap = f"{second.variant} is at {ratio_text(results, second)}"
+    similar = [entry.variant for entry in others if entry.similar]
+    different = [entry.variant for entry in others if entry.letters and not entry.similar]
+    if not similar:
+        return f"{first}, significantly {metric.better} than all others; next, {gap}."
+    if [entry.variant for entry in others] == similar[:1]:
+        return f"{first}; {gap}, not significantly different."
+    verdict = f"Not significantly different from it: {text.listed(similar)}"
+    return f"{first}; next, {gap}. {verdict}{f'; different: {text.listed(different)}' if different else ''}."
+
+
+def value_text(results: Results, entry: Entry) -> str:
+    """The primary metric of an entry with its interval; with fewer seeds than a test needs, the values of the seeds."""
+    value = entry.value
+    if value.seeds >= MINIMUM_SEEDS:
+        return text.estimate(value.mean, value.low, value.high)
+    return f"{text.number(value.mean)}{seeds_text(results, entry)}"
+
+
+def seeds_text(results: Results, entry: Entry) -> str:
+    """`` (seeds: 79.2, 84.5)``; empty for one seed."""
+    values = results.final_values(entry.variant)
+    return f" (seeds: {', '.join(map(text.number, values))})" if len(values) > 1 else ""
+
+
+def ratio_text(results: Results, entry: Entry) -> str:
+    """How far an entry is from the best: ``1.31 [1.05, 1.63] times it``, or a difference."""
+    found = text.estimate(*entry.to_best)
+    return f"{found} times that" if results.geometric else f"a distance of {found}"
+
+
+def _untested(ranked: list[Entry]) -> str:
+    seeds = sorted({entry.value.seeds for entry in ranked if entry.value.seeds < MINIMUM_SEEDS})
+    counts = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} or {seeds[-1]}"
+    return f"{counts} {'seed' if seeds == [1] else 'seeds'}: no significance test"
+
+
+def _trust(results: Results) -> str:
+    """Cost, failures, preset and seeds in one sentence."""
+    manifest, runs = results.manifest, results.trained
+    parts = []
+    seconds = results.successful["seconds"].dropna()
+    if len(seconds):
+        least, most = text.duration(seconds.min()), text.duration(seconds.max())
+        span = least if least == most else f"{least} to {most}"
+        parts.append(f"a run trains {span} on the {device_name(results)}")
+    ended = runs[runs["status"] != "unfinished"]
+    failed = int((ended["status"] != "ok").sum())
+    parts.append(f"{failed or 'none'} of {text.plural(len(ended), 'run')} failed")
+    budget = [f"{text.count(amount)} {unit}" for unit, amount in manifest.get("budget", {}).items()]
+    seeds = text.plural(len(manifest.get("seeds", [])), "seed")
+    protocol = [f"preset {manifest['preset']}" if manifest.get("preset") else "", seeds, *budget]
+    count = manifest.get("num_samples")
+    protocol.append(f"num_samples {text.count(count)}" if count else "")
+    sentence = f"{'; '.join(parts)}; {', '.join(filter(None, protocol))}."
+    return sentence[0].upper() + sentence[1:]
+
+
+def leader_changes(results: Results) -> Iterator[str]:
+    """Which variant leads at which evaluation, if it is not the same at all of them."""
+    metric, extractor = results.metric, results.extractor
+    values = results.metrics[(results.metrics["metric"] == metric.name) & (results.metrics["extractor"] == extractor)]
+    ranked = [entry.variant for entry in results.entries if entry.kind == "ranked" and not entry.mostly_failed]
+    successful = results.successful[["variant", "seed"]]
+    values = values[values["variant"].isin(ranked)].merge(successful, on=["variant", "seed"])
+    leaders: list[tuple[str, float]] = []
+    for _, rows in values.groupby("fraction"):
+        means = {name: _mean(mine, log=metric.log) for name, mine in rows.groupby("variant")}
+        if means.keys() != set(ranked):
+            continue
+        leader = (min if metric.better == "lower" else max)(means, key=lambda name: means[name])
+        if not leaders or leaders[-1][0] != leader:
+            leaders.append((str(leader), float(rows["images"].astype(float).median())))
+    if len(leaders) > 1:
+        (first, _), *others = leaders
+        changes = [f"{name} from {text.count(images)} on" for name, images in others]
+        yield f"{first} leads at first, {text.listed(changes)} ({results.samples} seen, at the evaluations)."
+
+
+def _mean(rows: pd.DataFrame, *, log: bool) -> float:
+    return estimate(rows["value"].tolist(), log=log).mean
+
+
+def _apart(results: Results) -> Iterator[str]:
+    for entry in results.entries:
+        if entry.kind == "apart":
+            seen = f"{text.number(entry.budget)} times the {results.samples} of the others"
+            yield f"{entry.variant} was trained on {seen}, so it is not ranked with them."
+
+
+def _not_in_means(results: Results) -> Iterator[str]:
+    """Which seeds are in no mean."""
+    entries = results.entries
+    failed = [f"{entry.variant} ({text.share(entry.failures)})" for entry in entries if entry.failures.count]
+    measured = [entry for entry in entries if entry.kind in ("ranked", "apart")]
+    silent = {entry.variant: entry.successful - entry.value.seeds for entry in measured}
+    groups = {
+        "Failed seeds": failed,
+        "Successful seeds whose value is not finite": [f"{name} ({count})" for name, count in silent.items() if count],
+        "Unfinished seeds": [f"{entry.variant} ({entry.unfinished})" for entry in entries if entry.unfinished],
+    }
+    for title, names in groups.items():
+        if names:
+            yield f"{title}, not in the means: {text.listed(names)}."
+
+
+def _noisy(results: Results) -> Iterator[str]:
+    """Seeds of one variant that took very different times."""
+    seconds = results.successful.groupby("variant", sort=False)["seconds"].agg(["min", "max"])
+    noisy = seconds[seconds["max"] > 2 * seconds["min"]]
+    if len(noisy):
+        ranges = [f"{name} {text.number(row['min'])} to {text.number(row['max'])} s" for name, row in noisy.iterrows()]
+        yield f"Timings are noisy: seeds of one variant took {text.listed(ranges)}."

@@ -1,0 +1,3 @@
+
+class Failure: pass
+def failures(results): return []
