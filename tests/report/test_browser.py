@@ -5,25 +5,33 @@ import re
 import shutil
 import subprocess
 import sys
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from browsers import (
+    CHROMIUM,
+    DARK,
+    LIGHT,
+    NARROW,
+    WIDE,
+    contrast,
+    first_number,
+    opened_with,
+    options,
+    painting_commands,
+    unfold,
+    values,
+)
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from gan_zoo.report.context import write_report
+from gan_zoo.report.sheets import sheets
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 CHECKER = Path(sys.prefix, "node_modules/vnu-jar/build/dist/vnu.jar")
 SECTIONS = ("answer", "curves", "samples", "tests", "cost", "metrics", "failures", "methods")
-NARROW = {"viewport": {"width": 400, "height": 800}}
-WIDE = {"viewport": {"width": 1280, "height": 800}}
-DARK = {"color_scheme": "dark"}
-
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium and no Chrome on PATH: .ci/browser installs one")
 
 
@@ -54,33 +62,6 @@ def page(browser: Browser, report: Path, request: pytest.FixtureRequest) -> Iter
     yield page
     context.close()
     assert [text for text in complaints if not text.startswith("data:")] == [report.as_uri()]
-
-
-def opened_with(*contexts: dict[str, Any]) -> pytest.MarkDecorator:
-    """Opens the page of a test with each of these options of a browser context."""
-    names = ["-".join(str(value) for value in each.values()) for each in contexts]
-    return pytest.mark.parametrize("page", contexts, indirect=True, ids=names)
-
-
-def values(elements: Locator, name: str) -> list[str]:
-    """The attribute of each element."""
-    return elements.evaluate_all("(all, name) => all.map(each => each.getAttribute(name))", name)
-
-
-def options(select: Locator) -> list[str]:
-    """The values that can be chosen."""
-    return select.locator("option").evaluate_all("all => all.filter(each => !each.disabled).map(each => each.value)")
-
-
-def unfold(page: Page) -> None:
-    """Open all folds."""
-    page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
-
-
-def first_number(text: str) -> float:
-    """The first number of a cell; NaN without one."""
-    found = re.search(r"-?\d[\d,]*(\.\d+)?(e[-+]?\d+)?", text.replace("\N{MINUS SIGN}", "-"))
-    return float(found[0].replace(",", "")) if found else float("nan")
 
 
 def test_contents_lead_to_every_section(page):
@@ -244,23 +225,32 @@ def test_marks_of_a_curve_have_their_values(page):
         assert re.search(r"\d", mark.get_attribute("data-tip"))
 
 
+# axe-core does not check the text of SVG.
+@opened_with(LIGHT, DARK)
+def test_text_of_charts_has_contrast(page):
+    unfold(page)
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    colors = page.locator("svg text:visible").evaluate_all("all => all.map(each => getComputedStyle(each).fill)")
+    assert len(colors) > 20
+    assert {color: contrast(color, background) for color in set(colors) if contrast(color, background) < 4.5} == {}
+
+
+@opened_with(LIGHT, DARK)
+def test_samples_are_drawn(page):
+    is_drawn = """all => all.map(frame => [frame, ...frame.querySelectorAll('*')].some(each => {
+        const image = getComputedStyle(each).backgroundImage;
+        return image.startsWith('url("data:image/') && each.clientWidth * each.clientHeight > 2000;
+    }))"""
+    drawn = page.locator("#samples .frame:visible").evaluate_all(is_drawn)
+    assert len(drawn) >= 6
+    assert all(drawn)
+
+
 def test_references_inside_the_page_have_a_target(page):
     lost = page.evaluate(r"""() => [...document.querySelectorAll('*')].flatMap(each => [...each.attributes])
         .map(attribute => attribute.value.match(/^#(\S+)$|^url\(["']?#([^"')]+)/)).filter(Boolean)
         .map(found => found[1] ?? found[2]).filter(id => !document.getElementById(id))""")
     assert lost == []
-
-
-def painting_commands(pdf: bytes) -> list[int]:
-    """How many texts and images each page of a PDF of Chromium draws."""
-    objects = dict(re.findall(rb"(\d+) 0 obj\n(.*?)\nendobj", pdf, re.DOTALL))
-    pages = [each for each in objects.values() if re.search(rb"/Type /Page\b", each)]
-    counts = []
-    for each in pages:
-        drawing = objects[re.search(rb"/Contents (\d+) 0 R", each)[1]]
-        content = drawing.partition(b"stream\n")[2].rpartition(b"\nendstream")[0]
-        counts.append(len(re.findall(rb"\bT[jJ]\b|\bDo\b", zlib.decompress(content))))
-    return counts
 
 
 def test_prints_on_six_pages_with_open_folds(page):
@@ -273,7 +263,7 @@ def test_prints_on_six_pages_with_open_folds(page):
     assert min(pages) > 0, "an empty page"
 
 
-@opened_with(*({**width, "color_scheme": scheme} for width in (WIDE, NARROW) for scheme in ("light", "dark")))
+@opened_with(*(width | scheme for width in (WIDE, NARROW) for scheme in (LIGHT, DARK)))
 def test_is_accessible(page):
     unfold(page)
     found = Axe().run(page).response["violations"]
@@ -290,18 +280,15 @@ def test_is_valid_html(report):
 
 
 @opened_with({"java_script_enabled": False})
-def test_nothing_is_missing_without_the_script(page, mixed):
+def test_nothing_is_missing_without_the_script(page, mixed, mixed_folder):
     assert page.locator(".scripted:visible").count() == 0
     unfold(page)
     for part in ("figure", ".frame", "table", "tr", "th", "td"):
         assert page.locator(f"{part}:visible").count() == page.locator(part).count(), part
-    frames = page.locator(".frame[data-kind=grid]")
-    found = Counter(zip(values(frames, "data-variant"), values(frames, "data-seed"), strict=True))
-    recorded = Counter()
-    for record in mixed.records:
-        rows = [row for row in record.samples if row["kind"] == "grid"]
-        recorded[record.begin["variant"], str(record.begin["seed"])] += len(rows)
-    assert found == +recorded
+    frames = page.locator(".frame")
+    found = zip(*(values(frames, f"data-{name}") for name in ("variant", "seed", "place", "kind")), strict=True)
+    recorded = sheets(mixed_folder, mixed).frames
+    assert Counter(found) == Counter((each.variant, str(each.seed), str(each.place), each.kind) for each in recorded)
 
 
 @opened_with(NARROW)
