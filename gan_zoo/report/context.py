@@ -19,7 +19,7 @@ from gan_zoo.report.answer import answer
 from gan_zoo.report.failures import Failure, failures
 from gan_zoo.report.figures import charts
 from gan_zoo.report.figures.curves import default_first
-from gan_zoo.report.figures.style import Look, data_title, device_name
+from gan_zoo.report.figures.style import Look, data_title
 from gan_zoo.report.figures.svg import Chart
 from gan_zoo.report.methods import methods, tested
 from gan_zoo.report.published import published
@@ -202,7 +202,8 @@ def samples(results: Results, found: Sheets) -> dict[str, Any]:
     for frame in trained or frames:
         seen.setdefault(frame.place, set()).add(frame.images)
     seeds = sorted({frame.seed for frame in trained})
-    status = {(run.variant, run.seed): run.status for run in results.runs.itertuples()}
+    runs = results.runs
+    status = dict(zip(zip(runs["variant"], runs["seed"], strict=True), runs["status"], strict=True))
     names = results.manifest["data"].get("class_names") or []
     return {
         "sheets": found,
@@ -246,8 +247,14 @@ def sheet_scale(frame: Frame) -> float:
 
 def evidence(
     results: Results, look: Look, found: Sheets, failure: Failure
-) -> dict[str, Failure | Frame | Chart | None]:
-    """A failure with its last samples and its losses."""
+) -> dict[str, str | Failure | Frame | Chart | None]:
+    """A failure with its status in words, its last values and samples, and its losses."""
+    values = [
+        f"{METRICS[name].title} {text.number(value)}"
+        for name, value in failure.metrics.items()
+        if name in (results.metric.name, *tables.main_metrics())
+    ]
+    seen = f"{text.count(failure.measured_at)} {results.samples} seen"
     mine = [
         frame
         for frame in found.frames
@@ -255,6 +262,8 @@ def evidence(
     ]
     return {
         "failure": failure,
+        "status": text.status(failure.status),
+        "last": f"Last evaluation, {seen}: {', '.join(values)}." if values else "",
         "frame": max(mine, key=lambda frame: frame.step, default=None),
         "chart": charts.loss_curve(results, look, failure.variant, failure.seed),
     }
