@@ -94,9 +94,7 @@ OLD = {
 
 
 def test_old_records():
-    results = of(
-        {"dcgan": OLD}, preset="quick", suite={"presets": {"quick": {"notes": {"dcgan": OLD["overrides"][2]}}}}
-    )
+    results = results_of({"dcgan": OLD}, {"presets": {"quick": {"notes": {"dcgan": OLD["overrides"][2]}}}})
     found = rows(results, "dcgan")
     assert {name: each.mark for name, each in found.items()} == {
         "batch_size": "†‡",
