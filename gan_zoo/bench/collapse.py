@@ -5,6 +5,7 @@ it sees, so that a generator which has not drawn anything recognizable yet is ca
 that draws many classes is not: its FID says how poor it is.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,6 +53,22 @@ def collapse(metrics: Sequence[Row], history: Sequence[Row], *, probability: boo
                 return f"{found}, recall {values['recall']:.3f}"
         if gap > SATURATED and nothing:
             return f"D(real) - D(fake) = {gap:.3f} at the end, recall {values['recall']:.3f}"
+    return ""
+
+
+def rule(message: str) -> str:
+    """The rule that a message of `collapse` reports, with its values and thresholds; empty if it is no such message.
+
+    Example: ``2 of the reference's 10 modes: at most a quarter``.
+    """
+    if found := re.fullmatch(r"modes (\d+) of (\d+)", message):
+        return f"{found[1]} of the reference's {found[2]} modes: at most a quarter"
+    if found := re.fullmatch(r"modes (\d+) of (\d+), recall ([\d.]+)", message):
+        few = f"{found[1]} of the reference's {found[2]} modes: fewer than half"
+        return f"{few}, and recall {found[3]}, below {NOTHING_COVERED}"
+    if found := re.fullmatch(r"D\(real\) - D\(fake\) = ([\d.]+) at the end, recall ([\d.]+)", message):
+        gap = f"D(real) - D(fake) {found[1]} over the last tenth of training, above {SATURATED}"
+        return f"{gap}, and recall {found[2]}, below {NOTHING_COVERED}"
     return ""
 
 

@@ -68,7 +68,7 @@ def write_report(folder: Path) -> Path:
     if contact_sheet(folder, results, folder / CONTACT_SHEET):
         pictures["samples"] = folder / CONTACT_SHEET
     page = context(results, look, sheets(folder, results), unreadable(folder, results.manifest, results.records))
-    page["pictures"] = pictures
+    page |= {"pictures": pictures, "discriminators": charts.discriminators(results, look, folder)}
     templates = environment(folder)
     atomic_write(folder / "report.md", tidy(templates.get_template("report.md.j2").render(page)))
     atomic_write(folder / "report.html", templates.get_template("report.html.j2").render(page))
@@ -121,7 +121,6 @@ def context(results: Results, look: Look, found: Sheets, lost: list[str]) -> dic
         "values": tables.metric_table(results, results.extractor, tables.main_metrics(), look.labels, ranks=True),
         **curves(results, look),
         **samples(results, found),
-        "discriminators": charts.discriminators(results, look),
         "forest": charts.forest(results, look),
         "tested": tested(results),
         "comparisons": tables.comparison_table(results),

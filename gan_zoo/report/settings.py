@@ -20,10 +20,11 @@ OTHER = "other"
 """The name of a setting that is not recorded as one."""
 _PAPERS = tomllib.loads(files("gan_zoo.report").joinpath("papers.toml").read_text(encoding="utf-8"))
 _PLAYERS = ("generator_optimizer", "discriminator_optimizer")
+_BOTH = "optimizers"
 _FIELDS = ("latent", "batch_size", "initialization", "ema", "discriminator_steps", "generator_steps", *_PLAYERS)
 _BACKBONE = "backbone"
 _NETWORKS = "networks"
-_PARTS = {_BACKBONE: [_NETWORKS]} | dict.fromkeys([*_PLAYERS, "optimizers"], ["optimizers", "learning rates"])
+_PARTS = {_BACKBONE: [_NETWORKS]} | {name: [_BOTH, "learning rates"] for name in (*_PLAYERS, _BOTH)}
 """The deviations that are not those of a run whose suite changed a setting."""
 _OVERRIDE = re.compile(r"([A-Za-z_][\w.]*) (.+), not (.+)", re.DOTALL)
 _DEVIATION = re.compile(r"(?:([a-z][a-z_' ]{0,39}): )?(.+?)(?: \((?:paper|(authors' code[^:()]*)): (.+)\))?", re.DOTALL)
@@ -186,10 +187,10 @@ def _deviating(
 
 
 def _between(begins: Mapping[str, Row], found: Iterable[Setting]) -> Iterator[Setting]:
-    """The settings in which variants differ from each other, of the variants that have neither override nor deviation."""
+    """The settings in which variants differ from each other, of those without an override or deviation there."""
     known = {(setting.variants[0], setting.name) for setting in found}
     values = {variant: _values(begin) for variant, begin in begins.items()}
-    for name in dict.fromkeys(name for mine in values.values() for name in mine):
+    for name in (*_FIELDS, _BOTH):
         if len({mine.get(name) for mine in values.values()}) > 1:
             for variant, mine in values.items():
                 if name in mine and (variant, name) not in known:
@@ -234,7 +235,7 @@ def _deviations(begin: Row) -> list[_Deviation]:
 
 def _paper(begin: Row) -> Mapping[str, str]:
     """The settings that the variant's paper states, those of networks that the suite replaced left out."""
-    stated: dict[str, str] = _PAPERS.get(begin.get("paper"), {})
+    stated: dict[str, str] = _PAPERS.get(begin.get("paper", ""), {})
     is_replaced = any(line.startswith(f"{_BACKBONE} ") for line in begin.get("overrides", []))
     return {name: value for name, value in stated.items() if not (is_replaced and name.endswith("width"))}
 
@@ -252,9 +253,7 @@ def _merged(values: dict[str, Any]) -> dict[str, Any]:
     first, second = (values.get(name) for name in _PLAYERS)
     if first is None or first != second:
         return values
-    return {
-        "optimizers" if name == _PLAYERS[0] else name: value for name, value in values.items() if name != _PLAYERS[1]
-    }
+    return {_BOTH if name == _PLAYERS[0] else name: value for name, value in values.items() if name != _PLAYERS[1]}
 
 
 def _value(value: Any) -> str:

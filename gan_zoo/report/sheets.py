@@ -23,7 +23,7 @@ from gan_zoo.report.point_tiles import GREY, MOST, SIDE, draw_points
 
 _LONGEST_WEBP = 16_383  # pixels of a side
 _SAMPLES = 12  # of a variant on the contact sheet
-_LEAST = 48  # least width of a tile there; tiles grow by a whole factor
+_LEAST = 48  # least side of a tile there; tiles grow by a whole factor
 _FONT, _LINE = 15, 20  # pixels
 _GAP, _MARGIN = 3, 12
 _INK, _FAINT = "#222222", "#6b6b6b"
@@ -175,8 +175,9 @@ class _Source:
             points, _ = self.mixture.sample(MOST, np.random.default_rng(0))
             return draw_points(self.mixture, points, GREY)
         found = read_points(self.folder, row, self.mixture) if row["row"] == "points" else None
-        color = to_hex(self._colors.get(run.begin["variant"], GREY))
-        return draw_points(self.mixture, found["points"], color) if found else None
+        if found is None:
+            return None
+        return draw_points(self.mixture, found["points"], to_hex(self._colors.get(run.begin["variant"], GREY)))
 
     def label(self, run: RunRecord, row: Row) -> str:
         """Accessible text: ``cgan, seed 0, 12,800 images seen: samples``."""
@@ -227,19 +228,19 @@ def _draw_strips(strips: list[_Strip], columns: int) -> Image.Image:
     words = [(text.visible(strip.title)[:_LONGEST_TITLE], strip.note) for strip in strips]
     longest = int(max(font.getlength(line) for lines in words for line in lines)) + 1
     left, top = (longest + _MARGIN, 0) if columns == 1 else (0, 2 * _LINE)
-    factor = -(-_LEAST // min(strip.tiles[0].width for strip in strips))
+    factor = -(-_LEAST // max(max(strip.tiles[0].size) for strip in strips))
     tiles = [
         [tile.resize((factor * tile.width, factor * tile.height), Image.Resampling.NEAREST) for tile in strip.tiles]
         for strip in strips
     ]
     width = max(longest, left + max(sum(tile.width + _GAP for tile in row) for row in tiles) - _GAP)
-    height = max(2 * _LINE, top + max(row[0].height for row in tiles))
-    size = (columns * (width + _MARGIN) + _MARGIN, -(-len(strips) // columns) * (height + _GAP) - _GAP + 2 * _MARGIN)
+    height = max(2 * _LINE, top + max(row[0].height for row in tiles)) + (_GAP if columns == 1 else _MARGIN)
+    size = (columns * (width + _MARGIN) + _MARGIN, -(-len(strips) // columns) * height + 2 * _MARGIN)
     canvas = Image.new("L" if all(tile.mode == "L" for row in tiles for tile in row) else "RGB", size, "white")
     draw = ImageDraw.Draw(canvas)
     for index, ((title, note), row) in enumerate(zip(words, tiles, strict=True)):
         line, column = divmod(index, columns)
-        x, y = _MARGIN + column * (width + _MARGIN), _MARGIN + line * (height + _GAP)
+        x, y = _MARGIN + column * (width + _MARGIN), _MARGIN + line * height
         draw.text((x, y), title, fill=_INK, font=font)
         draw.text((x, y + _LINE), note, fill=_FAINT, font=font)
         for place, tile in enumerate(row):

@@ -5,7 +5,7 @@ from pathlib import Path
 from matplotlib import rc_context
 
 from gan_zoo.bench.results import Results
-from gan_zoo.report.figures.curves import draw_curve, measured_curves, metric_curves
+from gan_zoo.report.figures.curves import draw_curve, measured_curves, metric_curves, panel
 from gan_zoo.report.figures.curves import small_multiples as small_multiples
 from gan_zoo.report.figures.final_values import cost as cost
 from gan_zoo.report.figures.final_values import draw_cost, draw_forest
@@ -31,8 +31,11 @@ def write_pngs(results: Results, look: Look, folder: Path) -> dict[str, Path]:
         StorageError: a path cannot be written.
     """
     curve = next(measured_curves(results), None)
+    drawing = panel(look)
+    if curve:
+        draw_curve(drawing, curve, look, "images")
     drawings = {
-        "curve": draw_curve(curve, look, "images") if curve else None,
+        "curve": drawing if curve else None,
         "tests": draw_forest(results, look),
         "cost": draw_cost(results, look),
     }

@@ -104,7 +104,9 @@ class Curve:
         self.trained = values[values["variant"] != FLOOR].sort_values("fraction", kind="stable")
         self.log = metric.log and bool(self.trained["value"].min() > 0)
         self.means = means_over_seeds(self.trained, results, metric)
-        self.seeds = dict(list(self.trained.groupby("variant")))
+        self.seeds: dict[str, list[tuple[str, str, pd.DataFrame]]] = {}
+        for (variant, seed, status), one in self.trained.groupby(["variant", "seed", "status"]):
+            self.seeds.setdefault(str(variant), []).append((str(seed), str(status), one))
         self.lines = dict(list(self.means.groupby("variant")))
         self.floor = estimate(list(values.loc[values["variant"] == FLOOR, "value"]), log=metric.log).mean
         by = extractor if metric.kind == "images" and extractor != results.extractor else ""
@@ -129,11 +131,10 @@ def draw_variant(drawing: Drawing, axes: Axes, curve: Curve, look: Look, variant
     if banded:
         band = mine[mine["seeds"] >= MINIMUM_SEEDS]
         drawing.band(axes, band[x], band["low"], band["high"], variant, color)
-    seeds = curve.seeds[variant]
-    for (seed, status), one in (seeds[seeds["status"] != "ok"] if banded else seeds).groupby(["seed", "status"]):
-        if status == "ok":
+    for seed, status, one in curve.seeds[variant]:
+        if status == "ok" and not banded:
             drawing.line(axes, one[x], one["value"], variant, color=color, linewidth=0.8, alpha=0.7)
-        else:
+        elif status != "ok":
             draw_failed(drawing, axes, one[x], one["value"], look, variant, f"seed {seed} {text.status(status)}")
     if len(mine):
         style = look.line(variant) | {"marker": look.markers[variant], "markersize": 5, "markeredgewidth": 0}
@@ -172,14 +173,14 @@ def horizontal_limits(at: pd.Series, variants: pd.Series) -> tuple[tuple[float, 
     return (0.0, ends.max() * 1.02 or 1.0), False
 
 
-def scale_curve(axes: Axes, curve: Curve, x: str, gaps: tuple[float, float] = (0.13, 0.08)) -> None:
+def scale_curve(drawing: Drawing, axes: Axes, curve: Curve, x: str, gaps: tuple[float, float] = (0.13, 0.08)) -> None:
     """Scale both axes to a curve, and draw its floor if it is not far below."""
     horizontal, is_log = horizontal_limits(curve.trained[x], curve.trained["variant"])
     scale_axis(axes.xaxis, horizontal, log=is_log, gap=gaps[0])
     limits = _limits(curve)
     scale_axis(axes.yaxis, limits, log=curve.log, gap=gaps[1])
     if curve.floor >= limits[0]:
-        axes.axhline(curve.floor, color=INK, linestyle="--", linewidth=1, zorder=1)
+        drawing.line(axes, horizontal, [curve.floor] * 2, color=INK, linestyle="--", linewidth=1, zorder=1)
 
 
 def label_ends(
@@ -218,40 +219,47 @@ def label_width(names: Iterable[str]) -> float:
     return 26 + 6.2 * max((min(len(name), _LONGEST) for name in names), default=0)
 
 
-def draw_curve(curve: Curve, look: Look, x: str) -> Drawing:
-    """A metric against ``x``, all variants in one panel, each named at its end."""
+def panel(look: Look) -> Drawing:
+    """A drawing with one panel, which leaves space for the names at the ends of the curves."""
     drawing = Drawing(WIDTH, HEIGHT)
-    axes = drawing.axes(LEFT, BOTTOM, label_width(look.labels.values()), TOP)
-    scale_curve(axes, curve, x)
+    drawing.axes(LEFT, BOTTOM, label_width(look.labels.values()), TOP)
+    return drawing
+
+
+def draw_curve(drawing: Drawing, curve: Curve, look: Look, x: str) -> None:
+    """A metric against ``x``, all variants in one panel, each named at its end."""
+    (axes,) = drawing.figure.axes
+    scale_curve(drawing, axes, curve, x)
     ends = {}
     for variant in look.colors:
         if variant in curve.seeds:
             draw_variant(drawing, axes, curve, look, variant, x)
-            last = curve.lines.get(variant, curve.seeds[variant]).iloc[-1]
-            ends[variant] = (float(last[x]), float(last["mean" if variant in curve.lines else "value"]))
+            has_mean = variant in curve.lines
+            last = (curve.lines[variant] if has_mean else curve.seeds[variant][0][2]).iloc[-1]
+            ends[variant] = (float(last[x]), float(last["mean" if has_mean else "value"]))
     label_ends(drawing, axes, look, ends)
     axes.set(xlabel=horizontal_title(x, curve.results.samples), ylabel=curve.title)
     if math.isfinite(curve.floor):
         low = axes.get_ylim()[0]
         note = f"real: {text.number(curve.floor)}{', below' if curve.floor < low else ''}"
         style: dict[str, Any] = {"va": "bottom", "fontsize": 9, "color": FAINT}
-        axes.text(0.01, max(curve.floor, low), note, transform=axes.get_yaxis_transform(), **style)
-    return drawing
+        at = axes.get_xlim()[0]
+        drawing.add(axes, Text(at, max(curve.floor, low), f" {note}", **style))
 
 
 def draw_multiples(curve: Curve, look: Look) -> Drawing:
     """A metric against samples seen, a panel a variant with the others in grey; all panels have the same axes."""
     variants = [name for name in look.colors if name in curve.seeds]
     rows = -(-len(variants) // _COLUMNS)
-    panel = (WIDTH - LEFT - 8) / _COLUMNS
+    width = (WIDTH - LEFT - 8) / _COLUMNS
     drawing = Drawing(WIDTH, rows * _ROW + BOTTOM)
     for place, variant in enumerate(variants):
         row, column = divmod(place, _COLUMNS)
-        left = LEFT + column * panel
+        left = LEFT + column * width
         bottom = BOTTOM + (rows - 1 - row) * _ROW
         top = drawing.height - bottom - _ROW + 20
-        axes = drawing.axes(left, bottom, WIDTH - left - panel + 10, top)
-        scale_curve(axes, curve, "images", gaps=(0.3, 0.2))
+        axes = drawing.axes(left, bottom, WIDTH - left - width + 10, top)
+        scale_curve(drawing, axes, curve, "images", gaps=(0.3, 0.2))
         for other, mine in curve.lines.items():
             if other != variant:
                 drawing.line(axes, mine["images"], mine["mean"], color=FAINT, linewidth=0.7, alpha=0.35)
@@ -284,13 +292,16 @@ def measured_curves(results: Results) -> Iterator[Curve]:
 def metric_curves(results: Results, look: Look) -> list[Chart]:
     """A chart a metric, extractor and horizontal axis."""
     charts: list[Chart] = []
+    drawing = panel(look)
     for curve in measured_curves(results):
         for x in horizontal_axes(curve):
             title = horizontal_title(x, results.samples)
             alt = f"{look.data}: {curve.title} against {title}"
             facts = {"x": x, "y": curve.y, "title": curve.title}
             name = f"curve-{len(charts)}"
-            charts.append(draw_curve(curve, look, x).chart(name, caption(curve, title), alt, **facts))
+            drawing.clear()
+            draw_curve(drawing, curve, look, x)
+            charts.append(drawing.chart(name, caption(curve, title), alt, **facts))
     return charts
 
 

@@ -17,7 +17,7 @@ from gan_zoo.report.figures.style import FAINT, INK, LINE, STYLE, Look, bare, de
 from gan_zoo.report.figures.svg import Chart, Drawing
 from gan_zoo.statistics import MINIMUM_SEEDS, Estimate, estimate
 
-_VERDICTS = {"better": ("#1a7bb8", "o"), "worse": ("#cf5a1e", "s"), "not significantly different": ("#7d7d7d", "D")}
+VERDICTS = {"better": ("#1a7bb8", "o"), "worse": ("#cf5a1e", "s"), "not significantly different": ("#7d7d7d", "D")}
 """Color and marker of a comparison; all colors have a contrast of 3:1 on both pages."""
 _WIDEST = 4.0  # the panel reaches at most this many times the median distance, but to every mark
 _ROW = 24.0  # points of a row
@@ -189,7 +189,7 @@ def _draw_row(drawing: Drawing, axes: Axes, place: int, row: dict[Any, Any], nam
         where = 1.0 if results.geometric else 0.0
         axes.text(where, place, reason, va="center", fontsize=10, color=FAINT, style="italic")
         return
-    color, marker = _VERDICTS[row["verdict"]]
+    color, marker = VERDICTS[row["verdict"]]
     ends = axes.get_xlim()
     smallest = row["detectable"] if text.known(row["detectable"]) else ends[1]
     low = max(1 / smallest if results.geometric else -smallest, ends[0])
@@ -228,7 +228,7 @@ def _legend(axes: Axes, found: set[str]) -> None:
     """The verdicts that were found, above the rows, and the title of the column of p."""
     marks = [
         Line2D([], [], color=color, marker=marker, markersize=7, linewidth=2, label=verdict)
-        for verdict, (color, marker) in _VERDICTS.items()
+        for verdict, (color, marker) in VERDICTS.items()
         if verdict in found
     ]
     place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderpad": 0.2, "borderaxespad": 0}

@@ -19,7 +19,7 @@ from gan_zoo.report.figures.curves import (
     horizontal_limits,
     horizontal_title,
     label_ends,
-    label_width,
+    panel,
 )
 from gan_zoo.report.figures.style import FAINT, STYLE, Look, scale_axis
 from gan_zoo.report.figures.svg import Chart, Drawing
@@ -40,9 +40,11 @@ _UNEQUAL = 30.0  # if the largest value is this many times the usual one, the ve
 def history_curves(results: Results, look: Look) -> list[Chart]:
     """A chart a recorded column, against samples seen; probabilities and raw scores apart."""
     charts: list[Chart] = []
+    drawing = panel(look)
     seen = horizontal_title("images", results.samples)
     for y, title, history in _recorded(results):
-        drawing = _draw(history, look, title, seen, results.samples)
+        drawing.clear()
+        _draw(drawing, history, look, title, seen, results.samples)
         several = history[history["status"] == "ok"].groupby("variant")["seed"].nunique().max() > 1
         failed = (history["status"] != "ok").any()
         caption = f"{title} over {seen}: mean over successful seeds{'; band: lowest to highest seed' * bool(several)}"
@@ -77,9 +79,8 @@ def _thinned(history: pd.DataFrame) -> pd.DataFrame:
     return history.assign(images=ends).groupby(keys, as_index=False, sort=False).mean()
 
 
-def _draw(history: pd.DataFrame, look: Look, title: str, seen: str, samples: str) -> Drawing:
-    drawing = Drawing(WIDTH, HEIGHT)
-    axes = drawing.axes(LEFT, BOTTOM, label_width(look.labels.values()), TOP)
+def _draw(drawing: Drawing, history: pd.DataFrame, look: Look, title: str, seen: str, samples: str) -> None:
+    (axes,) = drawing.figure.axes
     spread = _spread(history)
     horizontal, is_log = horizontal_limits(history["images"], history["variant"])
     scale_axis(axes.xaxis, horizontal, log=is_log, gap=0.13)
@@ -87,7 +88,7 @@ def _draw(history: pd.DataFrame, look: Look, title: str, seen: str, samples: str
     log = bool(shown.min() > 0 and shown.max() > _UNEQUAL * shown.median())
     scale_axis(axes.yaxis, _limits(shown, log), log=log, gap=0.08)
     if title.startswith("D(") and shown.min() >= 0 and shown.max() <= 1:
-        axes.axhline(0.5, color=FAINT, linewidth=0.8, linestyle="--", zorder=1)
+        drawing.line(axes, horizontal, [0.5] * 2, color=FAINT, linewidth=0.8, linestyle="--", zorder=1)
     ends = {}
     lines = dict(list(spread.groupby("variant")))
     seeds = dict(list(history.groupby("variant")))
@@ -104,7 +105,6 @@ def _draw(history: pd.DataFrame, look: Look, title: str, seen: str, samples: str
         ends[variant] = (float(last["images"]), float(last["mean" if len(mine) else "value"]))
     label_ends(drawing, axes, look, ends)
     axes.set(xlabel=seen, ylabel=title)
-    return drawing
 
 
 def _spread(history: pd.DataFrame) -> pd.DataFrame:

@@ -71,7 +71,9 @@ def _panel(drawing: Drawing, place: int, rows: int, left: float) -> Axes:
     row, column = divmod(place, _COLUMNS)
     right = drawing.width - left - (column + 1) * _PANEL + 10
     bottom = 20 + (rows - 1 - row) * _PANEL
-    return drawing.axes(left + column * _PANEL, bottom, right, drawing.height - bottom - _PANEL + 22)
+    axes = drawing.axes(left + column * _PANEL, bottom, right, drawing.height - bottom - _PANEL + 22)
+    axes.tick_params(labelleft=column == 0)
+    return axes
 
 
 def _draw_maps(first: Axes, second: Axes, look: Look, one: _Learned, mixture: Mixture) -> None:

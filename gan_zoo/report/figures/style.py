@@ -1,7 +1,7 @@
 """What all charts share: the look of each variant, the same in every report, and axes whose ticks do not overlap."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +80,7 @@ class Look:
         colors = {name: registered_color(registered[name]) for name in variants if name in registered}
         for name in variants:
             if name not in colors:
-                colors[name] = _distant_color(colors.values())
+                colors[name] = distant_color(colors.values())
         others = [name for name in variants if name not in registered]
         places = registered | {name: len(registered) + place for place, name in enumerate(others)}
         return cls(
@@ -106,7 +106,7 @@ def _color(hue: float, lightness: float) -> str:
     return str(to_hex(sns.husl_palette(1, h=hue % 360 / 360, s=0.95, l=lightness)[0]))
 
 
-def _distant_color(taken: Iterable[str]) -> str:
+def distant_color(taken: Iterable[str]) -> str:
     """The color that is farthest from the nearest one of those taken."""
     near = np.array([to_rgb(color) for color in taken]).reshape(-1, 3)
     candidates = [_color(hue, lightness) for hue in range(10, 360, 15) for lightness in _LIGHTNESS]
@@ -136,9 +136,9 @@ def device_name(results: Results) -> str:
 def scale_axis(axis: Axis, limits: tuple[float, float], *, log: bool, gap: float) -> None:
     """Set the limits of an axis, then its ticks, which are at least ``gap`` apart (a fraction of the axis)."""
     name = axis.axis_name  # type: ignore[attr-defined]
-    scale: Callable[..., Any] = getattr(axis.axes, f"set_{name}scale")
-    if log:
-        scale("log")
+    scale = "log" if log else "linear"
+    if axis.get_scale() != scale:
+        getattr(axis.axes, f"set_{name}scale")(scale)
     getattr(axis.axes, f"set_{name}lim")(*limits)
     ticks = log_ticks(*limits, gap) if log else linear_ticks(*limits, gap)
     axis.set_major_locator(FixedLocator(ticks))

@@ -14,11 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
-from matplotlib.path import Path as MatplotlibPath
-from matplotlib.transforms import TransformedPath
 from numpy.typing import ArrayLike
 from PIL import Image
 
+from gan_zoo import text
 from gan_zoo.io import atomic_path
 from gan_zoo.report.figures.style import FAINT, INK, LINE, bare
 
@@ -59,8 +58,8 @@ class Drawing:
     width: float
     height: float
     figure: Figure = field(init=False)
+    _added: list[Artist] = field(default_factory=list)
     _marked: dict[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
-    _clips: dict[Axes, TransformedPath] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.figure = Figure(figsize=(self.width / _POINTS, self.height / _POINTS), frameon=False)
@@ -74,7 +73,6 @@ class Drawing:
         # To find the positions would cost a layout of all tick labels.
         axes.xaxis.set_label_coords(0.5, -22 / size[1])
         axes.yaxis.set_label_coords(-(left - 14) / size[0], 0.5)
-        self._clips[axes] = TransformedPath(MatplotlibPath.unit_rectangle(), axes.transAxes)
         return axes
 
     def line(
@@ -91,12 +89,19 @@ class Drawing:
 
     def add(self, axes: Axes, artist: Artist, variant: str = "", tips: Sequence[str] = ()) -> None:
         """Add an artist of a variant; ``tips`` are the texts of its markers, in order."""
-        # Unlike axes.plot this leaves the limits as they are, in a third of the time; one clip path serves all artists.
-        artist.set_clip_path(self._clips[axes])
+        # Unlike axes.plot this leaves the limits as they are, in a third of the time.
         axes.add_artist(artist)
+        self._added.append(artist)
         gid = f"marked-{len(self._marked)}"
         artist.set_gid(gid)
         self._marked[gid] = (variant, tips)
+
+    def clear(self) -> None:
+        """Remove the artists for the next chart; to make axes and ticks again takes as long as to draw."""
+        for artist in self._added:
+            artist.remove()
+        self._added.clear()
+        self._marked.clear()
 
     def chart(self, name: str, caption: str, alt: str, **facts: str) -> Chart:
         """The figure as a chart; ``alt`` is its text for a screen reader."""
@@ -143,7 +148,7 @@ def _inline(
         return []
     children = [new for child in old for new in _inline(child, ids, marked)]
     variant, tips = marked.get(old.get("id", ""), ("", ()))
-    attributes = _attributes(old, ids) | ({"data-variant": variant} if variant else {})
+    attributes = _attributes(old, ids) | ({"data-variant": text.visible(variant)} if variant else {})
     if tag in ("g", "defs") and not children:
         return []
     if tag == "svg":
