@@ -32,7 +32,10 @@ from gan_zoo.report.sheets import sheets
 
 CHECKER = Path(sys.prefix, "node_modules/vnu-jar/build/dist/vnu.jar")
 SECTIONS = ("answer", "curves", "samples", "tests", "cost", "metrics", "failures", "methods")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium and no Chrome on PATH: .ci/browser installs one")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium and no Chrome on PATH: .ci/browser installs one"),
+]
 
 
 # Not of the session: Playwright's event loop runs as long as the browser, and other tests start loops of their own.
