@@ -31,8 +31,8 @@ class Welch:
 def welch(first: np.ndarray, second: np.ndarray, confidence: float = CONFIDENCE) -> Welch:
     """Welch's t-test of first - second (unequal variances), of at least two values each.
 
-    If neither side has any spread, the interval is unknown (without width if they are equal), and p is that of the exact
-    Mann-Whitney test, which is at least 0.008 for five seeds against five.
+    If neither side has any spread, the interval is unknown (without width if they are equal), and p is that of the
+    exact Mann-Whitney test, which is at least 0.008 for five seeds against five.
 
     Source: Welch, "The generalization of 'Student's' problem", Biometrika 34, 1947.
     """
