@@ -21,7 +21,7 @@ from gan_zoo.report.figures import charts
 from gan_zoo.report.figures.curves import default_first
 from gan_zoo.report.figures.style import Look, data_title
 from gan_zoo.report.figures.svg import Chart
-from gan_zoo.report.methods import methods, tested
+from gan_zoo.report.methods import comparison_sentences, methods
 from gan_zoo.report.published import published
 from gan_zoo.report.ranking import Ranking, ranking
 from gan_zoo.report.settings import NOT_THE_PAPERS, OVERRIDDEN, marks, settings
@@ -123,7 +123,7 @@ def context(results: Results, look: Look, found: Sheets, lost: list[str]) -> dic
         **curves(results, look),
         **samples(results, found),
         "forest": charts.forest(results, look),
-        "tested": tested(results),
+        "tested": comparison_sentences(results),
         "comparisons": tables.comparison_table(results),
         "cost": charts.cost(results, look),
         "reached": reached,

@@ -9,7 +9,7 @@ from gan_zoo.report.figures.style import device_name, floor_title
 from gan_zoo.statistics import ALPHA, MINIMUM_SEEDS
 
 
-def tested(results: Results) -> list[str]:
+def comparison_sentences(results: Results) -> list[str]:
     """What the planned comparisons show, in sentences."""
     lines = results.planned
     decided = lines[lines["verdict"] != "too few seeds"]

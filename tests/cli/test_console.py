@@ -43,8 +43,8 @@ def test_an_error_shows_the_control_characters_of_a_name(gan_zoo, words):
     assert "\\x" in error
 
 
-def test_a_report_shows_control_characters_of_titles(gan_zoo, finished, monkeypatch):
-    monkeypatch.setattr("gan_zoo.report.context.write_figures", lambda *_: {})
+@pytest.mark.usefixtures("no_figures")
+def test_a_report_shows_control_characters_of_titles(gan_zoo, finished):
     manifest = json.loads((finished / "manifest.json").read_text())
     manifest["data"]["title"] = manifest["preset"] = "\x1b[31mred\nerror: forged"
     (finished / "manifest.json").write_text(json.dumps(manifest))

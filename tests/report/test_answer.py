@@ -1,11 +1,9 @@
-"""What the report says about differences: planned comparisons, the ranking, failures, overrides."""
-
-from dataclasses import replace
+"""What the report says about differences: the answer, planned comparisons, failures."""
 
 import pytest
 
-from gan_zoo.report.context import overrides
-from gan_zoo.report.findings import comparison_findings, findings, methods
+from gan_zoo.report.answer import answer
+from gan_zoo.report.methods import comparison_sentences, methods
 from gan_zoo.report.tables import comparison_table
 
 
@@ -24,10 +22,57 @@ def test_a_planted_difference_is_significant_and_a_close_one_is_not(separate):
         "cgan against gan": "not significantly different",
         "lsgan_linear against gan": "worse",
     }
-    assert "worse: lsgan_linear; not significantly different: cgan" in comparison_findings(separate)[0]
+    assert "worse: lsgan_linear; not significantly different: cgan" in comparison_sentences(separate)[0]
     places = [(entry.variant, entry.place) for entry in separate.entries]
     assert places == [("gan", "1"), ("cgan", "2="), ("lsgan_linear", "3"), ("real", "")]
-    assert any("marked =: cgan." in sentence for sentence in findings(separate))
+    letters = {entry.variant: entry.letters for entry in separate.entries}
+    assert (letters["gan"], letters["cgan"], letters["lsgan_linear"]) == ("a", "a", "b")
+    first, second, third, _ = separate.entries
+    assert first.to_best == (1.0, 1.0, 1.0)
+    assert second.to_best[1] < 1 < second.to_best[2]
+    assert 1 < third.to_best[1] < third.to_best[0] == pytest.approx(third.value.mean / first.value.mean)
+
+
+def test_the_answer_names_leader_gap_cost_failures_and_seeds(separate):
+    found = answer(separate)
+    first, second, *_ = separate.entries
+    assert (found.leader, found.second) == (first, second)
+    assert found.headline.startswith(f"gan has the lowest FID on MNIST, {first.value.mean:.1f} [")
+    assert f"cgan is at {second.to_best[0]:.2f} [{second.to_best[1]:#.3g}, {second.to_best[2]:.2f}]" in found.headline
+    assert "Not significantly different from it: cgan; different: lsgan_linear." in found.headline
+    assert all(part in found.trust for part in ("on the CPU", "none of 18 runs failed", "6 seeds", "num_samples 2,000"))
+
+
+def test_a_leader_that_differs_from_all(make_results):
+    headline = answer(make_results(["gan", "lsgan_linear"], seeds=6)).headline
+    assert "significantly lower than all others" in headline
+
+
+def test_changes_of_the_leader_are_named(make_results):
+    def change(row):
+        if row["row"] == "begin":
+            change.variant = row["variant"]
+        if row["row"] == "metrics" and change.variant == "gan" and row["fraction"] < 0.5:
+            row["values"]["fid"] = 5_000.0
+        return row
+
+    notes = answer(make_results(["gan", "lsgan_linear"], seeds=3, change=change)).notes
+    assert any(note.startswith("lsgan_linear leads at first, gan from ") for note in notes)
+    assert not any("leads at first" in note for note in answer(make_results(["gan", "lsgan_linear"], seeds=3)).notes)
+
+
+def test_a_variant_trained_on_more_images_is_not_ranked_with_the_others(make_results):
+    def change(row):
+        if row["row"] == "begin":
+            change.variant = row["variant"]
+        return row | {"images": 5 * row["images"]} if change.variant == "gan" and "images" in row else row
+
+    found = make_results(["gan", "cgan", "lsgan_linear"], seeds=4, change=change)
+    kinds = {entry.variant: (entry.kind, entry.rank, entry.letters) for entry in found.entries}
+    assert kinds["gan"] == ("apart", None, "")
+    assert [kinds[name][1] for name in ("cgan", "lsgan_linear")] == [1, 2]
+    assert any("5.00 times the images" in note for note in answer(found).notes)
+    assert answer(found).leader.variant == "cgan"
 
 
 def test_the_significance_level_is_named(separate, make_results):
@@ -38,16 +83,18 @@ def test_the_significance_level_is_named(separate, make_results):
 
 def test_one_variant_has_no_comparison(make_results):
     alone = make_results(["gan"], seeds=4)
-    assert (comparison_table(alone).rows, comparison_findings(alone)) == ([], [])
+    assert (comparison_table(alone).rows, comparison_sentences(alone)) == ([], [])
     assert "Planned comparisons" not in dict(methods(alone, False))
 
 
 def test_two_seeds_are_not_tested(make_results):
     few = make_results(["gan", "lsgan_linear"], seeds=2)
     assert list(verdicts(few).values()) == ["too few seeds"]
-    assert "not tested" in comparison_findings(few)[0]
+    assert "not tested" in comparison_sentences(few)[0]
     assert "None was tested" in dict(methods(few, False))["Planned comparisons"]
-    assert any("no variant was tested" in sentence for sentence in findings(few))
+    assert "2 seeds: no significance test" in answer(few).headline
+    assert "(seeds: " in answer(few).headline
+    assert {entry.letters for entry in few.entries} == {""}
     assert [entry.place for entry in few.entries] == ["1", "2", ""]
     assert not few.ranking()["tied"].any()
 
@@ -58,9 +105,7 @@ def test_a_variant_with_too_few_seeds_is_not_tested(make_results, few):
     found = make_results(["gan", "lsgan_linear"], seeds=4, statuses={(few, 0): "diverged", (few, 1): "diverged"})
     assert [entry.place for entry in found.entries] == ["1", "2", ""]
     assert found.ranking()["tied"].tolist() == [few != "gan", False, False]
-    sentences = " ".join(findings(found))
-    assert f"not tested: {few}" in sentences
-    assert "significantly different from it" not in sentences
+    assert "significantly different" not in answer(found).headline
 
 
 def test_a_verdict_with_failed_seeds_has_a_condition(make_results):
@@ -81,7 +126,7 @@ def test_a_successful_seed_without_a_value(make_results):
     found = make_results(["gan", "cgan"], seeds=4, change=without_fid)
     entries = {entry.variant: (entry.value.seeds, entry.successful) for entry in found.entries}
     assert (entries["gan"], entries["cgan"]) == ((3, 4), (4, 4))
-    assert any("not finite" in sentence and "gan (1)" in sentence for sentence in findings(found))
+    assert any("not finite" in sentence and "gan (1)" in sentence for sentence in answer(found).notes)
 
 
 def test_mostly_failed_variants_are_ranked_after_all_others(make_results):
@@ -91,12 +136,4 @@ def test_mostly_failed_variants_are_ranked_after_all_others(make_results):
     assert entries["gan"].value.mean < entries["dcgan"].value.mean
     assert list(entries)[:3] == ["cgan", "dcgan", "gan"]
     assert (entries["gan"].failures.count, entries["gan"].failures.of) == (3, 5)
-    assert any("Failed seeds" in sentence and "gan (3 of 5)" in sentence for sentence in findings(found))
-
-
-def test_common_overrides_are_listed_once(mixed):
-    assert overrides(mixed.entries) == [("dcgan†", "batch 128 (article: 512); quarter width")]
-    marked = [entry for entry in mixed.entries if entry.variant in ("gan", "dcgan")]
-    changed = [replace(entry, overrides=f"batch 128; {entry.variant} alone") for entry in marked]
-    expected = {"all marked variants": "batch 128", "gan†": "gan alone", "dcgan†": "dcgan alone"}
-    assert dict(overrides(changed)) == expected
+    assert any("Failed seeds" in sentence and "gan (3 of 5)" in sentence for sentence in answer(found).notes)
