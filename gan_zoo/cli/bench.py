@@ -68,6 +68,9 @@ def search(
 
 def report(
     folder: Annotated[Path, typer.Argument(help="A folder that `bench` or `train` wrote.")],
+    index: Annotated[
+        bool, typer.Option("--index", help="Write index.html, README.md and index.csv of the results folders below it.")
+    ] = False,
     form: Annotated[
         str | None,
         typer.Option(
@@ -78,6 +81,9 @@ def report(
     """Write tables, plots and report again from the records."""
     if form is not None:
         _print_ranking(folder, form)
+        return
+    if index:
+        _write_index(folder)
         return
     from gan_zoo.bench.folder import read_manifest
     from gan_zoo.cli import results
@@ -93,6 +99,15 @@ def report(
     with swept(folder):
         page = write_report(folder)
     results.print_report(folder, page)
+
+
+def _write_index(folder: Path) -> None:
+    from gan_zoo.cli.console import print_line, print_note
+    from gan_zoo.report.index import write_index
+
+    for line in write_index(folder):
+        print_note(line)
+    print_line(f"index: {folder / 'index.html'}")
 
 
 def _print_ranking(folder: Path, form: str) -> None:
