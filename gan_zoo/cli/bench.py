@@ -86,11 +86,14 @@ def report(
         _write_index(folder)
         return
     from gan_zoo.bench.folder import read_manifest
+    from gan_zoo.bench.records import MANIFEST
     from gan_zoo.cli import results
     from gan_zoo.cli.console import print_note
     from gan_zoo.io import read_only_note, swept
     from gan_zoo.report.context import write_report
 
+    if not (folder / MANIFEST).exists() and any(folder.glob(f"*/{MANIFEST}")):
+        raise GanZooError(f"{str(folder)!r} is no results folder, but has some below it: name one, or add --index")
     read_manifest(folder)
     if note := read_only_note(folder):
         print_note(note)

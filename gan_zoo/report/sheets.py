@@ -24,7 +24,7 @@ from gan_zoo.report.point_tiles import GREY, MOST, SIDE, draw_points
 _LONGEST_WEBP = 16_383  # pixels of a side
 _SAMPLES = 12  # of a variant on the contact sheet
 _STRIP = 6  # of a variant on a strip
-_POINTS_SIDE = 96  # pixels of a strip of points
+_POINTS_SIDE = 72  # pixels of a strip of points
 _LEAST = 48  # least side of a tile there; tiles grow by a whole factor
 _FONT, _LINE = 15, 20  # pixels
 _GAP, _MARGIN = 3, 12

@@ -47,6 +47,8 @@ def _suite(suite, toys):
         ((*SEARCH, "1", "--out", "toys.toml/out", "--variants", "gan"), ["cannot write toys.toml/out"]),
         (("report", "nowhere"), ["results folder 'nowhere' does not exist; make one with"]),
         (("report", "."), ["'.' is not a results folder"]),
+        (("report", "nowhere", "--index"), ["folder 'nowhere' does not exist"]),
+        (("report", ".", "--index"), ["no results folder below '.'", "gan-zoo bench"]),
         (("list", "--plugin", "broken.py"), ["broken.py' cannot be run: ValueError: two lines"]),
         (("show", "nothing"), ["unknown variant 'nothing'", "cgan, dcgan"]),
         (("check", "nothing"), ["unknown variant 'nothing'"]),
