@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.figure import figure
 from gan_zoo.data import Dataset, Split
 from gan_zoo.device import prepare, synchronize
 from gan_zoo.engine import advance, init
-from gan_zoo.report.figures.style import FAINT, figure, log_axis
+from gan_zoo.report.figures.style import FAINT
 from gan_zoo.variant import Variant
 
 SQUARES = (1024, 2048, 8192)
@@ -228,6 +229,6 @@ def draw(path: Path, report: dict[str, Any]) -> None:
             for row in (row for row in rows if row["variant"] == variant):
                 label = f"{row['mode']}, {row['share_of_peak']:.0%} of peak"
                 axis.plot(row["flops_per_byte"], row["flops_per_second"] / 1e9, "o", label=label)
-            log_axis(axis)
+            axis.set_yscale("log")
             axis.set(xscale="log", title=variant, xlabel="FLOP a byte", ylabel="GFLOP/s")
             axis.legend(fontsize=8)

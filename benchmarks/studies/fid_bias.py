@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.common import run_command, save, table
+from benchmarks.figure import figure
 from gan_zoo import api, registry, text
 from gan_zoo import data as data_sets
 from gan_zoo.data import Dataset
@@ -26,7 +27,7 @@ from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.extractors import load_extractor
 from gan_zoo.metrics.features import Extractor
 from gan_zoo.metrics.frechet import frechet_distance, frechet_infinity, moments
-from gan_zoo.report.figures.style import INK, figure
+from gan_zoo.report.figures.style import INK
 
 SIDE = 32
 SMOKE = {"data": "digits", "counts": [130, 160, 240], "draws": 3, "steps": 20}

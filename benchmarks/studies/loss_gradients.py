@@ -28,6 +28,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from benchmarks.common import provenance, require_positive, run_command, table
+from benchmarks.figure import figure
 from gan_zoo import data, registry
 from gan_zoo.bench.records import write_json
 from gan_zoo.data import Dataset, Split, to_uint8
@@ -39,7 +40,7 @@ from gan_zoo.io import atomic_write
 from gan_zoo.losses import DiscriminatorOutput, Objective, Step
 from gan_zoo.metrics.extractors import load_extractor
 from gan_zoo.metrics.features import Extractor
-from gan_zoo.report.figures.style import FAINT, figure
+from gan_zoo.report.figures.style import FAINT
 
 TITLES = {
     "cgan": "cross-entropy",

@@ -22,6 +22,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from benchmarks.common import run_command, save, table
+from benchmarks.figure import figure
 from gan_zoo import data as data_sets
 from gan_zoo import text
 from gan_zoo.data import Split
@@ -30,7 +31,6 @@ from gan_zoo.metrics.evaluator import measure
 from gan_zoo.metrics.extractors import load_extractor
 from gan_zoo.metrics.reference import Reference
 from gan_zoo.metrics.registry import METRICS
-from gan_zoo.report.figures.style import figure
 from gan_zoo.statistics import estimate, prediction_interval
 
 SIDE = 32

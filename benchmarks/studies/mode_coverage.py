@@ -17,6 +17,7 @@ import seaborn as sns
 from rich.console import Console
 
 from benchmarks.common import run_command, table
+from benchmarks.figure import figure
 from gan_zoo import text
 from gan_zoo.api import run_suite
 from gan_zoo.bench.executors.processes import begin_early
@@ -24,7 +25,7 @@ from gan_zoo.bench.results import Results
 from gan_zoo.cli.console import BenchListener
 from gan_zoo.io import atomic_write
 from gan_zoo.options import FLOOR
-from gan_zoo.report.figures.style import INK, Look, figure
+from gan_zoo.report.figures.style import INK, Look
 
 SUITES = ("ring8", "grid25", "mixture1d")
 COUNTED = SUITES[:2]
@@ -74,9 +75,10 @@ def ordered(rows: pd.DataFrame, names: Sequence[str]) -> list[str]:
 def draw(path: Path, rows: pd.DataFrame, results: dict[str, Results]) -> None:
     """A panel a set and metric: dots are seeds, bars their means, the dashed line is the floor."""
     look = Look.of(results["ring8"])
+    facts = f"{results['ring8'].manifest['preset']} preset"
     order = ordered(rows, COUNTED)[:-1]
     size = {"rows": len(COUNTED), "columns": len(METRICS), "panel": (4.0, 0.8 + 0.3 * len(order))}
-    with figure(path, "Mode coverage of the losses", look.facts, sharey=True, **size) as (_, axes):
+    with figure(path, "Mode coverage of the losses", facts, sharey=True, **size) as (_, axes):
         for axis, (name, metric) in zip(axes, [(n, m) for n in COUNTED for m in METRICS], strict=True):
             runs = results[name].runs
             column = f"final_{metric}_{DENSITY}"

@@ -19,7 +19,7 @@ from gan_zoo.report.answer import answer
 from gan_zoo.report.failures import Failure, failures
 from gan_zoo.report.figures import charts
 from gan_zoo.report.figures.curves import default_first
-from gan_zoo.report.figures.style import Look, data_title, device_name
+from gan_zoo.report.figures.style import Look, data_title
 from gan_zoo.report.figures.svg import Chart
 from gan_zoo.report.methods import methods, tested
 from gan_zoo.report.published import published
@@ -102,7 +102,8 @@ def context(results: Results, look: Look, found: Sheets, lost: list[str]) -> dic
     title = data_title(manifest)
     started = str(manifest.get("started", ""))[:10]
     facts = [title, f"{manifest.get('preset', '')} preset", manifest.get("precision"), manifest.get("device"), started]
-    rows = ranking(results, found, look.labels)
+    marked = labels(results)
+    rows = ranking(results, found, marked)
     reached = time_table(results)
     return {
         "heading": str(manifest.get("title") or f"GAN variants on {title}"),
@@ -118,7 +119,7 @@ def context(results: Results, look: Look, found: Sheets, lost: list[str]) -> dic
         "letters": any(row.entry.letters for row in rows.rows),
         "has_tiles": any(row.tiles for row in rows.rows),
         "legend_text": legend_text(results, rows),
-        "values": tables.metric_table(results, results.extractor, tables.main_metrics(), look.labels, ranks=True),
+        "values": tables.metric_table(results, results.extractor, tables.main_metrics(), marked, ranks=True),
         **curves(results, look),
         **samples(results, found),
         "forest": charts.forest(results, look),
@@ -127,7 +128,7 @@ def context(results: Results, look: Look, found: Sheets, lost: list[str]) -> dic
         "cost": charts.cost(results, look),
         "reached": reached,
         "extractors": [
-            (name, tables.metric_table(results, name, METRICS, look.labels), tables.caption(results, name))
+            (name, tables.metric_table(results, name, METRICS, marked), tables.caption(results, name))
             for name in default_first(results.metrics["extractor"].unique(), results)
         ],
         "glossary": tables.glossary(set(results.metrics["metric"])),
@@ -172,12 +173,20 @@ def legend_text(results: Results, rows: Ranking) -> str:
             "group: variants without a common letter are significantly different (Games-Howell test of all pairs, "
             f"family-wise error rate {results.alpha:.1%})"
         )
-    marked = "".join(marks(results).values())
-    if OVERRIDDEN in marked:
-        parts.append(f"{OVERRIDDEN} overrides of the default")
-    if NOT_THE_PAPERS in marked:
-        parts.append(f"{NOT_THE_PAPERS} deviations from the paper, see Methods")
+    found = marks(results).values()
+    meant = {OVERRIDDEN: "overrides of its default", NOT_THE_PAPERS: "deviations from its paper"}
+    named = {mark: meaning for mark, meaning in meant.items() if any(mark in mine for mine in found)}
+    if named and len(set(found)) == 1:
+        parts.append(f"every variant has {text.listed(list(named.values()))}: see Methods")
+    elif named:
+        parts += [f"{mark} {meaning}" for mark, meaning in named.items()]
     return f"{'. '.join(part[0].upper() + part[1:] for part in parts)}."
+
+
+def labels(results: Results) -> dict[str, str]:
+    """The names of the variants with their marks, unless all have the same."""
+    found = marks(results)
+    return {name: f"{name}{mark}" if len(set(found.values())) > 1 else name for name, mark in found.items()}
 
 
 def curves(results: Results, look: Look) -> dict[str, Any]:
@@ -202,7 +211,8 @@ def samples(results: Results, found: Sheets) -> dict[str, Any]:
     for frame in trained or frames:
         seen.setdefault(frame.place, set()).add(frame.images)
     seeds = sorted({frame.seed for frame in trained})
-    status = {(run.variant, run.seed): run.status for run in results.runs.itertuples()}
+    runs = results.runs
+    status = dict(zip(zip(runs["variant"], runs["seed"], strict=True), runs["status"], strict=True))
     names = results.manifest["data"].get("class_names") or []
     return {
         "sheets": found,
@@ -246,8 +256,14 @@ def sheet_scale(frame: Frame) -> float:
 
 def evidence(
     results: Results, look: Look, found: Sheets, failure: Failure
-) -> dict[str, Failure | Frame | Chart | None]:
-    """A failure with its last samples and its losses."""
+) -> dict[str, str | Failure | Frame | Chart | None]:
+    """A failure with its status in words, its last values and samples, and its losses."""
+    values = [
+        f"{METRICS[name].title} {text.number(value)}"
+        for name, value in failure.metrics.items()
+        if name in (results.metric.name, *tables.main_metrics())
+    ]
+    seen = f"{text.count(failure.measured_at)} {results.samples} seen"
     mine = [
         frame
         for frame in found.frames
@@ -255,6 +271,8 @@ def evidence(
     ]
     return {
         "failure": failure,
+        "status": text.status(failure.status),
+        "last": f"Last evaluation, {seen}: {', '.join(values)}." if values else "",
         "frame": max(mine, key=lambda frame: frame.step, default=None),
         "chart": charts.loss_curve(results, look, failure.variant, failure.seed),
     }

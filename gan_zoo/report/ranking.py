@@ -19,6 +19,9 @@ SAMPLES = 6
 _REACH = 1.6
 """The axis reaches so many times beyond the means; a longer interval is cut."""
 _TICK_GAP = 0.24
+_FEW_ROWS = 7
+_HIGH, _LOW = 56, 30
+"""Heights of a row of samples in CSS pixels: of few rows, and of many."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,6 @@ def ranking(results: Results, sheets: Sheets, labels: Mapping[str, str]) -> Rank
         previous = entry.kind
         frame = _frame(results, sheets, entry)
         shown = entry.kind in PLACED
-        ratio, *ends = entry.to_best
         rows.append(
             Row(
                 entry=entry,
@@ -141,7 +143,7 @@ def ranking(results: Results, sheets: Sheets, labels: Mapping[str, str]) -> Rank
                 spread=_spread(results, entry),
                 mark=_mark(entry, seeds[entry.variant], axis) if axis and shown else None,
                 ratio=_ratio(entry, results),
-                ratio_interval=text.interval(*ends) if entry.rank != 1 else "",
+                ratio_interval=text.interval(*entry.to_best[1:]) if entry.rank != 1 else "",
                 failures=text.share(entry.failures) if entry.kind in (*PLACED, "unranked") else "",
                 time=text.duration(entry.seconds) if shown else "",
                 tiles=_tiles(frame),
@@ -213,6 +215,6 @@ def _tile_size(frame: Frame | None, rows: int) -> tuple[int, int]:
     """Width and height of a tile in CSS pixels: a whole multiple of its pixels, about as high as a row."""
     if frame is None:
         return (0, 0)
-    height = 56 if rows <= 7 else 30
+    height = _HIGH if rows <= _FEW_ROWS or frame.columns == 1 else _LOW
     factor = max(1, height // frame.height) if frame.height <= height else height / frame.height
     return (round(frame.width * factor), round(frame.height * factor))

@@ -172,7 +172,8 @@ def caption(results: Results, extractor: str) -> str:
     points = results.samples == "points"
     split = " split" if references == "test" else ""
     source = f"reference: {references}" if points else f"features of {extractor}, reference: {references}{split}"
-    return f"num_samples {counts}, {source}, {weights} weights, seeds {seeds}. Mean and 95% interval over seeds ({CUT} cut at the bound of the metric); of fewer than {MINIMUM_SEEDS} seeds each."
+    spread = f"95% interval over seeds ({CUT} at the bound of the metric), or the seeds if fewer than {MINIMUM_SEEDS}"
+    return f"num_samples {counts}, {source}, {weights} weights, seeds {seeds}. Mean and {spread}."
 
 
 def comparison_table(results: Results) -> Table:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gan_zoo.errors import GanZooError
 from gan_zoo.statistics.effects import hedges_g, improvement, minimum_detectable
-from gan_zoo.statistics.intervals import MINIMUM_SEEDS, Sample, finite, has_logarithm, scaled, shared_alpha
+from gan_zoo.statistics.intervals import MINIMUM_SEEDS, Sample, exp, finite, has_logarithm, scaled, shared_alpha
 from gan_zoo.statistics.significance import holm, welch
 
 Verdict = Literal["better", "worse", "not significantly different", "too few seeds"]
@@ -20,11 +20,12 @@ class Contrast:
     """One comparison of ``first`` with the baseline ``second``; what is undefined is NaN.
 
     ``ratio`` is the ratio of the geometric means on the log scale, else the difference of means; ``low`` and ``high``
-    are its simultaneous interval over all tested pairs (Bonferroni), cut at no difference where Holm's method finds one:
-    they exclude 1 (or 0) exactly where the verdict is a difference. ``p`` is Welch's and ``p_adjusted`` Holm's. ``effect`` is Hedges' g (of the
-    logarithms on the log scale) and ``improvement`` the probability that a run of first beats a run of second, failed
-    runs included; both are larger if first is better. ``detectable`` is the minimum detectable ratio (above 1) or
-    difference (above 0) with 80% power at Holm's first step. ``seeds`` and ``failures`` are those of first and second.
+    are its simultaneous interval over all tested pairs (Bonferroni), cut at no difference where Holm's method finds
+    one: they exclude 1 (or 0) exactly where the verdict is a difference. ``p`` is Welch's and ``p_adjusted`` Holm's.
+    ``effect`` is Hedges' g (of the logarithms on the log scale) and ``improvement`` the probability that a run of first
+    beats a run of second, failed runs included; both are larger if first is better. ``detectable`` is the minimum
+    detectable ratio (above 1) or difference (above 0) with 80% power at Holm's first step. ``seeds`` and ``failures``
+    are those of first and second.
     """
 
     first: str
@@ -129,12 +130,6 @@ def _contrast(
     )
     if log and not is_ratio:
         return found
-    scale = _exp if is_ratio else float
+    scale = exp if is_ratio else float
     ratio, low, high = (scale(value) for value in (test.difference, test.low, test.high))
     return replace(found, ratio=ratio, low=low, high=high, detectable=scale(minimum_detectable(first, second, alpha)))
-
-
-def _exp(value: float) -> float:
-    """exp, infinite if it overflows."""
-    with np.errstate(over="ignore"):
-        return float(np.exp(value))

@@ -155,3 +155,9 @@ def scaled(sample: Sample, *, log: bool) -> np.ndarray:
     if len(values) and np.ptp(values) <= EQUAL * np.abs(values).max():
         values = np.full_like(values, values[0])
     return np.log(values) if log else values
+
+
+def exp(value: float) -> float:
+    """exp, infinite if it overflows."""
+    with np.errstate(over="ignore"):
+        return float(np.exp(value))

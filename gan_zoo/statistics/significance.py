@@ -11,10 +11,9 @@ from typing import Generic, TypeVar
 import numpy as np
 from scipy import stats
 
-from gan_zoo.statistics.intervals import CONFIDENCE, MINIMUM_SEEDS, Sample, has_logarithm, scaled, shared_alpha
+from gan_zoo.statistics.intervals import CONFIDENCE, MINIMUM_SEEDS, Sample, exp, has_logarithm, scaled, shared_alpha
 
 Name = TypeVar("Name", bound=Hashable)
-_LARGEST = 700.0  # exp of more overflows
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,8 @@ class Welch:
 def welch(first: np.ndarray, second: np.ndarray, confidence: float = CONFIDENCE) -> Welch:
     """Welch's t-test of first - second (unequal variances), of at least two values each.
 
-    If neither side has any spread, the interval is unknown (without width if they are equal), and p is that of the exact Mann-Whitney test, which is at
-    least 0.008 for five seeds against five.
+    If neither side has any spread, the interval is unknown (without width if they are equal), and p is that of the
+    exact Mann-Whitney test, which is at least 0.008 for five seeds against five.
 
     Source: Welch, "The generalization of 'Student's' problem", Biometrika 34, 1947.
     """
@@ -107,14 +106,14 @@ def all_pairs(
         return AllPairs(None, {}, {})
     groups = len(order)
     different = [
-        pair
-        for pair in combinations(order, 2)
-        if _games_howell(*(tested[name] for name in pair), groups, alpha) <= alpha
+        (first, second)
+        for first, second in combinations(order, 2)
+        if _games_howell(tested[first], tested[second], groups, alpha) <= alpha
     ]
-    to_best = {}
-    for name in order:
-        interval = _to_best(tested[name], tested[order[0]], groups, alpha) if name != order[0] else (0.0, 0.0, 0.0)
-        to_best[name] = tuple(math.exp(min(value, _LARGEST)) for value in interval) if log else interval
+    to_best = {name: _to_best(tested[name], tested[order[0]], groups, alpha) for name in order[1:]}
+    to_best[order[0]] = (0.0, 0.0, 0.0)
+    if log:
+        to_best = {name: (exp(mean), exp(low), exp(high)) for name, (mean, low, high) in to_best.items()}
     return AllPairs(order[0], _letters(order, different), to_best)
 
 

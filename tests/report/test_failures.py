@@ -20,9 +20,6 @@ def test_failures_of_a_folder(mixed):
     assert found["cgan", 0].rule == "1 of 10 modes"  # not a message of a rule: as recorded
 
 
-METRICS = {"modes": 3, "recall": 0.0, "real_modes": 10}
-
-
 @pytest.mark.parametrize(
     ("modes", "real", "gap", "expected"),
     [

@@ -1,59 +1,45 @@
 """Settings against the paper and against the default: two marks, from records of any version."""
 
+import pandas as pd
 import pytest
 
 from gan_zoo import registry
 from gan_zoo.bench import suite_variants
+from gan_zoo.bench.records import RunRecord
+from gan_zoo.bench.results import Results
 from gan_zoo.bench.suite import SHIPPED, read_suite
 from gan_zoo.registry import describe
 from gan_zoo.report.settings import ALL, marks, notes, settings
 
 
-@pytest.fixture
-def of(make_results):
-    """The results of rows ``begin`` by variant, which take the places of those that the folder is made with."""
-
-    def make(begins, **manifest):
-        def change(row):
-            return row | begins.get(row["variant"], {}) if row["row"] == "begin" else row
-
-        named = {"suite": {"named": {}}} | manifest
-        return make_results(list(begins), seeds=1, change=change, **named)
-
-    return make
+def results_of(begins, suite):
+    """Results whose records begin with these rows, by variant, at preset quick."""
+    records = [RunRecord(name, begin={"variant": name, "seed": 0, **begin}) for name, begin in begins.items()]
+    frames = dict.fromkeys(("runs", "history", "metrics", "summary", "contrasts"), pd.DataFrame())
+    return Results(**frames, manifest={"preset": "quick", "suite": suite}, records=records)
 
 
-@pytest.fixture
-def suite_results(of, monkeypatch):
-    """The results of a shipped suite at preset quick, from the rows that its runs would begin with."""
-
-    def make(name, **extra):
-        suite = read_suite(SHIPPED / f"{name}.toml")
-        preset = suite.preset("quick")
-        begins = {}
-        for each in preset.variants or suite.variants:
-            variant = suite_variants.make_variant(each, suite, preset)
-            begins[each] = {
-                "paper": variant.paper,
-                "deviations": list(variant.deviations),
-                "overrides": list(suite_variants.list_overrides(each, suite, preset, "fp32")),
-                "identity": {"variant": describe(variant), "hyperparameters": {}},
-                "title": variant.title,
-            }
-        for each in begins:
-            monkeypatch.setitem(TITLES, each, each)
-        return of(begins, suite=suite.model_dump(mode="json"), **extra)
-
-    from tests.report.conftest import TITLES
-
-    return make
+def suite_results(name):
+    """The results of a shipped suite at preset quick, with the rows that its runs begin with."""
+    suite = read_suite(SHIPPED / f"{name}.toml")
+    preset = suite.preset("quick")
+    begins = {}
+    for each in preset.variants or suite.variants:
+        variant = suite_variants.make_variant(each, suite, preset)
+        begins[each] = {
+            "paper": variant.paper,
+            "deviations": list(variant.deviations),
+            "overrides": list(suite_variants.list_overrides(each, suite, preset, "fp32")),
+            "identity": {"variant": describe(variant)},
+        }
+    return results_of(begins, suite.model_dump(mode="json"))
 
 
 def rows(results, variant):
     return {each.name: each for each in settings(results) if variant in each.variants}
 
 
-def test_marks_of_dcgan_in_the_mnist_suite(suite_results):
+def test_marks_of_dcgan_in_the_mnist_suite():
     found = rows(suite_results("mnist"), "dcgan")
     expected = {
         "initialization": ("normal 0.02", "default", "normal 0.02", False, True),
@@ -70,7 +56,7 @@ def test_marks_of_dcgan_in_the_mnist_suite(suite_results):
     assert found["budget"].variant == found["ema"].variant == ALL
 
 
-def test_a_rule_switched_off_differs_from_the_paper_alone(suite_results):
+def test_a_rule_switched_off_differs_from_the_paper_alone():
     results = suite_results("dcgan_rules")
     assert {name: each.mark for name, each in rows(results, "relu").items() if each.this_run == "relu"} == {
         "activation": "‡"
@@ -81,7 +67,7 @@ def test_a_rule_switched_off_differs_from_the_paper_alone(suite_results):
     assert rows(results, "relu")["generator_width"].variant == "all but small_generator"
 
 
-def test_networks_that_the_suite_replaced_are_not_described(suite_results):
+def test_networks_that_the_suite_replaced_are_not_described():
     results = suite_results("losses")
     found = settings(results)
     (backbone,) = [each for each in found if each.name == "backbone"]
@@ -107,10 +93,8 @@ OLD = {
 }
 
 
-def test_old_records(of):
-    results = of(
-        {"dcgan": OLD}, preset="quick", suite={"presets": {"quick": {"notes": {"dcgan": OLD["overrides"][2]}}}}
-    )
+def test_old_records():
+    results = results_of({"dcgan": OLD}, {"presets": {"quick": {"notes": {"dcgan": OLD["overrides"][2]}}}})
     found = rows(results, "dcgan")
     assert {name: each.mark for name, each in found.items()} == {
         "batch_size": "†‡",
@@ -122,8 +106,8 @@ def test_old_records(of):
 
 
 @pytest.mark.parametrize("identity", [{}, {"variant": 5}, {"variant": {"latent": ["<b>"], "ema": {"a": [None]}}}])
-def test_an_identity_of_any_shape(of, identity):
-    results = of({"gan": {"identity": identity, "overrides": ["free text"]}}, suite={"presets": [], "named": {}} and {})
+def test_an_identity_of_any_shape(identity):
+    results = results_of({"gan": {"identity": identity, "overrides": ["free text"]}}, {"presets": [], "named": 5})
     assert rows(results, "gan")["other"].this_run == "free text"
     assert marks(results) == {"gan": "†"}
 
@@ -134,7 +118,8 @@ def test_deviations_name_their_setting(name):
         pytest.skip("a plugin's")
     for line in registry.get(name).deviations:
         setting, colon, value = line.partition(": ")
-        assert colon and len(setting) <= 40
+        assert colon
+        assert len(setting) <= 40
         if setting in ("batch_size", "latent", "initialization", "ema"):
             ours = getattr(registry.get(name), setting)
             assert value.partition(" (paper")[0].partition(" (authors")[0] == ("none" if ours is None else str(ours))

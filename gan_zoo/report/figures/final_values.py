@@ -169,7 +169,7 @@ def draw_forest(results: Results, look: Look) -> Drawing | None:
     axes.set(yticks=range(len(rows)), yticklabels=names)
     sides = ("better", "worse") if metric.better == "lower" else ("worse", "better")
     word = "ratio" if results.geometric else "difference"
-    axes.set_xlabel(f"← {sides[0]}      {word} of {metric.title}      {sides[1]} →")
+    axes.set_xlabel(f"← {sides[0]}  ·  {word} of {metric.title}  ·  {sides[1]} →")
     _legend(axes, set(rows.loc[rows["ratio"].notna(), "verdict"]))
     return drawing
 

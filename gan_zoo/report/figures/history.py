@@ -144,7 +144,9 @@ def loss_curve(results: Results, look: Look, variant: str, seed: int) -> Chart |
     for place, (role, line) in enumerate(lines.items()):
         color, dash = shades[role]
         axes.plot(line["images"], line["value"], color=color, linestyle=dash, linewidth=1.5)
-        axes.text(0.35 * place, 1.04, f"— {role}", color=color, transform=axes.transAxes, fontsize=10)
+        left = 0.4 * place
+        axes.plot([left, left + 0.06], [1.07] * 2, color=color, clip_on=False, transform=axes.transAxes, linewidth=1.5)
+        axes.text(left + 0.08, 1.04, role, transform=axes.transAxes, fontsize=10)
     seen = horizontal_title("images", results.samples)
     axes.set(xlabel=seen, ylabel="loss")
     place = list(look.colors).index(variant)

@@ -73,9 +73,7 @@ class Look:
         A registered variant has the same color in all reports, by its position in the index. Others have colors that
         are not near those of the same report.
         """
-        runs = results.runs
         variants = [str(name) for name in results.trained["variant"].unique()]
-        overridden = set(runs.loc[runs["overrides"] != "", "variant"])
         registered = {record["name"]: place for place, record in enumerate(read_index()["variants"])}
         colors = {name: registered_color(registered[name]) for name in variants if name in registered}
         for name in variants:
@@ -88,7 +86,7 @@ class Look:
             colors={name: colors[name] for name in variants},
             markers={name: _MARKERS[places[name] % len(_MARKERS)] for name in variants},
             dashes={name: _DASHES[places[name] % len(_DASHES)] for name in variants},
-            labels={name: text.visible(f"{name}†" if name in overridden else name) for name in variants},
+            labels={name: text.visible(name) for name in variants},
         )
 
     def line(self, variant: str) -> dict[str, Any]:

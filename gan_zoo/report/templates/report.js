@@ -59,8 +59,9 @@
     }
     if (step) {
       step.disabled = !moves;
-      step.nextElementSibling.value = step.dataset.texts.split("|")[moves ? place : last];
-      step.setAttribute("aria-valuetext", step.nextElementSibling.value);
+      const seen = step.dataset.texts.split("|")[moves ? place : last];
+      one("output[for=step]").value = seen;
+      step.setAttribute("aria-valuetext", seen);
     }
   };
   const select = (tab) => {
