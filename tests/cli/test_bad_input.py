@@ -221,6 +221,14 @@ def test_sample_into_what_is_no_folder(gan_zoo, checkpoint, unwritable):
     assert "name another" in error
 
 
+def test_report_of_a_folder_that_holds_results_folders(gan_zoo, tmp_path):
+    (tmp_path / "runs" / "a").mkdir(parents=True)
+    (tmp_path / "runs" / "a" / "manifest.json").write_text("{")
+    assert "add --index" in gan_zoo("report", "runs").error
+    error = gan_zoo("report", "runs", "--index").error
+    assert "no results folder below 'runs': a is left out: " in error
+
+
 @pytest.mark.parametrize("manifest", ["{", "[]", '{"runs": []}', '{"runs": 3, "data": {"name": "digits"}}'])
 def test_report_of_a_damaged_manifest(gan_zoo, finished, manifest):
     (finished / "manifest.json").write_text(manifest, encoding="utf-8")
