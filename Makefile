@@ -21,7 +21,7 @@ help:
 	@echo "make bench-stacked   mode coverage of each loss on stacked MNIST: 1,000 modes"
 	@echo "make gpu MINUTES=9   everything that needs a CUDA device, in that time, with python3 and its own torch"
 	@echo "make report OUT=dir  write the report of a results folder again"
-	@echo "make results         write the reports of all shipped results again"
+	@echo "make results         write the reports of all shipped results, their index and docs/findings.md again"
 	@echo "make pack OUT=dir    replace the records of a results folder by one compressed file, for git"
 	@echo "make verify          train a small part, and check the results against benchmarks/studies/expected.json"
 	@echo "make trust           sensitivity of the metrics, validity of the statistics: minutes (OUT=runs/trust)"
@@ -97,6 +97,8 @@ results: $(STAMP)
 		folder=$$(dirname $$manifest); \
 		if [ -f $$folder/report.md ]; then $(BIN)/gan-zoo report $$folder || exit 1; fi; \
 	done
+	$(BIN)/gan-zoo report results --index
+	$(BIN)/python -m gan_zoo.cli.facts
 
 pack: OUT ?= $(error name a results folder, e.g. make pack OUT=results/mnist-quick)
 pack: $(STAMP)

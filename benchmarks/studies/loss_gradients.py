@@ -3,7 +3,7 @@
 Example: python -m benchmarks.studies.loss_gradients --data-root DIR
 
 Trains `cgan`, `lsgan` and `lsgan_linear` and writes gradients.csv, fakes.csv, gradients.png, manifest.json and
-least_squares.md to --out. The final FIDs of the three are compared by `gan-zoo bench least_squares`.
+loss-gradients.md to --out. The final FIDs of the three are compared by `gan-zoo bench least_squares`.
 
 The margin is the score above the decision boundary: 0 for a logit, 1/2 for a raw score (targets 0 and 1). The
 discriminators have no batch norm, so that a score depends on its own sample alone, and the gradient of any loss with
@@ -298,7 +298,7 @@ OPTIONS = {
     "--num-samples": (4096, "fakes at each point of training, in whole batches"),
     "--device": (str, "cpu, cuda, cuda:1 ...; by default CUDA if there is one"),
     "--data-root": (Path, "folder that holds the data set"),
-    "--out": (Path("results/least_squares"), "folder to write to"),
+    "--out": (Path("results/loss-gradients"), "folder to write to"),
 }
 
 
@@ -332,8 +332,8 @@ def run(options: argparse.Namespace) -> Path:
         atomic_write(options.out / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
     about = ", ".join(f"{name} {value}" for name, value in facts.items() if name != "fingerprint")
     draw(options.out / "gradients.png", frames["gradients"], about)
-    atomic_write(options.out / "least_squares.md", markdown(**frames, about=f"{about}. `{options.command}`"))
-    return options.out / "least_squares.md"
+    atomic_write(options.out / "loss-gradients.md", markdown(**frames, about=f"{about}. `{options.command}`"))
+    return options.out / "loss-gradients.md"
 
 
 main = partial(run_command, __doc__, "studies.loss_gradients", run, OPTIONS, smoke=SMOKE)

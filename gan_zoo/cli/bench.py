@@ -68,6 +68,9 @@ def search(
 
 def report(
     folder: Annotated[Path, typer.Argument(help="A folder that `bench` or `train` wrote.")],
+    index: Annotated[
+        bool, typer.Option("--index", help="Write index.html, README.md and index.csv of the results folders below it.")
+    ] = False,
     form: Annotated[
         str | None,
         typer.Option(
@@ -79,12 +82,18 @@ def report(
     if form is not None:
         _print_ranking(folder, form)
         return
+    if index:
+        _write_index(folder)
+        return
     from gan_zoo.bench.folder import read_manifest
+    from gan_zoo.bench.records import MANIFEST
     from gan_zoo.cli import results
     from gan_zoo.cli.console import print_note
     from gan_zoo.io import read_only_note, swept
     from gan_zoo.report.context import write_report
 
+    if not (folder / MANIFEST).exists() and any(folder.glob(f"*/{MANIFEST}")):
+        raise GanZooError(f"{str(folder)!r} is no results folder, but has some below it: name one, or add --index")
     read_manifest(folder)
     if note := read_only_note(folder):
         print_note(note)
@@ -93,6 +102,15 @@ def report(
     with swept(folder):
         page = write_report(folder)
     results.print_report(folder, page)
+
+
+def _write_index(folder: Path) -> None:
+    from gan_zoo.cli.console import print_line, print_note
+    from gan_zoo.report.index import write_index
+
+    for line in write_index(folder):
+        print_note(line)
+    print_line(f"index: {folder / 'index.html'}")
 
 
 def _print_ranking(folder: Path, form: str) -> None:

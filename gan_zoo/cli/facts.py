@@ -34,6 +34,8 @@ OWN_KEYS = (
 README = FILE.parents[2] / "README.md"
 METRICS_PAGE = README.parent / "docs" / "metrics.md"
 VARIANTS_PAGE = README.parent / "docs" / "variants.md"
+FINDINGS_PAGE = README.parent / "docs" / "findings.md"
+RESULTS_PAGE = README.parent / "results" / "README.md"
 
 
 def record(name: str) -> Record:
@@ -192,6 +194,13 @@ def backbones_table() -> str:
     return "\n".join(lines)
 
 
+def findings_table() -> str:
+    """The index of the shipped results, as `gan-zoo report results --index` wrote it, with links for a page of docs."""
+    page = RESULTS_PAGE.read_text(encoding="utf-8")
+    table = page.split("<!-- index:begin -->\n")[1].split("\n<!-- index:end -->")[0]
+    return re.sub(r'((?<!\\)\]\(|<img src=")', r"\1../results/", table)
+
+
 def _call(function: Callable[..., Any]) -> str:
     """The parameters of a function and their defaults, without types."""
     signature = inspect.signature(function)
@@ -221,6 +230,7 @@ def write() -> None:
         (METRICS_PAGE, "metrics", metrics_table()),
         (VARIANTS_PAGE, "backbones", backbones_table()),
         (VARIANTS_PAGE, "building_blocks", building_blocks()),
+        (FINDINGS_PAGE, "findings", findings_table()),
     ):
         atomic_write(page, with_table(page.read_text(encoding="utf-8"), name, table))
 

@@ -23,6 +23,8 @@ from gan_zoo.report.point_tiles import GREY, MOST, SIDE, draw_points
 
 _LONGEST_WEBP = 16_383  # pixels of a side
 _SAMPLES = 12  # of a variant on the contact sheet
+_STRIP = 6  # of a variant on a strip
+_POINTS_SIDE = 72  # pixels of a strip of points
 _LEAST = 48  # least side of a tile there; tiles grow by a whole factor
 _FONT, _LINE = 15, 20  # pixels
 _GAP, _MARGIN = 3, 12
@@ -127,6 +129,33 @@ def contact_sheet(folder: Path, results: Results, path: Path) -> bool:
     drawn = _draw_strips(strips, columns=4 if source.mixture else 1)
     with atomic_path(path) as part:
         drawn.save(part, optimize=True)
+    return True
+
+
+def write_strip(folder: Path, results: Results, variant: str, path: Path) -> bool:
+    """Draw a few samples of a variant side by side on a small PNG file; whether there were any to draw.
+
+    They are from the end of its first successful seed, else of the first with samples.
+
+    Raises:
+        GanZooError: a recorded file lies outside the folder.
+        StorageError: the path cannot be written.
+    """
+    source = _Source(folder, results)
+    found = source.strip(variant)
+    if found is None:
+        return False
+    tiles = found.tiles[:_STRIP]
+    if source.mixture:
+        tiles = [tile.resize((_POINTS_SIDE, _POINTS_SIDE), Image.Resampling.LANCZOS) for tile in tiles]
+    width, height = tiles[0].size
+    canvas = Image.new(tiles[0].mode, (len(tiles) * (width + 1) - 1, height), 255 if tiles[0].mode == "L" else "white")
+    if source.mixture:
+        canvas = Image.new("RGBA", canvas.size, "#00000000")
+    for place, tile in enumerate(tiles):
+        canvas.paste(tile, (place * (width + 1), 0))
+    with atomic_path(path) as part:
+        canvas.save(part, optimize=True)
     return True
 
 

@@ -151,8 +151,8 @@ def test_seeds_are_pooled_by_their_fakes():
 @pytest.mark.slow
 def test_a_smoke_run_writes_everything(tmp_path, capsys):
     assert main(["--smoke", "--device", "cpu", "--out", str(tmp_path)]) == 0
-    assert capsys.readouterr().out == f"{tmp_path / 'least_squares.md'}\n"
-    names = {"gradients.csv", "fakes.csv", "gradients.png", "least_squares.md", "manifest.json"}
+    assert capsys.readouterr().out == f"{tmp_path / 'loss-gradients.md'}\n"
+    names = {"gradients.csv", "fakes.csv", "gradients.png", "loss-gradients.md", "manifest.json"}
     assert {path.name for path in tmp_path.iterdir()} == names
     gradients = pd.read_csv(tmp_path / "gradients.csv")
     manifest = json.loads((tmp_path / "manifest.json").read_text())

@@ -47,6 +47,8 @@ def _suite(suite, toys):
         ((*SEARCH, "1", "--out", "toys.toml/out", "--variants", "gan"), ["cannot write toys.toml/out"]),
         (("report", "nowhere"), ["results folder 'nowhere' does not exist; make one with"]),
         (("report", "."), ["'.' is not a results folder"]),
+        (("report", "nowhere", "--index"), ["folder 'nowhere' does not exist"]),
+        (("report", ".", "--index"), ["no results folder below '.'", "gan-zoo bench"]),
         (("list", "--plugin", "broken.py"), ["broken.py' cannot be run: ValueError: two lines"]),
         (("show", "nothing"), ["unknown variant 'nothing'", "cgan, dcgan"]),
         (("check", "nothing"), ["unknown variant 'nothing'"]),
@@ -217,6 +219,14 @@ def test_sample_into_what_is_no_folder(gan_zoo, checkpoint, unwritable):
     error = gan_zoo("sample", checkpoint("cgan"), "--out", unwritable / "deep" / "x.png").error
     assert error.startswith(f"cannot write {unwritable}")
     assert "name another" in error
+
+
+def test_report_of_a_folder_that_holds_results_folders(gan_zoo, tmp_path):
+    (tmp_path / "runs" / "a").mkdir(parents=True)
+    (tmp_path / "runs" / "a" / "manifest.json").write_text("{")
+    assert "add --index" in gan_zoo("report", "runs").error
+    error = gan_zoo("report", "runs", "--index").error
+    assert "no results folder below 'runs': a is left out: " in error
 
 
 @pytest.mark.parametrize("manifest", ["{", "[]", '{"runs": []}', '{"runs": 3, "data": {"name": "digits"}}'])

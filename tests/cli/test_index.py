@@ -25,6 +25,8 @@ def test_the_table_of_the_readme_is_that_of_the_index():
     variants = facts.VARIANTS_PAGE.read_text(encoding="utf-8")
     for name, table in (("backbones", facts.backbones_table()), ("building_blocks", facts.building_blocks())):
         assert facts.with_table(variants, name, table) == variants, "`make index`"
+    findings = facts.FINDINGS_PAGE.read_text(encoding="utf-8")
+    assert facts.with_table(findings, "findings", facts.findings_table()) == findings, "`make results`"
     begin, end = "<!-- x:begin -->", "<!-- x:end -->"
     assert facts.with_table(f"a\n{begin}\nold\n{end}\nb\n", "x", "| new |") == (f"a\n{begin}\n| new |\n{end}\nb\n")
 

@@ -1,5 +1,6 @@
 """The page in Chromium: its controls, its accessibility, how it prints, and what is left of it without its script."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -8,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -28,6 +30,7 @@ from browsers import (
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from gan_zoo.report.context import write_report
+from gan_zoo.report.index import write_index
 from gan_zoo.report.sheets import sheets
 
 CHECKER = Path(sys.prefix, "node_modules/vnu-jar/build/dist/vnu.jar")
@@ -52,19 +55,35 @@ def report(mixed_folder: Path) -> Path:
     return write_report(mixed_folder)
 
 
+@pytest.fixture(scope="module")
+def library(mixed_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("library")
+    for name in ("a", "b"):
+        shutil.copytree(mixed_folder, root / name)
+    write_index(root)
+    return root / "index.html"
+
+
 @pytest.fixture
 def page(browser: Browser, report: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """The report in a new page; fails if it wrote to the console or requested anything but itself."""
-    context = browser.new_context(**(WIDE | getattr(request, "param", {})))
+    """The report in a new page."""
+    with opened(browser, report, **getattr(request, "param", {})) as page:
+        yield page
+
+
+@contextlib.contextmanager
+def opened(browser: Browser, path: Path, **options: Any) -> Iterator[Page]:
+    """A file in a new page; fails if it wrote to the console or requested anything but itself."""
+    context = browser.new_context(**(WIDE | options))
     page = context.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: complaints.append(request.url))
-    page.goto(report.as_uri())
+    page.goto(path.as_uri())
     yield page
     context.close()
-    assert [text for text in complaints if not text.startswith("data:")] == [report.as_uri()]
+    assert [text for text in complaints if not text.startswith("data:")] == [path.as_uri()]
 
 
 def test_contents_lead_to_every_section(page):
@@ -278,8 +297,9 @@ def test_is_accessible(page):
 
 @pytest.mark.skipif(not shutil.which("java"), reason="the HTML checker needs Java")
 @pytest.mark.skipif(not CHECKER.is_file(), reason="no HTML checker in .venv: .ci/browser installs it")
-def test_is_valid_html(report):
-    command = ["java", "-jar", CHECKER, "--errors-only", "--exit-zero-always", "--stdout", "--format", "json", report]
+def test_is_valid_html(report, library):
+    options = ["--errors-only", "--exit-zero-always", "--stdout", "--format", "json"]
+    command = ["java", "-jar", CHECKER, *options, report, library]
     checked = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     messages = json.loads(checked.stdout)["messages"]
     assert [(each["message"], each.get("extract")) for each in messages] == []
@@ -334,3 +354,23 @@ def test_keyboard_reaches_every_control(page):
             unmarked.append(focused.evaluate("each => each.outerHTML.slice(0, 80)"))
     assert [order for order in reached if order] == expected
     assert unmarked == []
+
+
+@pytest.mark.parametrize("options", [LIGHT, DARK, NARROW, {"java_script_enabled": False}])
+def test_index_of_results(browser, library, options):
+    """Accessible, no wider than the window, sortable, with every row and picture."""
+    with opened(browser, library, **options) as page:
+        assert page.locator("#questions tbody tr:visible").count() == 2
+        shown = "all => all.every(each => each.complete && each.naturalWidth > 0)"
+        assert page.locator("#questions img").evaluate_all(shown)
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= page.viewport_size["width"]
+        heads = page.locator("#questions thead button")
+        if "java_script_enabled" in options:
+            assert heads.count() == 0
+            return
+        assert Axe().run(page).response["violations"] == []
+        for direction in ("ascending", "descending"):
+            heads.filter(has_text="suite").click()
+            names = page.locator("#questions tbody th small").all_text_contents()
+            assert names == sorted(names, reverse=direction == "descending")
+            assert values(page.locator("#questions th[aria-sort]"), "aria-sort") == [direction]
