@@ -39,6 +39,11 @@ def print_line(line: str, console: Console | None = None) -> None:
     (console or get_console()).print(text.visible(line), highlight=False, markup=False, soft_wrap=True)
 
 
+def print_paragraph(sentences: str) -> None:
+    """Print sentences as they are, with line breaks between words."""
+    get_console().print(text.visible(sentences), highlight=False, markup=False)
+
+
 def print_note(line: str, console: Console | None = None) -> None:
     """Print something that a reader must know."""
     (console or get_console()).print(

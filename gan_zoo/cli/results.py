@@ -6,12 +6,13 @@ from typing import Any
 
 from gan_zoo import text
 from gan_zoo.bench.artifacts import unreadable
-from gan_zoo.bench.folder import damages, read_folder, read_manifest
+from gan_zoo.bench.folder import damages, read_folder
 from gan_zoo.bench.results import SIMILAR, default_extractor, ranked_by
 from gan_zoo.bench.tables import read_results
-from gan_zoo.cli.console import print_line, print_note, print_table
+from gan_zoo.cli.console import print_line, print_note, print_paragraph, print_table
 from gan_zoo.metrics.registry import METRICS, is_own
 from gan_zoo.options import FLOOR
+from gan_zoo.report.answer import answer
 from gan_zoo.report.figures.style import data_title
 from gan_zoo.report.tables import ranking_table
 from gan_zoo.statistics import MINIMUM_SEEDS
@@ -51,14 +52,17 @@ def print_report(folder: Path, report: Path) -> None:
 
 
 def print_ranking(folder: Path) -> None:
-    """The ranking of a results folder, with the data set, the preset and what measured it."""
-    manifest, frame = read_manifest(folder), ranking_table(folder)
+    """The answer of a results folder and its ranking, with the data set, the preset and what measured it."""
+    results = read_results(folder)
+    manifest, frame = results.manifest, ranking_table(results)
     known = [("preset", "preset"), ("num_samples", "num_samples"), ("", "device"), ("", "precision")]
     facts = [data_title(manifest), *(f"{name} {manifest[key]}".strip() for name, key in known if manifest.get(key))]
     print_line(", ".join([*facts, default_extractor(manifest)]))
     if frame.empty:
         print_line("no run has begun")
         return
+    found = answer(results)
+    print_paragraph(f"{found.headline} {found.trust}")
     primary = METRICS[ranked_by(manifest)].title
     interval = f"{primary} [95%]"
     frame = frame.rename(columns={**SHORT, primary: interval})

@@ -20,8 +20,9 @@ _REACH = 1.6
 """The axis reaches so many times beyond the means; a longer interval is cut."""
 _TICK_GAP = 0.24
 _FEW_ROWS = 7
-_HIGH, _LOW = 56, 30
-"""Heights of a row of samples in CSS pixels: of few rows, and of many."""
+_HIGH, _LOW = 56, 32
+"""The most CSS pixels of the height of a sample: of few rows, and of many."""
+_LEAST = 0.85
 
 
 @dataclass(frozen=True)
@@ -212,9 +213,11 @@ def _percent(index: int, count: int) -> float:
 
 
 def _tile_size(frame: Frame | None, rows: int) -> tuple[int, int]:
-    """Width and height of a tile in CSS pixels: a whole multiple of its pixels, about as high as a row."""
+    """Width and height of a tile in CSS pixels: a whole multiple of its pixels, if one is about as high as a row."""
     if frame is None:
         return (0, 0)
-    height = _HIGH if rows <= _FEW_ROWS or frame.columns == 1 else _LOW
-    factor = max(1, height // frame.height) if frame.height <= height else height / frame.height
+    most = _HIGH if rows <= _FEW_ROWS or frame.columns == 1 else _LOW
+    factor: float = most // frame.height
+    if factor * frame.height < _LEAST * most:
+        factor = _LEAST * most / frame.height
     return (round(frame.width * factor), round(frame.height * factor))

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from gan_zoo import text
 from gan_zoo.bench.results import Entry, Results
-from gan_zoo.bench.tables import read_results
 from gan_zoo.io import csv_text
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.report.figures.style import data_title, floor_title
@@ -270,16 +268,12 @@ def mebibytes(memory: float | None) -> str:
     return f"{memory / 2**20:,.0f} MiB" if memory is not None and text.known(memory) else text.NOTHING
 
 
-def ranking_table(folder: Path) -> pd.DataFrame:
-    """The ranking of a results folder as text: one row per variant, in the order of the ranking.
+def ranking_table(results: Results) -> pd.DataFrame:
+    """The ranking as text: one row per variant, in the order of the ranking.
 
     Columns: rank, variant, the primary metric (mean and 95% interval), the other measured metrics of the table
     (means), seeds, failures, minutes (of training, per seed).
-
-    Raises:
-        GanZooError: not a results folder, or a damaged manifest.
     """
-    results = read_results(folder)
     lines = results.lines(results.extractor)
     measured = {metric for (_, metric), line in lines.items() if text.known(line["mean"])}
     entries = results.entries

@@ -11,7 +11,7 @@ from gan_zoo.bench import plan as plan_module
 from gan_zoo.bench.folder import read_runs
 from gan_zoo.bench.plan import make_plan
 from gan_zoo.bench.suite import read_suite
-from gan_zoo.bench.tables import write_tables
+from gan_zoo.bench.tables import read_results, write_tables
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics import classifier_training
 from gan_zoo.metrics.extractors import load_extractor
@@ -144,7 +144,7 @@ def test_a_run_without_extractors_trains_and_its_report_has_the_notice(folder):
     assert len(results.history) > 0
     assert results.metrics.empty
     assert all(run.samples for run in read_runs(out) if run.begin["variant"] != "real")
-    table = ranking_table(out)
+    table = ranking_table(read_results(out))
     assert set(table["variant"].str.rstrip("†")) == {"by_heart", "sibling"}
     assert set(table["rank"]) == {""}
     report = write_report(out)

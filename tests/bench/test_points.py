@@ -11,7 +11,7 @@ import pytest
 from gan_zoo import api, data, registry
 from gan_zoo.bench.folder import read_manifest, read_runs
 from gan_zoo.bench.run import discriminator_estimate
-from gan_zoo.bench.tables import write_tables
+from gan_zoo.bench.tables import read_results, write_tables
 from gan_zoo.engine import Sampler, init
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.mixture import PointEvaluator
@@ -65,7 +65,7 @@ def test_generators_are_compared_with_the_density(folder):
     assert summary.loc[("true_ring", "jsd"), "method"] == "t on log"
     # The other discriminators do not estimate the ratio.
     assert set(results.metrics.query("metric == 'd_gap'")["variant"]) == {"true_ring"}
-    table = ranking_table(folder)
+    table = ranking_table(read_results(folder))
     assert "FID" not in table
     assert list(table["variant"])[2:] == ["one_mode", "real"]
     assert set(table["variant"][:2]) == {"true_ring", "packed_ring"}

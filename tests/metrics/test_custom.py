@@ -181,13 +181,14 @@ def test_a_record_that_does_not_fit_is_refused(given: dict[str, Any], words: str
 def test_it_reaches_csv_ranking_and_report_and_an_edit_measures_again_alone(
     bench: Callable[..., Any], toys: Path, plugin: Callable[..., Path], tmp_path: Path
 ) -> None:
+    from gan_zoo.bench.tables import read_results
     from gan_zoo.report.tables import ranking_table
 
     outcome = bench(plugins=[toys, plugin()])
     runs = outcome.results.runs
     assert {"final_mean_gap_digits-cnn", "best_mean_gap_digits-cnn"} <= set(runs.columns)
     assert set(outcome.results.metrics.query("metric == 'mean_gap'")["variant"]) == {"real", "by_heart", "sibling"}
-    assert "mean_gap" in ranking_table(tmp_path / "out").columns
+    assert "mean_gap" in ranking_table(read_results(tmp_path / "out")).columns
     again = bench(plugins=[toys, plugin(" * 2")]).results
     column = "final_mean_gap_digits-cnn"
     trained = runs["variant"] != "real"

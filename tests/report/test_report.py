@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from gan_zoo.bench.tables import read_results
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.report import context
@@ -209,7 +210,7 @@ def test_every_picture_is_there_and_not_empty(report, name):
 
 
 def test_ranking_table(mixed_folder):
-    table = ranking_table(mixed_folder)
+    table = ranking_table(read_results(mixed_folder))
     assert [place.removesuffix("=") for place in table["rank"]] == ["1", "2", "3", "4", "", ""]
     assert list(table["variant"][-2:]) == ["real", "wgan_weight_clipping"]
     fids = [float(text.split()[0].replace(",", "")) for text in table["FID"][:4]]
@@ -242,7 +243,7 @@ def test_without_a_ranking_the_report_says_why(make_folder, settings, message):
     text = words(write_report(folder))
     assert message in text
     assert "inception left out" in text
-    assert "1" not in ranking_table(folder)["rank"].tolist()
+    assert "1" not in ranking_table(read_results(folder))["rank"].tolist()
 
 
 def test_a_run_that_begins_while_the_report_is_written_is_in_the_next_one(make_folder, monkeypatch):
@@ -290,4 +291,4 @@ def test_a_folder_whose_runs_have_not_begun_has_a_report(make_folder):
     shutil.rmtree(folder / "records")
     page = words(write_report(folder))
     assert "not started" in page
-    assert ranking_table(folder).empty
+    assert ranking_table(read_results(folder)).empty
