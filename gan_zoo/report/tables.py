@@ -108,6 +108,15 @@ def note(results: Results, entry: Entry) -> str:
     return notes.get(entry.kind, entry.reason)
 
 
+def _spread(results: Results, entry: Entry) -> str:
+    """The primary metric with its interval, or with fewer seeds than a test needs with its seeds."""
+    value = entry.value
+    seeds = results.final_values(entry.variant)
+    if value.seeds >= MINIMUM_SEEDS or len(seeds) < 2:
+        return text.estimate(value.mean, value.low, value.high)
+    return f"{text.number(value.mean)} ({', '.join(map(text.number, seeds))})"
+
+
 def _final(results: Results, line: Mapping[Any, Any], name: str, extractor: str) -> Cell:
     """A mean with its interval, whose ends at a bound of the metric are marked; or with its seeds, if they are few."""
     mean = text.number(line.get("mean"))
@@ -271,7 +280,7 @@ def mebibytes(memory: float | None) -> str:
 def ranking_table(results: Results) -> pd.DataFrame:
     """The ranking as text: one row per variant, in the order of the ranking.
 
-    Columns: rank, variant, the primary metric (mean and 95% interval), the other measured metrics of the table
+    Columns: rank, variant, the primary metric (mean and 95% interval, or seeds if they are few), the other measured metrics of the table
     (means), seeds, failures, minutes (of training, per seed).
     """
     lines = results.lines(results.extractor)
@@ -280,7 +289,7 @@ def ranking_table(results: Results) -> pd.DataFrame:
     columns = {
         "rank": [entry.place for entry in entries],
         "variant": [f"{entry.label}{' (not trained)' * (entry.kind == 'images')}" for entry in entries],
-        results.metric.title: [text.estimate(e.value.mean, e.value.low, e.value.high) for e in entries],
+        results.metric.title: [_spread(results, entry) for entry in entries],
     }
     for name in main_metrics():
         if name in measured and name != results.metric.name:
