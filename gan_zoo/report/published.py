@@ -31,7 +31,7 @@ def published(results: Results) -> dict[str, Any]:
             found.append((entry, values))
     inception = [_fid(results, entry, _STUDY["extractor"], _STUDY["num_samples"]) for entry, _ in found]
     columns = {
-        "variant": [entry.label for entry, _ in found],
+        "variant": [entry.variant for entry, _ in found],
         "theirs": [values["title"] for _, values in found],
         "FID there (Inception)": ["{:.1f} ± {:.1f}".format(*values[data]) for _, values in found],
         f"FID here ({results.extractor})": [

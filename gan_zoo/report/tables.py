@@ -228,11 +228,21 @@ def settings_table(found: Iterable[Setting]) -> Table:
         {
             "setting": [setting.name for setting in mine],
             "variants": [setting.variant for setting in mine],
-            "paper": [setting.paper or text.NOTHING for setting in mine],
-            "default": [setting.default or text.NOTHING for setting in mine],
-            "this run": [f"{setting.this_run} {setting.mark}".strip() for setting in mine],
+            "paper": [_plain(setting.paper) for setting in mine],
+            "default": [_plain(setting.default) for setting in mine],
+            "this run": [f"{_this_run(setting)} {setting.mark}".strip() for setting in mine],
         }
     )
+
+
+def _this_run(setting: Setting) -> str:
+    is_default = setting.default and setting.this_run == setting.default
+    return "as default" if is_default else _plain(setting.this_run)
+
+
+def _plain(words: str) -> str:
+    """Text without the marks of code; a dash if it is empty."""
+    return words.replace("`", "") or text.NOTHING
 
 
 def description_table(results: Results) -> Table:
@@ -280,8 +290,8 @@ def mebibytes(memory: float | None) -> str:
 def ranking_table(results: Results) -> pd.DataFrame:
     """The ranking as text: one row per variant, in the order of the ranking.
 
-    Columns: rank, variant, the primary metric (mean and 95% interval, or seeds if they are few), the other measured metrics of the table
-    (means), seeds, failures, minutes (of training, per seed).
+    Columns: rank, variant, the primary metric (mean and 95% interval, or seeds if they are few), the other measured
+    metrics of the table (means), seeds, failures, minutes (of training, per seed).
     """
     lines = results.lines(results.extractor)
     measured = {metric for (_, metric), line in lines.items() if text.known(line["mean"])}

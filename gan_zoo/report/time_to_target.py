@@ -138,5 +138,5 @@ def time_table(results: Results) -> Table:
         ]
         reached = sum(math.isfinite(arrival.at["seconds"]) for arrival in found)
         times = [summarize(found, unit) for unit in UNITS]
-        rows.append(("", [text.number(target), entry.label, f"{reached} of {len(found)}", *times]))
+        rows.append(("", [text.number(target), entry.variant, f"{reached} of {len(found)}", *times]))
     return Table([metric.title, "variant", "reached by", "training", f"{results.samples} seen"], rows)

@@ -95,7 +95,7 @@ def test_table_counts_failed_seeds_and_leaves_unfinished_ones_out(mixed):
     assert [cells[1] for _, cells in table.rows] == ranking * len(targets(mixed))
     reached = {cells[1]: cells[2] for _, cells in table.rows[: len(ranking)]}
     counts = {variant: int(cell.split()[-1]) for variant, cell in reached.items()}
-    assert counts == {"gan": 3, "dcgan†": 3, "cgan": 3, "wgan_weight_clipping": 3, "lsgan_linear": 2}
+    assert counts == {"gan": 3, "dcgan": 3, "cgan": 3, "wgan_weight_clipping": 3, "lsgan_linear": 2}
     assert reached["wgan_weight_clipping"] == "0 of 3"
     assert reached["gan"] == "3 of 3"
 
