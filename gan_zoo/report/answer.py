@@ -59,19 +59,20 @@ def _headline(results: Results, ranked: list[Entry]) -> str:
     if leader.mostly_failed:
         first += ", although more of its seeds failed than succeeded"
     if not others:
-        return f"{first}; no other variant is ranked."
+        return f"{first}; no other variant is ranked." if len(results.trained["variant"].unique()) > 1 else f"{first}."
     second = others[0]
     if not text.known(second.to_best[0]):
         return f"{first}, before {second.variant} with {value_text(results, second)}; {_untested(ranked)}."
-    gap = f"{second.variant} is at {ratio_text(results, second)}"
+    gap = f"that of {second.variant}, the next, {ratio_text(results, second)}"
     similar = [entry.variant for entry in others if entry.similar]
     different = [entry.variant for entry in others if entry.letters and not entry.similar]
+    if len(similar) == len(others):
+        return f"No significant winner: {first}; {gap}."
     if not similar:
-        return f"{first}, significantly {metric.better} than all others; next, {gap}."
-    if [entry.variant for entry in others] == similar[:1]:
-        return f"{first}; {gap}, not significantly different."
-    verdict = f"Not significantly different from it: {text.listed(similar)}"
-    return f"{first}; next, {gap}. {verdict}{f'; different: {text.listed(different)}' if different else ''}."
+        return f"{first}, significantly {metric.better} than all others; {gap}."
+    verdict = f"Not significantly different: {text.listed(similar)}"
+    worse = f"; significantly {'higher' if metric.better == 'lower' else 'lower'}: {text.listed(different)}"
+    return f"{first}; {gap}. {verdict}{worse if different else ''}."
 
 
 def value_text(results: Results, entry: Entry) -> str:
@@ -89,9 +90,9 @@ def seeds_text(results: Results, entry: Entry) -> str:
 
 
 def ratio_text(results: Results, entry: Entry) -> str:
-    """How far an entry is from the best: ``1.31 [1.05, 1.63] times it``, or a difference."""
+    """How far an entry is from the best: ``is 1.31 [1.05, 1.63] times as high``, or a difference."""
     found = text.estimate(*entry.to_best)
-    return f"{found} times that" if results.geometric else f"a distance of {found}"
+    return f"is {found} times as high" if results.geometric else f"differs by {found}"
 
 
 def _untested(ranked: list[Entry]) -> str:

@@ -26,7 +26,7 @@ from gan_zoo.report.published import published
 from gan_zoo.report.ranking import Ranking, ranking
 from gan_zoo.report.settings import NOT_THE_PAPERS, OVERRIDDEN, marks, settings
 from gan_zoo.report.sheets import Frame, Sheets, contact_sheet, sheets
-from gan_zoo.report.time_to_target import time_table
+from gan_zoo.report.time_to_target import targets_text, time_table
 from gan_zoo.statistics import MINIMUM_SEEDS
 
 SECTIONS = {
@@ -47,6 +47,13 @@ KINDS = {
     "histogram": "class histogram",
 }
 """The tabs of the samples, by kind of frame."""
+KIND_NOTES = {
+    "grid": "The same latents at every evaluation.",
+    "classes": "Generators without labels have none.",
+    "neighbors": "In each row a sample, then its nearest training images in the features of the extractor.",
+    "histogram": "Images that the classifier assigns to each class, of num_samples; one scale for all.",
+}
+"""What a reader has to know of the frames of a kind."""
 AXES = {"images": "{samples} seen", "discriminator_steps": "discriminator steps", "seconds": "seconds of training"}
 """The horizontal axes of the curves."""
 CONTACT_SHEET = Path("figures", "samples.png")
@@ -127,6 +134,7 @@ def context(results: Results, look: Look, found: Sheets, lost: list[str]) -> dic
         "comparisons": tables.comparison_table(results),
         "cost": charts.cost(results, look),
         "reached": reached,
+        "targets_text": targets_text(results),
         "extractors": [
             (name, tables.metric_table(results, name, METRICS, marked), tables.caption(results, name))
             for name in default_first(results.metrics["extractor"].unique(), results)
@@ -206,7 +214,7 @@ def samples(results: Results, found: Sheets) -> dict[str, Any]:
     """The frames by variant, real images first, and what their selectors offer."""
     frames = found.frames
     trained = [frame for frame in frames if frame.variant not in results.untrained]
-    kinds = {frame.kind for frame in frames}
+    kinds = [kind for kind in KINDS if any(frame.kind == kind for frame in frames)]
     seen: dict[int, set[int]] = {}
     for frame in trained or frames:
         seen.setdefault(frame.place, set()).add(frame.images)
@@ -217,13 +225,20 @@ def samples(results: Results, found: Sheets) -> dict[str, Any]:
     return {
         "sheets": found,
         "galleries": galleries(results, frames),
-        "kinds": {kind: title for kind, title in KINDS.items() if kind in kinds},
-        "evaluations": [text.count(max(seen[place])) for place in sorted(seen)],
+        "kinds": {kind: KINDS[kind] for kind in kinds},
+        "kind_notes": {kind: KIND_NOTES[kind] for kind in kinds},
+        "most": max((count for frame in frames for count in frame.counts), default=1) or 1,
+        "evaluations": [_span(seen[place]) for place in sorted(seen)],
         "seeds": seeds,
         "class_name": lambda index: names[index] if index < len(names) else str(index),
         "scale": sheet_scale,
         "status": lambda frame: failed_status(status.get((frame.variant, frame.seed), "")),
     }
+
+
+def _span(counts: set[int]) -> str:
+    """``76,768``, or ``76,768 to 383,808``."""
+    return " to ".join(dict.fromkeys(map(text.count, (min(counts), max(counts)))))
 
 
 def galleries(results: Results, frames: list[Frame]) -> list[tuple[str, list[Frame], list[Frame]]]:

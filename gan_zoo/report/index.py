@@ -34,7 +34,7 @@ class Question:
 
     Attributes:
         folder: path relative to the root.
-        facts: preset and precision.
+        facts: preset, budget and precision.
         report, page: URLs of the report in Markdown and HTML, relative to the root; the folder if there is none.
         strip: the picture of samples, if there are any.
         numerics: which older version of the numerics the runs are of; empty for the present one.
@@ -164,13 +164,14 @@ def _question(root: Path, folder: Path, results: Results) -> Question:
     ended = results.trained[results.trained["status"] != "unfinished"]
     found = answer(results)
     preset = f"preset {manifest['preset']}" if manifest.get("preset") else ""
+    budget = [f"{text.count(amount)} {unit}" for unit, amount in manifest.get("budget", {}).items()]
     urls = {page: quote(f"{name}/{page if (folder / page).is_file() else ''}") for page in ("report.md", "report.html")}
     has_strip = found.leader is not None and write_strip(folder, results, found.leader.variant, folder / STRIP)
     commit, _, changes = str(manifest.get("git_commit") or "").partition("+")
     return Question(
         folder=name,
         title=str(manifest.get("title") or f"GAN variants on {data_title(manifest)}"),
-        facts=", ".join(filter(None, [preset, str(manifest.get("precision", ""))])),
+        facts=", ".join(filter(None, [preset, *budget, str(manifest.get("precision", ""))])),
         answer=found.headline,
         variants=len(manifest["variants"]),
         seeds=len(manifest.get("seeds", [])),

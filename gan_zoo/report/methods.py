@@ -25,6 +25,10 @@ def comparison_sentences(results: Results) -> list[str]:
             if verdict in variants
         ]
         found.append(f"Compared with {baseline}, {'; '.join(parts)}.")
+    if len(decided):
+        found.append(
+            f"Significant: adjusted p of at most {results.alpha:.1%}. The ranking tests all pairs: its intervals are others."
+        )
     smallest = decided["detectable"].dropna()
     if len(smallest):
         low, high = text.number(smallest.min()), text.number(smallest.max())
@@ -46,7 +50,8 @@ def _values(results: Results) -> Iterator[tuple[str, str]]:
         "Means",
         "Values of the last evaluation, mean over the successful seeds with 95% interval (Student's t"
         f"{geometric if measured else ''}). Failed and unfinished seeds are not in the means. Failure rates have exact "
-        "binomial intervals. A variant with more failed seeds than values is ranked after all others.",
+        "binomial intervals. A variant with more failed seeds than values is ranked after all others, one without "
+        "a value is not ranked.",
     )
     yield "Floor", f"The row real: {floor_title(results)} in place of generated ones, with equal num_samples."
     if (results.runs["conditioning"] != "none").any() and results.samples == "images":
@@ -57,9 +62,10 @@ def _values(results: Results) -> Iterator[tuple[str, str]]:
     yield (
         "Ranking",
         "Games-Howell test of all pairs, family-wise error rate "
-        f"{results.alpha:.1%}: variants without a common letter are significantly different, and {SIMILAR} marks those "
-        "that are not significantly different from the best. This does not show that they are equal. The ratio to the "
-        "best has the simultaneous interval of the same test. A variant trained on more than "
+        f"{results.alpha:.1%}: variants without a common letter are significantly different. In "
+        f"report.md and the terminal {SIMILAR} marks those that are not significantly different from the best. This does "
+        "not show that they are equal. The ratio to the best has the simultaneous interval of the same test. A variant "
+        "trained on more than "
         f"{UNEQUAL:g} times the {results.samples} of the others, or fewer than 1/{UNEQUAL:g}, is not ranked with them.",
     )
     yield (

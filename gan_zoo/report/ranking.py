@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from matplotlib.ticker import EngFormatter
 
 from gan_zoo import text
 from gan_zoo.bench.results import Entry, Results
@@ -131,7 +132,7 @@ def ranking(results: Results, sheets: Sheets, labels: Mapping[str, str]) -> Rank
     rows = []
     previous = ""
     for entry in entries:
-        block = _heading(results, entry) if entry.kind != previous and previous else ""
+        block = _heading(results, entry, previous) if entry.kind != previous and previous else ""
         previous = entry.kind
         frame = _frame(results, sheets, entry)
         shown = entry.kind in PLACED
@@ -139,7 +140,7 @@ def ranking(results: Results, sheets: Sheets, labels: Mapping[str, str]) -> Rank
             Row(
                 entry=entry,
                 label=labels.get(entry.variant, entry.variant),
-                note=note(results, entry),
+                note=note(results, entry) or _networks(results, entry),
                 value=text.number(entry.value.mean),
                 spread=_spread(results, entry),
                 mark=_mark(entry, seeds[entry.variant], axis) if axis and shown else None,
@@ -160,12 +161,21 @@ def _has_interval(entry: Entry) -> bool:
     return entry.value.seeds >= MINIMUM_SEEDS and text.known(entry.value.low)
 
 
-def _heading(results: Results, entry: Entry) -> str:
+def _heading(results: Results, entry: Entry, previous: str) -> str:
     headings = {
+        "floor": f"Real {results.samples}" if previous == "apart" else "",
         "apart": f"Not ranked: trained on another number of {results.samples}",
         "unranked": "Not ranked: no successful seed",
     }
     return headings.get(entry.kind, "")
+
+
+def _networks(results: Results, entry: Entry) -> str:
+    """What the generator is given and how large it is: ``labels, 1.76M parameters``."""
+    run = results.runs[results.runs["variant"] == entry.variant].iloc[0]
+    count = run["generator_parameters"]
+    size = f"{EngFormatter(places=2, sep='')(count)} parameters" if text.known(count) else ""
+    return ", ".join(filter(None, ["labels" if run["conditioning"] not in ("", "none") else "", size]))
 
 
 def _spread(results: Results, entry: Entry) -> str:

@@ -181,7 +181,12 @@ def _deviating(
         if name in replaced or (name in paper and name in values):
             continue
         if name == _NETWORKS and widths and "width" in ours:
-            yield _setting(variant, name, theirs, ours, f"these with {text.listed(widths)}", None, True)
+            equal = all(
+                _paper(begin).get(key) == value for key, (value, _) in overridden.items() if key.endswith("width")
+            )
+            yield _setting(
+                variant, name, theirs, ours, f"these with {text.listed(widths)}", None if equal else True, True
+            )
         else:
             yield _setting(variant, name, theirs, ours, ours, True, False)
 

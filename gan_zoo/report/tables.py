@@ -191,7 +191,11 @@ def comparison_table(results: Results) -> Table:
     for line in lines:
         failed = line["failures"] or line["baseline_failures"]
         partial = failed and line["verdict"] in ("better", "worse")
-        verdicts.append(f"{line['verdict']} (successful seeds only)" if partial else line["verdict"])
+        conditions = ["successful seeds only"] if partial else []
+        conditions += [
+            f"{name} has {text.number(times)} times the {results.samples}" for name, times in _apart(results, line)
+        ]
+        verdicts.append(f"{line['verdict']} ({'; '.join(conditions)})" if conditions else line["verdict"])
         counts = ((line["seeds"], line["failures"]), (line["baseline_seeds"], line["baseline_failures"]))
         seeds.append(" and ".join(f"{ok}{f' ({failed} failed)' if failed else ''}" for ok, failed in counts))
     columns: dict[str, list[Any]] = {
@@ -200,12 +204,20 @@ def comparison_table(results: Results) -> Table:
         "verdict": verdicts,
         "p, adjusted": [text.probability(line["p_adjusted"]) for line in lines],
         "p": [text.probability(line["p"]) for line in lines],
-        "effect": [estimate(line, "effect", "effect_") for line in lines],
-        "P(better)": [estimate(line, "improvement", "improvement_") for line in lines],
+        "effect, 95% unadjusted": [estimate(line, "effect", "effect_") for line in lines],
+        "P(better), 95% unadjusted": [estimate(line, "improvement", "improvement_") for line in lines],
         "detectable": [text.number(line["detectable"]) for line in lines],
         "seeds": seeds,
     }
     return Table.of(columns, [verdict.split()[0] for verdict in verdicts])
+
+
+def _apart(results: Results, line: Mapping[Any, Any]) -> list[tuple[str, float]]:
+    """Which sides of a comparison were trained on another number of samples, and how many times that of the others."""
+    pair = (line["variant"], line["baseline"])
+    return [
+        (entry.variant, entry.budget) for entry in results.entries if entry.kind == "apart" and entry.variant in pair
+    ]
 
 
 def glossary(measured: set[str]) -> Table:

@@ -108,14 +108,25 @@ def targets(results: Results) -> list[float]:
     Those are the worst final mean of the ranked variants, which nearly all reach, and the median of their final means;
     both are rounded as in tables.
     """
-    suite = results.manifest.get("suite", {})
-    preset = suite.get("presets", {}).get(results.manifest.get("preset", ""), {})
-    given = preset.get("targets") or suite.get("targets")
-    if given:
+    if given := _given(results):
         return [float(target) for target in given]
     means = [entry.value.mean for entry in results.entries if entry.kind == "ranked"]
     chosen = [max(means), np.median(means)] if means else []
     return list(dict.fromkeys(float(text.number(value).replace(",", "")) for value in chosen))
+
+
+def _given(results: Results) -> list[float]:
+    suite = results.manifest.get("suite", {})
+    preset = suite.get("presets", {}).get(results.manifest.get("preset", ""), {})
+    return preset.get("targets") or suite.get("targets") or []
+
+
+def targets_text(results: Results) -> str:
+    """Where the targets come from, and what counts."""
+    source = (
+        "given by the suite" if _given(results) else "the worst final mean of the ranked variants, and their median"
+    )
+    return f"Targets: {source}. If a seed does not reach it: the median of all seeds, or more than their budget."
 
 
 def time_table(results: Results) -> Table:

@@ -38,8 +38,9 @@ def test_the_answer_names_leader_gap_cost_failures_and_seeds(separate):
     first, second, *_ = separate.entries
     assert (found.leader, found.second) == (first, second)
     assert found.headline.startswith(f"gan has the lowest FID on MNIST, {first.value.mean:.1f} [")
-    assert f"cgan is at {second.to_best[0]:.2f} [{second.to_best[1]:#.3g}, {second.to_best[2]:.2f}]" in found.headline
-    assert "Not significantly different from it: cgan; different: lsgan_linear." in found.headline
+    ratio = f"{second.to_best[0]:.2f} [{second.to_best[1]:#.3g}, {second.to_best[2]:.2f}]"
+    assert f"that of cgan, the next, is {ratio} times as high" in found.headline
+    assert "Not significantly different: cgan; significantly higher: lsgan_linear." in found.headline
     assert all(part in found.trust for part in ("on the CPU", "none of 18 runs failed", "6 seeds", "num_samples 2,000"))
 
 

@@ -207,6 +207,7 @@ def label_ends(
         start = to_data((points[place, 0], np.clip(points[place, 1], box.y0, box.y1)))
         target = to_data((box.x1 + 14 * scale, height))
         leader: dict[str, Any] = {"color": look.colors[variant], "linewidth": 0.8, "alpha": 0.6, "clip_on": False}
+        leader["linestyle"] = ":"
         drawing.line(axes, [start[0], target[0]], [start[1], target[1]], variant, **leader)
         name = (labels or look.labels)[variant]
         short = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"

@@ -37,7 +37,7 @@ def cost(results: Results, look: Look) -> Chart | None:
     name = results.metric.title
     caption = (
         f"Final {name} over seconds of training of one run ({device_name(results)}); lines: 95% intervals; "
-        "filled: Pareto front of the means."
+        "filled, grey line: Pareto front of the means."
     )
     alt = f"{look.data}: final {name} against training time"
     return drawing.chart("cost", caption, alt) if drawing else None
@@ -49,7 +49,7 @@ def draw_cost(results: Results, look: Look) -> Drawing | None:
     A variant with more failed seeds than values is never on the front.
     """
     metric = results.metric
-    entries = [entry for entry in results.entries if entry.kind == "ranked"]
+    entries = [entry for entry in results.entries if entry.kind in ("ranked", "apart")]
     if not entries:
         return None
     lower = metric.better == "lower"

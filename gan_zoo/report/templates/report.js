@@ -57,8 +57,9 @@
       for (const frame of frames) frame.hidden = !(ofSeed.includes(frame) && Number(frame.dataset.place) === at);
       if (frames.length) frames[0].closest("article").hidden = !mine.length;
     }
+    for (const note of all("[data-note]")) note.hidden = note.dataset.note !== kind;
     if (step) {
-      step.disabled = !moves;
+      step.parentElement.hidden = one("output[for=step]").hidden = !moves;
       const seen = step.dataset.texts.split("|")[moves ? place : last];
       one("output[for=step]").value = seen;
       step.setAttribute("aria-valuetext", seen);
@@ -93,6 +94,7 @@
     const sought = filter.value.trim().toLowerCase().split("*");
     const matches = (name) => sought.reduce((from, part) => (from < 0 ? from : name.indexOf(part, from) < 0 ? -1 : name.indexOf(part, from) + part.length), 0) >= 0;
     for (const row of tables.flatMap((table) => [...table.tBodies[0].rows])) row.hidden = !matches((row.dataset.variant || row.cells[0].textContent).toLowerCase());
+    one("#matches").value = tables.some((table) => [...table.tBodies[0].rows].some((row) => !row.hidden)) ? "" : "no variant matches";
   });
   const titles = [...new Set(tables.flatMap((table) => all("thead th", table).map((head) => head.textContent)))];
   for (const title of columns ? titles.filter((title) => title !== "variant") : []) {

@@ -2,15 +2,16 @@
 (() => {
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
 
-  // Tables: sorted by a column, numbers by value, empty cells last.
-  const number = (cell) => parseFloat(cell.textContent.replace(/,/g, "").replace(/^[^\d.+-]+/, ""));
+  // Tables: sorted by a column, durations by length, bounds ("more than") after values, empty cells last.
   const scales = { s: 1, min: 60, h: 3600 };
   const value = (cell) => {
-    const found = number(cell), unit = /^[\d.,]+ (s|min|h)\b/.exec(cell.textContent.trim());
-    return unit ? found * scales[unit[1]] : found;
+    const text = cell.textContent.trim().replace(/,(?=\d)/g, "");
+    const found = parseFloat(text.replace(/^[^\d.+-]+/, "")), unit = /^[^\d]*[\d.]+(?: ?\[[^\]]*\])? ?(s|min|h)\b/.exec(text);
+    return found * (unit ? scales[unit[1]] : 1) + (text.startsWith("more than") ? 1e12 : 0);
   };
   const sort = (table, column, head) => {
-    const up = head.getAttribute("aria-sort") !== "ascending";
+    const better = head.textContent.includes("\u2191") ? "descending" : "ascending", worse = better === "ascending" ? "descending" : "ascending";
+    const up = (head.getAttribute("aria-sort") === better ? worse : better) === "ascending";
     for (const other of all("th", table.tHead)) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", up ? "ascending" : "descending");
     const rows = [...table.tBodies[0].rows];
