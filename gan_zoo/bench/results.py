@@ -234,7 +234,8 @@ def rank(folders: Mapping[str, Results]) -> list[Entry]:
         for variant, sample in results.final_samples().items()
         if not _is_apart(budgets[label].get(variant, 1.0))
     }
-    tests = all_pairs(compared, **scale_of(metric.name))
+    trained = sum(results.trained["variant"].nunique() for results in folders.values())
+    tests = all_pairs(compared, **scale_of(metric.name), alpha=shared_alpha(trained))
     entries = [
         _entry(results, variant, label, tests, budgets[label].get(variant, 1.0))
         for label, results in folders.items()
@@ -248,7 +249,8 @@ def rank(folders: Mapping[str, Results]) -> list[Entry]:
             sign * entry.value.mean if entry.value.seeds else 0.0,
         )
     )
-    if entries and (entries[0].folder, entries[0].variant) != tests.best:
+    # Without a test of the first, or where a value without a logarithm left no ratios, nothing is said of the first.
+    if entries and ((entries[0].folder, entries[0].variant) != tests.best or tests.log != metric.log):
         entries = [replace(entry, similar=False, to_best=_UNKNOWN) for entry in entries]
     return [
         replace(entry, rank=place if entry.kind == "ranked" else None) for place, entry in enumerate(entries, start=1)
@@ -256,10 +258,13 @@ def rank(folders: Mapping[str, Results]) -> list[Entry]:
 
 
 def _budgets(results: Results) -> dict[str, float]:
-    """The samples that each variant was trained on, relative to the median variant."""
+    """The samples that each variant was trained on, relative to the amount that most variants have about equally."""
     seen = results.successful.groupby("variant")["images"].max().astype(float)
-    middle = seen.median()
-    return {str(name): count / middle for name, count in seen.items()} if middle > 0 else {}
+    seen = seen[seen > 0].sort_values()
+    if seen.empty:
+        return {}
+    usual = max(seen, key=lambda amount: sum(not _is_apart(other / amount) for other in seen))
+    return {str(name): amount / usual for name, amount in seen.items()}
 
 
 def _is_apart(budget: float) -> bool:

@@ -1,5 +1,6 @@
 """The answer of a results folder in sentences: who leads, by how much, how sure, at what cost."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from gan_zoo import text
 from gan_zoo.bench.results import Entry, Results
 from gan_zoo.report.figures.style import data_title, device_name
 from gan_zoo.statistics import MINIMUM_SEEDS, estimate
+
+_MOST_CHANGES = 3
 
 
 @dataclass(frozen=True)
@@ -20,14 +23,12 @@ class Answer:
         trust: what it cost, how many runs failed, and how far the headline can be trusted.
         notes: what else a reader has to know: changes of the leader, variants that are not ranked with the others.
         leader: the first entry of the ranking; None without one.
-        second: the next entry; None without one.
     """
 
     headline: str
     trust: str
     notes: tuple[str, ...]
     leader: Entry | None = None
-    second: Entry | None = None
 
 
 def answer(results: Results) -> Answer:
@@ -38,14 +39,15 @@ def answer(results: Results) -> Answer:
         return Answer("Nothing was measured, so there is no ranking: see the notices.", _trust(results), notes)
     if not ranked:
         return Answer(_without_ranking(results), _trust(results), notes)
-    leader, second = ranked[0], ranked[1] if len(ranked) > 1 else None
-    return Answer(_headline(results, ranked), _trust(results), notes, leader, second)
+    return Answer(_headline(results, ranked), _trust(results), notes, ranked[0])
 
 
 def _without_ranking(results: Results) -> str:
     ended = results.trained[results.trained["status"] != "unfinished"]
     if ended.empty:
         return "No run has ended: there is no ranking yet."
+    if (ended["status"] == "ok").any():
+        return f"No successful run has a final {results.metric.title}: there is no ranking."
     counts = ended["status"].value_counts(sort=False)
     listed = text.listed([f"{number} {text.status(status)}" for status, number in counts.items()])
     return f"No run succeeded ({listed}): there is no ranking."
@@ -59,20 +61,29 @@ def _headline(results: Results, ranked: list[Entry]) -> str:
     if leader.mostly_failed:
         first += ", although more of its seeds failed than succeeded"
     if not others:
-        return f"{first}; no other variant is ranked." if len(results.trained["variant"].unique()) > 1 else f"{first}."
-    second = others[0]
-    if not text.known(second.to_best[0]):
-        return f"{first}, before {second.variant} with {value_text(results, second)}; {_untested(ranked)}."
-    gap = f"that of {second.variant}, the next, {ratio_text(results, second)}"
-    similar = [entry.variant for entry in others if entry.similar]
-    different = [entry.variant for entry in others if entry.letters and not entry.similar]
-    if len(similar) == len(others):
-        return f"No significant winner: {first}; {gap}."
+        return f"{first}; no other variant is ranked." if results.trained["variant"].nunique() > 1 else f"{first}."
+    tested = [entry for entry in others if entry.letters]
+    if not leader.similar or not tested:
+        return f"{first}, before {others[0].variant} with {value_text(results, others[0])}; {_untested(ranked)}."
+    return _compared(results, first, tested, [entry.variant for entry in others if not entry.letters])
+
+
+def _compared(results: Results, first: str, tested: list[Entry], untested: list[str]) -> str:
+    """The headline where the leader was tested against these others, in their order."""
+    metric = results.metric
+    gap = f"that of {tested[0].variant}, the next{' tested' if untested else ''}, {ratio_text(results, tested[0])}"
+    similar = [entry.variant for entry in tested if entry.similar]
+    different = [entry.variant for entry in tested if not entry.similar]
+    left = f" Not tested: {text.listed(untested)}." if untested else ""
+    if not different:
+        return f"No significant winner: {first}; {gap}.{left}"
     if not similar:
-        return f"{first}, significantly {metric.better} than all others; {gap}."
-    verdict = f"Not significantly different: {text.listed(similar)}"
-    worse = f"; significantly {'higher' if metric.better == 'lower' else 'lower'}: {text.listed(different)}"
-    return f"{first}; {gap}. {verdict}{worse if different else ''}."
+        return f"{first}, significantly {metric.better} than all {'tested ' if untested else ''}others; {gap}.{left}"
+    opposite = "higher" if metric.better == "lower" else "lower"
+    verdict = (
+        f"Not significantly different: {text.listed(similar)}; significantly {opposite}: {text.listed(different)}."
+    )
+    return f"{first}; {gap}. {verdict}{left}"
 
 
 def value_text(results: Results, entry: Entry) -> str:
@@ -96,9 +107,15 @@ def ratio_text(results: Results, entry: Entry) -> str:
 
 
 def _untested(ranked: list[Entry]) -> str:
+    """Why the leader was not tested against the others."""
     seeds = sorted({entry.value.seeds for entry in ranked if entry.value.seeds < MINIMUM_SEEDS})
-    counts = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} or {seeds[-1]}"
-    return f"{counts} {'seed' if seeds == [1] else 'seeds'}: no significance test"
+    if seeds:
+        counts = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} or {seeds[-1]}"
+        return f"{counts} {'seed' if seeds == [1] else 'seeds'}: no significance test"
+    failing = [entry.variant for entry in ranked if entry.mostly_failed]
+    if failing:
+        return f"no significance test, as most seeds of {text.listed(failing)} failed"
+    return "no significance test, as a value is not positive"
 
 
 def _trust(results: Results) -> str:
@@ -112,18 +129,19 @@ def _trust(results: Results) -> str:
         parts.append(f"a run trains {span} on the {device_name(results)}")
     ended = runs[runs["status"] != "unfinished"]
     failed = int((ended["status"] != "ok").sum())
-    parts.append(f"{failed or 'none'} of {text.plural(len(ended), 'run')} failed")
+    if len(ended):
+        parts.append(f"{failed or 'none'} of {text.plural(len(ended), 'run')} failed")
     budget = [f"{text.count(amount)} {unit}" for unit, amount in manifest.get("budget", {}).items()]
     seeds = text.plural(len(manifest.get("seeds", [])), "seed")
     protocol = [f"preset {manifest['preset']}" if manifest.get("preset") else "", seeds, *budget]
     count = manifest.get("num_samples")
     protocol.append(f"num_samples {text.count(count)}" if count else "")
-    sentence = f"{'; '.join(parts)}; {', '.join(filter(None, protocol))}."
+    sentence = f"{'; '.join([*parts, ', '.join(filter(None, protocol))])}."
     return sentence[0].upper() + sentence[1:]
 
 
 def leader_changes(results: Results) -> Iterator[str]:
-    """Which variant leads at which evaluation, if it is not the same at all of them."""
+    """Which variant has the best mean at which evaluation, if it is not the same at all of them."""
     metric, extractor = results.metric, results.extractor
     values = results.metrics[(results.metrics["metric"] == metric.name) & (results.metrics["extractor"] == extractor)]
     ranked = [entry.variant for entry in results.entries if entry.kind == "ranked" and not entry.mostly_failed]
@@ -131,16 +149,20 @@ def leader_changes(results: Results) -> Iterator[str]:
     values = values[values["variant"].isin(ranked)].merge(successful, on=["variant", "seed"])
     leaders: list[tuple[str, float]] = []
     for _, rows in values.groupby("fraction"):
-        means = {name: _mean(mine, log=metric.log) for name, mine in rows.groupby("variant")}
-        if means.keys() != set(ranked):
+        means = {str(name): _mean(mine, log=metric.log) for name, mine in rows.groupby("variant")}
+        if means.keys() != set(ranked) or not all(map(math.isfinite, means.values())):
             continue
         leader = (min if metric.better == "lower" else max)(means, key=lambda name: means[name])
         if not leaders or leaders[-1][0] != leader:
-            leaders.append((str(leader), float(rows["images"].astype(float).median())))
-    if len(leaders) > 1:
+            leaders.append((leader, float(rows["images"].astype(float).median())))
+    if len(leaders) > _MOST_CHANGES:
+        name, images = leaders[-1]
+        since = f"{name} has it from {text.count(images)} {results.samples} on"
+        yield f"The best mean changes {len(leaders) - 1} times; {since}."
+    elif len(leaders) > 1:
         (first, _), *others = leaders
-        changes = [f"{name} from {text.count(images)} on" for name, images in others]
-        yield f"{first} leads at first, {text.listed(changes)} ({results.samples} seen, at the evaluations)."
+        changes = [f"{name} from {text.count(images)} {results.samples} on" for name, images in others]
+        yield f"By the means, {first} leads at first, {text.listed(changes)}."
 
 
 def _mean(rows: pd.DataFrame, *, log: bool) -> float:

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from gan_zoo import text
 from gan_zoo.bench.artifacts import unreadable
-from gan_zoo.bench.results import Results
+from gan_zoo.bench.results import SIMILAR, Results
 from gan_zoo.bench.tables import write_tables
 from gan_zoo.io import atomic_write, check_links
 from gan_zoo.metrics.registry import METRICS
@@ -78,7 +78,9 @@ def write_report(folder: Path) -> Path:
     page |= {"pictures": pictures, "discriminators": charts.discriminators(results, look, folder)}
     templates = environment(folder)
     atomic_write(folder / "report.md", tidy(templates.get_template("report.md.j2").render(page)))
-    atomic_write(folder / "report.html", templates.get_template("report.html.j2").render(page))
+    rendered = templates.get_template("report.html.j2").render(page)
+    # HTML has no control characters.
+    atomic_write(folder / "report.html", "\n".join(map(text.visible, rendered.split("\n"))))
     return folder / "report.html"
 
 
@@ -126,6 +128,8 @@ def context(results: Results, look: Look, found: Sheets, lost: list[str]) -> dic
         "letters": any(row.entry.letters for row in rows.rows),
         "has_tiles": any(row.tiles for row in rows.rows),
         "legend_text": legend_text(results, rows),
+        "markdown_legend": markdown_legend(results),
+        "caption": tables.caption(results, results.extractor),
         "values": tables.metric_table(results, results.extractor, tables.main_metrics(), marked, ranks=True),
         **curves(results, look),
         **samples(results, found),
@@ -181,13 +185,29 @@ def legend_text(results: Results, rows: Ranking) -> str:
             "group: variants without a common letter are significantly different (Games-Howell test of all pairs, "
             f"family-wise error rate {results.alpha:.1%})"
         )
+    return _sentences([*parts, *_marks_text(results)])
+
+
+def markdown_legend(results: Results) -> str:
+    """How the table of report.md is read."""
+    metric = results.metric
+    parts = [f"Final values, mean and 95% interval over seeds. Ranked by {metric.title}: {metric.better} is better"]
+    if any(entry.similar for entry in results.entries):
+        parts.append(f"{SIMILAR}: not significantly different from the best (Games-Howell test of all pairs)")
+    return _sentences([*parts, *_marks_text(results)])
+
+
+def _marks_text(results: Results) -> list[str]:
+    """What the marks of variants mean."""
     found = marks(results).values()
     meant = {OVERRIDDEN: "overrides of its default", NOT_THE_PAPERS: "deviations from its paper"}
     named = {mark: meaning for mark, meaning in meant.items() if any(mark in mine for mine in found)}
     if named and len(set(found)) == 1:
-        parts.append(f"every variant has {text.listed(list(named.values()))}: see Methods")
-    elif named:
-        parts += [f"{mark} {meaning}" for mark, meaning in named.items()]
+        return [f"every variant has {text.listed(list(named.values()))}: see Methods"]
+    return [f"{mark} {meaning}" for mark, meaning in named.items()]
+
+
+def _sentences(parts: list[str]) -> str:
     return f"{'. '.join(part[0].upper() + part[1:] for part in parts)}."
 
 

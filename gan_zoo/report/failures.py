@@ -17,8 +17,6 @@ class Failure:
     Attributes:
         status: as recorded, e.g. ``out_of_memory``; ``unfinished`` without an end.
         rule: what counts as this failure, with the value and the threshold.
-        steps: iterations at its end, as recorded.
-        images: real images (or points) seen at its end.
         metrics: values of its last evaluation under the default extractor, by metric; empty if there was none.
         measured_at: images seen at that evaluation; None if there was none.
     """
@@ -27,8 +25,6 @@ class Failure:
     seed: int
     status: str
     rule: str
-    steps: int
-    images: int
     metrics: Mapping[str, float | None]
     measured_at: int | None
 
@@ -41,14 +37,11 @@ def failures(results: Results) -> list[Failure]:
 def _failure(results: Results, record: RunRecord) -> Failure:
     rows = [row for row in record.metrics if row["extractor"] == results.extractor]
     last: Mapping[str, Any] = rows[-1] if rows else {}
-    end = record.end or max([*record.history, *record.metrics], key=lambda row: int(row["step"]), default={})
     return Failure(
         variant=record.begin["variant"],
         seed=record.begin["seed"],
         status=record.status,
         rule=_rule(results, record),
-        steps=int(end.get("steps") or end.get("step") or 0),
-        images=end.get("images", 0),
         metrics=dict(last.get("values", {})),
         measured_at=last.get("images"),
     )

@@ -13,12 +13,20 @@ def comparison_sentences(results: Results) -> list[str]:
     """What the planned comparisons show, in sentences."""
     lines = results.planned
     decided = lines[lines["verdict"] != "too few seeds"]
+    apart = {
+        entry.variant: f" ({text.number(entry.budget)} times the {results.samples})"
+        for entry in results.entries
+        if entry.kind == "apart"
+    }
     found = []
     if len(lines) > len(decided):
         left = text.plural(len(lines) - len(decided), "planned comparison")
         found.append(f"{left} not tested: fewer than {MINIMUM_SEEDS} successful seeds.")
     for baseline, mine in decided.groupby("baseline", sort=False):
-        variants = {verdict: list(those) for verdict, those in mine.groupby("verdict")["variant"]}
+        variants = {
+            verdict: [f"{name}{apart.get(name, '')}" for name in those]
+            for verdict, those in mine.groupby("verdict")["variant"]
+        }
         parts = [
             f"{verdict}: {text.listed(variants[verdict])}"
             for verdict in ("better", "worse", "not significantly different")
@@ -27,7 +35,7 @@ def comparison_sentences(results: Results) -> list[str]:
         found.append(f"Compared with {baseline}, {'; '.join(parts)}.")
     if len(decided):
         found.append(
-            f"Significant: adjusted p of at most {results.alpha:.1%}. The ranking tests all pairs: its intervals are others."
+            f"Significant: adjusted p of at most {results.alpha:.1%}. The ranking tests all pairs: other intervals."
         )
     smallest = decided["detectable"].dropna()
     if len(smallest):
@@ -62,9 +70,9 @@ def _values(results: Results) -> Iterator[tuple[str, str]]:
     yield (
         "Ranking",
         "Games-Howell test of all pairs, family-wise error rate "
-        f"{results.alpha:.1%}: variants without a common letter are significantly different. In "
-        f"report.md and the terminal {SIMILAR} marks those that are not significantly different from the best. This does "
-        "not show that they are equal. The ratio to the best has the simultaneous interval of the same test. A variant "
+        f"{results.alpha:.1%}: variants without a common letter are significantly different. In report.md and the "
+        f"terminal {SIMILAR} marks those that are not significantly different from the best. This does not show that "
+        "they are equal. The ratio to the best has the simultaneous interval of the same test. A variant "
         "trained on more than "
         f"{UNEQUAL:g} times the {results.samples} of the others, or fewer than 1/{UNEQUAL:g}, is not ranked with them.",
     )

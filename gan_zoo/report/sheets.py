@@ -86,14 +86,12 @@ def sheets(folder: Path, results: Results) -> Sheets:
         GanZooError: a recorded file lies outside the folder.
     """
     source = _Source(folder, results)
-    recorded = [(run, row) for run in results.records for row in source.rows(run)]
-    fractions = sorted({row["fraction"] for run, row in recorded if run.begin["variant"] not in results.untrained})
+    recorded = [(run, row, source.image(run, row)) for run in results.records for row in source.rows(run)]
+    shown = [each for each in recorded if each[2] is not None or each[1]["kind"] == "histogram"]
+    fractions = sorted({row["fraction"] for run, row, _ in shown if run.begin["variant"] not in results.untrained})
     frames: list[Frame] = []
     names: dict[str, str] = {}  # by the declarations of the rule
-    for run, row in recorded:
-        image = source.image(run, row)
-        if image is None and row["kind"] != "histogram":
-            continue
+    for run, row, image in shown:
         variant = run.begin["variant"]
         is_untrained = variant in results.untrained
         frames.append(

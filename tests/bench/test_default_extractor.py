@@ -152,7 +152,7 @@ def test_a_run_without_extractors_trains_and_its_report_has_the_notice(folder):
         text = re.sub(r'base64,[^"]*', "", (out / name).read_text(encoding="utf-8"))
         assert WHY in text
         assert "final FID" not in text
-    assert {path.stem for path in (report.parent / "figures").iterdir()} == {"losses", "scores"}
+    assert {path.stem for path in (report.parent / "figures").iterdir()} == {"samples"}
 
 
 def test_a_resumed_run_without_extractors_ends_well(folder):

@@ -48,7 +48,7 @@ def test_a_row_of_its_own_measured_once_and_marked(bench, array, tmp_path):
 
     markdown = ranking_as(results, "markdown")
     (line,) = [line for line in markdown.splitlines() if "diffusion" in line]
-    assert "(images, not trained here)" in line
+    assert "images, not trained here" in line
     assert line.endswith(f"| {NOTHING} | {NOTHING} | {NOTHING} |")
     before = (tmp_path / "out" / "records").glob("diffusion-*.jsonl")
     content = {path: path.read_bytes() for path in before}

@@ -36,7 +36,7 @@ def assert_refused(result, before, folder):
 
 @pytest.mark.parametrize(
     ("free", "name"),
-    [(100, r"\w+\.csv"), (20_000, r"samples/\S+\.png"), (200_000, r"report\.html")],
+    [(100, r"\w+\.csv"), (20_000, r"figures/samples\.png"), (200_000, r"report\.html")],
     ids=["tables", "samples", "page"],
 )
 def test_report(gan_zoo, finished, no_figures, free, name):
@@ -46,7 +46,7 @@ def test_report(gan_zoo, finished, no_figures, free, name):
     assert re.fullmatch(name, assert_refused(result, before, finished))
 
 
-@pytest.mark.parametrize("taken", ["figures", "samples", "runs.csv", "report.md"])
+@pytest.mark.parametrize("taken", ["figures", "runs.csv", "report.md"])
 def test_a_report_whose_files_cannot_be_replaced(gan_zoo, finished, request, taken):
     """A folder in place of a file, or a file in place of a folder: nobody can write there, whatever the rights."""
     if taken != "figures":
@@ -152,16 +152,16 @@ def test_an_unfinished_folder_that_is_read_only(gan_zoo, read_only):
 
 def leave_temporary_files(folder):
     """The temporary files of a command that was killed."""
-    for name in ("figures", "samples", "records", "checkpoints"):
+    for name in ("figures", "records", "checkpoints"):
         (folder / name / ".0123.part.png").write_bytes(b"half")
 
 
 def test_report_deletes_what_a_killed_command_left_unless_another_is_writing(gan_zoo, finished, no_figures):
     leave_temporary_files(finished)
-    (finished / "samples" / ".a.part").mkdir()
+    (finished / "figures" / ".a.part").mkdir()
     with FileLock(finished / ".lock"):
         assert gan_zoo("report", finished).status == 0
-    assert len(list(finished.rglob(".*.part*"))) == 5
+    assert len(list(finished.rglob(".*.part*"))) == 4
     assert gan_zoo("report", finished).status == 0
     assert [path.name for path in finished.rglob(".*.part*")] == [".a.part"]
 

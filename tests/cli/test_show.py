@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -228,11 +229,13 @@ COLUMNS = [
     [(80, "failed"), (90, "prec."), (120, "minutes"), (45, "FID [95%]"), (25, "variant"), (200, "minutes")],
 )
 def test_a_ranking_fits_the_terminal(monkeypatch, tmp_path, capsys, columns, last):
-    monkeypatch.setattr(results, "read_manifest", lambda _folder: MANIFEST)
+    monkeypatch.setattr(results, "read_results", lambda _folder: SimpleNamespace(manifest=MANIFEST))
+    monkeypatch.setattr(results, "answer", lambda _results: SimpleNamespace(headline="One leads.", trust="2 seeds."))
     monkeypatch.setattr(results, "ranking_table", lambda _folder: RANKING)
     rich.reconfigure(width=columns)
     results.print_ranking(tmp_path)
-    title, _, head, rule, first, second, *notes = capsys.readouterr().out.splitlines()
+    title, answer, _, head, rule, first, second, *notes = capsys.readouterr().out.splitlines()
+    assert answer == "One leads. 2 seeds."
     assert title == "MNIST, preset quick, num_samples 2000, a CPU, mnist-cnn"
     assert [name.strip() for name in head.split("  ") if name.strip()] == COLUMNS[: COLUMNS.index(last) + 1]
     assert max(map(len, (head, rule, first, second))) <= columns
@@ -245,11 +248,12 @@ def test_a_ranking_fits_the_terminal(monkeypatch, tmp_path, capsys, columns, las
 
 def test_a_metric_of_a_plugin_is_beside_the_one_that_ranks(monkeypatch, tmp_path, capsys, own_registry):
     register_metric("mean_gap", better="lower", title="Mean gap")(lambda fake, real: 0.0)
-    monkeypatch.setattr(results, "read_manifest", lambda _folder: MANIFEST)
+    monkeypatch.setattr(results, "read_results", lambda _folder: SimpleNamespace(manifest=MANIFEST))
+    monkeypatch.setattr(results, "answer", lambda _results: SimpleNamespace(headline="One leads.", trust="2 seeds."))
     monkeypatch.setattr(results, "ranking_table", lambda _folder: RANKING.assign(**{"Mean gap": "0.5"}))
     rich.reconfigure(width=80)
     results.print_ranking(tmp_path)
-    head = capsys.readouterr().out.splitlines()[2]
+    head = capsys.readouterr().out.splitlines()[3]
     assert [name.strip() for name in head.split("  ") if name.strip()][2:5] == ["FID [95%]", "Mean gap", "KID"]
 
 

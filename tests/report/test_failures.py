@@ -12,10 +12,10 @@ def test_failures_of_a_folder(mixed):
     diverged = found["dcgan", 1]
     assert diverged.status == "diverged"
     assert "generator loss was not finite at step 800" in diverged.rule
-    assert (diverged.steps, diverged.images, diverged.measured_at) == (800, 102_400, 96_000)
+    assert diverged.measured_at == 96_000
     assert diverged.metrics["modes"] == 10
     cut = found["lsgan_linear", 2]
-    assert (cut.status, cut.images) == ("unfinished", 102_400)
+    assert cut.status == "unfinished"
     assert "no end" in cut.rule
     assert found["cgan", 0].rule == "1 of 10 modes"  # not a message of a rule: as recorded
 

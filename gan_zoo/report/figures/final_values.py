@@ -217,9 +217,9 @@ def _scale_ratios(axes: Axes, rows: pd.DataFrame, *, ratio: bool) -> None:
     """The same distance to both sides of no difference; a very wide interval or band may leave the panel."""
     columns = rows[["ratio", "low", "high", "detectable"]].astype(float)
     distance = (np.log(columns) if ratio else columns).abs().replace(np.inf, np.nan)  # type: ignore[union-attr]
-    usual, least = distance.median().max(), np.log(1.5) if ratio else 1e-9
-    widest = min(distance[["low", "high"]].max().max(), _WIDEST * usual)
-    reach = 1.1 * max(widest, distance["ratio"].max(), usual, least)
+    usual, least = distance.median().max(), math.log(1.5) if ratio else 1e-9
+    widest = np.fmin(distance[["low", "high"]].max().max(), _WIDEST * usual)
+    reach = 1.1 * float(np.nanmax([widest, distance["ratio"].max(), usual, least]))
     limits = (math.exp(-reach), math.exp(reach)) if ratio else (-reach, reach)
     scale_axis(axes.xaxis, limits, log=ratio, gap=0.07)
 

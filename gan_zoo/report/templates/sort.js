@@ -5,7 +5,7 @@
   // Tables: sorted by a column, durations by length, bounds ("more than") after values, empty cells last.
   const scales = { s: 1, min: 60, h: 3600 };
   const value = (cell) => {
-    const text = cell.textContent.trim().replace(/,(?=\d)/g, "");
+    const text = (cell.firstChild ? cell.firstChild.textContent : "").trim().replace(/,(?=\d)/g, "");
     const found = parseFloat(text.replace(/^[^\d.+-]+/, "")), unit = /^[^\d]*[\d.]+(?: ?\[[^\]]*\])? ?(s|min|h)\b/.exec(text);
     return found * (unit ? scales[unit[1]] : 1) + (text.startsWith("more than") ? 1e12 : 0);
   };
