@@ -48,7 +48,7 @@ def expected(folder, name, start=0):
     for row in run.metrics:
         values = {f"{row['extractor']}/{metric}": value for metric, value in row["values"].items()}
         if row["step"] > start or not run.history:
-            calls.append((row["step"], 1, "evaluation", values, bool(run.history)))
+            calls.append((row["step"], 1, "evaluation", values, bool(run.samples)))
     return [(call[2], call[0], *call[3:]) for call in sorted(calls, key=lambda call: call[:2])]
 
 

@@ -58,7 +58,7 @@ def test_changes_of_the_leader_are_named(make_results):
         return row
 
     notes = answer(make_results(["gan", "lsgan_linear"], seeds=3, change=change)).notes
-    assert any(note.startswith("lsgan_linear leads at first, gan from ") for note in notes)
+    assert any(note.startswith("By the means, lsgan_linear leads at first, gan from ") for note in notes)
     assert not any("leads at first" in note for note in answer(make_results(["gan", "lsgan_linear"], seeds=3)).notes)
 
 
@@ -138,3 +138,39 @@ def test_mostly_failed_variants_are_ranked_after_all_others(make_results):
     assert list(entries)[:3] == ["cgan", "dcgan", "gan"]
     assert (entries["gan"].failures.count, entries["gan"].failures.of) == (3, 5)
     assert any("Failed seeds" in sentence and "gan (3 of 5)" in sentence for sentence in answer(found).notes)
+
+
+def test_an_untested_second_does_not_hide_the_others(make_results):
+    statuses = {("cgan", seed): "diverged" for seed in (0, 1)}
+    found = make_results(["gan", "cgan", "lsgan_linear"], seeds=4, statuses=statuses)
+    headline = answer(found).headline
+    assert "significantly lower than all tested others" in headline
+    assert headline.endswith("Not tested: cgan.")
+
+
+def test_a_second_that_mostly_failed_is_not_tested(make_results):
+    statuses = {("cgan", seed): "diverged" for seed in range(4)}
+    assert "most seeds of cgan failed" in answer(make_results(["gan", "cgan"], seeds=7, statuses=statuses)).headline
+
+
+def test_a_value_that_is_not_positive_leaves_no_ratio(make_results):
+    def change(row):
+        if row["row"] == "begin":
+            change.run = (row["variant"], row["seed"])
+        if row["row"] == "metrics" and row["fraction"] == 1 and change.run == ("gan", 0):
+            row["values"]["fid"] = -1.0
+        return row
+
+    found = make_results(["gan", "lsgan_linear"], seeds=4, change=change)
+    assert "times as high" not in answer(found).headline
+
+
+def test_of_two_budgets_the_more_common_one_is_ranked(make_results):
+    def change(row):
+        if row["row"] == "begin":
+            change.variant = row["variant"]
+        return row | {"images": 5 * row["images"]} if change.variant == "gan" and "images" in row else row
+
+    found = make_results(["gan", "cgan"], seeds=4, change=change)
+    assert [(entry.variant, entry.kind) for entry in found.entries][:2] == [("cgan", "ranked"), ("gan", "apart")]
+    assert found.entries[1].budget == pytest.approx(5.0)

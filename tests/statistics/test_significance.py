@@ -126,3 +126,18 @@ def test_holm_by_hand_and_without_what_was_not_tested():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.01, math.nan, 0.03])[::2] == pytest.approx([0.02, 0.03])
     assert math.isnan(holm([0.01, math.nan])[1])
+
+
+def test_many_variants_have_letters_that_agree_with_the_test():
+    rng = np.random.default_rng(0)
+    samples = {f"v{place}": Sample(tuple(rng.lognormal(0.15 * place, 0.1, 4))) for place in range(70)}
+    found = all_pairs(samples, **FID)
+    assert all(found.letters.values())
+    assert not found.similar("v69")
+    ratio, low, high = found.to_best["v69"]
+    freedom = stats.ttest_ind(np.log(samples["v69"].values), np.log(samples[found.best].values), equal_var=False).df
+    exact = stats.studentized_range.isf(0.025, 70, freedom) / math.sqrt(2)
+    error = math.log(high / ratio) / exact
+    spread = [np.log(samples[name].values).var(ddof=1) / 4 for name in ("v69", found.best)]
+    assert error == pytest.approx(math.sqrt(sum(spread)), rel=1e-3)
+    assert low * high == pytest.approx(ratio**2)
