@@ -85,6 +85,11 @@ def count(value: Any) -> str:
     return f"{int(value):,}" if known(value) else NOTHING
 
 
+def short_count(number: float) -> str:
+    """A large number in three digits: ``147k``, ``1.76M``."""
+    return f"{number / 1e6:.3g}M" if number >= 999_500 else f"{number / 1e3:.3g}k"
+
+
 def duration(seconds: Any) -> str:
     """``48 s``, ``13.5 min`` or ``2.3 h``."""
     if not known(seconds):

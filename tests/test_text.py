@@ -2,7 +2,7 @@
 
 import pytest
 
-from gan_zoo.text import markdown, markdown_table, number, visible
+from gan_zoo.text import markdown, markdown_table, number, short_count, visible
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,10 @@ def test_control_characters_are_visible():
     assert visible("a\x1b]0;x\x07\r\n\x9b\u2028\u202e\udcff") == r"a\x1b]0;x\x07\r\n\x9b\u2028\u202e\udcff"
     assert visible("a\u200f\u200b\ufeff") == r"a\u200f\u200b\ufeff"
     assert visible("ü λ† 文 😀") == "ü λ† 文 😀"
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(147_000, "147k"), (1_757_668, "1.76M"), (999_600, "1M"), (520, "0.52k")]
+)
+def test_short_counts(count, shown):
+    assert short_count(count) == shown

@@ -52,7 +52,8 @@ def search(
     """
     index.check_suite(options)
     start_worker_early(options)
-    from gan_zoo.cli.console import BenchListener, print_line, print_table
+    from gan_zoo.cli.console import BenchListener
+    from gan_zoo.cli.printing import print_line, print_table
     from gan_zoo.search import search_suite
 
     options = replace(options, isolate=True)
@@ -88,7 +89,7 @@ def report(
     from gan_zoo.bench.folder import read_manifest
     from gan_zoo.bench.records import MANIFEST
     from gan_zoo.cli import results
-    from gan_zoo.cli.console import print_note
+    from gan_zoo.cli.printing import print_note
     from gan_zoo.io import read_only_note, swept
     from gan_zoo.report.context import write_report
 
@@ -105,7 +106,7 @@ def report(
 
 
 def _write_index(folder: Path) -> None:
-    from gan_zoo.cli.console import print_line, print_note
+    from gan_zoo.cli.printing import print_line, print_note
     from gan_zoo.report.index import write_index
 
     for line in write_index(folder):

@@ -114,7 +114,7 @@ def _contrasts(found: "Comparison") -> tuple[Columns, str]:
 
 
 def _print(found: "Comparison") -> None:
-    from gan_zoo.cli.console import print_line, print_table
+    from gan_zoo.cli.printing import print_line, print_table
 
     print_line(_facts(found))
     ranking, mark = _ranking(found)

@@ -5,18 +5,16 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich import box, get_console
-from rich.cells import cell_len
+from rich import get_console
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
-from rich.table import Table
 
 from gan_zoo import text
 from gan_zoo.bench import suite_variants
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.plan import Plan, RunSpec
 from gan_zoo.bench.records import Row, read_run, records_path
+from gan_zoo.cli.printing import print_line, print_note
 from gan_zoo.data import Dataset
 from gan_zoo.device import describe
 from gan_zoo.metrics.evaluator import measurable
@@ -30,48 +28,6 @@ _FEW_STEPS = 500
 """Fewer show nothing but noise."""
 _MAX_CLASSES = 10
 """Classes that are named in a line."""
-_GAP = 2
-"""Spaces between columns, and at the edges of a table."""
-
-
-def print_line(line: str, console: Console | None = None) -> None:
-    """Print a line as it is: without markup, colors and line breaks."""
-    (console or get_console()).print(text.visible(line), highlight=False, markup=False, soft_wrap=True)
-
-
-def print_paragraph(sentences: str) -> None:
-    """Print sentences as they are, with line breaks between words."""
-    get_console().print(text.visible(sentences), highlight=False, markup=False)
-
-
-def print_note(line: str, console: Console | None = None) -> None:
-    """Print something that a reader must know."""
-    (console or get_console()).print(
-        f"[bold yellow]note:[/] {escape(text.visible(line))}", highlight=False, soft_wrap=True
-    )
-
-
-def print_table(columns: Mapping[str, list[str]]) -> None:
-    """Print a compact table of the columns that fit the terminal; the last ones are named below it if they do not.
-
-    Text is aligned to the left, numbers to the right.
-    """
-    console = get_console()
-    columns = {text.visible(head): list(map(text.visible, values)) for head, values in columns.items()}
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    left = console.width
-    for head, values in columns.items():
-        left -= max(map(cell_len, [head, *values])) + _GAP
-        if left < 0:
-            break
-        # A dash, or nothing, is a missing number.
-        numbers = all(value[:1].isdigit() or not value[:1].isalnum() for value in values)
-        table.add_column(escape(head), justify="right" if numbers else "left", no_wrap=True)
-    for row in zip(*list(columns.values())[: len(table.columns)], strict=True):
-        table.add_row(*map(escape, row))
-    console.print(table)
-    if hidden := list(columns)[len(table.columns) :]:
-        print_line(f"not shown at this width: {', '.join(hidden)}")
 
 
 def image_facts(data: Dataset) -> str:

@@ -12,7 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from gan_zoo import data, registry, text
-from gan_zoo.cli.console import image_facts, print_line, print_table
+from gan_zoo.cli.console import image_facts
+from gan_zoo.cli.printing import print_line, print_table
 from gan_zoo.device import describe, pick, unused_gpu
 from gan_zoo.errors import GanZooError
 from gan_zoo.options import DataOptions

@@ -49,7 +49,7 @@ def evaluate(
         index.check_data(data)
     from gan_zoo.bench import evaluation
     from gan_zoo.bench.records import plain
-    from gan_zoo.cli.console import print_line, print_note
+    from gan_zoo.cli.printing import print_line, print_note
     from gan_zoo.cli.results import print_evaluation
     from gan_zoo.io import write_csv
 

@@ -9,7 +9,7 @@ from gan_zoo.bench.artifacts import unreadable
 from gan_zoo.bench.folder import damages, read_folder
 from gan_zoo.bench.results import SIMILAR, default_extractor, ranked_by
 from gan_zoo.bench.tables import read_results
-from gan_zoo.cli.console import print_line, print_note, print_paragraph, print_table
+from gan_zoo.cli.printing import print_line, print_note, print_paragraph, print_table
 from gan_zoo.metrics.registry import METRICS, is_own
 from gan_zoo.options import FLOOR
 from gan_zoo.report.answer import answer

@@ -155,7 +155,7 @@ def _like(name: str, title: str, record: index.Record, penalty: str | None) -> s
 def check_variant(name: str) -> None:
     """Run the checks that every variant passes over one, or raise GanZooError with those that fail."""
     from gan_zoo import registry, validation
-    from gan_zoo.cli.console import print_line
+    from gan_zoo.cli.printing import print_line
 
     variant = registry.get(name)
     failures = []

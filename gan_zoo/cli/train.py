@@ -108,7 +108,7 @@ def sample(
 ) -> None:
     """Draw images from a trained generator."""
     from gan_zoo import api, registry, samples
-    from gan_zoo.cli.console import print_line
+    from gan_zoo.cli.printing import print_line
 
     counts = {"--num-samples": num_samples, "--interpolate": interpolate, "--latents": latents}
     if len(both := [name for name, value in counts.items() if value is not None]) > 1:

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from matplotlib.ticker import EngFormatter
 
 from gan_zoo import text
 from gan_zoo.bench.results import Entry, Results
@@ -174,7 +173,7 @@ def _networks(results: Results, entry: Entry) -> str:
     """What the generator is given and how large it is: ``labels, 1.76M parameters``."""
     run = results.runs[results.runs["variant"] == entry.variant].iloc[0]
     count = run["generator_parameters"]
-    size = f"{EngFormatter(places=2, sep='')(count)} parameters" if text.known(count) else ""
+    size = f"{text.short_count(count)} parameters" if text.known(count) else ""
     return ", ".join(filter(None, ["labels" if run["conditioning"] not in ("", "none") else "", size]))
 
 
