@@ -44,8 +44,6 @@ def test_control_characters_are_visible():
     assert visible("ü λ† 文 😀") == "ü λ† 文 😀"
 
 
-@pytest.mark.parametrize(
-    ("count", "shown"), [(147_000, "147k"), (1_757_668, "1.76M"), (999_600, "1M"), (520, "0.52k")]
-)
+@pytest.mark.parametrize(("count", "shown"), [(147_000, "147k"), (1_757_668, "1.76M"), (999_600, "1M"), (520, "0.52k")])
 def test_short_counts(count, shown):
     assert short_count(count) == shown

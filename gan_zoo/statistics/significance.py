@@ -111,8 +111,9 @@ def all_pairs(
     if not order:
         return AllPairs(None, {}, {}, log)
     pairs = {pair: welch(tested[pair[0]], tested[pair[1]]) for pair in combinations(order, 2)}
+    # Degrees of freedom that differ in rounding alone are one point of the interpolation.
     needed = [test for pair, test in pairs.items() if test.error > 0 and (pair[0] == order[0] or test.p <= alpha)]
-    critical = _critical_values(alpha, len(order), tuple(sorted({test.freedom for test in needed})))
+    critical = _critical_values(alpha, len(order), tuple(sorted({round(test.freedom, 6) for test in needed})))
     different = [pair for pair, test in pairs.items() if _is_different(test, alpha, len(pairs), critical)]
     to_best = {name: _to_best(pairs[order[0], name], critical) for name in order[1:]}
     to_best[order[0]] = (0.0, 0.0, 0.0)

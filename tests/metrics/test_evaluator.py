@@ -84,7 +84,8 @@ def test_a_row_has_all_metrics_and_the_fid_of_another_draw(evaluator: Evaluators
     sampler = Digits(digits)
     (row,) = evaluator().measure(sampler, seed=3)
     facts = {"extractor": "digits-cnn", "num_samples": N, "weights": "raw", "reference": "test", "real_modes": 10}
-    assert {key: value for key, value in row.items() if key not in ("values", "selection")} == facts
+    assert {key: row[key] for key in row if key not in ("values", "selection", "class_counts")} == facts
+    assert (len(row["class_counts"]), sum(row["class_counts"])) == (10, N)
     assert set(row["values"]) == set(load_extractor("digits-cnn").metrics) - {"label_accuracy"}
     assert list(row["selection"]) == ["fid"]
     assert row["selection"]["fid"] != row["values"]["fid"]

@@ -91,7 +91,7 @@ def test_median_interval_is_the_binomial_one():
 
 def test_table_counts_failed_seeds_and_leaves_unfinished_ones_out(mixed):
     table = time_table(mixed)
-    ranking = [entry.label for entry in mixed.entries if entry.kind != "floor"]
+    ranking = [entry.variant for entry in mixed.entries if entry.kind != "floor"]
     assert [cells[1] for _, cells in table.rows] == ranking * len(targets(mixed))
     reached = {cells[1]: cells[2] for _, cells in table.rows[: len(ranking)]}
     counts = {variant: int(cell.split()[-1]) for variant, cell in reached.items()}

@@ -128,6 +128,18 @@ def test_holm_by_hand_and_without_what_was_not_tested():
     assert math.isnan(holm([0.01, math.nan])[1])
 
 
+def test_degrees_of_freedom_that_differ_in_rounding_alone():
+    base = np.log([10.0, 11.0, 12.5])
+    samples = {f"v{place}": Sample(tuple(np.exp(base + 0.3 * place))) for place in range(6)}
+    assert all_pairs(samples, **FID).best == "v0"
+
+
+def test_seeds_without_any_spread_have_no_interval():
+    found = all_pairs({"a": Sample((1.0,) * 3), "b": Sample((2.0,) * 3)}, **FID)
+    assert found.to_best["b"][0] == pytest.approx(2.0)
+    assert all(math.isnan(end) for end in found.to_best["b"][1:])
+
+
 def test_many_variants_have_letters_that_agree_with_the_test():
     rng = np.random.default_rng(0)
     samples = {f"v{place}": Sample(tuple(rng.lognormal(0.15 * place, 0.1, 4))) for place in range(70)}
