@@ -15,6 +15,7 @@ from gan_zoo.bench.summary import samples, scale_of, untrained
 from gan_zoo.metrics.registry import METRICS, Metric
 from gan_zoo.options import FLOOR
 from gan_zoo.statistics import (
+    MINIMUM_SEEDS,
     AllPairs,
     Estimate,
     Proportion,
@@ -208,6 +209,11 @@ class Entry:
     def label(self) -> str:
         """The variant's name, with a dagger if its settings are overridden."""
         return f"{self.variant}†" if self.overrides else self.variant
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether it has the seeds that an interval needs, as a test does."""
+        return self.value.seeds >= MINIMUM_SEEDS and text.known(self.value.low)
 
     @property
     def mostly_failed(self) -> bool:

@@ -86,18 +86,20 @@ def _compared(results: Results, first: str, tested: list[Entry], untested: list[
     return f"{first}; {gap}. {verdict}{left}"
 
 
-def value_text(results: Results, entry: Entry) -> str:
-    """The primary metric of an entry with its interval; with fewer seeds than a test needs, the values of the seeds."""
-    value = entry.value
-    if value.seeds >= MINIMUM_SEEDS:
-        return text.estimate(value.mean, value.low, value.high)
-    return f"{text.number(value.mean)}{seeds_text(results, entry)}"
+def value_text(results: Results, entry: Entry, title: str = "seeds: ") -> str:
+    """The primary metric of an entry with its interval, or with its seeds, after a title, if they are too few for one."""
+    mean, spread = text.number(entry.value.mean), spread_text(results, entry)
+    if not entry.has_interval and spread:
+        return f"{mean} ({title}{spread})"
+    return f"{mean} {spread}".strip()
 
 
-def seeds_text(results: Results, entry: Entry) -> str:
-    """`` (seeds: 79.2, 84.5)``; empty for one seed."""
+def spread_text(results: Results, entry: Entry) -> str:
+    """``[48.1, 75.8]``, or ``79.2, 84.5`` for seeds too few for an interval; empty for one seed."""
+    if entry.has_interval:
+        return text.interval(entry.value.low, entry.value.high)
     values = results.final_values(entry.variant)
-    return f" (seeds: {', '.join(map(text.number, values))})" if len(values) > 1 else ""
+    return ", ".join(map(text.number, values)) if len(values) > 1 else ""
 
 
 def ratio_text(results: Results, entry: Entry) -> str:

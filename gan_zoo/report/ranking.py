@@ -8,11 +8,10 @@ import numpy as np
 
 from gan_zoo import text
 from gan_zoo.bench.results import Entry, Results
-from gan_zoo.report.answer import seeds_text
+from gan_zoo.report.answer import spread_text
 from gan_zoo.report.figures.style import linear_ticks, log_ticks
 from gan_zoo.report.sheets import Frame, Sheets
 from gan_zoo.report.tables import PLACED, note
-from gan_zoo.statistics import MINIMUM_SEEDS
 
 SAMPLES = 6
 """Samples in a row of the ranking."""
@@ -38,7 +37,7 @@ class Axis:
     def of(cls, entries: Sequence[Entry], seeds: Mapping[str, Sequence[float]], *, log: bool) -> "Axis":
         """The axis of the final values of these entries; logarithmic if ``log`` is set and all values are positive."""
         means = [entry.value.mean for entry in entries]
-        ends = [value for entry in entries for value in (entry.value.low, entry.value.high) if _has_interval(entry)]
+        ends = [value for entry in entries for value in (entry.value.low, entry.value.high) if entry.has_interval]
         values = np.array([*means, *ends, *(value for entry in entries for value in seeds[entry.variant])], dtype=float)
         values = values[np.isfinite(values)]
         log = log and bool(values.min() > 0)
@@ -126,7 +125,7 @@ def ranking(results: Results, sheets: Sheets, labels: Mapping[str, str]) -> Rank
     """The ranking of a results folder; ``labels`` are the variants' names with their marks."""
     entries = results.entries
     placed = [entry for entry in entries if entry.kind in PLACED]
-    seeds = {entry.variant: () if _has_interval(entry) else results.final_values(entry.variant) for entry in entries}
+    seeds = {entry.variant: () if entry.has_interval else results.final_values(entry.variant) for entry in entries}
     axis = Axis.of(placed, seeds, log=results.geometric) if placed else None
     rows = []
     previous = ""
@@ -156,10 +155,6 @@ def ranking(results: Results, sheets: Sheets, labels: Mapping[str, str]) -> Rank
     return Ranking(tuple(rows), axis)
 
 
-def _has_interval(entry: Entry) -> bool:
-    return entry.value.seeds >= MINIMUM_SEEDS and text.known(entry.value.low)
-
-
 def _heading(results: Results, entry: Entry, previous: str) -> str:
     headings = {
         "floor": f"Real {results.samples}" if previous == "apart" else "",
@@ -178,10 +173,8 @@ def _networks(results: Results, entry: Entry) -> str:
 
 
 def _spread(results: Results, entry: Entry) -> str:
-    """The interval, or the values of the seeds where there are too few for one."""
-    if _has_interval(entry):
-        return text.interval(entry.value.low, entry.value.high)
-    return seeds_text(results, entry).strip(" ()")
+    spread = spread_text(results, entry)
+    return f"seeds: {spread}" if spread and not entry.has_interval else spread
 
 
 def _ratio(entry: Entry, results: Results) -> str:
@@ -192,7 +185,7 @@ def _ratio(entry: Entry, results: Results) -> str:
 
 def _mark(entry: Entry, seeds: Sequence[float], axis: Axis) -> Mark:
     value = entry.value
-    if not _has_interval(entry):
+    if not entry.has_interval:
         return Mark(axis.at(value.mean), None, None, (), tuple(axis.at(seed) for seed in seeds))
     cut = [side for side, end in (("low", value.low), ("high", value.high)) if not axis.holds(end)]
     return Mark(axis.at(value.mean), axis.at(value.low), axis.at(value.high), tuple(cut), ())

@@ -10,6 +10,7 @@ from gan_zoo import text
 from gan_zoo.bench.results import Entry, Results
 from gan_zoo.io import csv_text
 from gan_zoo.metrics.registry import METRICS
+from gan_zoo.report.answer import value_text
 from gan_zoo.report.figures.style import data_title, floor_title
 from gan_zoo.report.settings import Setting
 from gan_zoo.statistics import MINIMUM_SEEDS
@@ -106,15 +107,6 @@ def note(results: Results, entry: Entry) -> str:
         "floor": f"floor: {floor_title(results)}",
     }
     return notes.get(entry.kind, entry.reason)
-
-
-def _spread(results: Results, entry: Entry) -> str:
-    """The primary metric with its interval, or with fewer seeds than a test needs with its seeds."""
-    value = entry.value
-    seeds = results.final_values(entry.variant)
-    if value.seeds >= MINIMUM_SEEDS or len(seeds) < 2:
-        return text.estimate(value.mean, value.low, value.high)
-    return f"{text.number(value.mean)} ({', '.join(map(text.number, seeds))})"
 
 
 def _final(results: Results, line: Mapping[Any, Any], name: str, extractor: str) -> Cell:
@@ -311,7 +303,7 @@ def ranking_table(results: Results) -> pd.DataFrame:
     columns = {
         "rank": [entry.place for entry in entries],
         "variant": [f"{entry.label}{' (not trained)' * (entry.kind == 'images')}" for entry in entries],
-        results.metric.title: [_spread(results, entry) for entry in entries],
+        results.metric.title: [value_text(results, entry, title="") for entry in entries],
     }
     for name in main_metrics():
         if name in measured and name != results.metric.name:
