@@ -87,7 +87,7 @@ def _compared(results: Results, first: str, tested: list[Entry], untested: list[
 
 
 def value_text(results: Results, entry: Entry, title: str = "seeds: ") -> str:
-    """The primary metric of an entry with its interval, or with its seeds, after a title, if they are too few for one."""
+    """The primary metric of an entry with its interval, or with its seeds, after a title, if they are few."""
     mean, spread = text.number(entry.value.mean), spread_text(results, entry)
     if not entry.has_interval and spread:
         return f"{mean} ({title}{spread})"

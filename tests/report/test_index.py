@@ -25,6 +25,8 @@ def mixed_root(mixed_folder, make_folder, tmp_path_factory):
     """A suite with failures, one of two seeds a level deeper, a study with a page and one without."""
     root = tmp_path_factory.mktemp("library")
     shutil.copytree(mixed_folder, root / "mixed-quick")
+    # Another test may have written the report of the folder that was copied.
+    (root / "mixed-quick" / "report.md").unlink(missing_ok=True)
     (root / "mixed-quick" / "report.html").write_text("<p>")
     few = make_folder(["gan", "cgan"], seeds=2, title="Two seeds", git_commit="0123456789ab+changes")
     shutil.copytree(few, root / "few" / "deep #1")
