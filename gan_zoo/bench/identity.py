@@ -6,8 +6,10 @@ Budget and evaluations are part of neither: a run can be extended.
 import hashlib
 import importlib.metadata
 import json
+import shlex
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +18,8 @@ from gan_zoo import METRICS_VERSION, NUMERICS_VERSION, registry
 from gan_zoo import data as data_sets
 from gan_zoo.bench.protocol import less_prose
 from gan_zoo.data import Dataset
+from gan_zoo.device import describe as describe_device
+from gan_zoo.io import git_commit
 from gan_zoo.metrics.custom import CustomExtractor
 from gan_zoo.metrics.features import Extractor
 from gan_zoo.metrics.registry import PRIMARY, code_of
@@ -23,7 +27,22 @@ from gan_zoo.registry import describe
 from gan_zoo.variant import Variant
 
 _MEASURING = ("torch", "torch-fidelity", "numpy", "scikit-learn", "scipy")
+_PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy", "scikit-learn")
+"""Packages whose versions a manifest names."""
 _DIGITS = 8
+
+
+def provenance(device: torch.device) -> dict[str, Any]:
+    """How results are made, for a manifest: device, command line, versions and commit.
+
+    The command is empty if the command line is another program's.
+    """
+    return {
+        "device": describe_device(device),
+        "command": shlex.join(["gan-zoo", *sys.argv[1:]]) if Path(sys.argv[0]).stem == "gan-zoo" else "",
+        "versions": {"python": sys.version.split()[0]} | {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "git_commit": git_commit(),
+    }
 
 
 def trajectory(

@@ -1,10 +1,7 @@
 """Running a plan: the runs that are missing, into a folder whose content a kill does not damage."""
 
 import contextlib
-import importlib.metadata
 import os
-import shlex
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -16,17 +13,15 @@ from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.executors.local import execute
 from gan_zoo.bench.executors.processes import PeakMemory, SingleProcess, stop_on_signals
 from gan_zoo.bench.folder import read_manifest, unpack
+from gan_zoo.bench.identity import provenance
 from gan_zoo.bench.plan import Plan, RunSpec
 from gan_zoo.bench.records import MANIFEST, SCHEMA, is_finished, now, write_json
 from gan_zoo.bench.resume import check_folder
 from gan_zoo.bench.schedule import RESULTS
-from gan_zoo.device import describe
 from gan_zoo.errors import GanZooError, Interrupted, StorageError
-from gan_zoo.io import check_links, git_commit, lock_folder, read_only_note, remove_temporary
+from gan_zoo.io import check_links, lock_folder, read_only_note, remove_temporary
 from gan_zoo.metrics.registry import records_of
 
-_PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy", "scikit-learn")
-"""Packages whose versions a manifest names."""
 _REPORT_AFTER = 15.0
 """Seconds of a command before which it writes no report: a shorter one writes its report soon enough."""
 _REPORT_NICENESS = 10
@@ -203,9 +198,6 @@ def default_folder(plan: Plan) -> Path:
 def manifest_of(plan: Plan) -> dict[str, Any]:
     """What was run and how, in words: all but the times and the runs' names."""
     names = [variant.display_name for variant in plan.variants]
-    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    # Empty where the command line is another program's.
-    command = shlex.join(["gan-zoo", *sys.argv[1:]]) if Path(sys.argv[0]).stem == "gan-zoo" else ""
     return {
         "schema": SCHEMA,
         "title": plan.suite.title,
@@ -233,14 +225,11 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
         "single": plan.options.single,
         "overrides": {name: list(lines) for name, lines in plan.overrides.items()},
         "notices": list(plan.notices),
-        "device": describe(plan.device),
-        "command": command,
         "device_kind": plan.device.type,
         "precision": plan.precision,
         "threads": plan.threads,
         "jobs": plan.jobs,
-        "versions": {"python": sys.version.split()[0]} | versions,
-        "git_commit": git_commit(),
+        **provenance(plan.device),
     }
 
 

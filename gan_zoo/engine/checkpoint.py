@@ -21,7 +21,7 @@ from gan_zoo.errors import DamagedFileError, GanZooError
 from gan_zoo.io import writing
 from gan_zoo.options import PRECISIONS
 from gan_zoo.tensors import load_tensors, save_tensors
-from gan_zoo.variant import Variant
+from gan_zoo.variant import Networks, Variant
 
 FORMAT = "gan-zoo checkpoint 2"
 _COUNTS = {name: name for name in ("cursor", "images", "discriminator_steps", "generator_steps", "seconds")}
@@ -103,8 +103,8 @@ class Checkpoint:
         except GanZooError as error:
             raise GanZooError(f"{self.path}: key 'options': {error}") from None
 
-    def sampler(self, device: str | torch.device | None = None) -> Sampler:
-        """The sampler of its generator, or of the moving average if there is one.
+    def networks(self, device: str | torch.device | None = None) -> Networks:
+        """Both networks in evaluation mode, the generator with the moving average if there is one.
 
         Raises:
             GanZooError: as ``variant``, or networks that cannot be built, or that its tensors do not fit.
@@ -113,14 +113,24 @@ class Checkpoint:
         variant = self.variant
         try:
             with _SizeLimit(self.tensors):
-                generator = build_networks(variant, tuple(self.facts["shape"]), self.facts["classes"]).generator
+                networks = build_networks(variant, tuple(self.facts["shape"]), self.facts["classes"])
         except GanZooError as error:
             raise _mismatch(self, error) from None
         try:
-            generator.load_state_dict(_under(self.tensors, "ema" if variant.ema else "generator"))
+            networks.generator.load_state_dict(_under(self.tensors, "ema" if variant.ema else "generator"))
+            networks.discriminator.load_state_dict(_under(self.tensors, "discriminator"))
         except RuntimeError as error:
             raise _mismatch(self, error) from None
-        return Sampler(variant, generator.to(device).eval(), self.facts["classes"], "ema" if variant.ema else "raw")
+        return Networks(*(network.to(device).eval() for network in networks))
+
+    def sampler(self, device: str | torch.device | None = None) -> Sampler:
+        """The sampler of its generator, or of the moving average if there is one.
+
+        Raises:
+            GanZooError: as ``networks``.
+        """
+        variant = self.variant
+        return Sampler(variant, self.networks(device).generator, self.facts["classes"], "ema" if variant.ema else "raw")
 
 
 class _SizeLimit(TorchDispatchMode):

@@ -1,0 +1,1 @@
+"""One page in which trained generators run in the browser."""

@@ -1,0 +1,225 @@
+"""Trained GANs to study: both networks of a run, with its data and extractor."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from gan_zoo import data as data_sets
+from gan_zoo.bench.folder import read_folder
+from gan_zoo.bench.records import CHECKPOINTS, MANIFEST, RunRecord, checkpoint_path
+from gan_zoo.data import Dataset
+from gan_zoo.device import pick, prepare
+from gan_zoo.engine import Run, Sampler, checkpoint
+from gan_zoo.engine.state import build_networks
+from gan_zoo.errors import GanZooError, check_known, shown
+from gan_zoo.io import with_home
+from gan_zoo.metrics.extractors import OWN, load_extractor
+from gan_zoo.metrics.features import Extractor
+from gan_zoo.options import DataOptions
+from gan_zoo.variant import Networks, Variant
+
+Source = Run | Path | str
+"""What can be studied: a run from Python, a checkpoint file, or a results folder with checkpoints."""
+
+
+class NotApplicable(GanZooError):
+    """A study has no answer for this run, e.g. points where it needs images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A trained generator and its discriminator, in evaluation mode and without gradients of their parameters.
+
+    Attributes:
+        name: of the variant in tables.
+        seed: of the training run.
+        sampler: of the generator, of its moving average if there is one.
+        discriminator: the discriminator.
+        shape: of a sample, (C, H, W) or (D,).
+        data_name, data_options: the data set that it was trained on.
+        precision: of the training.
+        record: the records of the run, if it is of a results folder.
+        folder: the results folder.
+        data_root: folder of the data files, None: the default.
+        device: of the networks.
+    """
+
+    name: str
+    seed: int
+    sampler: Sampler
+    discriminator: nn.Module
+    shape: tuple[int, ...]
+    data_name: str
+    data_options: DataOptions
+    precision: str
+    record: RunRecord | None = None
+    folder: Path | None = None
+    data_root: Path | None = None
+    device: torch.device
+
+    @property
+    def variant(self) -> Variant:
+        """The variant, with the options that it was trained with."""
+        return self.sampler.variant
+
+    @property
+    def classes(self) -> int:
+        """Classes of the data set."""
+        return self.sampler.classes
+
+    @property
+    def is_images(self) -> bool:
+        """Whether its samples are images, not points."""
+        return len(self.shape) == 3
+
+    def load_data(self, name: str | None = None, side: int | None = None) -> Dataset:
+        """The data set that it was trained on, or another one, at the side of its images or another one.
+
+        Another one has the channels of its images. The set is loaded once in a process.
+
+        Raises:
+            GanZooError: data that is not available.
+        """
+        options = self.data_options
+        if name is not None:
+            options = DataOptions(channels=self.shape[0] if self.is_images else None)
+        side = side or (self.shape[1] if self.is_images else self.variant.image_side)
+        return _load_data(name or self.data_name, side, self.data_root, self.device, options)
+
+    def load_extractor(self) -> Extractor:
+        """The default extractor of the data set; it takes images of any side.
+
+        Raises:
+            GanZooError: weights that are not available, or a run of points.
+        """
+        return _load_extractor(self.data_name, self.data_root, self.device, self.data_options)
+
+    def untrained(self) -> Networks:
+        """Networks of the same variant with the initial weights that the run's seed gives, in evaluation mode."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            networks = build_networks(self.variant, self.shape, self.classes)
+        return Networks(*(network.to(self.device).eval().requires_grad_(False) for network in networks))
+
+
+@lru_cache(maxsize=6)
+def _load_data(name: str, side: int, root: Path | None, device: torch.device, options: DataOptions) -> Dataset:
+    return data_sets.load(name, side=side, root=root, device=device, **vars(options))
+
+
+@lru_cache(maxsize=2)
+def _load_extractor(name: str, root: Path | None, device: torch.device, options: DataOptions) -> Extractor:
+    return load_extractor(OWN, device=device, dataset=_load_data(name, 32, root, device, options))
+
+
+def find_trained(
+    source: Source,
+    *,
+    variants: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+    data_root: Path | None = None,
+    device: str | None = None,
+) -> list[Trained]:
+    """The trained GANs of a source, in the order of its manifest.
+
+    Args:
+        source: a run, a checkpoint file, or a results folder with the checkpoints of one or more runs.
+        variants, seeds: of a results folder, those to take; by default all.
+        data_root: folder of the data files.
+        device: of the networks; by default CUDA if there is one, else of a run its own, else the CPU.
+
+    Raises:
+        GanZooError: a missing or damaged file, a folder without checkpoints, or no such variant or seed in it.
+    """
+    if isinstance(source, Run):
+        return [_of_run(source, data_root)]
+    if not isinstance(source, (str, Path)):
+        raise GanZooError(f"{shown(source)} cannot be studied; give a run, a checkpoint file or a results folder")
+    path = with_home(source, "run")
+    chosen = pick(device)
+    prepare(chosen.type)
+    if not path.is_dir():
+        return [_of_checkpoint(path, data_root, chosen)]
+    if not (path / MANIFEST).is_file():
+        raise GanZooError(f"{str(path)!r} is not a results folder: it has no {MANIFEST}; name one, or a checkpoint")
+    return _of_folder(path, variants, seeds, data_root, chosen)
+
+
+def _of_folder(
+    folder: Path,
+    variants: Sequence[str] | None,
+    seeds: Sequence[int] | None,
+    data_root: Path | None,
+    device: torch.device,
+) -> list[Trained]:
+    manifest, records = read_folder(folder)
+    for name in variants or []:
+        check_known(f"variant of {folder}", name, manifest["variants"])
+    found = []
+    for record in records:
+        name, seed = record.begin.get("variant"), record.begin.get("seed")
+        path = checkpoint_path(folder, record.name)
+        is_chosen = (not variants or name in variants) and (not seeds or seed in seeds)
+        if is_chosen and path.is_file() and record.status in ("ok", "collapsed"):
+            found.append(_of_checkpoint(path, data_root, device, name=str(name), record=record, folder=folder))
+    if not found:
+        raise GanZooError(
+            f"{str(folder)!r} has no checkpoint of such a finished run in {CHECKPOINTS}; train it there with "
+            "`gan-zoo bench`, or name another folder"
+        )
+    return found
+
+
+def _of_checkpoint(
+    path: Path,
+    data_root: Path | None,
+    device: torch.device,
+    *,
+    name: str = "",
+    record: RunRecord | None = None,
+    folder: Path | None = None,
+) -> Trained:
+    saved = checkpoint.load(path)
+    facts = saved.facts
+    networks = saved.networks(device)
+    known = data_sets.is_known(facts["data"])
+    shape = tuple(facts["shape"])
+    stored: dict[str, Any] = {**facts.get("data_options", {})}
+    if len(shape) == 3:
+        stored["channels"] = shape[0]
+    return Trained(
+        name=name or saved.variant.name,
+        seed=facts["seed"],
+        sampler=saved.sampler(device),
+        discriminator=networks.discriminator.eval().requires_grad_(False),
+        shape=shape,
+        data_name=facts["data"] if known else facts["requested"],
+        data_options=DataOptions(**stored),
+        precision=facts["precision"],
+        record=record,
+        folder=folder,
+        data_root=data_root,
+        device=device,
+    )
+
+
+def _of_run(run: Run, data_root: Path | None) -> Trained:
+    state = run.state
+    return Trained(
+        name=state.variant.display_name or state.variant.title,
+        seed=state.seed,
+        sampler=run.sampler,
+        discriminator=copy.deepcopy(state.networks.discriminator).eval().requires_grad_(False),
+        shape=tuple(state.data.shape),
+        data_name=state.data_name if data_sets.is_known(state.data_name) else state.data_requested,
+        data_options=state.data_options,
+        precision=state.precision,
+        data_root=data_root,
+        device=state.device,
+    )
