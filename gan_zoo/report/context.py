@@ -14,7 +14,7 @@ from gan_zoo.bench.results import SIMILAR, Results
 from gan_zoo.bench.tables import write_tables
 from gan_zoo.io import atomic_write, check_links
 from gan_zoo.metrics.registry import METRICS
-from gan_zoo.report import tables
+from gan_zoo.report import studies, tables
 from gan_zoo.report.answer import answer
 from gan_zoo.report.failures import Failure, failures
 from gan_zoo.report.figures import charts
@@ -36,10 +36,11 @@ SECTIONS = {
     "tests": "Tests",
     "cost": "Cost",
     "metrics": "Metrics",
+    "studies": "Studies",
     "failures": "Failures",
     "methods": "Methods",
 }
-"""The sections of the page by id."""
+"""The sections of the page by id; that of the studies is there if there are any."""
 KINDS = {
     "grid": "samples",
     "classes": "one class a row",
@@ -75,6 +76,10 @@ def write_report(folder: Path) -> Path:
     if contact_sheet(folder, results, folder / CONTACT_SHEET):
         pictures["samples"] = folder / CONTACT_SHEET
     page = context(results, look, sheets(folder, results), unreadable(folder, results.manifest, results.records))
+    studied, damaged = studies.sections(folder)
+    page["studies"] = studied
+    page["notices"] += damaged
+    page["sections"] = [(name, title) for name, title in SECTIONS.items() if studied or name != "studies"]
     page |= {"pictures": pictures, "discriminators": charts.discriminators(results, look, folder)}
     templates = environment(folder)
     atomic_write(folder / "report.md", tidy(templates.get_template("report.md.j2").render(page)))
@@ -116,7 +121,6 @@ def context(results: Results, look: Look, found: Sheets, lost: list[str]) -> dic
     reached = time_table(results)
     return {
         "heading": str(manifest.get("title") or f"GAN variants on {title}"),
-        "sections": SECTIONS.items(),
         "facts": [fact for fact in facts if fact],
         "note": manifest["data"].get("note", ""),
         "notices": notices(results, lost),

@@ -159,8 +159,8 @@ def _of_folder(
     device: torch.device,
 ) -> list[Trained]:
     manifest, records = read_folder(folder)
-    for name in variants or []:
-        check_known(f"variant of {folder}", name, manifest["variants"])
+    for chosen in variants or []:
+        check_known(f"variant of {folder}", chosen, manifest["variants"])
     found = []
     for record in records:
         name, seed = record.begin.get("variant"), record.begin.get("seed")
