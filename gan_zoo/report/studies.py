@@ -1,9 +1,11 @@
 """The studies of a results folder: their section of the report, and a page in Markdown of each."""
 
 import base64
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from PIL import Image
 
@@ -147,15 +149,16 @@ def write_page(folder: Path, record: Record) -> Path:
     Raises:
         StorageError: the folder cannot be written to.
     """
-    lines = [f"# {record.title}", record.question]
+    lines = [f"# {text.markdown(record.title)}", text.markdown(record.question)]
     lines += [f"> {text.markdown(note)}" for note in record.notes]
     for each in measure_tables(record):
         lines += [f"**{text.markdown(each.title)}.** {text.markdown(each.meaning)}", each.table.markdown()]
     lines += [text.markdown(f"{record.reading} Source: {record.source}."), text.markdown(facts(record))]
     for picture in record.pictures:
-        what = text.markdown(f"{picture.variant}, seed {picture.seed}: {picture.caption}")
-        width = _css_width(folder, picture)
-        lines += [f'{what}<br><img src="{picture.file}" alt="{what}"{width}>']
+        what = f"{picture.variant}, seed {picture.seed}: {picture.caption}"
+        alt = html.escape(text.visible(what))
+        image = f'<img src="{quote(picture.file)}" alt="{alt}"{_css_width(folder, picture)}>'
+        lines += [f"{text.markdown(what)}<br>{image}"]
     if command := record.provenance.get("command"):
         lines += [f"Command: `{command}`"]
     path = folder / f"{record.study}.md"
