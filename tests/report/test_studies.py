@@ -92,7 +92,8 @@ def test_text_of_a_study_is_neither_html_nor_a_link(folder):
     assert "\x1b" not in page
     markdown = write_page(folder / FOLDER, record).read_text()
     assert not re.search(r"(?<!\\)<img src=x", markdown)
-    assert not re.search(r"(?<!\\)\]\(javascript", markdown)
+    # Markdown has no meaning within a tag.
+    assert not re.search(r"(?<!\\)\]\(javascript", re.sub(r'alt="[^"]*"', "", markdown))
 
 
 def test_the_page_in_markdown_has_numbers_pictures_and_command(folder):
