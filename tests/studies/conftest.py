@@ -46,8 +46,8 @@ class PixelExtractor(Extractor):
 def pixel_extractor():
     """Makes an extractor whose features are pixels: ``pixel_extractor(head)``."""
 
-    def make(head=None):
-        return PixelExtractor(name="pixels", digest="0" * 64, metrics=(), minimum_n=6, device=CPU, head=head)
+    def make(head=None, metrics=("memorization",)):
+        return PixelExtractor(name="pixels", digest="0" * 64, metrics=metrics, minimum_n=6, device=CPU, head=head)
 
     return make
 
