@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from gan_zoo.data import Dataset
+from gan_zoo.data import Dataset, resize
 from gan_zoo.device import derive, seeded
 from gan_zoo.metrics.memorization import Nearest, nearest
 from gan_zoo.metrics.memorization import memorization as share_nearer
@@ -22,6 +22,7 @@ SUSPICIOUS = 0.05
 """Share of the held-out images that count as suspicious."""
 _NOISE = 8.0
 """Standard deviation of the noise of copies, in levels of 0 to 255."""
+_SIDE = 32
 _NEIGHBORS = 3
 _ROWS = 8
 _SPACE = 12
@@ -58,15 +59,15 @@ def _measures() -> list[Measure]:
     title="nearest training images",
     question="Are the samples copies of training images?",
     reading=(
-        "Distances are between directions of the default extractor's features, and of pixels, so that a change of "
-        "contrast is none. Held-out images are test images, in two halves: one half is what all others are compared "
-        "with, the other is the null. Copies are training images with noise of "
-        f"{_NOISE:.0f} of 255 levels: what memorization gives. Values above those of the held-out images ask for a "
-        "look at the pictures. Memorization rises with classes whose images are alike (on MNIST, ones), and falls with "
-        "the quality of the samples, as poor ones are far from all images: below 0.5 it excludes no copies. Suspicious "
-        "counts samples that have one training image much nearer than others, wherever they are; noise in the samples "
-        "hides copies from it, too. Samples of a conditional generator "
-        "have the labels of held-out images, those of others the classes that the generator draws."
+        "Distances are between directions of the default extractor's features, and of pixels at 32x32 or less: a change "
+        "of contrast is none. Held-out images are test images, in two halves: one half is what all others are compared "
+        f"with, the other is the null. Copies are training images with noise of {_NOISE:.0f} of 255 levels: what "
+        "memorization gives. Values above those of the held-out images ask for a look at the pictures. Memorization "
+        "rises with classes whose images are alike (on MNIST, ones), and falls with the quality of the samples, as poor "
+        "ones are far from all images: below 0.5 it does not exclude copies. Suspicious counts samples that are much "
+        "nearer to one training image than to others, whether they are near or far; noise in the samples hides copies "
+        "from it, too. Samples of a conditional generator have the labels of held-out images, those of others the "
+        "classes that the generator draws."
     ),
     source="Meehan, Chaudhuri and Dasgupta 2020, arXiv 2004.05675; Radford et al. 2016, arXiv 1511.06434, section 6.1",
     measures=_measures(),
@@ -125,9 +126,14 @@ def _in_features(trained: Trained, data: Dataset, images: Mapping[str, Tensor], 
 
 
 def _in_pixels(data: Dataset, images: Mapping[str, Tensor]) -> Distances:
-    device = data.train.labels.device
-    training = data.train.images.to(device).flatten(1).float()
-    return {kind: nearest(each.to(device).flatten(1).float(), training, k=_NEIGHBORS) for kind, each in images.items()}
+    """Distances in pixels of images of at most 32x32, so that those of all training images fit into memory."""
+    side = min(_SIDE, data.train.shape[-1])
+
+    def vectors(pixels: Tensor) -> Tensor:
+        return resize(pixels, side).to(data.train.labels.device).flatten(1).float()
+
+    training = vectors(data.train.images)
+    return {kind: nearest(vectors(each), training, k=_NEIGHBORS) for kind, each in images.items()}
 
 
 def _rows(space: str, distances: Distances) -> list[tuple[str, str, float]]:
