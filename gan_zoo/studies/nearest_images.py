@@ -59,15 +59,15 @@ def _measures() -> list[Measure]:
     title="nearest training images",
     question="Are the samples copies of training images?",
     reading=(
-        "Distances are between directions of the default extractor's features, and of pixels at 32x32 or less: a change "
-        "of contrast is none. Held-out images are test images, in two halves: one half is what all others are compared "
-        f"with, the other is the null. Copies are training images with noise of {_NOISE:.0f} of 255 levels: what "
-        "memorization gives. Values above those of the held-out images ask for a look at the pictures. Memorization "
-        "rises with classes whose images are alike (on MNIST, ones), and falls with the quality of the samples, as poor "
-        "ones are far from all images: below 0.5 it does not exclude copies. Suspicious counts samples that are much "
-        "nearer to one training image than to others, whether they are near or far; noise in the samples hides copies "
-        "from it, too. Samples of a conditional generator have the labels of held-out images, those of others the "
-        "classes that the generator draws."
+        "Distances are between directions of the default extractor's features, and of pixels at 32x32 or less: changes "
+        "of contrast do not count. Held-out images are test images, in two halves: all others are compared with one "
+        f"half, and the other half is the null. Copies are training images with noise of {_NOISE:.0f} of 255 levels: "
+        "what memorization gives. Values above those of the held-out images ask for a look at the pictures. "
+        "Memorization rises with classes whose images are alike (on MNIST, ones), and falls with the quality of the "
+        "samples, as poor ones are far from all images: below 0.5 it does not exclude copies. Suspicious counts "
+        "samples that are much nearer to one training image than to others, whether they are near or far; noise in the "
+        "samples hides copies from it, too. Samples of a conditional generator have the labels of held-out images, "
+        "those of others the classes that the generator draws."
     ),
     source="Meehan, Chaudhuri and Dasgupta 2020, arXiv 2004.05675; Radford et al. 2016, arXiv 1511.06434, section 6.1",
     measures=_measures(),

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+import gan_zoo
 from gan_zoo.errors import GanZooError
 from gan_zoo.latent import categorical, normal, uniform
-from gan_zoo.studies import walk
+from gan_zoo.studies import arithmetic, memorization, walk
 from gan_zoo.studies.latent_walk import latent_paths, measure_walk, walk_images
 from gan_zoo.studies.trained import NotApplicable
 
@@ -132,3 +133,29 @@ def test_points_and_wrong_options_are_refused(make_trained):
     images = make_trained(Linear(1.0), latent=normal(64))
     with pytest.raises(GanZooError, match="steps"):
         walk([images], steps=0)
+
+
+@pytest.fixture(scope="module")
+def run():
+    return gan_zoo.train("cgan", "digits", steps=10, batch_size=32)
+
+
+@pytest.mark.parametrize(
+    ("study", "options"),
+    [
+        (walk, {"pairs": 10, "steps": 3}),
+        (arithmetic, {"triples": 20, "num_samples": 1_000}),
+        (memorization, {"num_samples": 50}),
+    ],
+    ids=["walk", "arithmetic", "memorization"],
+)
+def test_studies_of_latents_and_samples_of_a_run(run, study, options):
+    result = study(run, **options)
+    bounds = {measure.name: measure.bounds for measure in study.measures}
+    assert {value.measure for value in result.record.values} == set(bounds)
+    for value in result.record.values:
+        low, high = bounds[value.measure]
+        assert math.isfinite(value.value)
+        assert low is None or value.value >= low
+        assert high is None or value.value <= high
+    assert all(len(content) < 300_000 for name, content in result.images.items() if name.endswith(".png"))
