@@ -39,15 +39,15 @@ _GRAY = (128, 136, 144, 255)
     title="arithmetic of latents",
     question="Can images be calculated: is a bright A minus a dim A plus a dim C a bright C?",
     reading=(
-        "As in the paper, each concept is the mean latent of a few exemplars (option exemplars), here of a class and a "
-        "quarter of the brightness (mean pixel; on MNIST the weight of the stroke): bright A - dim A + dim C is "
+        "As in the paper, each term is the mean latent of a few exemplars (option exemplars), here of the brightest or "
+        "the dimmest quarter of a class by mean pixel, on MNIST the weight of the stroke. Bright A - dim A + dim C is "
         "expected to be of class C, and brighter than the median of C. Random triples are the same arithmetic with "
-        "exemplars of any class and brightness, so that their latents are as long. With A and B of two classes and of "
-        "any brightness, only C is common to the result and the terms. Classes are those that the default extractor "
-        "finds in the samples of an unconditional generator. A conditional one takes the label C, in all conditions: "
-        "there the brightness alone tests the latents. Exchanged classes: a sample's latent minus the mean latent of "
-        "its class plus that of another one, or another label. Limits: the classifier may err on poor images, and "
-        "brightness is the one attribute that all data sets have."
+        "exemplars of any class and brightness, so that their latents are as long. With A and B of two classes, of any "
+        "brightness, no result is known: the row shows how often C remains. Classes are requested of a conditional "
+        "generator, whose result has the label C in every condition, so that brightness alone tests its latents; of "
+        "others they are what the default extractor finds in the samples. Exchanged classes: a sample's latent minus "
+        "the mean latent of its class plus that of another one; or another label. Limits: the classifier errs on poor "
+        "images, and brightness is the one attribute that all data sets have."
     ),
     source="Radford et al. 2016, arXiv 1511.06434, section 6.3.2 and figure 7",
     measures=[

@@ -1,6 +1,7 @@
 """The study of walks: linear generators, whose path length is known, and one that jumps."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 import gan_zoo
 from gan_zoo.errors import GanZooError
 from gan_zoo.latent import categorical, normal, uniform
+from gan_zoo.registry import get
 from gan_zoo.studies import arithmetic, memorization, walk
 from gan_zoo.studies.latent_walk import latent_paths, measure_walk, walk_images
 from gan_zoo.studies.trained import NotApplicable
@@ -137,7 +139,7 @@ def test_points_and_wrong_options_are_refused(make_trained):
 
 @pytest.fixture(scope="module")
 def run():
-    return gan_zoo.train("cgan", "digits", steps=10, batch_size=32)
+    return gan_zoo.train(replace(get("cgan"), batch_size=32), "digits", steps=10)
 
 
 @pytest.mark.parametrize(
