@@ -103,7 +103,8 @@ def arithmetic(
     pairs = _pairs(trained, pool, classes)
     random = seeded(trained.seed, "arithmetic, triples")
     rows = []
-    for condition in CONDITIONS:
+    # With two classes there is no B besides A and C.
+    for condition in CONDITIONS if len(pool.classes) > 2 else (CONDITIONS[0], CONDITIONS[-1]):
         chosen = _choose(pairs, triples, random)
         terms = [_terms(pool, condition, first, last, random) for first, last in chosen.tolist()]
         latents = torch.stack([combine(pool, each, exemplars, random) for each in terms])
@@ -178,9 +179,8 @@ def _terms(pool: Pool, condition: str, first: int, last: int, random: torch.Gene
         return analogy(first, last)
     if condition == "random triples":
         return [(ANY, "any")] * 3
-    others = torch.tensor([label for label in pool.classes if label not in (first, last)] or [last])
-    other = int(_choose(others, 1, random))
-    return [(first, "any"), (other, "any"), (last, "any")]
+    others = torch.tensor([label for label in pool.classes if label not in (first, last)])
+    return [(first, "any"), (int(_choose(others, 1, random)), "any"), (last, "any")]
 
 
 def combine(pool: Pool, concepts: Sequence[Concept], exemplars: int, random: torch.Generator) -> Tensor:
@@ -306,7 +306,7 @@ def _figure(pool: Pool, first: int, last: int, exemplars: int, random: torch.Gen
     index = [_choose(pool.groups[concept], exemplars, random) for concept in analogy(first, last)]
     means = [pool.latents[each].mean(dim=0) for each in index]
     result = means[0] - means[1] + means[2]
-    noise = (torch.rand(9, len(result), generator=random) * 2 - 1) * _NOISE
+    noise = torch.empty(9, len(result)).uniform_(-_NOISE, _NOISE, generator=random)
     columns = [(pool.latents[each][:3], mean, label) for each, mean, label in zip(index, means, labels, strict=True)]
     columns.append((result + noise, result, last))
     height, width = pool.trained.shape[1:]

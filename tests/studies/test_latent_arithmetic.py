@@ -112,6 +112,7 @@ def test_class_without_samples_is_noted(planted):
 
     result = arithmetic([planted(Two())], triples=20, num_samples=500)
     assert len(result.record.notes) == 1
+    assert set(_means(result, "classified").index) == {"analogies", "random triples"}
     with pytest.raises(NotApplicable, match="class '2'"):
         arithmetic([planted(Two())], classes="0,2", num_samples=500)
 
