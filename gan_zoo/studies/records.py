@@ -249,8 +249,9 @@ def _clipped(estimate: Estimate, measure: Measure) -> Estimate:
     low, high = measure.bounds
     return Estimate(
         estimate.mean,
-        estimate.low if low is None else max(low, estimate.low),
-        estimate.high if high is None else min(high, estimate.high),
+        # In this order NaN, the bounds of a single seed, stays NaN.
+        estimate.low if low is None else max(estimate.low, low),
+        estimate.high if high is None else min(estimate.high, high),
         estimate.seeds,
         estimate.method,
     )
