@@ -19,6 +19,7 @@ from gan_zoo.report.answer import answer
 from gan_zoo.report.context import environment, tidy
 from gan_zoo.report.figures.style import data_title
 from gan_zoo.report.sheets import write_strip
+from gan_zoo.studies.records import FOLDER as STUDIES_FOLDER
 
 STRIP = "strip.png"
 """Samples of the first variant of the ranking, in each results folder."""
@@ -97,7 +98,7 @@ def write_index(root: Path) -> list[str]:
     if not questions:
         why = f": {damaged[0]}" if damaged else ""
         raise GanZooError(f"no results folder below {str(root)!r}{why}; make one with `gan-zoo bench SUITE --out DIR`")
-    studies = [study for folder in folders if not _is_suite(folder) for study in _studies(root, folder)]
+    studies = [study for folder in folders for study in _studies(root, folder)]
     _write_pages(root, questions, studies, damaged)
     write_csv(root / "index.csv", pd.concat(frames, ignore_index=True))
     return damaged
@@ -147,7 +148,14 @@ def _is_suite(folder: Path) -> bool:
 
 
 def _studies(root: Path, folder: Path) -> Iterator[Study]:
-    """The pages of a folder by their first heading; without one the folder by its name, if it holds files."""
+    """The pages of a folder by their first heading; without one the folder by its name, if it holds files.
+
+    Those of a suite are the studies of its trained networks.
+    """
+    if _is_suite(folder):
+        for study in _studies(root, folder / STUDIES_FOLDER):
+            yield Study(f"{study.title} ({folder.relative_to(root).as_posix()})", study.url)
+        return
     pages = sorted(folder.glob("*.md"))
     for page in pages:
         lines = page.read_text(encoding="utf-8", errors="replace").splitlines()

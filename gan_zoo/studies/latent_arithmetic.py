@@ -36,7 +36,7 @@ _GRAY = (128, 136, 144, 255)
 
 @study(
     name="arithmetic",
-    title="arithmetic of latents",
+    title="Arithmetic of latents",
     question="Can images be calculated: is a bright A minus a dim A plus a dim C a bright C?",
     reading=(
         "As in the paper, each term is the mean latent of a few exemplars (option exemplars), here of the brightest or "

@@ -24,7 +24,7 @@ _COLUMNS = 11
 
 @study(
     name="walk",
-    title="walk between latents",
+    title="Walk between latents",
     question="Do the images change gradually, and stay images of the data, on the way between two latents?",
     reading=(
         "Path length is the mean of (d / e)^2 over all steps of all walks: d is the distance of neighboring images in "

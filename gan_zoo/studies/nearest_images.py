@@ -56,7 +56,7 @@ def _measures() -> list[Measure]:
 
 @study(
     name="memorization",
-    title="nearest training images",
+    title="Nearest training images",
     question="Are the samples copies of training images?",
     reading=(
         "Distances are between directions of the default extractor's features, and of pixels at 32x32 or less: changes "

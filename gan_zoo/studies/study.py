@@ -219,7 +219,7 @@ def study(
 
     Args:
         name: its name on the command line.
-        title: heading, without the name.
+        title: heading.
         question: the question that it answers, one sentence.
         reading: how the numbers are read, and what limits them.
         source: paper and section.

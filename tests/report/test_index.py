@@ -192,6 +192,17 @@ def test_pages_of_others_are_not_replaced(small, tmp_path, name):
     assert (tmp_path / name).read_text() == "mine"
 
 
+def test_studies_of_a_suite_have_a_row_each(small, tmp_path):
+    studied = small("suite-quick") / "studies"
+    studied.mkdir()
+    for name, title in (("walk", "Walk"), ("features", "Features")):
+        (studied / f"{name}.md").write_text(f"# {title}\n")
+    write_index(tmp_path)
+    page = (tmp_path / "README.md").read_text()
+    assert "[Walk (suite-quick)](suite-quick/studies/walk.md)" in page
+    assert "[Features (suite-quick)](suite-quick/studies/features.md)" in page
+
+
 def test_a_suite_without_a_finished_run(small, tmp_path):
     folder = small("a", statuses={("gan", 0): "unfinished", ("gan", 1): "unfinished"})
     assert json.loads((folder / "manifest.json").read_text())["variants"] == ["gan"]

@@ -78,6 +78,13 @@ def test_an_interval_ends_at_the_bounds_of_the_measure():
     assert estimate.low < 0.9
 
 
+def test_one_seed_has_no_interval():
+    estimate = summarize(made(values(trained=[0.5])))[0].conditions["trained"]
+    assert (estimate.mean, estimate.method) == (0.5, "one seed")
+    assert math.isnan(estimate.low)
+    assert math.isnan(estimate.high)
+
+
 def test_a_measure_without_differences_has_none():
     summary = summarize(made(values(measure="side", a=[1, 2], b=[3, 4]), [SIDE]))[0]
     assert summary.differences == {}
