@@ -44,6 +44,7 @@ class Trained:
         shape: of a sample, (C, H, W) or (D,).
         data_name, data_options: the data set that it was trained on.
         precision: of the training.
+        steps: training steps of the run.
         record: the records of the run, if it is of a results folder.
         folder: the results folder.
         data_root: folder of the data files, None: the default.
@@ -58,6 +59,7 @@ class Trained:
     data_name: str
     data_options: DataOptions
     precision: str
+    steps: int = 0
     record: RunRecord | None = None
     folder: Path | None = None
     data_root: Path | None = None
@@ -203,6 +205,7 @@ def _of_checkpoint(
         data_name=facts["data"] if known else facts["requested"],
         data_options=DataOptions(**stored),
         precision=facts["precision"],
+        steps=facts["counts"]["rounds"],
         record=record,
         folder=folder,
         data_root=data_root,
@@ -221,6 +224,7 @@ def _of_run(run: Run, data_root: Path | None) -> Trained:
         data_name=state.data_name if data_sets.is_known(state.data_name) else state.data_requested,
         data_options=state.data_options,
         precision=state.precision,
+        steps=state.iterations,
         data_root=data_root,
         device=state.device,
     )
