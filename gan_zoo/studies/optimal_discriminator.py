@@ -164,9 +164,10 @@ def _pictures(found: Sequence[Moment], mixture: Mixture) -> list[Picture]:
     places = np.linspace(0, len(found) - 1, min(_STILLS, len(found))).round().astype(int)
     flat = mixture.dimensions == 1
     caption = (
-        "D (blue) and D* (dashed) over the points, p_data (gray) and p_g (green), over training."
+        "D (blue) and D* (dashed) over x, p_data (gray) and p_g (green), at steps of training."
         if flat
-        else "D with generated points (left) and D* (right) over the plane: blue real, red generated; over training."
+        else "D with generated points, and D*, over the plane, at steps of training. Blue: real, red: generated, "
+        "blank: no density."
     )
     frames = [charts.draw_moments([each], mixture) for each in found]
     still = charts.draw_moments([found[place] for place in places], mixture)
