@@ -12,7 +12,7 @@ from gan_zoo.engine import Sampler
 from gan_zoo.errors import GanZooError
 from gan_zoo.registry import get
 from gan_zoo.studies import dropout
-from gan_zoo.studies.feature_dropout import Generated, Laboratory, Thing, find_maps, stays
+from gan_zoo.studies.feature_dropout import Ablation, Generated, Thing, find_maps, stays
 from gan_zoo.studies.trained import NotApplicable, find_trained
 
 
@@ -74,8 +74,8 @@ def values(result):
 
 
 def test_the_planted_unit_of_a_class_is_found_and_dropped(planted):
-    lab = Laboratory(planted, planted.load_extractor())
-    generated = lab.generate(200, "find")
+    ablation = Ablation(planted, planted.load_extractor())
+    generated = ablation.generate(200, "find")
     assert generated.maps.shape == (200, 20)
     assert find_maps(Thing(label=3), generated, 0.05, np.random.default_rng(0)).tolist() == [3]
     found = values(dropout([planted], thing="3", share=0.05, num_samples=200, draws=20))
@@ -106,13 +106,13 @@ def test_the_planted_map_of_a_region_is_found_and_dropped(base):
         assert found["thing", "found maps"] == 0
         assert found["rest", "found maps"] == pytest.approx(1)
     assert result.show().size == (331, 100)
-    lab = Laboratory(trained, None)
-    assert find_maps(Thing(edges=(0, 0, 1, 0.5)), lab.generate(50, "find"), 0.1, np.random.default_rng(0)) == [3]
+    ablation = Ablation(trained, None)
+    assert find_maps(Thing(edges=(0, 0, 1, 0.5)), ablation.generate(50, "find"), 0.1, np.random.default_rng(0)) == [3]
 
 
 def test_only_maps_of_positive_weight_are_dropped(base):
     trained = with_generator(base, TopMap())
-    generated = Laboratory(trained, None).generate(50, "find")
+    generated = Ablation(trained, None).generate(50, "find")
     assert find_maps(Thing(edges=(0, 0, 1, 0.5)), generated, 1.0, np.random.default_rng(0)).tolist() == [3]
 
 
@@ -134,13 +134,20 @@ def test_the_generator_is_left_as_it_was(planted):
 
 def test_the_layer_that_makes_the_image_is_the_last_that_is_called():
     trained = find_trained(train(get("dcgan", width=8, batch_size=16), "digits", steps=1, device="cpu"))[0]
-    maps = Laboratory(trained, None).generate(2, "find").maps
+    maps = Ablation(trained, None).generate(2, "find").maps
     assert maps.shape == (2, 8, 16, 16)
     assert (maps >= 0).all()
 
 
 def test_bad_options_are_one_line(planted):
-    for options in ({"thing": "elephant"}, {"thing": "0,0,1"}, {"thing": "0.5,0,0.5,1"}, {"share": 0}, {"draws": 0}):
+    for options in (
+        {"thing": "elephant"},
+        {"thing": "0,0,1"},
+        {"thing": "0.5,0,0.5,1"},
+        {"share": 0},
+        {"share": "half"},
+        {"draws": 0},
+    ):
         with pytest.raises(GanZooError):
             dropout([planted], **options)
 
