@@ -14,7 +14,7 @@ from gan_zoo import data as data_sets
 from gan_zoo.bench.folder import read_folder
 from gan_zoo.bench.records import CHECKPOINTS, MANIFEST, RunRecord, checkpoint_path
 from gan_zoo.data import Dataset
-from gan_zoo.device import pick, prepare
+from gan_zoo.device import derive, pick, prepare
 from gan_zoo.engine import Run, Sampler, checkpoint
 from gan_zoo.engine.state import build_networks
 from gan_zoo.errors import GanZooError, check_known, shown
@@ -44,6 +44,7 @@ class Trained:
         shape: of a sample, (C, H, W) or (D,).
         data_name, data_options: the data set that it was trained on.
         precision: of the training.
+        steps: training steps of the run.
         record: the records of the run, if it is of a results folder.
         folder: the results folder.
         data_root: folder of the data files, None: the default.
@@ -58,6 +59,7 @@ class Trained:
     data_name: str
     data_options: DataOptions
     precision: str
+    steps: int = 0
     record: RunRecord | None = None
     folder: Path | None = None
     data_root: Path | None = None
@@ -103,7 +105,8 @@ class Trained:
     def untrained(self) -> Networks:
         """Networks of the same variant with the initial weights that the run's seed gives, in evaluation mode."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+            # As the engine draws them.
+            torch.default_generator.manual_seed(derive(self.seed, "weights"))
             networks = build_networks(self.variant, self.shape, self.classes)
         return Networks(*(network.to(self.device).eval().requires_grad_(False) for network in networks))
 
@@ -202,6 +205,7 @@ def _of_checkpoint(
         data_name=facts["data"] if known else facts["requested"],
         data_options=DataOptions(**stored),
         precision=facts["precision"],
+        steps=facts["counts"]["rounds"],
         record=record,
         folder=folder,
         data_root=data_root,
@@ -220,6 +224,7 @@ def _of_run(run: Run, data_root: Path | None) -> Trained:
         data_name=state.data_name if data_sets.is_known(state.data_name) else state.data_requested,
         data_options=state.data_options,
         precision=state.precision,
+        steps=state.iterations,
         data_root=data_root,
         device=state.device,
     )
