@@ -14,7 +14,7 @@ from gan_zoo import data as data_sets
 from gan_zoo.bench.folder import read_folder
 from gan_zoo.bench.records import CHECKPOINTS, MANIFEST, RunRecord, checkpoint_path
 from gan_zoo.data import Dataset
-from gan_zoo.device import pick, prepare
+from gan_zoo.device import derive, pick, prepare
 from gan_zoo.engine import Run, Sampler, checkpoint
 from gan_zoo.engine.state import build_networks
 from gan_zoo.errors import GanZooError, check_known, shown
@@ -103,7 +103,8 @@ class Trained:
     def untrained(self) -> Networks:
         """Networks of the same variant with the initial weights that the run's seed gives, in evaluation mode."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+            # As the engine draws them.
+            torch.default_generator.manual_seed(derive(self.seed, "weights"))
             networks = build_networks(self.variant, self.shape, self.classes)
         return Networks(*(network.to(self.device).eval().requires_grad_(False) for network in networks))
 
