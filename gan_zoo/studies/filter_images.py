@@ -28,7 +28,8 @@ _DECAY = 0.1
     name="filters",
     title="What the discriminator's filters respond to",
     question="Do the discriminator's filters respond to parts of the images, or as random filters do?",
-    reading="Independent random weights have a smoothness of 0. Maps that respond to one class more than to others "
+    reading="Independent random weights have a smoothness of 0 on average, of few small filters within about "
+    "0.1. Maps that respond to one class more than to others "
     "have a high selectivity; random filters have some too, since classes differ in shape. Guided backpropagation "
     "restores edges of the image whatever the weights are (Nie et al. 2018, arXiv 1805.07039), so it is compared with "
     "that of the untrained discriminator. The maps shown are the first ones, not chosen.",
@@ -38,8 +39,8 @@ _DECAY = 0.1
             "smoothness",
             "Smoothness of first-layer filters",
             "",
-            "Correlation of neighboring weights of the first layer's filters, about zero: 1 for constant filters, 0 for "
-            "independent weights.",
+            "Correlation of neighboring weights of the first layer's filters, about zero: 1 for constant filters, 0 on "
+            "average for independent weights.",
             (-1, 1),
         ),
         Measure(
