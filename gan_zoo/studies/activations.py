@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_zoo.device import seeded
+from gan_zoo.networks.blocks import Autoencoder
 from gan_zoo.studies.trained import NotApplicable, Trained
 
 ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.SiLU, nn.GELU, nn.Tanh)
@@ -25,7 +26,8 @@ class Probe:
 
     Attributes:
         network: a copy in evaluation mode, none of whose layers works in place.
-        layers: names of its nonlinearities, from the image on: those that return maps, or of an MLP all.
+        layers: names of its nonlinearities, from the image on: those that return maps, or of an MLP all; of an
+            autoencoder those of its encoder.
         packing: copies of an image in each input.
         takes_labels: whether it is given labels, all of class 0; the embedding of each is the mean of all classes'.
     """
@@ -108,7 +110,11 @@ def _calibrate(network: nn.Module, images: Tensor, packing: int, takes_labels: b
 
 
 def _layers(network: nn.Module, images: Tensor, packing: int, takes_labels: bool) -> tuple[str, ...]:
-    names = [name for name, module in network.named_modules() if isinstance(module, ACTIVATIONS)]
+    names = [
+        name
+        for name, module in network.named_modules()
+        if isinstance(module, ACTIVATIONS) and not (isinstance(network, Autoencoder) and name.startswith("decoder."))
+    ]
     with torch.no_grad(), _outputs(network, tuple(names)) as found:
         _forward(network, images, packing, takes_labels)
     maps = [name for name, output in found.items() if output.dim() == 4]

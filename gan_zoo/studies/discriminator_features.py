@@ -13,7 +13,6 @@ from torch.nn.functional import adaptive_max_pool2d, one_hot
 
 from gan_zoo.data import DataMissing, Dataset, Split
 from gan_zoo.device import seeded
-from gan_zoo.errors import GanZooError
 from gan_zoo.studies.activations import BATCH, Probe, probe
 from gan_zoo.studies.records import Measure
 from gan_zoo.studies.study import Picture, Studied, check_positive, study
@@ -24,7 +23,7 @@ Encoder = Callable[[Tensor], list[Tensor]]
 
 GRID = 4
 """Side of the maps after max-pooling."""
-COSTS = (0.03, 0.1, 0.3, 1.0, 3.0)
+COSTS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Costs C of the support vector machine that are tried."""
 ALL = "all"
 _PARTS = 5
@@ -74,7 +73,8 @@ def features(
 
     Args:
         trained: the trained GAN.
-        labels: labelled training images, equally many a class, or ``all``: 4 bytes a feature and image of memory.
+        labels: labelled training images, equally many a class, or ``all``, which takes about 12 bytes
+            of memory a feature and image.
         other: a further labelled data set; empty for none.
         components: principal components of the PCA, which is fit on all training images without labels.
 
@@ -104,13 +104,14 @@ def features(
 
 def _data_sets(trained: Trained, other: str, notes: list[str]) -> dict[str, Dataset]:
     own = trained.load_data()
-    found = {"accuracy": own} if own.classes > 1 else {}
+    found = {"accuracy": own}
     if other and other != own.name:
         try:
             found["transfer"] = trained.load_data(other)
         except DataMissing as error:
             notes.append(f"left out {other}: {error}")
-    if not any(data.classes > 1 for data in found.values()):
+    found = {measure: data for measure, data in found.items() if data.classes > 1}
+    if not found:
         raise NotApplicable(f"{own.name} has no labels to classify; name a labelled data set with other=mnist")
     return found
 
@@ -125,9 +126,9 @@ def _labelled(data: Dataset, labels: int | str, seed: int, notes: list[str]) -> 
     rarest = int(given.bincount(minlength=data.classes).min())
     each = min(int(labels) // data.classes, rarest)
     if each < _PARTS:
-        raise GanZooError(
-            f"option labels is {labels}: {each} for each of {data.classes} classes of {data.name}; it must be at least "
-            f"{_PARTS * data.classes}, with as many in the data set"
+        raise NotApplicable(
+            f"option labels is {labels}: {each} for each of {data.classes} classes of {data.name}, of which it has "
+            f"{rarest} or more; {_PARTS} each are needed, labels={_PARTS * data.classes}"
         )
     if each < int(labels) // data.classes:
         notes.append(f"{data.title} has {rarest} images of its rarest class: {each * data.classes} labels are used")

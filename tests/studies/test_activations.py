@@ -91,6 +91,13 @@ def test_a_pack_is_an_image_repeated(make_trained, dataset):
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_an_autoencoder_has_the_maps_of_its_encoder():
+    (trained,) = find_trained(gan_zoo.train(gan_zoo.get("began", batch_size=16), "digits", steps=1))
+    names = probe(trained, trained.discriminator).layers
+    assert names
+    assert all(name.startswith("encoder.") for name in names)
+
+
 def test_points_and_linear_discriminators_have_no_activations(make_trained, dataset):
     linear = nn.Sequential(nn.Flatten(), nn.Linear(64, 1))
     with pytest.raises(NotApplicable, match="nonlinearity"):
