@@ -14,7 +14,7 @@ from gan_zoo.io import check_encoding
 def explore(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN...", help="Results folders with the checkpoints of their runs, or checkpoint files."),
+        typer.Argument(metavar="RUN...", help="Results folders with the checkpoints of their runs, or checkpoints."),
     ],
     out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("explore.html"),
     variants: Annotated[

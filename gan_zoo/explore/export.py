@@ -111,10 +111,11 @@ def _linear(module: nn.Linear, arrays: _Arrays) -> list[Layer]:
 
 
 def _convolution(module: nn.Conv2d | nn.ConvTranspose2d, arrays: _Arrays) -> list[Layer]:
-    sizes = (module.kernel_size, module.stride, module.padding, module.output_padding, module.dilation)
+    sizes = (module.kernel_size, module.stride, module.padding, module.output_padding)
     is_transposed = isinstance(module, nn.ConvTranspose2d)
     is_square = all(isinstance(size, tuple) and len(set(size)) == 1 for size in sizes)
-    if not is_square or module.dilation[0] != 1 or module.padding_mode != "zeros" or (is_transposed and module.groups > 1):
+    is_plain = module.dilation == (1, 1) and module.padding_mode == "zeros"
+    if not is_square or not is_plain or (is_transposed and module.groups > 1):
         raise NotSupported(f"its layer {module} has settings that the page cannot compute")
     order = (2, 3, 1, 0) if is_transposed else (2, 3, 0, 1)
     return [

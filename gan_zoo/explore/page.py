@@ -14,7 +14,7 @@ from gan_zoo.bench.artifacts import read_sheet
 from gan_zoo.bench.folder import read_manifest
 from gan_zoo.bench.records import Row
 from gan_zoo.errors import GanZooError
-from gan_zoo.explore.export import Exported, NotSupported, directions, export
+from gan_zoo.explore.export import NotSupported, directions, export
 from gan_zoo.io import atomic_write
 from gan_zoo.report.context import environment
 from gan_zoo.studies.trained import Trained
@@ -59,14 +59,10 @@ def write_page(trained: Sequence[Trained], path: Path) -> tuple[Path, list[str]]
 
 def names(trained: Sequence[Trained]) -> list[str]:
     """A different name for each: that of its variant, with the seed and a number where it is not the only one."""
-    found: list[str] = []
-    for each in trained:
-        name = each.name
-        if sum(other.name == name for other in trained) > 1:
-            name = f"{name}, seed {each.seed}"
-        copies = sum(other == name or other.startswith(f"{name} (") for other in found)
-        found.append(f"{name} ({copies + 1})" if copies else name)
-    return found
+    variants = [each.name for each in trained]
+    found = [each.name if variants.count(each.name) == 1 else f"{each.name}, seed {each.seed}" for each in trained]
+    copies = [found[:place].count(name) + 1 for place, name in enumerate(found)]
+    return [name if found.count(name) == 1 else f"{name} ({copy})" for name, copy in zip(found, copies, strict=True)]
 
 
 def describe(trained: Trained) -> dict[str, Any]:
@@ -96,16 +92,12 @@ def describe(trained: Trained) -> dict[str, Any]:
         "height": height,
         "width": width,
         "class_names": _class_names(trained) if sampler.conditional else [],
-        "parameters": text.short_count(_num_parameters(exported)),
+        "parameters": text.short_count(len(exported.kernels) + len(exported.vectors)),
         "size": f"{size / 1e6:.1f} MB",
         "network": network,
         "directions": _directions(trained),
         "frames": list(_frames(trained)),
     }
-
-
-def _num_parameters(exported: Exported) -> int:
-    return len(exported.kernels) + len(exported.vectors)
 
 
 def _class_names(trained: Trained) -> list[str]:
@@ -115,7 +107,7 @@ def _class_names(trained: Trained) -> list[str]:
 
 
 def _directions(trained: Trained) -> list[list[float]]:
-    """The directions of the map, three decimals each."""
+    """The directions of the map, to four decimals."""
     parts = trained.variant.latent.parts
     latents, *labels = trained.sampler.draw(_NUM_SAMPLES)
     samples = trained.sampler.generate(latents, *labels).float().cpu()

@@ -20,8 +20,12 @@
 
   const draw = (generator, at) => {
     generator.loaded ||= Network.load(generator.network);
-    return Network.pixels(Network.generate(generator.loaded, ...inputs(generator, at)));
+    const begun = performance.now();
+    const pixels = Network.pixels(Network.generate(generator.loaded, ...inputs(generator, at)));
+    generator.times = [...(generator.times || []).slice(-29), performance.now() - begun];
+    return pixels;
   };
+  const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
   /* A canvas of columns x rows tiles, each pixel an integer number of CSS pixels wide. */
   const size = (canvas, { width, height }, columns, rows, zoom) => {
@@ -34,35 +38,21 @@
   const map = one("#map"), pad = one("#pad"), handle = one("#handle");
   const panels = all(".panel").map((figure, place) => ({
     select: one("select", figure), image: one(".image", figure), caption: one("figcaption", figure),
-    strip: all(".strip")[place], note: all(".strips .note")[place], sheet: all(".sheets figure")[place], milliseconds: 0,
+    strip: all(".strip")[place], name: all(".strips .name")[place], sheet: all(".sheets figure")[place],
     get generator() { return generators[this.select.value]; },
   }));
 
-  const drawImage = (panel) => {
-    const begun = performance.now();
-    panel.image.getContext("2d").putImageData(draw(panel.generator, state), 0, 0);
-    const spent = performance.now() - begun;
-    panel.milliseconds = panel.milliseconds ? 0.95 * panel.milliseconds + 0.05 * spent : spent;
-  };
+  const drawImage = (panel) => panel.image.getContext("2d").putImageData(draw(panel.generator, state), 0, 0);
 
   const nameOf = (label) => one(`#label-of-latent input[value="${label}"] + span`).textContent;
   const describe = (panel) => {
-    const { name, class_names, parameters } = panel.generator;
+    const { name, class_names, speed } = panel.generator;
     const [from, to] = [state.label, state.targetLabel].map((label) => (class_names.length ? nameOf(label) : ""));
-    const asked = !from ? "no classes" : state.share === 0 || from === to ? `class ${from}` : `class ${from} to ${to}`;
+    const asked = !from ? "no class" : state.share === 0 || from === to ? `class ${from}` : `class ${from} to ${to}`;
     panel.image.setAttribute("aria-label", `image by ${name}, ${asked}`);
-    panel.caption.textContent = `${asked} · ${parameters} parameters · ${panel.milliseconds.toFixed(1)} ms an image`;
+    panel.caption.textContent = [asked, speed].filter(Boolean).join(" \u00b7 ");
     panel.strip.setAttribute("aria-label", `${STEPS} images by ${name} from the first latent to the second`);
-    panel.note.textContent = name;
-  };
-
-  // Map and strips when nothing has changed for a while, a few tiles each frame.
-  let jobs = [], timer = 0, isChanged = false, isRequested = false;
-  const drawn = { map: "", strips: "" };
-  const keys = () => {
-    const { latent, target, share, x, y, label, targetLabel } = state, shown = panels.map((panel) => panel.select.value);
-    const walk = [latent, target, label, targetLabel];
-    return { map: String([shown[0], share, walk]), strips: String([shown, x, y, walk]) };
+    panel.name.textContent = name;
   };
 
   const mapJobs = () => {
@@ -80,12 +70,30 @@
     strip.getContext("2d").putImageData(pixels, place * generator.width, 0);
   });
 
-  const plan = () => {
-    const wanted = keys();
-    jobs = wanted.map === drawn.map ? [] : [...mapJobs(), () => { drawn.map = wanted.map; map.classList.remove("stale"); }];
-    if (wanted.strips !== drawn.strips) jobs.push(...panels.flatMap(stripJobs), () => { drawn.strips = wanted.strips; });
+  // What takes many images: each is drawn when nothing that it shows has changed for a while, a few tiles a frame.
+  const slow = [
+    { jobs: mapJobs, shows: () => [panels[0].select.value, state.share] },
+    { jobs: () => panels.flatMap(stripJobs), shows: () => [panels.map((panel) => panel.select.value), state.x, state.y] },
+  ];
+  let queue = [], isChanged = false, isRequested = false;
+
+  const schedule = (drawing) => {
+    const key = String([drawing.shows(), state.latent, state.target, state.label, state.targetLabel]);
+    if (key === drawing.key) return;
+    drawing.key = key;
+    queue = queue.filter((job) => job.drawing !== drawing);
+    if (drawing === slow[0]) map.classList.add("stale");
+    clearTimeout(drawing.timer);
+    drawing.timer = setTimeout(() => {
+      queue.push(...[...drawing.jobs(), finish].map((run) => ({ drawing, run: () => run(drawing) })));
+      request();
+    }, REST);
+  };
+
+  const finish = (drawing) => {
+    if (drawing === slow[0]) map.classList.remove("stale");
+    for (const { generator } of panels) generator.speed = `${median(generator.times).toFixed(1)} ms per image`;
     panels.forEach(describe);
-    request();
   };
 
   const request = () => {
@@ -98,8 +106,8 @@
     if (isChanged) panels.forEach(drawImage);
     isChanged = false;
     const end = performance.now() + BUDGET;
-    while (jobs.length && performance.now() < end) jobs.shift()();
-    if (jobs.length) request();
+    while (queue.length && performance.now() < end) queue.shift().run();
+    if (queue.length) request();
   };
 
   const change = (values) => {
@@ -107,12 +115,10 @@
     handle.style.left = `${(0.5 + state.x / TILES) * 100}%`;
     handle.style.top = `${(0.5 - state.y / TILES) * 100}%`;
     const [across, up] = [state.x, state.y].map((value) => `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixed(2)}`);
-    one("#position").value = `across ${across}, up ${up} standard deviations`;
-    map.classList.toggle("stale", keys().map !== drawn.map);
-    jobs = [];
+    one("#position").value = `across ${across}, up ${up}`;
+    panels.forEach(describe);
+    slow.forEach(schedule);
     isChanged = true;
-    clearTimeout(timer);
-    timer = setTimeout(plan, REST);
     request();
   };
 
@@ -211,14 +217,13 @@
       size(panel.image, generator, 1, 1, TILES * zoom);
       size(panel.strip, generator, STEPS, 1, zoom);
       if (place === 0) size(map, generator, TILES, TILES, zoom);
-      panel.milliseconds = 0;
     }
     const isConditional = panels.some(({ generator }) => generator.class_names.length);
     one("#label-of-latent").hidden = one("#label-of-target").hidden = !isConditional;
-    drawn.map = drawn.strips = "";
+    one(".stage").style.setProperty("--side", `${Math.max(...[map, ...panels.map((panel) => panel.image)].map((canvas) => parseFloat(canvas.style.width)))}px`);
+    for (const drawing of slow) drawing.key = "";
     if (seen) scrub();
     change({});
-    panels.forEach(describe);
   };
   for (const { select } of panels) select.addEventListener("input", choose);
   choose();
