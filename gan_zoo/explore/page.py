@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,16 +82,17 @@ def describe(trained: Trained) -> dict[str, Any]:
             f"it takes {size / 1e6:.1f} MB in the page, more than {LARGEST / 1e6:.0f} MB; train it with a smaller width"
         )
     channels, height, width = trained.shape
+    facts = read_manifest(trained.folder)["data"] if trained.folder else {}
     return {
         "title": trained.variant.title,
-        "data": trained.data_name,
+        "data": facts.get("title", trained.data_name),
         "seed": trained.seed,
         "latent": str(trained.variant.latent),
         "parts": [vars(part) for part in trained.variant.latent.parts],
         "channels": channels,
         "height": height,
         "width": width,
-        "class_names": _class_names(trained) if sampler.conditional else [],
+        "class_names": _class_names(facts, trained.classes) if sampler.conditional else [],
         "parameters": text.short_count(len(exported.kernels) + len(exported.vectors)),
         "size": f"{size / 1e6:.1f} MB",
         "network": network,
@@ -100,10 +101,9 @@ def describe(trained: Trained) -> dict[str, Any]:
     }
 
 
-def _class_names(trained: Trained) -> list[str]:
-    stored = read_manifest(trained.folder)["data"].get("class_names") if trained.folder else None
-    numbers = [str(number) for number in range(trained.classes)]
-    return list(stored) if stored and len(stored) == trained.classes else numbers
+def _class_names(facts: Mapping[str, Any], classes: int) -> list[str]:
+    stored = facts.get("class_names") or []
+    return list(stored) if len(stored) == classes else [str(label) for label in range(classes)]
 
 
 def _directions(trained: Trained) -> list[list[float]]:

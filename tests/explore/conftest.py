@@ -29,7 +29,7 @@ OTHER_LAYERS = (
 )
 VARIANTS = {
     "cgan": {},
-    "dcgan": {"width": 4},
+    "dcgan": {"width": 16},
     "dcgan28": {},
     "dcgan_paper": {"generator_width": 4},
     "dcgan_keras": {"width": 4},
@@ -39,7 +39,7 @@ VARIANTS = {
 
 
 def spread(network):
-    """Statistics, scales and shifts of norms as of a trained network, and a last layer of a block that is not zero."""
+    """A network whose images vary, with statistics, scales and shifts of norms as of a trained one."""
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
@@ -48,8 +48,8 @@ def spread(network):
             if getattr(module, "weight", None) is not None and module.weight.dim() == 1:
                 module.weight.uniform_(0.5, 1.5)
                 module.bias.normal_(0, 0.2)
-            if hasattr(module, "last"):
-                module.last.weight.normal_(0, 0.02)
+            if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+                nn.init.xavier_normal_(module.weight, gain=1.5)
     return network.eval().requires_grad_(False)
 
 
@@ -98,8 +98,8 @@ def networks():
 def recorded(networks, tmp_path_factory) -> list[Trained]:
     """A conditional and an unconditional GAN of different sides, in a results folder with samples at evaluations."""
     folder: Path = tmp_path_factory.mktemp("results")
-    manifest = {"data": {"name": "mnist", "class_names": [f"digit {label}" for label in range(10)]}}
-    manifest |= {"schema": 2, "runs": [], "variants": []}
+    data = {"name": "mnist", "title": "MNIST", "class_names": [f"digit {label}" for label in range(10)]}
+    manifest = {"schema": 2, "data": data, "preset": "quick", "runs": [], "variants": [], "seeds": []}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     found = []
     for name, evaluations in {"cgan": (100, 400), "dcgan28": (200, 400)}.items():

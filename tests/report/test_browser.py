@@ -1,6 +1,5 @@
 """The page in Chromium: its controls, its accessibility, how it prints, and what is left of it without its script."""
 
-import contextlib
 import json
 import re
 import shutil
@@ -9,7 +8,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -21,6 +19,7 @@ from browsers import (
     WIDE,
     contrast,
     first_number,
+    opened,
     opened_with,
     options,
     painting_commands,
@@ -69,21 +68,6 @@ def page(browser: Browser, report: Path, request: pytest.FixtureRequest) -> Iter
     """The report in a new page."""
     with opened(browser, report, **getattr(request, "param", {})) as page:
         yield page
-
-
-@contextlib.contextmanager
-def opened(browser: Browser, path: Path, **options: Any) -> Iterator[Page]:
-    """A file in a new page; fails if it wrote to the console or requested anything but itself."""
-    context = browser.new_context(**(WIDE | options))
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: complaints.append(request.url))
-    page.goto(path.as_uri())
-    yield page
-    context.close()
-    assert [text for text in complaints if not text.startswith("data:")] == [path.as_uri()]
 
 
 def test_contents_lead_to_every_section(page):

@@ -1,18 +1,36 @@
 """Helpers of the tests of a page in a browser."""
 
+import contextlib
 import re
 import shutil
 import zlib
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Browser, Locator, Page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 NARROW = {"viewport": {"width": 400, "height": 800}}
 WIDE = {"viewport": {"width": 1280, "height": 800}}
 LIGHT = {"color_scheme": "light"}
 DARK = {"color_scheme": "dark"}
+
+
+@contextlib.contextmanager
+def opened(browser: Browser, path: Path, **options: Any) -> Iterator[Page]:
+    """A file in a new page; fails if it wrote to the console or requested anything but itself."""
+    context = browser.new_context(**(WIDE | options))
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: complaints.append(request.url))
+    page.goto(path.as_uri())
+    yield page
+    context.close()
+    assert [text for text in complaints if not text.startswith("data:")] == [path.as_uri()]
 
 
 def opened_with(*contexts: dict[str, Any]) -> pytest.MarkDecorator:
