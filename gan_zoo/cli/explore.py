@@ -41,9 +41,10 @@ def explore(
     index.names(plugin)
     from gan_zoo.cli.printing import print_line, print_note
     from gan_zoo.explore.page import write_page
-    from gan_zoo.studies.trained import find_trained
+    from gan_zoo.studies.trained import Trained, find_trained
+    from gan_zoo.text import plural
 
-    chosen = {}
+    chosen: dict[tuple[Path, str], Trained] = {}
     for run in runs:
         named = split(variants) if variants and run.is_dir() else None
         seeds = [seed] if seed is not None and run.is_dir() else None
@@ -52,5 +53,5 @@ def explore(
     written, left_out = write_page(list(chosen.values()), out)
     for line in left_out:
         print_note(line)
-    size = written.stat().st_size / 1e6
-    print_line(f"wrote {len(chosen) - len(left_out)} generators to {written} ({size:.1f} MB); open it in a browser")
+    number = plural(len(chosen) - len(left_out), "generator")
+    print_line(f"wrote {number} to {written} ({written.stat().st_size / 1e6:.1f} MB); open it in a browser")

@@ -222,6 +222,7 @@
     one("#label-of-latent").hidden = one("#label-of-target").hidden = !isConditional;
     one(".stage").style.setProperty("--side", `${Math.max(...[map, ...panels.map((panel) => panel.image)].map((canvas) => parseFloat(canvas.style.width)))}px`);
     for (const drawing of slow) drawing.key = "";
+    one("#mapped").textContent = panels[0].generator.name;
     if (seen) scrub();
     change({});
   };
