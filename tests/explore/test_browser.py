@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from browsers import CHROMIUM, DARK, LIGHT, NARROW, WIDE, opened, opened_with
+from browsers import CHROMIUM, DARK, LIGHT, NARROW, WIDE, html_faults, needs_html_checker, opened, opened_with
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from gan_zoo.data import to_uint8
@@ -361,3 +361,8 @@ def test_first_screen_shows_images_and_walk(page):
 def test_without_scripts_it_says_so(page):
     assert page.locator(".banner").is_visible()
     assert page.locator(".scripted:visible").count() == 0
+
+
+@needs_html_checker
+def test_is_valid_html(file):
+    assert html_faults(file) == []

@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from gan_zoo import registry
+from gan_zoo.engine.state import build_networks
 from gan_zoo.explore.export import NotSupported, directions, export
 
 NAMES = ["cgan", "dcgan", "dcgan28", "dcgan_paper", "dcgan_keras", "infogan", "r3gan", "other"]
@@ -112,6 +114,15 @@ def test_records_compute_what_torch_does(networks, rounded, name):
         label = int(labels[0][place]) if labels else None
         found = interpreter(latents[place], label)
         np.testing.assert_allclose(found, image.permute(1, 2, 0), atol=2e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", registry.names())
+def test_every_variant_is_supported(name):
+    variant = registry.get(name)
+    generator = build_networks(variant, (1, variant.image_side, variant.image_side), 10).generator
+    exported = export(generator)
+    assert len(exported.kernels) == sum(each.numel() for each in generator.parameters() if each.dim() > 1)
 
 
 def test_content_is_little_endian(networks):

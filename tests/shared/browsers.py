@@ -1,8 +1,11 @@
 """Helpers of the tests of a page in a browser."""
 
 import contextlib
+import json
 import re
 import shutil
+import subprocess
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHECKER = Path(sys.prefix, "node_modules/vnu-jar/build/dist/vnu.jar")
 NARROW = {"viewport": {"width": 400, "height": 800}}
 WIDE = {"viewport": {"width": 1280, "height": 800}}
 LIGHT = {"color_scheme": "light"}
@@ -80,3 +84,18 @@ def painting_commands(pdf: bytes) -> list[int]:
         content = drawing.partition(b"stream\n")[2].rpartition(b"\nendstream")[0]
         counts.append(len(re.findall(rb"\bT[jJ]\b|\bDo\b", zlib.decompress(content))))
     return counts
+
+
+def needs_html_checker(test: Any) -> Any:
+    """Skips a test where the HTML checker cannot run."""
+    test = pytest.mark.skipif(not shutil.which("java"), reason="the HTML checker needs Java")(test)
+    reason = "no HTML checker in .venv: .ci/browser installs it"
+    return pytest.mark.skipif(not CHECKER.is_file(), reason=reason)(test)
+
+
+def html_faults(*paths: Path) -> list[tuple[str, str | None]]:
+    """What the HTML checker finds wrong in these files: its messages, each with the place."""
+    options = ["--errors-only", "--exit-zero-always", "--stdout", "--format", "json"]
+    command = ["java", "-jar", CHECKER, *options, *paths]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    return [(each["message"], each.get("extract")) for each in json.loads(checked.stdout)["messages"]]
