@@ -174,6 +174,7 @@
       }
       requestAnimationFrame(advance);
     };
+    slider.addEventListener("input", (event) => { if (event.isTrusted) from = Number(slider.value); });
     button.addEventListener("click", () => {
       button.textContent = before ? "Play" : "Pause";
       from = Number(slider.value);
