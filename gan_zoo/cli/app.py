@@ -17,6 +17,7 @@ from gan_zoo.cli import index, inspect
 from gan_zoo.cli.bench import bench, report, search
 from gan_zoo.cli.compare import compare
 from gan_zoo.cli.evaluate import evaluate
+from gan_zoo.cli.explore import explore
 from gan_zoo.cli.options import Channels, DataRoot, Inception, Mirror, Plugin, TestShare, VariantName
 from gan_zoo.cli.study import study
 from gan_zoo.cli.train import sample, train
@@ -121,6 +122,7 @@ app.command(epilog="Example: gan-zoo compare results/mnist-quick runs/mine --all
 )
 app.command(epilog="Example: gan-zoo evaluate images --data mnist --csv images.csv")(evaluate)
 app.command(epilog="Example: gan-zoo study walk runs/mnist-quick")(study)
+app.command(epilog="Example: gan-zoo explore results/studies --variants cgan,dcgan")(explore)
 app.command(epilog="Example: gan-zoo sample runs/cgan-mnist-seed0 --class 7 --num-samples 25")(sample)
 
 

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -190,7 +190,8 @@ def _of_checkpoint(
 ) -> Trained:
     saved = checkpoint.load(path)
     facts = saved.facts
-    networks = saved.networks(device)
+    generator, discriminator = saved.networks(device)
+    weights = "ema" if saved.variant.ema else "raw"
     known = data_sets.is_known(facts["data"])
     shape = tuple(facts["shape"])
     stored: dict[str, Any] = {**facts.get("data_options", {})}
@@ -199,8 +200,8 @@ def _of_checkpoint(
     return Trained(
         name=name or saved.variant.name,
         seed=facts["seed"],
-        sampler=saved.sampler(device),
-        discriminator=networks.discriminator.eval().requires_grad_(False),
+        sampler=Sampler(saved.variant, generator.requires_grad_(False), facts["classes"], weights),
+        discriminator=discriminator.requires_grad_(False),
         shape=shape,
         data_name=facts["data"] if known else facts["requested"],
         data_options=DataOptions(**stored),
@@ -215,11 +216,15 @@ def _of_checkpoint(
 
 def _of_run(run: Run, data_root: Path | None) -> Trained:
     state = run.state
+    generator, discriminator = (
+        copy.deepcopy(network).eval().requires_grad_(False)
+        for network in (run.sampler.generator, state.networks.discriminator)
+    )
     return Trained(
         name=state.variant.display_name or state.variant.title,
         seed=state.seed,
-        sampler=run.sampler,
-        discriminator=copy.deepcopy(state.networks.discriminator).eval().requires_grad_(False),
+        sampler=replace(run.sampler, generator=generator),
+        discriminator=discriminator,
         shape=tuple(state.data.shape),
         data_name=state.data_name if data_sets.is_known(state.data_name) else state.data_requested,
         data_options=state.data_options,

@@ -45,7 +45,10 @@ budget = { steps = 9 }
 
 
 def test_the_verbs():
-    assert " ".join(VERBS) == "bench check compare data doctor evaluate list new report sample search show train"
+    assert (
+        " ".join(VERBS)
+        == "bench check compare data doctor evaluate explore list new report sample search show study train"
+    )
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -1,15 +1,10 @@
 """The page in Chromium: its controls, its accessibility, how it prints, and what is left of it without its script."""
 
-import contextlib
-import json
 import re
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -21,6 +16,9 @@ from browsers import (
     WIDE,
     contrast,
     first_number,
+    html_faults,
+    needs_html_checker,
+    opened,
     opened_with,
     options,
     painting_commands,
@@ -33,7 +31,6 @@ from gan_zoo.report.context import write_report
 from gan_zoo.report.index import write_index
 from gan_zoo.report.sheets import sheets
 
-CHECKER = Path(sys.prefix, "node_modules/vnu-jar/build/dist/vnu.jar")
 SECTIONS = ("answer", "curves", "samples", "tests", "cost", "metrics", "failures", "methods")
 pytestmark = [
     pytest.mark.slow,
@@ -69,21 +66,6 @@ def page(browser: Browser, report: Path, request: pytest.FixtureRequest) -> Iter
     """The report in a new page."""
     with opened(browser, report, **getattr(request, "param", {})) as page:
         yield page
-
-
-@contextlib.contextmanager
-def opened(browser: Browser, path: Path, **options: Any) -> Iterator[Page]:
-    """A file in a new page; fails if it wrote to the console or requested anything but itself."""
-    context = browser.new_context(**(WIDE | options))
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: complaints.append(request.url))
-    page.goto(path.as_uri())
-    yield page
-    context.close()
-    assert [text for text in complaints if not text.startswith("data:")] == [path.as_uri()]
 
 
 def test_contents_lead_to_every_section(page):
@@ -295,14 +277,9 @@ def test_is_accessible(page):
     assert [(each["id"], [node["target"] for node in each["nodes"]]) for each in found] == []
 
 
-@pytest.mark.skipif(not shutil.which("java"), reason="the HTML checker needs Java")
-@pytest.mark.skipif(not CHECKER.is_file(), reason="no HTML checker in .venv: .ci/browser installs it")
+@needs_html_checker
 def test_is_valid_html(report, library):
-    options = ["--errors-only", "--exit-zero-always", "--stdout", "--format", "json"]
-    command = ["java", "-jar", CHECKER, *options, report, library]
-    checked = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    messages = json.loads(checked.stdout)["messages"]
-    assert [(each["message"], each.get("extract")) for each in messages] == []
+    assert html_faults(report, library) == []
 
 
 @opened_with({"java_script_enabled": False})

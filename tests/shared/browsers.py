@@ -1,18 +1,40 @@
 """Helpers of the tests of a page in a browser."""
 
+import contextlib
+import json
 import re
 import shutil
+import subprocess
+import sys
 import zlib
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Browser, Locator, Page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHECKER = Path(sys.prefix, "node_modules/vnu-jar/build/dist/vnu.jar")
 NARROW = {"viewport": {"width": 400, "height": 800}}
 WIDE = {"viewport": {"width": 1280, "height": 800}}
 LIGHT = {"color_scheme": "light"}
 DARK = {"color_scheme": "dark"}
+
+
+@contextlib.contextmanager
+def opened(browser: Browser, path: Path, **options: Any) -> Iterator[Page]:
+    """A file in a new page; fails if it wrote to the console or requested anything but itself."""
+    context = browser.new_context(**(WIDE | options))
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: complaints.append(request.url))
+    page.goto(path.as_uri())
+    yield page
+    context.close()
+    assert [text for text in complaints if not text.startswith("data:")] == [path.as_uri()]
 
 
 def opened_with(*contexts: dict[str, Any]) -> pytest.MarkDecorator:
@@ -62,3 +84,18 @@ def painting_commands(pdf: bytes) -> list[int]:
         content = drawing.partition(b"stream\n")[2].rpartition(b"\nendstream")[0]
         counts.append(len(re.findall(rb"\bT[jJ]\b|\bDo\b", zlib.decompress(content))))
     return counts
+
+
+def needs_html_checker(test: Any) -> Any:
+    """Skips a test where the HTML checker cannot run."""
+    test = pytest.mark.skipif(not shutil.which("java"), reason="the HTML checker needs Java")(test)
+    reason = "no HTML checker in .venv: .ci/browser installs it"
+    return pytest.mark.skipif(not CHECKER.is_file(), reason=reason)(test)
+
+
+def html_faults(*paths: Path) -> list[tuple[str, str | None]]:
+    """What the HTML checker finds wrong in these files: its messages, each with the place."""
+    options = ["--errors-only", "--exit-zero-always", "--stdout", "--format", "json"]
+    command = ["java", "-jar", CHECKER, *options, *paths]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    return [(each["message"], each.get("extract")) for each in json.loads(checked.stdout)["messages"]]
