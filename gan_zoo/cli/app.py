@@ -121,8 +121,8 @@ app.command(epilog="Example: gan-zoo compare results/mnist-quick runs/mine --all
     compare
 )
 app.command(epilog="Example: gan-zoo evaluate images --data mnist --csv images.csv")(evaluate)
-app.command(epilog="Example: gan-zoo study walk runs/mnist-quick")(study)
-app.command(epilog="Example: gan-zoo explore results/studies --variants cgan,dcgan")(explore)
+app.command(epilog="Example: gan-zoo study walk runs/mnist-quick --variants cgan")(study)
+app.command(epilog="Example: gan-zoo explore runs/mnist-quick --variants cgan,dcgan")(explore)
 app.command(epilog="Example: gan-zoo sample runs/cgan-mnist-seed0 --class 7 --num-samples 25")(sample)
 
 

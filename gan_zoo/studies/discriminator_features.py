@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
-from PIL import Image
 from scipy.optimize import minimize
 from sklearn.decomposition import PCA
 from torch import Tensor
@@ -13,6 +11,7 @@ from torch.nn.functional import adaptive_max_pool2d, one_hot
 
 from gan_zoo.data import DataMissing, Dataset, Split
 from gan_zoo.device import seeded
+from gan_zoo.studies import charts
 from gan_zoo.studies.activations import BATCH, Probe, probe
 from gan_zoo.studies.records import Measure
 from gan_zoo.studies.study import Picture, Studied, check_positive, study
@@ -30,8 +29,6 @@ _PARTS = 5
 """Of the labelled images: the cost is chosen by cross-validation, or of many images on one part."""
 _FEW = 5_000
 _ITERATIONS = 300
-_GREY = "#7a828a"
-_COLORS = ("#1f8a70", "#8a7ab8", "#7a828a", "#7a828a")
 
 
 @study(
@@ -258,36 +255,24 @@ def _share_correct(inputs: Tensor, targets: Tensor, weights: Tensor) -> float:
     return (inputs @ weights).argmax(dim=1).eq(targets).float().mean().item()
 
 
+@charts.style
 def _chart(values: Sequence[tuple[str, str, float]], titles: dict[str, str], labels: int | str) -> Picture:
     """A row for each condition, a column for each data set."""
-    figure = Figure(figsize=(7.2, 2.4), dpi=200, layout="constrained")
-    figure.patch.set_alpha(0)
+    figure = charts.new_figure(300 + 240 * len(titles), 200)
     axes = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0]
+    colors = (charts.COLORS[0], charts.COLORS[1], charts.GRAY, charts.GRAY)
     for axis, (measure, title) in zip(axes, titles.items(), strict=True):
         rows = [(condition, value) for name, condition, value in values if name == measure]
         for place, (_condition, value) in enumerate(rows):
-            axis.plot(100 * value, place, "o", color=_COLORS[place], markersize=7, clip_on=False)
-            axis.annotate(
-                f"{value:.1%}", (100 * value, place), (7, 0), textcoords="offset points", va="center", color=_GREY
-            )
+            axis.plot(100 * value, place, "o", color=colors[place], clip_on=False)
+            axis.annotate(f"{value:.1%}", (100 * value, place), (7, 0), textcoords="offset points", va="center")
         axis.set_yticks(range(len(rows)), [condition for condition, _value in rows])
-        axis.set_title(title, color=_GREY, fontsize=10, loc="left")
-        axis.set_xlabel("test accuracy (%)", color=_GREY)
+        axis.set(title=title, xlabel="test accuracy (%)")
         axis.margins(x=0.25, y=0.15)
-        axis.patch.set_alpha(0)
-        axis.grid(axis="x", color=_GREY, alpha=0.3, linewidth=0.6)
-        axis.tick_params(colors=_GREY, length=0)
-        for side in axis.spines.values():
-            side.set_visible(False)
+        axis.grid(axis="x", color=charts.GRAY, alpha=0.3, linewidth=0.6)
+        axis.tick_params(length=0)
+        axis.spines[:].set_visible(False)
     axes[0].invert_yaxis()
     number = labels if labels == ALL else f"{labels:,}"
     caption = f"Test accuracy of a linear classifier by its features, with {number} labels, one training run."
-    return Picture("accuracy", caption, _drawn(figure), scale=0.5)
-
-
-def _drawn(figure: Figure) -> Image.Image:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba()))
+    return Picture("accuracy", caption, charts.as_image(figure), scale=charts.SCALE)

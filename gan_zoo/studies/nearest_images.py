@@ -1,10 +1,8 @@
 """The training images nearest to samples, and whether samples are nearer to them than held-out images are."""
 
-import io
 from collections.abc import Mapping
 
 import torch
-from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
@@ -14,6 +12,7 @@ from gan_zoo.metrics.memorization import Nearest, nearest
 from gan_zoo.metrics.memorization import memorization as share_nearer
 from gan_zoo.metrics.reference import SEED, load_reference
 from gan_zoo.samples import GAP, tile
+from gan_zoo.studies import charts
 from gan_zoo.studies.records import Measure
 from gan_zoo.studies.study import Picture, Studied, check_positive, study
 from gan_zoo.studies.trained import NotApplicable, Trained
@@ -27,9 +26,8 @@ _NEIGHBORS = 3
 _ROWS = 8
 _SPACE = 12
 """Pixels between the halves of a picture."""
-_GRAY = "#7a828a"
-_COLORS = {"samples": "#2f7fd1", "held-out images": _GRAY, "copies": "#c8641e"}
-"""Of curves: contrast above 3:1 on a white and on a dark page."""
+KINDS = ("samples", "held-out images", "copies")
+_COLORS = (charts.COLORS[0], charts.GRAY, charts.COLORS[1])
 
 Distances = dict[str, Nearest]
 """Nearest training images by kind: ``samples``, ``held-out images``, ``copies`` and ``compared``, other held-out ones.
@@ -140,7 +138,7 @@ def _rows(space: str, distances: Distances) -> list[tuple[str, str, float]]:
     compared = distances["compared"]
     limit = _ratios(compared).quantile(SUSPICIOUS)
     rows = []
-    for kind in _COLORS:
+    for kind in KINDS:
         nearer = share_nearer(distances[kind].distances[:, 0].clone(), compared.distances[:, 0].clone())
         rows.append((f"memorization_{space}", kind, nearer))
         rows.append((f"suspicious_{space}", kind, (_ratios(distances[kind]) < limit).double().mean().item()))
@@ -167,7 +165,7 @@ def _draw(data: Dataset, samples: Tensor, found: Mapping[str, Distances]) -> lis
     chart_caption = "Share of images within a distance of a training image; copies are training images with noise."
     return [
         Picture("nearest", nearest_caption, both, scale=2),
-        Picture("distances", chart_caption, _chart(found), scale=0.5),
+        Picture("distances", chart_caption, _chart(found), scale=charts.SCALE),
     ]
 
 
@@ -183,18 +181,13 @@ def _suspicious_first(data: Dataset, samples: Tensor, found: Nearest) -> Image.I
     return canvas
 
 
+@charts.style
 def _chart(found: Mapping[str, Distances]) -> Image.Image:
     """Distribution functions of the distances to the nearest training image, a panel for each space."""
-    figure = Figure(figsize=(4 * len(found), 3), dpi=200, layout="constrained", facecolor="none")
+    figure = charts.new_figure(330 * len(found), 230)
     for axis, (space, distances) in zip(figure.subplots(1, len(found), squeeze=False)[0], found.items(), strict=True):
-        for kind, color in _COLORS.items():
+        for kind, color in zip(KINDS, _COLORS, strict=True):
             axis.ecdf(distances[kind].distances[:, 0].cpu().numpy(), label=kind, color=color, linewidth=2)
-        axis.set(xlim=(0, None), ylim=(0, 1), facecolor="none")
-        axis.set_xlabel(f"distance in {space}", color=_GRAY)
-        axis.tick_params(colors=_GRAY)
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.spines[["left", "bottom"]].set_color(_GRAY)
-        axis.legend(frameon=False, loc="lower right", labelcolor=_GRAY)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return Image.open(buffer)
+        axis.set(xlim=(0, None), ylim=(0, 1), xlabel=f"distance in {space}")
+        axis.legend(loc="lower right")
+    return charts.as_image(figure)
