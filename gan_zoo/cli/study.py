@@ -144,14 +144,17 @@ def _as_json(result: "StudyResult") -> dict[str, Any]:
 
 def _print(result: "StudyResult") -> None:
     from gan_zoo.cli.printing import print_line, print_note, print_paragraph, print_table
-    from gan_zoo.report.studies import measure_tables
+    from gan_zoo.report.studies import condition_table, titled
+    from gan_zoo.studies.records import summarize
 
     print_line("")
     print_paragraph(f"{result.record.title}: {result.record.question}")
     for note in result.record.notes:
         print_note(note)
-    for each in measure_tables(result.record):
-        print_line("")
-        print_line(each.title)
-        lines = each.table.lines
-        print_table({head: [line[place] for line in lines] for place, head in enumerate(each.table.heads)})
+    summaries = summarize(result.record)
+    for measure in result.record.measures:
+        mine = [each for each in summaries if each.measure == measure]
+        if mine:
+            print_line("")
+            print_line(titled(measure))
+            print_table(condition_table(mine))

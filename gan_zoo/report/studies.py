@@ -105,9 +105,26 @@ def measure_tables(record: Record) -> list[MeasureTable]:
     for measure in record.measures:
         mine = [each for each in summaries if each.measure == measure]
         if mine:
-            title = f"{measure.title} {_ARROWS[measure.better]}".strip()
-            found.append(MeasureTable(title, measure.meaning, _table(measure, mine)))
+            found.append(MeasureTable(titled(measure), measure.meaning, _table(measure, mine)))
     return found
+
+
+def titled(measure: Measure) -> str:
+    """The title of a measure with the direction that is better."""
+    return f"{measure.title} {_ARROWS[measure.better]}".strip()
+
+
+def condition_table(summaries: Sequence[Summary]) -> dict[str, list[str]]:
+    """Columns of one measure with a row for each variant and condition: narrow enough for a terminal."""
+    rows = [(each, condition) for each in summaries for condition in each.conditions]
+    columns = {
+        "variant": [each.variant if condition == next(iter(each.conditions)) else "" for each, condition in rows],
+        "condition": [condition for _, condition in rows],
+        "mean": [" ".join(_cell(each.conditions[condition])).strip() for each, condition in rows],
+    }
+    if summaries[0].measure.difference:
+        columns["first minus it"] = [" ".join(_cell(each.differences.get(condition))) for each, condition in rows]
+    return columns
 
 
 def _table(measure: Measure, summaries: Sequence[Summary]) -> Table:
@@ -121,9 +138,9 @@ def _table(measure: Measure, summaries: Sequence[Summary]) -> Table:
     return Table.of(columns)
 
 
-def _cell(estimate: Estimate | None) -> Cell:
+def _cell(estimate: Estimate | None) -> tuple[str, str]:
     if estimate is None:
-        return text.NOTHING
+        return text.NOTHING, ""
     # Equal seeds, e.g. a baseline that no run has a part in.
     is_constant = estimate.low == estimate.high
     return text.number(estimate.mean), "" if is_constant else text.interval(estimate.low, estimate.high)

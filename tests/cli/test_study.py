@@ -42,8 +42,7 @@ def test_json_has_the_summary(gan_zoo, file, tmp_path):
 
 
 def test_all_leaves_out_what_does_not_apply(gan_zoo, folder, monkeypatch):
-    monkeypatch.setattr("gan_zoo.studies.STUDIES", {"optimum": "", "memorization": ""})
-    monkeypatch.setattr("gan_zoo.cli.study.STUDIES", {"optimum": "", "memorization": ""})
+    monkeypatch.setattr("gan_zoo.cli.study.STUDIES", ["optimum", "memorization"])
     found = gan_zoo("study", "all", folder, "--seeds", "0")
     assert found.status == 0, found.err
     assert "optimum is left out" in found.out
