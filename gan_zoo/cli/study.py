@@ -68,6 +68,7 @@ def study(
     index.names(plugin)
     from gan_zoo import studies
     from gan_zoo.cli.printing import print_line
+    from gan_zoo.report.context import write_report
     from gan_zoo.studies.records import FOLDER
     from gan_zoo.studies.trained import find_trained
 
@@ -75,19 +76,18 @@ def study(
         run, variants=split(variants) if variants else None, seeds=chosen_seeds, data_root=data_root, device=device
     )
     folder = out or (run / FOLDER if run.is_dir() else Path("runs", FOLDER, run.stem))
-    found = _study_all([getattr(studies, each) for each in (STUDIES if name == ALL else [name])], trained, options)
-    for result in found:
-        _save(result, folder)
+    chosen = [getattr(studies, each) for each in (STUDIES if name == ALL else [name])]
+    found = _study_all(chosen, trained, options, folder)
+    is_part = run.is_dir() and folder.resolve() == (run / FOLDER).resolve()
+    report = write_report(run) if is_part else None
     if as_json:
         typer.echo(json.dumps([_as_json(result) for result in found], indent=2))
         return
     for result in found:
         _print(result)
     print_line(f"wrote {folder}")
-    if run.is_dir() and folder.resolve() == (run / FOLDER).resolve():
-        from gan_zoo.report.context import write_report
-
-        print_line(f"report: {write_report(run)}")
+    if report is not None:
+        print_line(f"report: {report}")
 
 
 def _seeds(given: str | None) -> list[int] | None:
@@ -99,11 +99,14 @@ def _seeds(given: str | None) -> list[int] | None:
     return numbers
 
 
-def _study_all(chosen: list["Study"], trained: list["Trained"], options: dict[str, Any]) -> list["StudyResult"]:
-    """The results of studies under a line of progress; of several, those that have an answer."""
+def _study_all(
+    chosen: list["Study"], trained: list["Trained"], options: dict[str, Any], folder: Path
+) -> list["StudyResult"]:
+    """The results of studies under a line of progress, each saved when it ends; of several, those with an answer."""
     from rich import get_console
 
     from gan_zoo.cli.printing import print_note
+    from gan_zoo.report.studies import write_page
     from gan_zoo.studies.trained import NotApplicable
 
     found = []
@@ -114,21 +117,18 @@ def _study_all(chosen: list["Study"], trained: list["Trained"], options: dict[st
                 status.update(f"{name}: {one.name} seed {one.seed} ({place + 1} of {of})")
 
             try:
-                found.append(each(trained, on_run=show, **options))
+                result = each(trained, on_run=show, **options)
             except NotApplicable as error:
                 if len(chosen) == 1:
                     raise
                 print_note(f"{each.name} is left out: {error}")
+                continue
+            result.save(folder)
+            write_page(folder, result.record)
+            found.append(result)
     if not found:
         raise GanZooError("no study has an answer for these runs; `gan-zoo study -h` describes them")
     return found
-
-
-def _save(result: "StudyResult", folder: Path) -> None:
-    from gan_zoo.report.studies import write_page
-
-    result.save(folder)
-    write_page(folder, result.record)
 
 
 def _as_json(result: "StudyResult") -> dict[str, Any]:

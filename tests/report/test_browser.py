@@ -26,12 +26,14 @@ from browsers import (
     values,
 )
 from playwright.sync_api import Browser, Page, sync_playwright
+from studied import add_pictures, make_record
 
 from gan_zoo.report.context import write_report
 from gan_zoo.report.index import write_index
 from gan_zoo.report.sheets import sheets
+from gan_zoo.studies.records import FOLDER, write_record
 
-SECTIONS = ("answer", "curves", "samples", "tests", "cost", "metrics", "failures", "methods")
+SECTIONS = ("answer", "curves", "samples", "tests", "cost", "metrics", "studies", "failures", "methods")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium and no Chrome on PATH: .ci/browser installs one"),
@@ -48,8 +50,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def report(mixed_folder: Path) -> Path:
-    return write_report(mixed_folder)
+def report(mixed_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = shutil.copytree(mixed_folder, tmp_path_factory.mktemp("reported") / "mixed")
+    add_pictures(folder)
+    write_record(folder / FOLDER, make_record())
+    return write_report(folder)
 
 
 @pytest.fixture(scope="module")

@@ -2,40 +2,19 @@ import re
 import warnings
 
 import pytest
-from PIL import Image
+from studied import add_pictures, make_record
 
 from gan_zoo.report.context import write_report
 from gan_zoo.report.studies import measure_tables, write_page
-from gan_zoo.studies.records import FOLDER, Measure, PictureFile, Record, Value, write_record
+from gan_zoo.studies.records import FOLDER, Measure, PictureFile, Value, write_record
 
 EVIL = "<img src=x onerror=alert(1)> [a](javascript:alert(1)) \x1b[31m"
-SHARE = Measure("share", "Share", "higher", "Share of images.", (0.0, 1.0))
-
-
-def make_record(**changes):
-    rows = [(0, "trained", 0.5), (1, "trained", 0.7), (0, "random", 0.25), (1, "random", 0.25)]
-    facts = {
-        "study": "walk",
-        "title": "Latent walk",
-        "question": "Is it smooth?",
-        "reading": "Blurred images are smooth too.",
-        "source": "Paper",
-        "measures": [SHARE],
-        "values": [Value("gan", seed, "share", condition, value) for seed, condition, value in rows],
-        "pictures": [PictureFile("gan", 0, "walk/a.webp", "A walk.", "walk/a.png", 2.0)],
-        "settings": {"steps": 8, "classes": None},
-        "provenance": {"device": "CPU", "git_commit": "abc", "command": "gan-zoo study walk runs/x"},
-    }
-    return Record(**facts | changes)
 
 
 @pytest.fixture
 def folder(make_folder):
     made = make_folder(["gan", "cgan"], seeds=2)
-    (made / FOLDER / "walk").mkdir(parents=True)
-    image = Image.new("L", (10, 4))
-    image.save(made / FOLDER / "walk" / "a.png")
-    image.save(made / FOLDER / "walk" / "a.webp", save_all=True, append_images=[Image.new("L", (10, 4), 9)])
+    add_pictures(made)
     return made
 
 
