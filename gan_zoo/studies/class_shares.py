@@ -56,7 +56,7 @@ class ClassShares:
         Measure("distance", "Distance from real", "lower", "Total variation of the class shares at the end.", (0, 1)),
         Measure("worst", "Largest distance", "lower", "Largest distance after a quarter of the training.", (0, 1)),
         Measure("missing", "Missing classes", "lower", "Classes with less than 1% of samples at the end.", (0, None)),
-        Measure("least", "Rarest class", "higher", "Least ratio of a class's share to its real share.", (0, None)),
+        Measure("least", "Rarest class", "higher", "Least ratio of a class's share to its real share.", (0, 1)),
     ],
 )
 def collapse(trained: Trained, *, draws: int = 2_000) -> Studied:
