@@ -44,13 +44,12 @@ def explore(
     from gan_zoo.studies.trained import Trained, find_trained
     from gan_zoo.text import plural
 
-    chosen: dict[tuple[Path, str], Trained] = {}
+    chosen: list[Trained] = []
     for run in runs:
         named = split(variants) if variants and run.is_dir() else None
         seeds = [seed] if seed is not None and run.is_dir() else None
-        for trained in find_trained(run, variants=named, seeds=seeds, device=device):
-            chosen.setdefault((run, trained.name), trained)
-    written, left_out = write_page(list(chosen.values()), out)
+        chosen += find_trained(run, variants=named, seeds=seeds, device=device, first_seed=True)
+    written, left_out = write_page(chosen, out)
     for line in left_out:
         print_note(line)
     number = plural(len(chosen) - len(left_out), "generator")

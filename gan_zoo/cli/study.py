@@ -8,7 +8,7 @@ import typer
 
 from gan_zoo.cli import index
 from gan_zoo.cli.options import DataRoot, Device, Plugin, settings, split
-from gan_zoo.errors import GanZooError, check_known, shown
+from gan_zoo.errors import GanZooError, Interrupted, check_known, shown
 from gan_zoo.io import check_encoding
 from gan_zoo.options import are_seeds
 from gan_zoo.studies import STUDIES
@@ -107,7 +107,7 @@ def _study_all(
 
     from gan_zoo.cli.printing import print_note
     from gan_zoo.report.studies import write_page
-    from gan_zoo.studies.trained import NotApplicable
+    from gan_zoo.studies.records import read_record
 
     found = []
     with get_console().status("") as status:
@@ -118,13 +118,14 @@ def _study_all(
 
             try:
                 result = each(trained, on_run=show, **options)
-            except NotApplicable as error:
+            except Interrupted:
+                raise
+            except GanZooError as error:
                 if len(chosen) == 1:
                     raise
                 print_note(f"{each.name} is left out: {error}")
                 continue
-            result.save(folder)
-            write_page(folder, result.record)
+            write_page(folder, read_record(result.save(folder)))
             found.append(result)
     if not found:
         raise GanZooError("no study has an answer for these runs; `gan-zoo study -h` describes them")

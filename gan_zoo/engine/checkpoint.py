@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import ConfigDict, Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gan_zoo import registry
@@ -109,19 +109,23 @@ class Checkpoint:
         Raises:
             GanZooError: as ``variant``, or networks that cannot be built, or that its tensors do not fit.
         """
-        device = pick(device) if device is None or isinstance(device, str) else device
         variant = self.variant
+        return Networks(*(self._network(variant, player, device) for player in Networks._fields))
+
+    def _network(self, variant: Variant, player: str, device: str | torch.device | None) -> nn.Module:
+        device = pick(device) if device is None or isinstance(device, str) else device
         try:
             with _SizeLimit(self.tensors):
                 networks = build_networks(variant, tuple(self.facts["shape"]), self.facts["classes"])
         except GanZooError as error:
             raise _mismatch(self, error) from None
+        network: nn.Module = getattr(networks, player)
+        prefix = "ema" if player == "generator" and variant.ema else player
         try:
-            networks.generator.load_state_dict(_under(self.tensors, "ema" if variant.ema else "generator"))
-            networks.discriminator.load_state_dict(_under(self.tensors, "discriminator"))
+            network.load_state_dict(_under(self.tensors, prefix))
         except RuntimeError as error:
             raise _mismatch(self, error) from None
-        return Networks(*(network.to(device).eval() for network in networks))
+        return network.to(device).eval()
 
     def sampler(self, device: str | torch.device | None = None) -> Sampler:
         """The sampler of its generator, or of the moving average if there is one.
@@ -130,7 +134,8 @@ class Checkpoint:
             GanZooError: as ``networks``.
         """
         variant = self.variant
-        return Sampler(variant, self.networks(device).generator, self.facts["classes"], "ema" if variant.ema else "raw")
+        generator = self._network(variant, "generator", device)
+        return Sampler(variant, generator, self.facts["classes"], "ema" if variant.ema else "raw")
 
 
 class _SizeLimit(TorchDispatchMode):

@@ -150,6 +150,8 @@ def _batch_norm(module: nn.BatchNorm1d | nn.BatchNorm2d, arrays: _Arrays) -> lis
 def _layer_norm(module: nn.LayerNorm | nn.GroupNorm, arrays: _Arrays) -> list[Layer]:
     if isinstance(module, nn.GroupNorm) and module.num_groups > 1:
         raise NotSupported(f"its layer {module} normalizes several groups, which the page cannot compute")
+    if isinstance(module, nn.LayerNorm) and len(module.normalized_shape) > 1:
+        raise NotSupported(f"its layer {module} has a scale for each pixel, which the page cannot compute")
     layers: list[Layer] = [{"op": "standardize", "eps": module.eps}]
     if module.weight is not None:
         layers.append({"op": "affine", "scale": arrays.vector(module.weight), "shift": arrays.vector(module.bias)})
@@ -222,9 +224,10 @@ def directions(latents: Tensor, samples: Tensor, fixed: Tensor) -> Tensor:
         samples: of the latents, (N, ...).
         fixed: (size,), the values that no direction changes.
     """
-    spread = latents.std(dim=0)
+    spread = latents.std(dim=0).clamp(min=torch.finfo(latents.dtype).tiny)
     centered = (latents - latents.mean(dim=0)) * ~fixed / spread
     values = samples.flatten(1)
     covariance = centered.T @ (values - values.mean(dim=0))
-    left = torch.linalg.svd(covariance, full_matrices=False)[0][:, :2]
-    return left.T * spread
+    left = torch.linalg.svd(covariance, full_matrices=False)[0][:, :2].T * spread
+    # A latent of one value has one direction.
+    return torch.cat([left, left.new_zeros(2 - len(left), latents.shape[1])])

@@ -36,9 +36,12 @@ def write_page(trained: Sequence[Trained], path: Path) -> tuple[Path, list[str]]
     left_out: list[str] = []
     for each, name in zip(trained, names(trained), strict=True):
         try:
-            generators.append({"name": name, **describe(each)})
+            described = describe(each)
+            _check_classes(described["class_names"], generators)
         except NotSupported as error:
             left_out.append(f"{name} is left out: {error}")
+            continue
+        generators.append({"name": name, **described})
     if not generators:
         raise GanZooError(f"no generator can run in a page: {left_out[0] if left_out else 'none is given'}")
     templates = environment(path.parent)
@@ -55,6 +58,13 @@ def write_page(trained: Sequence[Trained], path: Path) -> tuple[Path, list[str]]
     rendered = templates.get_template("explore.html.j2").render(page)
     atomic_write(path, "\n".join(map(text.visible, rendered.split("\n"))))
     return path, left_out
+
+
+def _check_classes(class_names: Sequence[str], generators: Sequence[Mapping[str, Any]]) -> None:
+    """Raise NotSupported for a conditional generator of other classes than those before: the page has one choice."""
+    for each in generators:
+        if class_names and each["class_names"] and class_names != each["class_names"]:
+            raise NotSupported(f"its classes are not those of {each['name']}; write a page of its own")
 
 
 def names(trained: Sequence[Trained]) -> list[str]:

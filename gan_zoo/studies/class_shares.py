@@ -50,7 +50,7 @@ class ClassShares:
     question="Which classes does the generator draw, and does it lose some of them during training?",
     reading="The null is what as many real images give: sampling alone moves their shares. The shares are those of a "
     "classifier, which names a class for an image that shows none. A conditional generator draws the classes that it "
-    "is asked for: its shares say that it obeys, not that it would cover the classes by itself.",
+    "is requested: its shares say that it obeys, not that it would cover the classes by itself.",
     source="after Goodfellow 2016, arXiv 1701.00160, section 5.1.1",
     measures=[
         Measure("distance", "Distance from real", "lower", "Total variation of the class shares at the end.", (0, 1)),

@@ -84,9 +84,10 @@ class Generated:
     "rest stays?",
     reading="A logistic regression on the activations of the last hidden maps (of an MLP, hidden units) finds those "
     "that speak for the thing; they are zeroed in other images. Of a class, what stays is the share of images that the "
-    "classifier still takes for it; of a region, the correlation of its pixels before and after. If thing and rest "
-    "stay alike, the maps draw both. The classifier names a class for an image without one too. Deviations from the "
-    "paper: at most a quarter of the maps, not all of positive weight; ink elsewhere, not random boxes.",
+    "classifier still takes for it; of a region, the correlation of its pixels before and after. If thing and "
+    "rest stay to the same extent, the maps draw both. The classifier names a class for an image without one too. "
+    "Deviations from the paper: at most a quarter of the maps, not all of positive weight; ink elsewhere, not "
+    "random boxes.",
     source="Radford et al. 2016, arXiv 1511.06434, section 6.3.1",
     measures=[
         Measure("thing", "Thing that stays", "lower", "Share of the thing that is left without the maps.", (0, 1)),

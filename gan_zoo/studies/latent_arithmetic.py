@@ -163,7 +163,7 @@ class Pool:
         return self.latents[_choose(self.groups[concept], exemplars, random)].mean(dim=0)
 
     def decode(self, latents: Tensor, labels: Tensor) -> Tensor:
-        """Images uint8 (n, C, H, W) of latents; a conditional generator is asked for these classes (n,)."""
+        """Images uint8 (n, C, H, W) of latents; of a conditional generator of these classes (n,)."""
         sampler = self.trained.sampler
         return sampler(len(latents), latents=latents, labels=labels if sampler.conditional else None)
 
@@ -260,10 +260,12 @@ def _exchange(pool: Pool, pairs: Tensor, count: int, random: torch.Generator) ->
     after = after - center[chosen[:, 1]]
     shuffled = after[torch.randperm(count, generator=random)]
     kept = torch.corrcoef(torch.stack([before, after, shuffled]))[0, 1:].tolist()
+    names = ("means of the classes", "means of random classes")
+    if pool.trained.sampler.conditional:
+        names = ("label of the class", "label of a random class")
     return [
-        ("exchanged", "means of the classes", shares[0]),
-        ("exchanged", "means of random classes", shares[1]),
-        ("brightness_kept", "means of the classes", kept[0]),
+        *(("exchanged", name, share) for name, share in zip(names, shares, strict=True)),
+        ("brightness_kept", names[0], kept[0]),
         ("brightness_kept", "shuffled", kept[1]),
     ]
 

@@ -27,15 +27,16 @@ _COLUMNS = 11
     title="Walk between latents",
     question="Do the images change gradually, and stay images of the data, on the way between two latents?",
     reading=(
-        "Path length is the mean of (d / e)^2 over all steps of all walks: d is the distance of neighboring images in "
-        "the features of the default extractor, e = 1 / steps. It is that of Karras et al. without their removal of "
-        "extremes, and with a finite step, as the images have 8 bits; smaller steps give longer paths (on MNIST 64 "
-        "steps 6% longer ones than 32). The squared distance between the ends (random pairs) is the lower bound: "
-        "constant speed on a straight line of features. A generator that has memorized images jumps between them; one "
-        "jump has a path length of `steps` times the lower bound, and a largest step of `steps`. A cross-fade blends "
-        "the pixels of the ends: short and even, but two images at once on the way. Walks of a conditional generator "
-        "stay in a class, so they are shorter than those of an unconditional one. Spherical walks go around the center "
-        "of the latent's distribution; one-hot codes move on a line."
+        "Path length is the mean of (d / e)^2 over all steps of all walks: d is the distance of neighboring images "
+        "in the features of the default extractor, e = 1 / steps. It is that of Karras et al. without their removal "
+        "of extremes, and with a finite step, as the images have 8 bits; smaller steps give longer paths (on MNIST "
+        "64 steps 6% longer ones than 32). The squared distance between the ends (random pairs) is the lower bound: "
+        "constant speed on a straight line of features. A generator whose images do not differ has short paths, "
+        "too: compare a path with the random pairs of the same generator. One that has memorized images jumps "
+        "between them; one jump has a path length of `steps` times the lower bound, and a largest step of `steps`. "
+        "A cross-fade blends the pixels of the ends: short and even, but two images at once on the way. Walks of a "
+        "conditional generator stay in a class, so they are shorter than those of an unconditional one. Spherical "
+        "walks go around the center of the latent's distribution; one-hot codes move on a line."
     ),
     source="Radford et al. 2016, arXiv 1511.06434, section 6.1; Karras et al. 2019, arXiv 1812.04948, section 4.1; "
     "White 2016, arXiv 1609.04468, section 2.1",
@@ -43,7 +44,7 @@ _COLUMNS = 11
         Measure(
             "path_length",
             "Perceptual path length",
-            "lower",
+            "",
             "Mean squared speed of the walk in features; 1 is the mean squared distance of two real test images.",
             (0, None),
         ),

@@ -92,7 +92,7 @@ def memorization(trained: Trained, *, num_samples: int = 1_000) -> Studied:
     distances = {"features": _in_features(trained, data, images, held_out), "pixels": _in_pixels(data, images)}
     found = {space: neighbors for space, neighbors in distances.items() if neighbors}
     if "features" not in found:
-        notes.append(f"{trained.name}: distances in features left out, as its extractor encodes no training images")
+        notes.append(f"{trained.name}: distances in features left out, as no extractor encodes its training images")
     rows = [row for space, neighbors in found.items() for row in _rows(space, neighbors)]
     return Studied(rows, lambda: _draw(data, images["samples"], found), notes)
 
@@ -115,8 +115,11 @@ def _draw_images(trained: Trained, data: Dataset, held_out: Tensor) -> dict[str,
 
 
 def _in_features(trained: Trained, data: Dataset, images: Mapping[str, Tensor], held_out: Tensor) -> Distances:
-    """Distances in features; empty for an extractor that takes too long for all training images."""
-    extractor = trained.load_extractor()
+    """Distances in features; empty without an extractor, or with one that takes too long for all training images."""
+    try:
+        extractor = trained.load_extractor()
+    except NotApplicable:
+        return {}
     training = load_reference(extractor, data.train, data.test, held_out, data.fingerprint).training
     if training is None:
         return {}

@@ -1,15 +1,15 @@
 """Records of studies: one JSON file a study, and its pictures. Nothing here imports torch."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from gan_zoo.checked import Checked, Count, Finite, Name, Text, fault
-from gan_zoo.errors import DamagedFileError, one_line
+from gan_zoo.errors import DamagedFileError, GanZooError, one_line
 from gan_zoo.io import atomic_write, inside
 from gan_zoo.statistics import t_interval
 from gan_zoo.statistics.intervals import Estimate
@@ -155,13 +155,22 @@ def write_record(folder: Path, record: Record) -> Path:
     return path
 
 
-def read_records(folder: Path, names: Iterable[str]) -> list[Record]:
-    """The records of these studies in a folder, in this order; studies without a file are left out.
-
-    Raises:
-        DamagedFileError: a file that is no record of a study, or names a file outside of the folder.
-    """
-    return [read_record(path) for name in names if (path := folder / f"{name}.json").is_file()]
+def merged(folder: Path, record: Record) -> Record:
+    """A record with the values and pictures of other runs from the one in a folder, if that has the same settings."""
+    try:
+        before = read_record(folder / f"{record.study}.json")
+    except GanZooError:
+        return record
+    if (before.settings, before.measures) != (json.loads(json.dumps(record.settings)), list(record.measures)):
+        return record
+    own = {(value.variant, value.seed) for value in record.values}
+    drawn = {picture.variant for picture in record.pictures}
+    return replace(
+        record,
+        values=[value for value in before.values if (value.variant, value.seed) not in own] + list(record.values),
+        pictures=[picture for picture in before.pictures if picture.variant not in drawn] + list(record.pictures),
+        notes=list(dict.fromkeys([*before.notes, *record.notes])),
+    )
 
 
 def read_record(path: Path) -> Record:
@@ -176,6 +185,8 @@ def read_record(path: Path) -> Record:
     except (OSError, ValueError, RecursionError) as error:
         raise DamagedFileError(f"{path} is damaged ({one_line(error)}); {fix}") from None
     wrong = fault(_Record, content) if isinstance(content, dict) else "it is no object of JSON"
+    if not wrong and content["study"] != path.stem:
+        wrong = f"key 'study' is {content['study']!r}, not the name of the file"
     if wrong:
         raise DamagedFileError(f"{path}: {wrong}; {fix}")
     keys = ("study", "title", "question", "reading", "source", "settings", "provenance", "notes")

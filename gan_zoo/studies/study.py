@@ -17,7 +17,7 @@ from gan_zoo.bench.records import now
 from gan_zoo.engine import Run
 from gan_zoo.errors import GanZooError, check_known
 from gan_zoo.io import atomic_write, check_encoding
-from gan_zoo.studies.records import Measure, PictureFile, Record, Value, summarize, write_record
+from gan_zoo.studies.records import Measure, PictureFile, Record, Value, merged, summarize, write_record
 from gan_zoo.studies.trained import NotApplicable, Source, Trained, find_trained
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ class StudyResult:
     def save(self, folder: Path | str) -> Path:
         """Write ``NAME.json`` and the pictures into a folder; returns the path of the record.
 
+        Other runs of an earlier record with the same settings stay in it.
+
         Raises:
             StorageError: the folder cannot be written to.
         """
@@ -99,7 +101,7 @@ class StudyResult:
         check_encoding(folder)
         for file, content in self.images.items():
             atomic_write(folder / file, content)
-        return write_record(folder, self.record)
+        return write_record(folder, merged(folder, self.record))
 
     def show(self) -> Image.Image | None:
         """The first picture, which a notebook displays."""
@@ -181,14 +183,15 @@ class Study:
             on_run(each, place, len(trained))
             try:
                 found = self.function(each, **options)
+                is_first = all(picture.variant != each.name for picture in pictures)
+                drawn = found.draw() if is_first else ()
             except NotApplicable as error:
                 left_out.append(error)
                 notes[str(error)] = None
                 continue
             values += [Value(each.name, each.seed, *row) for row in found.values]
             notes |= dict.fromkeys(found.notes)
-            if all(picture.variant != each.name for picture in pictures):
-                pictures += [_encode(self.name, each, picture, images) for picture in found.draw()]
+            pictures += [_encode(self.name, each, picture, images) for picture in drawn]
         if left_out and not values:
             raise left_out[0]
         record = Record(

@@ -20,7 +20,7 @@ from gan_zoo.engine.state import build_networks
 from gan_zoo.errors import GanZooError, check_known, shown
 from gan_zoo.io import with_home
 from gan_zoo.metrics.extractors import OWN, load_extractor
-from gan_zoo.metrics.features import Extractor
+from gan_zoo.metrics.features import Extractor, ExtractorUnavailable
 from gan_zoo.options import DataOptions
 from gan_zoo.variant import Networks, Variant
 
@@ -98,9 +98,12 @@ class Trained:
         """The default extractor of the data set; it takes images of any side.
 
         Raises:
-            GanZooError: weights that are not available, or a run of points.
+            NotApplicable: the data set has none on this machine, e.g. images without labels.
         """
-        return _load_extractor(self.data_name, self.data_root, self.device, self.data_options)
+        try:
+            return _load_extractor(self.data_name, self.data_root, self.device, self.data_options)
+        except ExtractorUnavailable as error:
+            raise NotApplicable(f"{self.name}: no extractor: {error}") from error
 
     def untrained(self) -> Networks:
         """Networks of the same variant with the initial weights that the run's seed gives, in evaluation mode."""
@@ -128,6 +131,7 @@ def find_trained(
     seeds: Sequence[int] | None = None,
     data_root: Path | None = None,
     device: str | None = None,
+    first_seed: bool = False,
 ) -> list[Trained]:
     """The trained GANs of a source, in the order of its manifest.
 
@@ -135,6 +139,7 @@ def find_trained(
         source: a run, a checkpoint file, or a results folder with the checkpoints of one or more runs.
         variants, seeds: of a results folder, those to take; by default all.
         data_root: folder of the data files.
+        first_seed: of a results folder, only the first seed of each variant.
         device: of the networks; by default CUDA if there is one, else of a run its own, else the CPU.
 
     Raises:
@@ -151,7 +156,7 @@ def find_trained(
         return [_of_checkpoint(path, data_root, chosen)]
     if not (path / MANIFEST).is_file():
         raise GanZooError(f"{str(path)!r} is not a results folder: it has no {MANIFEST}; name one, or a checkpoint")
-    return _of_folder(path, variants, seeds, data_root, chosen)
+    return _of_folder(path, variants, seeds, data_root, chosen, first_seed=first_seed)
 
 
 def _of_folder(
@@ -160,15 +165,18 @@ def _of_folder(
     seeds: Sequence[int] | None,
     data_root: Path | None,
     device: torch.device,
+    *,
+    first_seed: bool,
 ) -> list[Trained]:
     manifest, records = read_folder(folder)
     for chosen in variants or []:
         check_known(f"variant of {folder}", chosen, manifest["variants"])
-    found = []
+    found: list[Trained] = []
     for record in records:
         name, seed = record.begin.get("variant"), record.begin.get("seed")
         path = checkpoint_path(folder, record.name)
         is_chosen = (not variants or name in variants) and (not seeds or seed in seeds)
+        is_chosen = is_chosen and not (first_seed and any(each.name == name for each in found))
         if is_chosen and path.is_file() and record.status in ("ok", "collapsed"):
             found.append(_of_checkpoint(path, data_root, device, name=str(name), record=record, folder=folder))
     if not found:

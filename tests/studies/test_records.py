@@ -6,16 +6,7 @@ import pytest
 from scipy import stats
 
 from gan_zoo.errors import DamagedFileError, GanZooError
-from gan_zoo.studies.records import (
-    Measure,
-    PictureFile,
-    Record,
-    Value,
-    read_record,
-    read_records,
-    summarize,
-    write_record,
-)
+from gan_zoo.studies.records import Measure, PictureFile, Record, Value, merged, read_record, summarize, write_record
 
 SHARE = Measure("share", "Share", "higher", "Share of images.", (0.0, 1.0))
 SIDE = Measure("side", "Side", "", "Side by side.", difference=False)
@@ -39,7 +30,26 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
     record = made(values(trained=[0.5, 0.25]), pictures=pictures, settings={"steps": 8}, notes=["n"])
     assert write_record(tmp_path, record) == tmp_path / "walk.json"
     assert read_record(tmp_path / "walk.json") == record
-    assert read_records(tmp_path, ["arithmetic", "walk"]) == [record]
+
+
+def test_other_runs_of_the_same_settings_stay_in_a_record(tmp_path):
+    picture = PictureFile("gan", 0, "walk/a.png", "c")
+    write_record(tmp_path, made(values("gan", a=[0.1, 0.2]), pictures=[picture], notes=["n"], settings={"k": 1}))
+    again = made([Value("gan", 1, "share", "a", 0.9), *values("cgan", a=[0.5])], settings={"k": 1})
+    found = merged(tmp_path, again)
+    assert [(each.variant, each.seed, each.value) for each in found.values] == [
+        ("gan", 0, 0.1),
+        ("gan", 1, 0.9),
+        ("cgan", 0, 0.5),
+    ]
+    assert list(found.pictures) == [picture]
+    assert list(found.notes) == ["n"]
+
+
+def test_a_record_of_other_settings_is_replaced(tmp_path):
+    write_record(tmp_path, made(values("gan", a=[0.1]), settings={"k": 1}))
+    again = made(values("cgan", a=[0.5]), settings={"k": 2})
+    assert merged(tmp_path, again) == again
 
 
 def test_a_value_that_is_not_finite_stays_one(tmp_path):
@@ -109,6 +119,7 @@ def test_each_variant_and_measure_has_a_summary():
         ("values", [{"variant": "gan", "seed": 0, "measure": "share", "condition": "a", "value": "1"}]),
         ("measures", [{"name": "share"}]),
         ("title", 3),
+        ("study", "filters"),
     ],
 )
 def test_a_damaged_record_is_one_line_that_names_the_key(tmp_path, key, value):
