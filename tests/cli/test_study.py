@@ -1,8 +1,9 @@
 import json
 
 import pytest
+from PIL import Image
 
-from gan_zoo import api
+from gan_zoo import api, get
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,23 @@ def test_all_leaves_out_what_does_not_apply(gan_zoo, folder, monkeypatch):
     assert "optimum is left out" in found.out
     assert (folder / "studies" / "memorization.json").is_file()
     assert not (folder / "studies" / "optimum.json").exists()
+
+
+def test_a_run_without_an_extractor_has_the_studies_that_need_none(gan_zoo, tmp_path, monkeypatch):
+    monkeypatch.setattr("gan_zoo.cli.study.STUDIES", ["walk", "filters", "memorization"])
+    for place in range(24):
+        path = tmp_path / "bare" / f"{place}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.new("L", (8, 8), 10 * place).save(path)
+    data = f"folder:{tmp_path / 'bare'}"
+    run = api.train(get("gan", batch_size=8), data, steps=1, test_share=0.5)
+    run.save(tmp_path / "gan.safetensors")
+    found = gan_zoo("study", "all", tmp_path / "gan.safetensors", "--out", tmp_path / "out")
+    assert found.status == 0, found.err
+    assert "walk is left out" in found.out
+    assert (tmp_path / "out" / "filters.json").is_file()
+    assert (tmp_path / "out" / "memorization.json").is_file()
+    assert "no extractor" in gan_zoo("study", "walk", tmp_path / "gan.safetensors").error
 
 
 @pytest.mark.parametrize(

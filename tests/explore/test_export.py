@@ -155,6 +155,7 @@ class Doubled(nn.Linear):
         nn.ConvTranspose2d(2, 2, 3, groups=2),
         nn.BatchNorm1d(2, track_running_stats=False),
         nn.GroupNorm(2, 4),
+        nn.LayerNorm([2, 3, 3]),
         nn.Upsample(scale_factor=2, mode="bilinear"),
         nn.Upsample(size=8),
         nn.Unflatten(1, (2, 2)),
@@ -194,3 +195,15 @@ def test_directions_leave_fixed_values():
     found = directions(latents, samples, torch.tensor([True, False, False, False]))
     assert found[:, 0].abs().max() < 1e-4
     assert found[:, 1:].norm(dim=1).min() > 0.5
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_latent_without_two_directions_has_finite_ones(size):
+    """Of one value there is one direction; a value that is the same in all samples has no spread."""
+    latents = torch.zeros(50, size)
+    latents[:, 0] = torch.randn(50, generator=torch.Generator().manual_seed(0))
+    found = directions(latents, latents[:, :1], torch.zeros(size, dtype=torch.bool))
+    assert found.shape == (2, size)
+    assert found.isfinite().all()
+    assert found[0, 0].abs() > 0.5
+    assert found[1].abs().max() < 1e-6

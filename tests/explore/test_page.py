@@ -49,6 +49,14 @@ def test_page_holds_the_generators(recorded, tmp_path):
     assert path.stat().st_size < 6e6, "the limit for cgan"
 
 
+def test_conditional_generators_of_other_classes_need_a_page_of_their_own(networks, tmp_path):
+    good = networks["cgan"]
+    other = replace(good, name="ten", sampler=replace(good.sampler, classes=9))
+    path, left_out = write_page([good, other, networks["dcgan"]], tmp_path / "page.html")
+    assert [each["name"] for each in content(path)] == ["cgan", "dcgan"]
+    assert left_out[0].startswith("ten is left out")
+
+
 def test_what_cannot_run_is_named_and_left_out(networks, tmp_path):
     good = networks["dcgan"]
     points = replace(good, name="points", shape=(2,))

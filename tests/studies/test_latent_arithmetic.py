@@ -86,8 +86,8 @@ def test_label_is_the_class_of_a_conditional_generator(planted):
     for condition in ("analogies", "random triples"):
         assert _means(result, "classified")[condition] > 0.99
     assert _means(result, "bright")["analogies"] > _means(result, "bright")["random triples"] + 0.2
-    assert _means(result, "exchanged")["means of the classes"] > 0.99
-    assert _means(result, "exchanged")["means of random classes"] == pytest.approx(1 / 3, abs=0.1)
+    assert _means(result, "exchanged")["label of the class"] > 0.99
+    assert _means(result, "exchanged")["label of a random class"] == pytest.approx(1 / 3, abs=0.1)
 
 
 def test_chosen_classes(planted):
