@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -14,23 +13,23 @@ import torch
 from gan_zoo.bench.executors.processes import handled
 from gan_zoo.bench.plan import make_plan
 from gan_zoo.engine import State, advance, checkpoint, start
-from gan_zoo.engine.parallel import END, Parallel, join
+from gan_zoo.engine.parallel import END, LOST, Parallel, join
 from gan_zoo.errors import GanZooError, Interrupted, one_line
 from gan_zoo.options import RunOptions
 
-_PATIENCE = timedelta(seconds=10)
-"""Time after a failure in which rank 0 may report the same one."""
+_PATIENCE = 5.0
+"""Seconds after a failure in which rank 0 may report it too."""
 
 
 @contextmanager
 def processes(options: RunOptions) -> Iterator[tuple[Parallel | None, RunOptions]]:
     """``join``, and within it the signals of torchrun, which ends all processes after one has failed.
 
-    Rank 0 stops training after a checkpoint, and reports a process that is gone; the others follow it.
+    Rank 0 stops training after a checkpoint, and reports a process that is gone; the others print nothing.
 
     Raises:
         GanZooError: as ``join``; from another rank than 0, an error that rank 0 has not met.
-        SystemExit: from another rank than 0, another process is gone.
+        Interrupted: another process is gone.
     """
     with join(options) as (parallel, own):
         if parallel is None:
@@ -45,15 +44,18 @@ def processes(options: RunOptions) -> Iterator[tuple[Parallel | None, RunOptions
 
 @contextmanager
 def _silent(parallel: Parallel) -> Iterator[None]:
+    """Leave an error to rank 0 if it ends too, and the death of rank 0 to rank 1."""
     try:
         yield
-    except Interrupted as error:
-        raise SystemExit(error.status) from None
     except BaseException as error:
-        if not _is_reported(parallel):
-            where = f"process {parallel.rank} of {parallel.size} on {socket.gethostname()}"
-            what = str(error) if isinstance(error, GanZooError) else one_line(error)
-            raise GanZooError(f"{where}: {what}") from None
+        if _has_ended_too(parallel):
+            raise SystemExit(0) from None
+        if isinstance(error, Interrupted):
+            again = Interrupted(f"{error}; run the same command again to resume", LOST)
+            raise (again if parallel.rank == 1 else SystemExit(LOST)) from None
+        where = f"process {parallel.rank} of {parallel.size} on {socket.gethostname()}"
+        what = str(error) if isinstance(error, GanZooError) else one_line(error)
+        raise GanZooError(f"{where}: {what}") from None
 
 
 def send_state(parallel: Parallel, state: State) -> None:
@@ -100,7 +102,7 @@ def follow(parallel: Parallel, options: RunOptions) -> None:
             state.history.pending.clear()
 
 
-def _is_reported(parallel: Parallel) -> bool:
+def _has_ended_too(parallel: Parallel) -> bool:
     """Whether rank 0 ends too, as it does after an error that all processes meet."""
     try:
         return parallel.receive(within=_PATIENCE) == END

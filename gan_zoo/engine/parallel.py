@@ -7,7 +7,10 @@ penalties need. ``DistributedDataParallel`` cannot carry this: it refuses ``torc
 pass a backward pass and parameters that are never frozen, and averages losses that are means over samples only.
 """
 
+import math
 import os
+import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -28,7 +31,9 @@ END = "end"
 """The command after which no other follows."""
 _TIMEOUT = timedelta(minutes=10)
 """Most time that a collective may wait for another process, which loads the data before the first one."""
-_STATUS = 2
+_LONGEST_SLEEP = 0.05
+"""Seconds between two questions for a command, less in the beginning."""
+LOST = 2
 """Exit status of a process that has lost another."""
 
 
@@ -72,19 +77,22 @@ class Parallel:
             self.store.set(str(self.commands), command)
         self.commands += 1
 
-    def receive(self, within: timedelta | None = None) -> str:
-        """The next command of rank 0; ``END`` also if none comes ``within`` a time that is given."""
-        while True:
-            with self._exchange():
-                try:
-                    self.store.wait([str(self.commands)], within or _TIMEOUT)
-                except dist.DistStoreError:  # It took longer, while rank 0 evaluates.
-                    if within is None:
-                        continue
-                    raise
-                command = self.store.get(str(self.commands)).decode()
-            self.commands += 1
-            return command
+    def receive(self, within: float = math.inf) -> str:
+        """The next command of rank 0; empty if none comes ``within`` so many seconds.
+
+        It asks again and again: the store's own wait has a limit, and prints a warning at its end.
+        """
+        key = str(self.commands)
+        began = time.monotonic()
+        with self._exchange():
+            while not self.store.check([key]):
+                waited = time.monotonic() - began
+                if waited > within:
+                    return ""
+                time.sleep(min(waited / 20, _LONGEST_SLEEP))
+            command: str = self.store.get(key).decode()
+        self.commands += 1
+        return command
 
     def _exchange(self) -> AbstractContextManager[None]:
         return _lost_process(self.rank, self.size)
@@ -98,11 +106,11 @@ def _lost_process(rank: int, size: int) -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
-        raise Interrupted(
-            f"process {rank} of {size} waited in vain for another ({reason(error)}), which was killed, failed, or took "
-            f"longer than {_TIMEOUT.total_seconds():g} s",
-            _STATUS,
-        ) from error
+        # Gloo's message begins with a line of its source and ends with advice.
+        why = re.sub(r"^\[\S+\] ", "", reason(error)).partition(". ")[0]
+        limit = f"{_TIMEOUT.total_seconds():g} s"
+        lost = f"process {rank} of {size} lost another, which was killed, failed or took longer than {limit} ({why})"
+        raise Interrupted(lost, LOST) from error
 
 
 _joined: list[Parallel] = []
