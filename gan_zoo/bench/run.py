@@ -54,11 +54,12 @@ def execute_run(
         path.parent.mkdir(parents=True, exist_ok=True)
     listener.begin(run)
     end = _Execution(plan, run, evaluator, folder, path, listener, stop or Stop()).execute()
-    if plan.parallel is not None and run.variant is not None:
-        plan.parallel.send(END)
     # From the records, as the seconds of training: what an earlier session did counts, what is done again does not.
     end["evaluation_seconds"] = sum(row.get("evaluation_seconds", 0.0) for row in read_run(path).metrics)
     append(path, end)
+    if plan.parallel is not None and run.variant is not None:
+        # The others end now, before the real images are measured and the report is written.
+        plan.parallel.send(END)
     listener.end(run, end)
     return end
 

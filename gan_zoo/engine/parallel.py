@@ -1,10 +1,10 @@
 """Data parallel training of one run by several processes, each of which applies the networks to its rows of a batch.
 
-Every process draws the same batch and computes the same losses, so that any loss is that of one process. The networks
-alone see rows: ``scatter`` takes a process's own, ``gather`` collects the outputs of all, and the gradients of the
-parameters are summed. The backward of either is the other, so that both can be differentiated twice, as gradient
-penalties need. ``DistributedDataParallel`` cannot carry this: it refuses ``torch.autograd.grad``, expects one forward
-pass a backward pass and parameters that are never frozen, and averages losses that are means over samples only.
+Every process draws the same batch and computes the same losses, so that any loss is that of one process. ``scatter``
+takes the rows of a process as the input of a network, ``gather`` collects the outputs of all processes, and the
+gradients of the parameters are summed. The backward of either function is the other, so that both can be differentiated
+twice, as gradient penalties need. torch's ``DistributedDataParallel`` cannot do this: it does not work with
+``torch.autograd.grad``, it requires that no parameter is ever frozen, and it averages losses of parts of a batch.
 """
 
 import math

@@ -21,6 +21,14 @@ from gan_zoo.engine.parallel import END, LOST, Parallel, join
 from gan_zoo.errors import GanZooError, Interrupted
 from gan_zoo.options import DataOptions, RunOptions
 
+LOCK = threading.Lock()
+
+
+def planned(options):
+    """A plan, made by one thread at a time: Python 3.11 parses source in one thread only."""
+    with LOCK:
+        return make_plan(options)
+
 
 @pytest.fixture
 def options(toys):
@@ -39,6 +47,7 @@ def joined(monkeypatch):
     """A place for the process that a thread is."""
     place = threading.local()
     monkeypatch.setattr("gan_zoo.bench.plan.joined", lambda: getattr(place, "parallel", None))
+    monkeypatch.setattr(bench_parallel, "make_plan", planned)
     return place
 
 
@@ -49,7 +58,7 @@ def run_by_two(options, joined, folder):
         joined.parallel = parallel
         if parallel.rank == 0:
             try:
-                return run_plan(make_plan(options), folder)
+                return run_plan(planned(options), folder)
             finally:
                 parallel.send(END)
         try:

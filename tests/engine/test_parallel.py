@@ -15,7 +15,7 @@ from torch import nn
 
 from gan_zoo import registry
 from gan_zoo.engine import advance, init
-from gan_zoo.engine.parallel import average_buffers, gather, scatter, seed_dropout, sum_gradients
+from gan_zoo.engine.parallel import Parallel, average_buffers, gather, scatter, seed_dropout, sum_gradients
 from gan_zoo.errors import GanZooError
 
 STEPS = 8
@@ -98,6 +98,21 @@ def test_processes_have_the_same_state_also_with_batch_norm(tiny, pixels):
         assert set(differing(states[0], other)) <= {"random.default"}
     assert error(states[0], trained(variant, pixels(40), steps=7)) > 1e-6, "batch norm is over the own samples"
     assert "batch norm is over the 4 samples of each process" in states[0].notices[0]
+
+
+def test_synchronized_batch_norm_has_the_parameters_of_batch_norm(tiny, pixels):
+    """Its forward pass needs CUDA."""
+    variant = tiny("gan", norm="batch", generator_norm="batch")
+    plain = started(variant, pixels(), Parallel(0, 2, None))
+    state = started(variant, pixels(), Parallel(0, 2, None, sync_batch_norm=True))
+    for network, other in zip(state.networks, plain.networks, strict=True):
+        norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        assert norms
+        assert {type(norm) for norm in norms} == {nn.SyncBatchNorm}
+        assert all(value.equal(other.state_dict()[name]) for name, value in network.state_dict().items())
+    trained = {id(p) for optimizer in state.optimizers for group in optimizer.param_groups for p in group["params"]}
+    assert trained == {id(parameter) for parameter in parameters(state)}
+    assert (state.notices, len(plain.notices)) == ([], 1)
 
 
 def test_buffers_are_averaged():
