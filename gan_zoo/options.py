@@ -128,6 +128,9 @@ class RunOptions:
     jobs: int | None = _option(
         None, "Runs side by side; by default one a core on a CPU, 1 on CUDA.", "bench search", 1, 1024
     )
+    sync_batch_norm: bool = _option(
+        False, "With torchrun on CUDA, batch norm over the batch of all processes.", "train"
+    )
     evaluate: bool = _option(True, "Compute the metrics.", "train")
     tensorboard: bool = _option(
         False, "Log to the folder tensorboard of the results folder (pip install tensorboard).", "bench train"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from torch.distributed.run import get_args_parser
 
 import gan_zoo
 from gan_zoo import registry, validation
@@ -70,9 +71,16 @@ def check_script(words):
     assert [word for word in words[1:] if word.startswith("--") and f'"{word}"' not in script] == []
 
 
+def check_torchrun(words):
+    """The options of torchrun are known to it, and the command of gan-zoo behind them parses."""
+    given = get_args_parser().parse_args(words)
+    assert (given.module, given.training_script) == (True, "gan_zoo")
+    check_gan_zoo(given.training_script_args)
+
+
 def check_command(words):
     """A command of a shell block that a reader may copy."""
-    checks = {"gan-zoo": check_gan_zoo, "make": check_make, "python": check_script}
+    checks = {"gan-zoo": check_gan_zoo, "make": check_make, "python": check_script, "torchrun": check_torchrun}
     if words[0] in checks:
         checks[words[0]](words[1:])
     else:

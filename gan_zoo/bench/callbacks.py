@@ -36,7 +36,7 @@ class Listener:
         """A run's metrics are computed and its samples written, which takes seconds."""
 
     def tick(self) -> None:
-        """Called a few times a second while worker processes train, also while none of them makes progress."""
+        """Called a few times a second during training, also while no worker process makes progress."""
 
     def end(self, run: "RunSpec", row: "Row") -> None:
         """A run has ended with this row of its records."""

@@ -18,6 +18,8 @@ from gan_zoo.bench.suite import Preset, Suite, read_suite
 from gan_zoo.data import Dataset
 from gan_zoo.device import cores, default_threads, pick, prepare, unused_gpu
 from gan_zoo.engine import Budget, check
+from gan_zoo.engine.parallel import Parallel, joined
+from gan_zoo.engine.state import check_shares
 from gan_zoo.errors import GanZooError, check_known, unknown
 from gan_zoo.io import with_home
 from gan_zoo.metrics import extractors as known_extractors
@@ -53,6 +55,7 @@ class Plan:
     extractors: tuple[Extractor, ...] = ()
     images: Mapping[str, ForeignImages] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    parallel: Parallel | None = None
 
     @property
     def jobs(self) -> int:
@@ -175,7 +178,10 @@ class Plan:
         return floor + foreign + trained if self.extractors else trained
 
     def _trajectory(self, variant: Variant, seed: int) -> dict[str, Any]:
-        return trajectory(variant, self.data[variant.image_side], seed, self.precision, self._machine)
+        machine = dict(self._machine)
+        if self.parallel is not None:
+            machine |= {"processes": self.parallel.size, "sync_batch_norm": self.parallel.sync_batch_norm}
+        return trajectory(variant, self.data[variant.image_side], seed, self.precision, machine)
 
     @cached_property
     def _machine(self) -> dict[str, Any]:
@@ -228,6 +234,11 @@ def make_plan(options: RunOptions) -> Plan:
     precision = options.precision or preset.precision
     prepare(device.type, precision)
     variants = _make_variants(options, suite, preset_name, preset)
+    parallel = joined()
+    if parallel is not None:
+        check_shares(variants[0], parallel)
+    elif options.sync_batch_norm:
+        raise GanZooError("sync_batch_norm is for several processes; start them with torchrun, or leave it out")
     sides = {EVALUATION_SIDE, *(variant.image_side for variant in variants)}
     given = {**vars(suite.data_options), "root": options.data_root, "download": options.download}
     data = {side: data_sets.load(suite.data, side=side, device=device, **given) for side in sorted(sides)}
@@ -245,6 +256,7 @@ def make_plan(options: RunOptions) -> Plan:
         variants=variants,
         budget=Budget.of(preset.budget),
         data=data,
+        parallel=parallel,
     )
     extractors, notices = _extractors(plan)
     images = _foreign_images(plan)

@@ -16,7 +16,12 @@ from gan_zoo.options import FLOOR
 _LONG = 40  # characters of a value in a message
 _MACHINE = ("numerics", "code", "torch", "device", "matmul", "threads", "data.revision")
 """Parts of a run's identity that its settings do not name."""
-_NAMES = {"data.shape": "sample shape", "data.fingerprint": "training images", "data.name": "data"}
+_NAMES = {
+    "data.shape": "sample shape",
+    "data.fingerprint": "training images",
+    "data.name": "data",
+    "processes": "processes of torchrun",
+}
 
 
 def check_folder(plan: Plan, folder: Path) -> list[str]:

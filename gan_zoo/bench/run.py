@@ -12,6 +12,7 @@ from torch import Tensor
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.collapse import collapse
 from gan_zoo.bench.executors.processes import Stop
+from gan_zoo.bench.parallel import send_state
 from gan_zoo.bench.plan import Plan, RunSpec
 from gan_zoo.bench.records import (
     RECORDS,
@@ -28,6 +29,7 @@ from gan_zoo.bench.records import (
 )
 from gan_zoo.device import is_fatal
 from gan_zoo.engine import Sampler, State, checkpoint, failure, pending_row, start, take_notices, train_to
+from gan_zoo.engine.parallel import END
 from gan_zoo.errors import GanZooError, Interrupted, StorageError, one_line
 from gan_zoo.io import writing
 from gan_zoo.metrics.evaluator import DiscriminatorEstimate, Measuring
@@ -55,6 +57,9 @@ def execute_run(
     # From the records, as the seconds of training: what an earlier session did counts, what is done again does not.
     end["evaluation_seconds"] = sum(row.get("evaluation_seconds", 0.0) for row in read_run(path).metrics)
     append(path, end)
+    if plan.parallel is not None and run.variant is not None:
+        # The others end now, before the real images are measured and the report is written.
+        plan.parallel.send(END)
     listener.end(run, end)
     return end
 
@@ -113,6 +118,8 @@ class _Execution:
 
     def _train(self) -> None:
         self.state, fractions = self._start()
+        if self.plan.parallel is not None:
+            send_state(self.plan.parallel, self.state)
         self.saved = time.monotonic()
 
         def on_block(state: State, _values: Any) -> None:
@@ -143,8 +150,8 @@ class _Execution:
     def _initial(self) -> State:
         variant, plan = self.run.variant, self.plan
         assert variant is not None
-        data = plan.data[variant.image_side]
-        return start(variant, data, self.run.seed, precision=plan.precision, graphs=plan.options.graphs)
+        data, graphs = plan.data[variant.image_side], plan.options.graphs
+        return start(variant, data, self.run.seed, precision=plan.precision, graphs=graphs, parallel=plan.parallel)
 
     def _restored(self) -> State | None:
         """The state of the last checkpoint, or of the one before it if the last is damaged; None without either."""
@@ -185,6 +192,7 @@ class _Execution:
         row = pending_row(state) or state.history.rows[-1]
         rate = state.images / state.seconds if state.seconds else 0.0
         self.listener.block(run, plan.budget.spent(state) / plan.budget.amount, rate, row["values"])
+        self.listener.tick()
         if self.stop.requested or time.monotonic() - self.saved >= plan.options.checkpoint_every:
             self._save(state)
             self.saved = time.monotonic()

@@ -104,6 +104,8 @@ class BenchListener(Listener):
         self.seconds: dict[str, float] = {}
         self.started = self.logged = time.monotonic()
         machine = f"{describe(plan.device)}, {plan.precision}"
+        if plan.parallel is not None:
+            machine += f", {plan.parallel.size} processes"
         if plan.options.single:
             title = plan.variants[0].title
             self._print(f"{title} on {plan.measured.title}, {plan.budget}, seed {plan.seeds[0]}, {machine}")

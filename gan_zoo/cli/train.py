@@ -1,7 +1,10 @@
 """The commands of one variant by itself: `train` and `sample`. What is slow to import is imported in the command."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +22,9 @@ from gan_zoo.cli.options import (
 )
 from gan_zoo.errors import GanZooError
 from gan_zoo.options import Budget, DataOptions, RunOptions, are_seeds
+
+if TYPE_CHECKING:
+    from gan_zoo.engine.parallel import Parallel
 
 _Out = Annotated[
     Path | None, typer.Option(help="Folder to write to; by default runs/NAME-DATA-seedSEED.", show_default=False)
@@ -61,6 +67,8 @@ def train(
     The same command again resumes an interrupted run. A larger budget extends a finished one; a budget is always the
     total. Ctrl-C and SIGTERM stop after a checkpoint, a second Ctrl-C at once.
 
+    With `torchrun --nproc-per-node N -m gan_zoo train ...`, N processes share each batch.
+
     Exit status: 0 if the run is ok, diverged, collapsed or out_of_memory, which are results; 2 for bad input, and for
     a run that ends in error or timeout; 130 after Ctrl-C, 143 after SIGTERM.
     """
@@ -70,14 +78,34 @@ def train(
     budget = Budget.of({unit: amount for unit, amount in units.items() if amount is not None} or {"epochs": 200.0})
     data_options = DataOptions(channels=channels, test_share=test_share, mirror=mirror)
     hyperparameters = settings(setting)
-    index.check_run(name, hyperparameters, data, options)
-    start_worker_early(options)
-    from gan_zoo import registry
-    from gan_zoo.bench.train import single_options, single_suite
+    with _processes(options) as (parallel, options):
+        index.check_run(name, hyperparameters, data, options)
+        if parallel is None:
+            start_worker_early(options)
+        from gan_zoo import registry
+        from gan_zoo.bench.train import single_options, single_suite
 
-    variant = registry.get(name, **hyperparameters)
-    suite = single_suite(variant, data, budget, seed=seed, data_options=data_options)
-    run_and_print(single_options(suite, options), out)
+        variant = registry.get(name, **hyperparameters)
+        suite = single_suite(variant, data, budget, seed=seed, data_options=data_options)
+        options = single_options(suite, options)
+        if parallel is None or parallel.rank == 0:
+            run_and_print(options, out)
+        else:
+            from gan_zoo.bench.parallel import follow
+
+            follow(parallel, options)
+
+
+@contextmanager
+def _processes(options: RunOptions) -> "Iterator[tuple[Parallel | None, RunOptions]]":
+    """This process among those that torchrun has started, and its options; None without torchrun."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        yield None, options
+        return
+    from gan_zoo.bench.parallel import processes
+
+    with processes(options) as joined:
+        yield joined
 
 
 def sample(

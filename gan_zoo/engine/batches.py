@@ -72,11 +72,13 @@ def draw_index(state: State) -> Tensor:
 def next_size(state: State, ahead: int = 0) -> int:
     """Size of the batch that begins ``ahead`` samples after the cursor; 0 at the end of the epoch.
 
-    The last batch of an epoch may be smaller; one of fewer than two packs, too few for batch norm, is dropped.
+    The last batch of an epoch may be smaller; one of fewer than two packs, too few for batch norm, is dropped. Several
+    processes need two packs each.
     """
     packing = state.variant.packing
     left = len(state.data) - state.cursor - ahead
-    return 0 if left < 2 * packing else min(full_size(state), left - left % packing)
+    least = 2 * packing * (1 if state.parallel is None else state.parallel.size)
+    return 0 if left < least else min(full_size(state), left - left % packing)
 
 
 def begin_epoch(state: State) -> None:

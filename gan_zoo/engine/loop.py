@@ -13,6 +13,7 @@ from gan_zoo.device import peak_memory, prepare, reason, reset_peak_memory, sync
 from gan_zoo.engine import batches
 from gan_zoo.engine.batches import Draw
 from gan_zoo.engine.cuda_graphs import Graphs
+from gan_zoo.engine.parallel import Parallel
 from gan_zoo.engine.run import Run
 from gan_zoo.engine.sampler import NotFinite
 from gan_zoo.engine.state import State, default_random, init
@@ -40,24 +41,33 @@ class Diverged(Exception):
     """A recorded value is no longer finite."""
 
 
-def start(variant: Variant, data: Dataset, seed: int, *, precision: str = EXACT, graphs: bool = True) -> State:
+def start(
+    variant: Variant,
+    data: Dataset,
+    seed: int,
+    *,
+    precision: str = EXACT,
+    graphs: bool = True,
+    parallel: Parallel | None = None,
+) -> State:
     """The state of ``init``.
 
     On CUDA a few iterations of another state first load the libraries and let cuDNN choose its kernels, so that
     ``seconds`` counts training alone; they are in ``warmup_seconds``. In float32 without TF32 they also choose the
-    memory layout of convolutions, which changes rounding alone.
+    memory layout of convolutions, which changes rounding alone. Several processes train without any of it, and without
+    CUDA graphs.
 
     Raises:
         GanZooError: as ``init``.
     """
     channels_last = True
     seconds = 0.0
-    if data.train.labels.device.type == "cuda":
+    if data.train.labels.device.type == "cuda" and parallel is None:
         began = time.perf_counter()
         channels_last = _channels_last_is_faster(variant, data, seed, precision)
         seconds = time.perf_counter() - began
-    state = init(variant, data, seed, precision=precision, channels_last=channels_last)
-    state.graphs = graphs
+    state = init(variant, data, seed, precision=precision, channels_last=channels_last, parallel=parallel)
+    state.graphs = graphs and parallel is None
     state.warmup_seconds = seconds
     return state
 
@@ -159,6 +169,8 @@ def _timed_advance(state: State, iterations: int, draw: Draw | None) -> float:
     """Train on the state's clock, and return the seconds that it took, warm-up excluded."""
     started = time.perf_counter()
     warmed_up = state.warmup_seconds
+    if state.parallel is not None:
+        state.parallel.send(str(iterations))
     try:
         advance(state, iterations, draw=draw)
         synchronize(state.device)

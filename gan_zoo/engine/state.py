@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gan_zoo.data import Dataset, Split
 from gan_zoo.device import derive, prepare, seeded
+from gan_zoo.engine.parallel import Parallel
 from gan_zoo.errors import GanZooError, one_line, shown
 from gan_zoo.options import EXACT, DataOptions
 from gan_zoo.variant import Networks, Variant
@@ -56,6 +57,7 @@ class State:
         notices: lines for the user.
         progress: counts that schedules depend on, float64 on the device, so that CUDA graphs can advance them; empty
             for a variant without schedules.
+        parallel: this process among those that train the run together; None: it trains by itself.
     """
 
     variant: Variant
@@ -89,6 +91,7 @@ class State:
     peak_memory: int | None = None
     notices: list[str] = field(default_factory=list)
     progress: dict[str, Tensor] = field(default_factory=dict)
+    parallel: Parallel | None = None
 
     @property
     def device(self) -> torch.device:
@@ -110,21 +113,26 @@ def init(
     dtype: torch.dtype = torch.float32,
     precision: str = EXACT,
     channels_last: bool = True,
+    parallel: Parallel | None = None,
 ) -> State:
     """The state before the first step, on the data's device; weights are drawn on the CPU, the same for every device.
 
     Except in float64 (for tests), convolutions are laid out channels last (with ``channels_last``) and optimizers are
-    fused, which rounds in another order.
+    fused, which rounds in another order. With ``parallel``, every process makes the same state.
 
     Raises:
         GanZooError: the networks cannot be built for this data, the data has too few samples for a batch, or the device
-            does not have the precision.
+            does not have the precision; or a batch that the processes cannot share.
     """
     device = data.train.labels.device
     prepare(device.type, precision)
     _check_size(variant, data)
     plain = dtype == torch.float64
     networks = _build(variant, data, seed, dtype, channels_last=channels_last and not plain)
+    notices: list[str] = []
+    if parallel is not None:
+        check_shares(variant, parallel)
+        networks, notices = _with_batch_norm_of(parallel, networks, variant)
     return State(
         variant=variant,
         data=data.train,
@@ -146,6 +154,8 @@ def init(
         default_random=seeded(seed, "dropout", device).get_state(),
         order=torch.arange(len(data.train), device=device),
         cursor=len(data.train),
+        notices=notices,
+        parallel=parallel,
         progress={name: torch.zeros((), dtype=torch.float64, device=device) for name in _PROGRESS if variant.scheduled},
     )
 
@@ -160,6 +170,31 @@ def _build(variant: Variant, data: Dataset, seed: int, dtype: torch.dtype, *, ch
         if channels_last:
             _channels_last(network)
     return networks
+
+
+def check_shares(variant: Variant, parallel: Parallel) -> None:
+    """Raise GanZooError if a batch has not the same number of samples, or of packs, for each process, and two each."""
+    share = variant.packing * parallel.size
+    for name in ("batch_size", "fake_batch_size", "generator_batch_size"):
+        size = getattr(variant, name)
+        if size is not None and (size % share or size < 2 * share):
+            packs = f" in packs of {variant.packing}" if variant.packing > 1 else ""
+            fitting = max(2 * share, size - size % share)
+            raise GanZooError(
+                f"{variant.name or variant.title}: {name} {size} cannot be shared by {parallel.size} processes{packs}; "
+                f"use a multiple of {share} from {2 * share} on, e.g. --set {name}={fitting}"
+            )
+
+
+def _with_batch_norm_of(parallel: Parallel, networks: Networks, variant: Variant) -> tuple[Networks, list[str]]:
+    """Networks whose batch norm is that of several processes, and a line for the user on it."""
+    if not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for network in networks for m in network.modules()):
+        return networks, []
+    if parallel.sync_batch_norm:
+        return Networks(*map(nn.SyncBatchNorm.convert_sync_batchnorm, networks)), []
+    each = variant.batch_size // parallel.size
+    note = f"batch norm is over the {each} samples of each process, not over {variant.batch_size}"
+    return networks, [f"{note}; on CUDA, --sync-batch-norm is over all"]
 
 
 def _make_optimizers(variant: Variant, networks: Networks, device: torch.device, *, plain: bool) -> Optimizers:

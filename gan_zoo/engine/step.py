@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from gan_zoo.engine.batches import Batch, Draw, Fakes, draw_fakes
+from gan_zoo.engine.parallel import average_buffers, gather, scatter, seed_dropout, sum_gradients
 from gan_zoo.engine.sampler import mode
-from gan_zoo.engine.state import State, set_progress
+from gan_zoo.engine.state import State, default_generator, set_progress
 from gan_zoo.errors import GanZooError
 from gan_zoo.losses import DiscriminatorFunction, DiscriminatorOutput, Loss, Step
 
@@ -20,6 +21,7 @@ from gan_zoo.losses import DiscriminatorFunction, DiscriminatorOutput, Loss, Ste
 def run_iteration(state: State, draw: Draw) -> None:
     """Train for one iteration in place, add its values to ``state.history.pending``, and count it."""
     set_progress(state)
+    seed_dropout(state.parallel, default_generator(state.device), state.seed, state.iterations)
     row, images = train_iteration(state, draw)
     state.history.pending.append(row)
     count(state, images)
@@ -78,6 +80,8 @@ def _discriminator_step(state: State, step: Step) -> dict[str, Tensor]:
 def _generator_step(state: State, step: Step) -> dict[str, Tensor]:
     with _frozen(state.networks.discriminator, but=_trained(state.optimizers.generator)):
         recorded = _optimizer_step(state, "generator", [state.variant.objective.generator], step)
+    # Not before: the last graph through the networks ends with this step.
+    average_buffers(state.parallel, state.networks)
     if state.ema is not None and state.variant.ema is not None:
         _average(state.ema, state.networks.generator, step.value(state.variant.ema))
     return recorded
@@ -103,6 +107,7 @@ def _optimizer_step(state: State, player: str, losses: list[Loss], step: Step) -
     for parameter in trained:
         parameter.grad = None
     total.backward(inputs=trained)
+    sum_gradients(state.parallel, trained)
     norm = nn.utils.get_total_norm([p.grad for p in trained if p.grad is not None])
     if step.progress:
         getattr(state.variant, f"{player}_optimizer").follow_schedules(optimizer, step.progress)
@@ -155,11 +160,14 @@ def _discriminator_function(state: State) -> DiscriminatorFunction:
     conditional = state.variant.discriminator_is_conditional
 
     def discriminator(samples: Tensor, labels: Tensor | None) -> DiscriminatorOutput:
+        size = len(samples)
+        inputs = (samples, labels) if conditional else (samples,)
         with _autocast(state):
-            output = network(samples, labels) if conditional else network(samples)
+            output = network(*(scatter(state.parallel, each) for each in inputs))
         score, extra = output if isinstance(output, DiscriminatorOutput) else DiscriminatorOutput(output)
         return DiscriminatorOutput(
-            score.to(state.dtype), {name: value.to(state.dtype) for name, value in extra.items()}
+            gather(state.parallel, score.to(state.dtype), size),
+            {name: gather(state.parallel, value.to(state.dtype), size) for name, value in extra.items()},
         )
 
     return discriminator
@@ -175,8 +183,8 @@ def _generate(state: State, fakes: Fakes, *, graph: bool) -> Tensor:
     inputs = (fakes.latent,) if fakes.labels is None else fakes
     with mode(generator, training=graph or not state.variant.fakes_in_eval):
         with torch.set_grad_enabled(graph), _autocast(state):
-            samples = generator(*inputs)
-        return samples.to(state.dtype)
+            samples = generator(*(scatter(state.parallel, each) for each in inputs))
+        return gather(state.parallel, samples.to(state.dtype), len(fakes.latent))
 
 
 def _autocast(state: State, *, enabled: bool = True) -> AbstractContextManager[Any]:

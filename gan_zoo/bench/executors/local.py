@@ -48,7 +48,9 @@ def execute(plan: Plan, runs: list[RunSpec], folder: Path, listener: Listener, s
         StorageError: a file of a run cannot be written.
     """
     options = plan.options
-    if runs and (options.isolate or options.run_timeout is not None or (plan.jobs > 1 and len(runs) > 1)):
+    in_workers = options.isolate or options.run_timeout is not None or (plan.jobs > 1 and len(runs) > 1)
+    # A process that trains with others has met them already.
+    if runs and in_workers and plan.parallel is None:
         yield from _Workers(plan, runs, folder, listener, stop).execute()
         return
     evaluator = plan.evaluator()

@@ -132,17 +132,17 @@ class Stop:
 def stop_on_signals() -> Iterator[Stop]:
     """Within the block, SIGINT and SIGTERM request a stop; outside the main thread they are not handled."""
     stop = Stop()
-    with _handled(stop.request, signal.SIGINT, signal.SIGTERM):
+    with handled(stop.request, signal.SIGINT, signal.SIGTERM):
         yield stop
 
 
 def _interrupts_ignored() -> contextlib.AbstractContextManager[None]:
     """Ctrl-C reaches a terminal's whole group; what is started in here leaves it to this process to end its workers."""
-    return _handled(signal.SIG_IGN, signal.SIGINT)
+    return handled(signal.SIG_IGN, signal.SIGINT)
 
 
 @contextmanager
-def _handled(handler: Callable[[int, FrameType | None], object] | signal.Handlers, *numbers: int) -> Iterator[None]:
+def handled(handler: Callable[[int, FrameType | None], object] | signal.Handlers, *numbers: int) -> Iterator[None]:
     """Handle signals within the block, if this is the main thread."""
     is_main = threading.current_thread() is threading.main_thread()
     before = {number: signal.signal(number, handler) for number in numbers} if is_main else {}
