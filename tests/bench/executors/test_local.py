@@ -112,8 +112,6 @@ def test_a_dead_worker_is_replaced_on_its_device(execute):
 
 
 def test_the_index_of_a_device_is_no_part_of_a_run(plan):
-    names = [
-        [run.name for run in replace(plan, device=torch.device(device)).runs()]
-        for device in ("cuda", "cuda:0", "cuda:3")
-    ]
-    assert names[0] == names[1] == names[2]
+    plans = [replace(plan, device=torch.device(device)) for device in ("cuda", "cuda:0", "cuda:3")]
+    first, *others = [[run.name for run in each.runs()] for each in plans]
+    assert others == [first, first]
