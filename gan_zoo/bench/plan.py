@@ -169,10 +169,6 @@ class Plan:
 
     def runs(self) -> list["RunSpec"]:
         """All runs in the order of the tables: those of real images, of images from elsewhere, then seed by seed."""
-        return list(self._runs)
-
-    @cached_property
-    def _runs(self) -> list["RunSpec"]:
         # Describing a variant takes a millisecond, which thousands of seeds share.
         identities = [self._trajectory(variant) for variant in self.variants]
         floor = [RunSpec(FLOOR, None, seed, {"seed": seed, "measurements": self.measurements}) for seed in self.seeds]

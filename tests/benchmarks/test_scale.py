@@ -81,7 +81,7 @@ def test_the_report_names_its_inputs_and_the_limit(monkeypatch, tmp_path, capsys
     assert scale.main(words) == 0
     rows = pd.read_csv(tmp_path / "scale.csv").set_index(["runs", "GPUs"])
     # 1,600 runs at two seconds of the driver each.
-    assert rows.loc[("short", 128), "hours"] == pytest.approx(3_200 / HOUR, rel=0.1)
+    assert rows.loc[("short", 128), "hours"] == pytest.approx(3_200 / HOUR, rel=0.2)
     assert rows.loc[("short", 128), "limit"] == "driver busy"
     assert rows.loc[("long", 8), "limit"] == "none"
     inputs = json.loads((tmp_path / "scale.json").read_text())["inputs"]
