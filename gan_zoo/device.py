@@ -42,6 +42,13 @@ def pick(name: str | None = None) -> torch.device:
     return device
 
 
+def spread(device: torch.device) -> tuple[torch.device, ...]:
+    """The devices that share the runs of a plan: every visible one of ``cuda``, that one alone of ``cuda:1``."""
+    if device.type == "cuda" and device.index is None:
+        return tuple(torch.device("cuda", index) for index in range(torch.cuda.device_count()))
+    return (device,)
+
+
 def unused_gpu() -> str:
     """Why torch does not use the NVIDIA GPU of this machine, in one line; empty if it does, or there is none."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")

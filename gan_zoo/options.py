@@ -117,7 +117,11 @@ class RunOptions:
     inception_weights: Path | None = _option(
         None, "Weights file for the extractor `inception`, and measure with it.", "bench train"
     )
-    device: str | None = _option(None, "cuda, cuda:1 ... or cpu; by default CUDA if it is there.", "bench train search")
+    device: str | None = _option(
+        None,
+        "cuda (all devices that are visible), cuda:1 (that one) ... or cpu; by default CUDA if it is there.",
+        "bench train search",
+    )
     precision: str | None = _option(
         None, f"{', '.join(PRECISIONS)}; by default {EXACT}, or the suite's own.", "bench train search"
     )
@@ -126,7 +130,11 @@ class RunOptions:
         None, "CPU threads a run; by default 1, and all cores for `train`.", "bench train search", 1, 1024
     )
     jobs: int | None = _option(
-        None, "Runs side by side; by default one a core on a CPU, 1 on CUDA.", "bench search", 1, 1024
+        None,
+        "Runs side by side, spread evenly over the devices; by default one a core on a CPU, one a device on CUDA.",
+        "bench search",
+        1,
+        1024,
     )
     sync_batch_norm: bool = _option(
         False, "With torchrun on CUDA, batch norm over the batch of all processes.", "train"

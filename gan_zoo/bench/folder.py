@@ -1,6 +1,7 @@
 """Results folders: the manifest and the runs that it names, from their files or from packed records."""
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,15 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], list[RunRecord]]:
         GanZooError: no results folder, or packed records that cannot be read.
     """
     manifest = read_manifest(folder)
-    packed_runs = read_packed(Path(folder))
-    runs = []
+    return manifest, list(_each_run(Path(folder), manifest))
+
+
+def _each_run(folder: Path, manifest: Mapping[str, Any]) -> Iterator[RunRecord]:
+    """The runs of ``read_folder`` one by one: thousands of them may not fit into memory."""
+    packed_runs = read_packed(folder)
     begun: set[tuple[str, int]] = set()
     for name in manifest["runs"]:
-        path = records_path(Path(folder), name)
+        path = records_path(folder, name)
         run = read_run(path) if path.is_file() else packed_runs.get(name)
         if run is None and path.exists():
             run = RunRecord(name, damage=f"{path} is no regular file")
@@ -83,8 +88,7 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], list[RunRecord]]:
         if unknown:
             run.damage = run.damage or f"{path}: {MANIFEST} does not describe the metric {unknown[0]!r}"
             run.metrics = [row for row in run.metrics if METRICS.keys() >= row["values"].keys()]
-        runs.append(select(run, manifest))
-    return manifest, runs
+        yield select(run, manifest)
 
 
 def read_packed(folder: Path) -> dict[str, RunRecord]:
@@ -151,4 +155,4 @@ def damages(folder: Path) -> list[str]:
         GanZooError: no results folder, or packed records that cannot be read.
     """
     fix = "the run counts as unfinished; the same `gan-zoo bench` or `train` command trains it again"
-    return [f"{run.damage}: {fix}" for run in read_runs(folder) if run.damage]
+    return [f"{run.damage}: {fix}" for run in _each_run(folder, read_manifest(folder)) if run.damage]

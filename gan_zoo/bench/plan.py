@@ -16,7 +16,7 @@ from gan_zoo.bench.records import Row, RunRecord
 from gan_zoo.bench.schedule import Schedule
 from gan_zoo.bench.suite import Preset, Suite, read_suite
 from gan_zoo.data import Dataset
-from gan_zoo.device import cores, default_threads, pick, prepare, unused_gpu
+from gan_zoo.device import cores, default_threads, pick, prepare, spread, unused_gpu
 from gan_zoo.engine import Budget, check
 from gan_zoo.engine.parallel import Parallel, joined
 from gan_zoo.engine.state import check_shares
@@ -57,10 +57,17 @@ class Plan:
     notices: tuple[str, ...] = ()
     parallel: Parallel | None = None
 
+    @cached_property
+    def devices(self) -> tuple[torch.device, ...]:
+        """The devices that the runs are spread over."""
+        return spread(self.device)
+
     @property
     def jobs(self) -> int:
-        """Runs side by side; by default as many as a CPU has cores for their threads, and one on CUDA."""
-        return self.options.jobs or (max(1, cores() // self.threads) if self.device.type == "cpu" else 1)
+        """Runs side by side; by default as many as a CPU has cores for their threads, and one a device on CUDA."""
+        if self.options.jobs:
+            return self.options.jobs
+        return max(1, cores() // self.threads) if self.device.type == "cpu" else len(self.devices)
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -165,11 +172,13 @@ class Plan:
 
     def runs(self) -> list["RunSpec"]:
         """All runs in the order of the tables: those of real images, of images from elsewhere, then seed by seed."""
+        # Describing a variant takes a millisecond, which thousands of seeds share.
+        identities = [self._trajectory(variant) for variant in self.variants]
         floor = [RunSpec(FLOOR, None, seed, {"seed": seed, "measurements": self.measurements}) for seed in self.seeds]
         trained = [
-            RunSpec(variant.display_name, variant, seed, self._trajectory(variant, seed))
+            RunSpec(variant.display_name, variant, seed, {**identity, "seed": seed})
             for seed in self.seeds
-            for variant in self.variants
+            for variant, identity in zip(self.variants, identities, strict=True)
         ]
         foreign = [
             RunSpec(name, None, 0, {"images": images.fingerprint(), "measurements": self.measurements}, images)
@@ -177,11 +186,11 @@ class Plan:
         ]
         return floor + foreign + trained if self.extractors else trained
 
-    def _trajectory(self, variant: Variant, seed: int) -> dict[str, Any]:
+    def _trajectory(self, variant: Variant) -> dict[str, Any]:
         machine = dict(self._machine)
         if self.parallel is not None:
             machine |= {"processes": self.parallel.size, "sync_batch_norm": self.parallel.sync_batch_norm}
-        return trajectory(variant, self.data[variant.image_side], seed, self.precision, machine)
+        return trajectory(variant, self.data[variant.image_side], self.seeds[0], self.precision, machine)
 
     @cached_property
     def _machine(self) -> dict[str, Any]:
@@ -233,6 +242,9 @@ def make_plan(options: RunOptions) -> Plan:
         torch.set_num_threads(threads)
     precision = options.precision or preset.precision
     prepare(device.type, precision)
+    if device.index is not None and device.type == "cuda":
+        # Whatever names no device, as a CUDA graph's memory, must not be allocated on the first.
+        torch.cuda.set_device(device)
     variants = _make_variants(options, suite, preset_name, preset)
     parallel = joined()
     if parallel is not None:

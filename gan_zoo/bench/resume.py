@@ -45,8 +45,12 @@ def check_folder(plan: Plan, folder: Path) -> list[str]:
     refused = list(_other_folder(plan, manifest)) if found else []
     affected = set(found) if refused else set()
     again: dict[str, list[str]] = {}
+    same: dict[tuple[str, int], list[str]] = {}
+    for name, record in found.items():
+        same.setdefault((record.begin["variant"], record.begin["seed"]), []).append(name)
     for run in plan.runs():
-        for name, record in found.items():
+        for name in same.get((run.variant_name, run.seed), []):
+            record = found[name]
             settings, machine = _compare(plan, run, name, record)
             if settings:
                 refused += settings
@@ -63,16 +67,21 @@ def check_folder(plan: Plan, folder: Path) -> list[str]:
 
 
 def _trained(folder: Path, names: Iterable[str]) -> dict[str, RunRecord]:
-    """The runs of these names that were trained, if only in part, as they are on disk."""
-    paths = [records_path(folder, name) for name in dict.fromkeys(names)]
-    found = {path.stem: read_run(path) for path in paths if path.is_file()}
-    return {
-        name: record
-        for name, record in found.items()
-        if record.begin.get("variant") not in (None, FLOOR)
-        and "images" not in (record.begin.get("identity") or {})
-        and (record.history or record.metrics or checkpoint_path(folder, name).is_file())
-    }
+    """The runs of these names that were trained, if only in part, as they are on disk: the last row of each kind."""
+    found = {}
+    for path in [records_path(folder, name) for name in dict.fromkeys(names)]:
+        if not path.is_file():
+            continue
+        record = read_run(path)
+        is_trained = record.begin.get("variant") not in (None, FLOOR)
+        has_images = "images" in (record.begin.get("identity") or {})
+        has_begun = record.history or record.metrics or checkpoint_path(folder, path.stem).is_file()
+        if is_trained and not has_images and has_begun:
+            # All rows of thousands of runs may not fit into memory.
+            for rows in (record.history, record.metrics, record.samples, record.points):
+                del rows[:-1]
+            found[path.stem] = record
+    return found
 
 
 def _other_folder(plan: Plan, manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -98,7 +107,7 @@ def _compare(plan: Plan, run: RunSpec, name: str, record: RunRecord) -> tuple[li
     With other code, a variant's settings follow from it.
     """
     begin = record.begin
-    if run.variant is None or (begin.get("variant"), begin.get("seed")) != (run.variant_name, run.seed):
+    if run.variant is None:
         return [], []
     if name == run.name:
         return list(_larger(plan, run, record)), []

@@ -120,6 +120,9 @@ class _ManifestFile:
     ``is_current``: the one on disk names the same runs and evaluations.
     """
 
+    _SHARE = 0.01
+    """Most of the time that ``update`` takes: the manifest names every run, and may be written after each."""
+
     def __init__(self, plan: Plan, folder: Path) -> None:
         runs = plan.runs()
         self.path = folder / MANIFEST
@@ -135,12 +138,22 @@ class _ManifestFile:
         self.content = manifest_of(plan) | {"started": started, "runs": [run.name for run in runs]}
         compared = ("runs", "budget", "evaluate_at")
         self.is_current = all(self.before.get(key) == self.content[key] for key in compared)
+        self.not_before = 0.0
+
+    def update(self) -> None:
+        """Save after a run, unless too much of the time would be spent on it."""
+        if time.perf_counter() > self.not_before:
+            self.save()
 
     def save(self, *, finished: bool = False) -> None:
+        """Write the file."""
+        began = time.perf_counter()
         seconds = (self.before.get("wall_seconds") or 0.0) + time.perf_counter() - self.clock
         peak = max(self.memory.bytes or 0, self.before.get("peak_memory_bytes") or 0) or None
         measured = {"wall_seconds": seconds, "peak_memory_bytes": peak, "finished": finished}
         write_json(self.path, self.content | measured)
+        ended = time.perf_counter()
+        self.not_before = ended + (ended - began) / self._SHARE
 
 
 def _missing(plan: Plan, folder: Path) -> list[RunSpec]:
@@ -168,7 +181,7 @@ def _run(plan: Plan, folder: Path, listener: Listener, live: LiveReport) -> list
             contextlib.closing(execute(plan, todo, folder, listener, stop)) as running,
         ):
             for run, end in running:
-                manifest.save()
+                manifest.update()
                 live.update()
                 if end["status"] not in RESULTS:
                     failed.append(f"{run.title}: {end['message']}")

@@ -73,7 +73,11 @@ def _tables(manifest: Mapping[str, Any], records: Sequence[RunRecord]) -> dict[s
         for row in record.history
     )
     metrics = _frame((row for record in records for row in _metric_rows(record, manifest)), _METRICS)
-    run_rows = [_run_row(record, metrics, default, metric) for record in records]
+    measured = dict(list(metrics.groupby(["variant", "seed"])))
+    run_rows = []
+    for record in records:
+        mine = measured.get((record.begin["variant"], record.begin["seed"]), metrics.iloc[:0])
+        run_rows.append(_run_row(record, mine, default, metric))
     pairs = table_order(zip(metrics["extractor"], metrics["metric"], strict=True), default)
     values = [f"{moment}_{metric}_{extractor}" for extractor, metric in pairs for moment in ("best", "final")]
     names = {key for row in run_rows for key in row}
@@ -119,12 +123,12 @@ def _metric_rows(record: RunRecord, manifest: Mapping[str, Any]) -> Iterable[dic
             yield _stamp(record) | facts | measured
 
 
-def _run_row(record: RunRecord, metrics: pd.DataFrame, default: str, metric: str) -> dict[str, Any]:
+def _run_row(record: RunRecord, mine: pd.DataFrame, default: str, metric: str) -> dict[str, Any]:
+    """The row of a run, of which ``mine`` are the rows of metrics."""
     stamp = _stamp(record)
     end = record.end or {}
     if not end and record.history:
         end = {**record.history[-1], "steps": record.history[-1]["step"]}
-    mine = metrics[(metrics["variant"] == stamp["variant"]) & (metrics["seed"] == stamp["seed"])]
     # The best on the draw of samples that is not reported; None without such a draw.
     selected = mine[(mine["extractor"] == default) & (mine["metric"] == metric)].dropna(subset=["selection"])
     selected = selected.sort_values("selection", kind="stable", ascending=METRICS[metric].better == "lower")

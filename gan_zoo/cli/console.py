@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -97,8 +98,12 @@ class BenchListener(Listener):
         """Print what is run, and show the bar over all runs."""
         self.suite, self.folder, self.todo = plan, folder, list(todo)
         self.ended: list[str] = []
+        # Sums by variant, as a bar that moves must not take longer with thousands of runs.
+        self.runs = Counter(run.variant_name for run in todo if run.variant is not None)
+        self.trained: defaultdict[str, float] = defaultdict(float)
+        self.trained_before: defaultdict[str, float] = defaultdict(float)
         self.shares: dict[str, float] = {}
-        self.before: dict[str, float] = {}
+        self.before: set[str] = set()
         self.resumed = {run.name for run in todo if records_path(folder, run.name).is_file()}
         self.evaluated: set[str] = set()
         self.seconds: dict[str, float] = {}
@@ -153,15 +158,20 @@ class BenchListener(Listener):
 
     def begin(self, run: RunSpec) -> None:
         """Show a bar for a run."""
-        self.shares[run.name] = 0.0
+        self._set_share(run, 0.0)
         name = run.variant_name if self.suite.options.single else run.title
         self.training[run.name] = self.bars.add_task(name, total=1.0, facts="")
 
+    def _set_share(self, run: RunSpec, share: float) -> None:
+        self.trained[run.variant_name] += share - self.shares.get(run.name, 0.0)
+        self.shares[run.name] = share
+
     def block(self, run: RunSpec, share: float, rate: float, values: Mapping[str, float]) -> None:
         """Move a run's bar."""
-        self.shares[run.name] = min(1.0, share)
-        if run.name in self.resumed:
-            self.before.setdefault(run.name, self.shares[run.name])
+        self._set_share(run, min(1.0, share))
+        if run.name in self.resumed and run.name not in self.before:
+            self.before.add(run.name)
+            self.trained_before[run.variant_name] += self.shares[run.name]
         self.evaluated.discard(run.name)
         if self.suite.options.single and not self.seconds:
             self._estimate_single(run, share)
@@ -191,7 +201,7 @@ class BenchListener(Listener):
     def end(self, run: RunSpec, row: Row) -> None:
         """Remove a run's bar, and print a line for it."""
         self.ended.append(run.name)
-        self.shares[run.name] = 1.0
+        self._set_share(run, 1.0)
         # A process may be killed before it reports that its run begins.
         if (bar := self.training.pop(run.name, None)) is not None:
             self.bars.remove_task(bar)
@@ -228,12 +238,12 @@ class BenchListener(Listener):
         """
         known = self.seconds.values()
         mean = sum(known) / len(known) if known else 1.0
-        lengths = {run.name: self.seconds.get(run.variant_name, mean) for run in self.todo if run.variant is not None}
-        done, before = (
-            sum(length * shares.get(name, 0.0) for name, length in lengths.items())
-            for shares in (self.shares, self.before)
+        lengths = {name: self.seconds.get(name, mean) for name in self.runs}
+        total, done, before = (
+            sum(length * runs[name] for name, length in lengths.items())
+            for runs in (self.runs, self.trained, self.trained_before)
         )
-        return sum(lengths.values()), done, before
+        return total, done, before
 
     def _left(self) -> float:
         """Seconds that are left: by the progress so far, or before there is enough by the estimate; 0 if unknown."""

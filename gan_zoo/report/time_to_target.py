@@ -137,14 +137,13 @@ def time_table(results: Results) -> Table:
     metric = results.metric
     rows = []
     curves = evaluations(results, metric.name)
-    curves = curves[curves["extractor"] == results.extractor]
+    by_run = dict(list(curves[curves["extractor"] == results.extractor].groupby(["variant", "seed"])))
     runs = results.runs[results.runs["status"] != "unfinished"]
     has_times = metric.better == "lower" and has_curves(results, metric.name)
     trained = [entry for entry in results.entries if entry.kind not in ("floor", "images")]
     for target, entry in product(targets(results) if has_times else [], trained):
-        curve = curves[curves["variant"] == entry.variant]
         found = [
-            reach(curve[curve["seed"] == run["seed"]], target, failed=is_failure(run["status"]))
+            reach(by_run.get((entry.variant, run["seed"]), curves.iloc[:0]), target, failed=is_failure(run["status"]))
             for run in runs[runs["variant"] == entry.variant].to_dict("records")
         ]
         reached = sum(math.isfinite(arrival.at["seconds"]) for arrival in found)

@@ -220,3 +220,17 @@ def test_an_extractor_that_is_not_available_is_left_out(plan, inception):
     assert made.notices == ("inception left out: no weights",)
     with pytest.raises(GanZooError, match=r"no extractor is left to measure with: inception left out: no weights"):
         plan(('["digits-cnn"]', '["inception"]'))
+
+
+def test_a_variant_is_described_once_for_all_its_seeds(plan, monkeypatch):
+    made = plan(seeds=list(range(100)))
+    described = []
+    trajectory = plan_module.trajectory
+    monkeypatch.setattr(plan_module, "trajectory", lambda *args: described.append(args[0]) or trajectory(*args))
+    runs = [run for run in made.runs() if run.variant is not None]
+    assert len(runs) == 200
+    assert len(described) == 2
+    assert len({run.name for run in runs}) == 200
+    assert [run.identity["seed"] for run in runs] == [run.seed for run in runs]
+    alone = plan(seeds=[42])
+    assert names(alone, "by_heart", "sibling") <= {run.name for run in runs}

@@ -134,3 +134,15 @@ def test_what_a_resumed_run_had_done_before_takes_no_time(plan, clock, tmp_path)
         one.block(run, share, 800.0, VALUES)
         one.tick()
     assert output.getvalue().splitlines()[-1].endswith("20 s, about 20 s left")
+
+
+def test_the_share_of_a_run_that_begins_again_counts_once(plan, clock, tmp_path):
+    one, _ = listener()
+    first, *_ = runs(plan)
+    one.plan(plan, tmp_path, runs(plan))
+    for share in (0.4, 0.5):
+        # A run whose worker has died begins again from its checkpoint.
+        one.begin(first)
+        one.block(first, share, 800.0, VALUES)
+    total, done, before = one._lengths()
+    assert (total, done, before) == (len(runs(plan)), 0.5, 0)

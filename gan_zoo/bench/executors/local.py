@@ -1,7 +1,7 @@
 """Runs on this machine: in this process, or side by side in processes of their own.
 
 Small networks gain more from a core each than from many threads. A worker gets the options and the name of a run, and
-writes records; its progress is read from a file beside them.
+writes records; its progress is read from a file beside them. On CUDA each worker has one of the devices.
 """
 
 import os
@@ -15,6 +15,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from gan_zoo.bench.callbacks import Listener, ProgressFile, ProgressReader
 from gan_zoo.bench.executors.processes import SingleProcess, Stop
@@ -64,10 +66,12 @@ def execute(plan: Plan, runs: list[RunSpec], folder: Path, listener: Listener, s
 
 
 class _Job:
-    """A run in a worker process; ``is_ready``: the process has begun a run."""
+    """A run in a worker process for a device; ``is_ready``: the process has begun a run."""
 
-    def __init__(self, process: SingleProcess, run: RunSpec, folder: Path, *, is_ready: bool) -> None:
-        self.process, self.run, self.is_ready = process, run, is_ready
+    def __init__(
+        self, process: SingleProcess, device: torch.device, run: RunSpec, folder: Path, *, is_ready: bool
+    ) -> None:
+        self.process, self.device, self.run, self.is_ready = process, device, run, is_ready
         self.progress = ProgressReader(folder, run)
         self.future: Future[Row] = process.submit(_work, run.name)
         self.began: float | None = None
@@ -104,7 +108,8 @@ class _Workers:
                 self._estimate()
                 self.listener.tick()
                 while self.waiting and len(self.jobs) < self.plan.jobs:
-                    self._begin(self._process(), is_ready=False)
+                    device = self._device()
+                    self._begin(self._process(device), device, is_ready=False)
                 wait([job.future for job in self.jobs], timeout=_PERIOD, return_when=FIRST_COMPLETED)
                 for job in list(self.jobs):
                     job.follow(self.listener)
@@ -122,11 +127,17 @@ class _Workers:
         if self.stopping:
             raise self.stop.interrupted("stopped after a checkpoint of every run in training")
 
-    def _process(self) -> SingleProcess:
-        return SingleProcess(_prepare, self.options, self.folder, self.plan.measurement_digests)
+    def _device(self) -> torch.device:
+        """The first of the devices with the fewest runs."""
+        used = [job.device for job in self.jobs]
+        return min(self.plan.devices, key=used.count)
 
-    def _begin(self, process: SingleProcess, *, is_ready: bool) -> None:
-        self.jobs.append(_Job(process, self.waiting.popleft(), self.folder, is_ready=is_ready))
+    def _process(self, device: torch.device) -> SingleProcess:
+        options = replace(self.options, device=str(device))
+        return SingleProcess(_prepare, options, self.folder, self.plan.measurement_digests)
+
+    def _begin(self, process: SingleProcess, device: torch.device, *, is_ready: bool) -> None:
+        self.jobs.append(_Job(process, device, self.waiting.popleft(), self.folder, is_ready=is_ready))
 
     def _pass_on_stop(self) -> None:
         if self.stop.requested and not self.stopping:
@@ -148,7 +159,7 @@ class _Workers:
         row = None if is_late or error is not None else job.future.result()
         status = job.process.exit_status() if isinstance(error, BrokenProcessPool) else 0
         if row is not None and self.waiting and not row.get("fatal"):
-            self._begin(job.process, is_ready=True)
+            self._begin(job.process, job.device, is_ready=True)
         else:
             job.process.kill()
         if isinstance(error, BrokenProcessPool):
@@ -186,7 +197,7 @@ class _Workers:
         """
         due = self.waiting and time.monotonic() > self.estimate_at and self.plan.device.type == "cpu"
         if self.estimator is None and due and not self.options.single:
-            self.estimator = self._process()
+            self.estimator = self._process(self.plan.device)
             runs = [*self.waiting, *(job.run for job in self.jobs)]
             names = {run.variant_name: run.name for run in runs if run.variant is not None}
             self.estimates = {name: self.estimator.submit(_estimate, run) for name, run in names.items()}

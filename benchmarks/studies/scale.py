@@ -1,0 +1,244 @@
+"""Simulate suites of thousands of runs on clusters: hours, GPU-hours, and what limits first.
+
+Example: python -m benchmarks.studies.scale
+
+The grid is that of Lucic et al., "Are GANs Created Equal? A Large-Scale Study", NeurIPS 2018: 8 losses, 4 data sets,
+100 settings, 5 seeds. A discrete-event simulation of one queue of runs, of nodes that fail, and of a driver that
+handles one end of a run after another. Writes scale.csv, scale.json and scale.md to --out.
+
+With --measured FOLDER --slots N it predicts the wall time of a results folder from the seconds of its runs instead, and
+prints the prediction beside the measured time.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.common import ROOT, NotReproduced, require_positive, run_command, save, table
+from benchmarks.studies.cluster import Cluster, simulate
+from gan_zoo.bench.folder import read_folder
+from gan_zoo.bench.records import RunRecord
+from gan_zoo.device import derive
+from gan_zoo.errors import GanZooError
+from gan_zoo.options import FLOOR
+
+LOSSES = ("mmgan", "nsgan", "lsgan_dcgan", "wgan", "wgan_gp", "dragan", "began", "hinge")
+DATA_SETS, SETTINGS, SEEDS = 4, 100, 5
+GPUS = (1, 8, 64, 1024)
+HOUR = 3600.0
+TOLERANCE = 0.2
+"""Largest relative difference of a predicted time from the measured one."""
+LOSS, FULL = 0.05, 0.8
+"""What is named a limit: a loss of this share of the GPU time, or a driver or storage that is busy for this share."""
+
+
+class Input(NamedTuple):
+    """A number that the simulation needs; ``source`` is where it was measured, or ``assumed`` and why."""
+
+    value: float
+    unit: str
+    source: str
+
+
+def loss_seconds() -> dict[str, float]:
+    """Measured seconds of a run of each loss, training and evaluation: medians over seeds."""
+    runs = pd.read_csv(ROOT / "results" / "losses-quick" / "runs.csv")
+    runs = runs[runs["steps"] == runs["steps"].max()]
+    medians = (runs["seconds"] + runs["evaluation_seconds"]).groupby(runs["variant"]).median()
+    return {loss: float(medians[loss]) for loss in LOSSES}
+
+
+def inputs(measured: Path) -> dict[str, Input]:
+    """All inputs by name; ``measured`` is the file of the Ray executor's timings, if there is one."""
+    checkpoint = pd.read_csv(ROOT / "results" / "checkpoint-cost" / "cost.csv").set_index("variant")
+    wide = checkpoint.loc["dcgan, width 128"]
+    cost = "results/checkpoint-cost"
+    driver = Input(0.01, "s", "assumed: benchmarks.speed.ray has not been run")
+    overhead = Input(0.1, "s", "assumed: benchmarks.speed.ray has not been run")
+    if measured.is_file():
+        ray = json.loads(measured.read_text(encoding="utf-8"))
+        driver = Input(1 / ray["no_op"]["runs_per_second"], "s", f"measured: {measured}, runs that do nothing")
+        overhead = Input(max(0.0, ray["overhead"]["long"]["overhead_seconds"]), "s", f"measured: {measured}")
+    mean = float(np.mean(list(loss_seconds().values())))
+    return {
+        "short run": Input(mean, "s", "measured: results/losses-quick, 1,200 steps on one CPU core, mean of 8 losses"),
+        "long run": Input(
+            6.85 * 365.25 * 24 * HOUR / (len(LOSSES) * DATA_SETS * SETTINGS * SEEDS),
+            "s",
+            "assumed: the 6.85 GPU-years that Lucic et al. report, over 16,000 runs",
+        ),
+        "spread over settings": Input(0.3, "SD of the log", "assumed"),
+        "start-up": Input(4.8, "s", "measured: results/startup, to the first step, median"),
+        "overhead of a run": overhead,
+        "driver, a run": driver,
+        "checkpoint": Input(float(wide["bytes"]), "bytes", f"measured: {cost}, DCGAN of width 128"),
+        "wait for a checkpoint": Input(float(wide["save_ms"]) / 1000, "s", f"measured: {cost}"),
+        "between checkpoints": Input(60.0, "s", "the default of --checkpoint-every"),
+        "data": Input(3.0e9, "bytes", "computed: MNIST, Fashion-MNIST, CIFAR-10, CelebA at 64 px, uint8"),
+        "bandwidth of a node": Input(1.25e9, "bytes/s", "assumed: 10 Gbit/s"),
+        "bandwidth of the storage": Input(2.0e9, "bytes/s", "assumed"),
+        "between failures of a node": Input(100 * 24.0, "h", "assumed"),
+        "repair of a node": Input(600.0, "s", "assumed"),
+    }
+
+
+def cluster_of(gpus: int, known: dict[str, Input]) -> Cluster:
+    """A cluster of so many GPUs, a run each, with these inputs."""
+    return Cluster(
+        slots=gpus,
+        startup=known["start-up"].value,
+        data=known["data"].value,
+        bandwidth=known["bandwidth of a node"].value,
+        storage=known["bandwidth of the storage"].value,
+        driver=known["driver, a run"].value,
+        run_overhead=known["overhead of a run"].value,
+        checkpoint=known["checkpoint"].value,
+        save=known["wait for a checkpoint"].value,
+        every=known["between checkpoints"].value,
+        between_failures=known["between failures of a node"].value * HOUR,
+        repair=known["repair of a node"].value,
+    )
+
+
+def grid(mean: float, spread: float) -> list[float]:
+    """Seconds of all runs of the grid, seed by seed as a suite runs them, with a mean of ``mean``."""
+    losses = np.array(list(loss_seconds().values()))
+    shape = (DATA_SETS, SETTINGS, 1)
+    settings = np.random.default_rng(derive(0, "settings")).lognormal(sigma=spread, size=shape)
+    once = (settings * losses).ravel()
+    return [float(seconds) for seconds in np.tile(once * mean / once.mean(), SEEDS)]
+
+
+def scenario(name: str, gpus: int, runs: Sequence[float], cluster: Cluster) -> dict[str, Any]:
+    """A row of the table: a suite on a cluster."""
+    found = simulate(runs, cluster)
+    longest_first = simulate(sorted(runs, reverse=True), cluster)
+    total = gpus * found.seconds
+    # A node waits for the data of those before it, on average half of all.
+    start = cluster.startup + cluster.data * (cluster.nodes + 1) / 2 / cluster.bandwidth
+    losses = {
+        "tail": found.tail / total,
+        "data and start-up": start / found.seconds,
+        "checkpoints": sum(runs) * (cluster.stretch - 1) / total,
+        "failures": (found.lost + found.failures * min(gpus, cluster.slots_a_node) * cluster.repair) / total,
+    }
+    busy = {"driver busy": found.driver / found.seconds, "storage busy": cluster.storage_share}
+    limits = {name: share for name, share in busy.items() if share >= FULL}
+    limits |= {name: share for name, share in losses.items() if share >= LOSS}
+    return {
+        "runs": name,
+        "GPUs": gpus,
+        "hours": found.seconds / HOUR,
+        "GPU-hours": total / HOUR,
+        "training, %": 100 * sum(runs) / total,
+        **{f"{name}, %": round(100 * share, 2) for name, share in (losses | busy).items()},
+        "failed nodes": found.failures,
+        "hours, longest first": longest_first.seconds / HOUR,
+        "limit": max(limits, key=lambda name: limits[name], default="none"),
+    }
+
+
+def run(options: argparse.Namespace) -> Path | str:
+    """Simulate and write, or compare with a measured folder; returns the path of the report or the comparison."""
+    if options.measured is not None:
+        require_positive(options, "slots", "startup")
+        return compared(options)
+    known = inputs(options.ray)
+    kinds = {name: grid(known[f"{name} run"].value, known["spread over settings"].value) for name in ("short", "long")}
+    rows = [
+        scenario(name, gpus, runs, cluster_of(gpus, known)) for name, runs in kinds.items() for gpus in options.gpus
+    ]
+    frame = pd.DataFrame(rows)
+    facts = {"command": options.command, "inputs": {name: value._asdict() for name, value in known.items()}}
+    return save(options.out, "scale", facts, frame, report(options.command, frame, known))
+
+
+def report(command: str, frame: pd.DataFrame, known: dict[str, Input]) -> str:
+    """The report as Markdown."""
+    listed = pd.DataFrame([{"input": name, **value._asdict()} for name, value in known.items()])
+    driver, storage = known["driver, a run"].value, known["bandwidth of the storage"].value
+    written = known["checkpoint"].value / known["between checkpoints"].value
+    bounds = pd.DataFrame(
+        {
+            "runs": name,
+            "GPUs that keep the driver busy": known[f"{name} run"].value / driver,
+            "GPUs that keep the storage busy": storage / written,
+        }
+        for name in ("short", "long")
+    )
+    count = len(LOSSES) * DATA_SETS * SETTINGS * SEEDS
+    factors = f"{len(LOSSES)} losses x {DATA_SETS} data sets x {SETTINGS} settings x {SEEDS} seeds"
+    return f"""# A large-scale study on clusters, simulated
+
+{factors}: {count:,} runs, one a GPU. `{command}`
+
+{table(frame)}
+
+- training to failures: shares of the GPU-hours. Tail: GPUs without work before the last run ends. Failures: what is
+  trained again, and repair.
+- driver, storage: share of the time, or of the bandwidth. Data: one node after another, which is pessimistic, as Ray's
+  nodes pass objects on.
+- longest first: the same runs in the order of their length, in place of seed by seed.
+- limit: the largest loss of at least {LOSS:.0%}, or a driver or storage that is busy for {FULL:.0%}.
+
+{table(bounds)}
+
+## Inputs
+
+{table(listed)}
+"""
+
+
+def seconds_of(record: RunRecord) -> float:
+    """Seconds of a run, training and evaluation."""
+    end = record.end or {}
+    return float(end.get("seconds", 0.0) + end.get("warmup_seconds", 0.0) + end.get("evaluation_seconds", 0.0))
+
+
+def compared(options: argparse.Namespace) -> str:
+    """The predicted and the measured wall time of a results folder that one command wrote, in a line.
+
+    Raises:
+        GanZooError: a run has not ended.
+        NotReproduced: they differ by more than ``TOLERANCE``.
+    """
+    manifest, records = read_folder(options.measured)
+    if not manifest.get("finished") or any(record.end is None for record in records):
+        raise GanZooError(f"{str(options.measured)!r} has runs that have not ended; run the same command again")
+    records.sort(key=lambda record: (record.begin["seed"], record.begin["variant"] == FLOOR))
+    known = inputs(options.ray)
+    startup = known["start-up"].value if options.startup is None else options.startup
+    driver, overhead = known["driver, a run"].value, known["overhead of a run"].value
+    local = Cluster(options.slots, startup=startup, driver=driver, run_overhead=overhead)
+    predicted = simulate([seconds_of(record) for record in records], local).seconds
+    measured = manifest["wall_seconds"]
+    ratio = predicted / measured
+    line = f"{len(records)} runs, {options.slots} slots: predicted {predicted:.1f} s, measured {measured:.1f} s"
+    if abs(ratio - 1) > TOLERANCE:
+        raise NotReproduced(f"{line}, ratio {ratio:.2f}; expected within {TOLERANCE:.0%}")
+    return f"{line}, ratio {ratio:.2f}"
+
+
+OPTIONS = {
+    "--out": (Path("results/scale"), "folder to write to"),
+    "--gpus": (list(GPUS), "numbers of GPUs"),
+    "--ray": (Path("results/scale/ray.json"), "timings of the Ray executor, as benchmarks.speed.ray writes them"),
+    "--measured": (Path, "a results folder that one command wrote: compare the simulation with it"),
+    "--slots": (3, "with --measured: runs side by side"),
+    "--startup": (
+        float,
+        "with --measured: seconds of a worker process before its first run; by default results/startup",
+    ),
+}
+
+main = partial(run_command, __doc__, "studies.scale", run, OPTIONS)
+
+if __name__ == "__main__":
+    sys.exit(main())
