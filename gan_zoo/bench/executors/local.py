@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gan_zoo.bench.callbacks import Listener, ProgressFile, ProgressReader
+from gan_zoo.bench.callbacks import Listener, ProgressFile, ProgressFileReader
 from gan_zoo.bench.executors.processes import SingleProcess, Stop
 from gan_zoo.bench.plan import Plan, RunSpec, make_plan
 from gan_zoo.bench.records import Row
@@ -66,7 +66,7 @@ class _Job:
 
     def __init__(self, process: SingleProcess, run: RunSpec, folder: Path, *, is_ready: bool) -> None:
         self.process, self.run, self.is_ready = process, run, is_ready
-        self.progress = ProgressReader(folder, run)
+        self.progress = ProgressFileReader(folder, run)
         self.future: Future[Row] = process.submit(_work, run.name)
         self.began: float | None = None
 
