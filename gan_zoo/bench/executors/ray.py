@@ -29,7 +29,7 @@ from ray.exceptions import (
 
 from gan_zoo.bench.callbacks import Listener, ProgressReader
 from gan_zoo.bench.executors.local import EndedRuns
-from gan_zoo.bench.executors.processes import Stop
+from gan_zoo.bench.executors.processes import Stop, begin_early
 from gan_zoo.bench.executors.ray_worker import (
     Content,
     Setup,
@@ -79,6 +79,8 @@ def execute(plan: Plan, runs: list[RunSpec], folder: Path, listener: Listener, s
         StorageError: a file of a run cannot be written.
         GanZooError: the cluster cannot be reached, or its nodes do not have what the runs need.
     """
+    # The report while runs train has a process of its own, for which the driver must not wait.
+    begin_early(plan.device.type)
     evaluator = plan.evaluator() if any(run.images is not None for run in runs) else None
     for run in [run for run in runs if run.images is not None]:
         # Their files are on this machine.
