@@ -5,7 +5,6 @@ same rows again: the driver submits a run again, with its records so far, from i
 """
 
 import contextlib
-import math
 import secrets
 import signal
 import threading
@@ -13,6 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +42,11 @@ from gan_zoo.bench.executors.ray_worker import (
 )
 from gan_zoo.bench.executors.storage import Storage, StorageUnavailable
 from gan_zoo.bench.plan import Plan, RunSpec
-from gan_zoo.bench.records import Row, append_lines, flush, records_path
+from gan_zoo.bench.records import Row, append_lines, flush, is_finished, read_run, records_path
 from gan_zoo.bench.run import execute_run, record_death
-from gan_zoo.device import cores
+from gan_zoo.device import cores, gpu_share
 from gan_zoo.errors import GanZooError, one_line
-from gan_zoo.io import atomic_write, inside, writing
+from gan_zoo.io import atomic_write, inside, with_home, writing
 from gan_zoo.options import RunOptions
 
 _PERIOD = 0.1
@@ -58,9 +58,6 @@ _UPDATES = 500
 _SHORTEST_PERIOD = 0.5
 """Seconds between two updates of a run."""
 _MAX_DEATHS = 3
-_MARGIN = 1.3
-_CONTEXT = 2**30
-"""Bytes that CUDA takes in each process beside the tensors, about."""
 _DEATHS: dict[type[RayError], str] = {
     WorkerCrashedError: "its worker process died",
     NodeDiedError: "its node died",
@@ -88,8 +85,10 @@ def execute(plan: Plan, runs: list[RunSpec], folder: Path, listener: Listener, s
         yield run, execute_run(plan, run, evaluator, folder, listener, stop)
     trained = [run for run in runs if run.images is None]
     if trained:
-        with _connection(plan.options), _token(plan, folder) as token:
-            yield from _Cluster(plan, trained, folder, listener, stop, token).execute()
+        named = plan.options.storage or str(folder)
+        storage = named if "://" in named else str(with_home(named, "--storage").resolve())
+        with _connection(plan.options), _token(storage) as token:
+            yield from _Cluster(plan, trained, folder, listener, stop, storage, token).execute()
 
 
 @contextlib.contextmanager
@@ -115,13 +114,14 @@ def _connection(options: RunOptions) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _token(plan: Plan, folder: Path) -> Iterator[str]:
-    """The name of a file in the results folder, by which nodes know that they share it; empty if it is no storage."""
-    if plan.options.storage is not None:
+def _token(storage: str) -> Iterator[str]:
+    """The name of a file in a folder of checkpoints, by which nodes know that they share it; empty for a URL."""
+    if "://" in storage:
         yield ""
         return
-    path = folder / f".{secrets.token_hex(8)}.part"
+    path = Path(storage, f".{secrets.token_hex(8)}.part")
     with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     try:
         yield path.name
@@ -147,7 +147,14 @@ class _Cluster:
     """The tasks, and the runs that wait to become one."""
 
     def __init__(
-        self, plan: Plan, runs: list[RunSpec], folder: Path, listener: Listener, stop: Stop, token: str
+        self,
+        plan: Plan,
+        runs: list[RunSpec],
+        folder: Path,
+        listener: Listener,
+        stop: Stop,
+        storage: str,
+        token: str,
     ) -> None:
         self.plan, self.folder, self.listener, self.stop = plan, folder, listener, stop
         self.waiting = deque(runs)
@@ -156,7 +163,7 @@ class _Cluster:
         self.gpus: dict[str, float] = {}
         self.stopping = False
         self.total_gpus = ray.cluster_resources().get("GPU", 0.0)
-        self.storage = Storage(plan.options.storage or str(folder.resolve()))
+        self.storage = Storage(storage)
         self.versions = versions()
         self.content = ray.put(Content({side: pack(data) for side, data in plan.data.items()}, plan.extractors))
         self.setup = ray.put(self._setup(token))
@@ -193,12 +200,11 @@ class _Cluster:
             while self.waiting or self.tasks:
                 self._pass_on_stop()
                 self.listener.tick()
-                self._submit()
-                for task in self._ready():
-                    row = self._follow(task)
+                followed = ((task.run, self._follow(task)) for task in self._ready())
+                for run, row in chain(self._submit(), followed):
                     if row is not None:
-                        self.listener.end(task.run, row)
-                        yield task.run, row
+                        self.listener.end(run, row)
+                        yield run, row
         finally:
             for generator in self.tasks:
                 ray.cancel(generator, force=True)
@@ -213,22 +219,35 @@ class _Cluster:
             for generator in self.tasks:
                 ray.cancel(generator)
 
-    def _submit(self) -> None:
+    def _submit(self) -> Iterator[tuple[RunSpec, Row]]:
+        """Submit as many runs as may be in flight; yield those that had ended before their last rows arrived."""
         most = min(self.plan.options.jobs or _IN_FLIGHT, _IN_FLIGHT)
         while self.waiting and len(self.tasks) < most and self._has_demand():
             run = self.waiting.popleft()
             records, resumes = self._complete(run)
+            if records and is_finished(self.plan, self.folder, run):
+                self._settle(run)
+                yield run, read_run(records_path(self.folder, run.name)).end or {}
+                continue
             num_gpus = self._num_gpus(run)
             resources = {"num_cpus": self.plan.threads, "num_gpus": num_gpus}
             remote = self.remote.options(name=run.title, **resources)
             generator = remote.remote(self.versions, [self.setup], run.name, records, resumes)
             self.tasks[generator] = _Task(run, generator, num_gpus)
 
+    def _settle(self, run: RunSpec) -> None:
+        """All records of an ended run are here: those in the storage are not needed any more."""
+        flush(records_path(self.folder, run.name))
+        if run.variant is not None:
+            self.storage.remove(stored_records(run.name))
+
     def _has_demand(self) -> bool:
         """Whether the GPUs have use for another task: submitted late, it takes the memory of earlier ones into account.
 
         Twice the GPUs are requested, so that none is idle.
         """
+        if self.plan.device.type != "cuda":
+            return True
         requested = sum(task.num_gpus for task in self.tasks.values())
         return requested == 0 or requested < 2 * self.total_gpus
 
@@ -304,16 +323,10 @@ class _Cluster:
         if update.progress:
             task.progress.pass_on(update.progress, self.listener)
         if update.end is not None:
-            self._ended(task, update.end)
+            self.tasks.pop(task.generator)
+            self._settle(task.run)
+            self._measure(task.run, update.end)
         return update.end
-
-    def _ended(self, task: _Task, end: Row) -> None:
-        """A run has ended, and all its records are here: those in the storage are not needed any more."""
-        flush(records_path(self.folder, task.run.name))
-        self.tasks.pop(task.generator)
-        if task.run.variant is not None:
-            self.storage.remove(stored_records(task.run.name))
-            self._measure(task.run, end)
 
     def _died(self, task: _Task, why: str) -> Row | None:
         """Submit a run again whose task is gone; its last row if that happened too often."""
@@ -340,8 +353,3 @@ class _Cluster:
         limit = f"{self.plan.options.run_timeout:g} s"
         message = f"took longer than {limit}; the same command with a longer --run-timeout resumes it"
         return record_death(self.plan, task.run, self.folder, "timeout", message)
-
-
-def gpu_share(peak: int, total: int) -> float:
-    """The share of a GPU, in hundredths, that a run needs whose tensors took ``peak`` of its ``total`` bytes."""
-    return min(1.0, math.ceil(100 * (_MARGIN * peak + _CONTEXT) / total) / 100)

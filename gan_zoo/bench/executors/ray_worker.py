@@ -47,7 +47,7 @@ class Setup:
         plugins: name and content of each plugin file.
         measurements: the digests of what measures.
         storage: where checkpoints are stored.
-        token: of a folder, a file that the driver has created in it.
+        token: if it is a folder, a file that the driver has created there.
         period: seconds between two updates of a run.
         content: reference of the ``Content``, which can be read only where plugins were loaded.
     """
@@ -239,7 +239,7 @@ class _Run:
         setup = self.setup
         if setup.token and not Path(setup.storage, setup.token).is_file():
             raise GanZooError(
-                f"node {platform.node()} does not see the results folder {setup.storage!r}; name a folder that all "
+                f"node {platform.node()} does not see the folder {setup.storage!r} of this machine; name one that all "
                 "nodes share, or an object store, as --storage"
             )
         self.path.parent.mkdir(parents=True)

@@ -11,7 +11,7 @@ from results_folders import Notices, assert_same_tables
 
 from gan_zoo.errors import Interrupted
 
-pytest.importorskip("ray")
+ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
 
 LONG = (("images = 160", "images = 4800"), ("[0.4, 1.0]", "[0.2, 0.4, 0.6, 0.8, 1.0]"))
@@ -52,7 +52,10 @@ def cluster(s3):
         for _ in range(2):
             started.add_node(num_cpus=1, object_store_memory=100_000_000)
         started.wait_for_nodes()
+        # Workers of one connection serve all tests: a new one takes seconds to import torch.
+        ray.init(started.address, log_to_driver=False)
         yield started
+        ray.shutdown()
         started.shutdown()
 
 
@@ -70,7 +73,7 @@ def on_ray(nodes, bench):
     """Run the suite of the toys on the cluster, as ``bench`` does here."""
 
     def run(out, *changes, **options):
-        settings = {"jobs": None, "executor": "ray", "address": nodes.address, "checkpoint_every": 0.0}
+        settings = {"jobs": None, "executor": "ray", "checkpoint_every": 0.0}
         return bench(out, *changes, **(settings | options))
 
     return run
@@ -134,7 +137,7 @@ def test_what_dies_in_the_middle_costs_nothing(on_ray, nodes, bench, tmp_path, v
         if victim == "worker":
             workers()[0].kill()
         else:
-            nodes.remove_node(nodes.worker_nodes[0], allow_graceful=False)
+            nodes.remove_node(next(iter(nodes.worker_nodes)), allow_graceful=False)
 
     listener = Once(kill)
     outcome = on_ray("ray", *LONG, listener=listener)
@@ -212,7 +215,7 @@ def test_ctrl_c_stores_checkpoints_and_the_same_call_resumes(on_ray, bench, tmp_
 
 def test_a_run_resumes_on_another_node_from_an_object_store(on_ray, nodes, bench, s3, tmp_path):
     storage = "s3://zoo/toys"
-    listener = Once(lambda: nodes.remove_node(nodes.worker_nodes[0], allow_graceful=False))
+    listener = Once(lambda: nodes.remove_node(next(iter(nodes.worker_nodes)), allow_graceful=False))
     on_ray("ray", *LONG, storage=storage, listener=listener)
     bench("local", *LONG)
     assert_whole(tmp_path / "ray", 6)
