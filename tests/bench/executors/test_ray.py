@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -10,6 +11,7 @@ from killing import kill_when, kinds, rows
 from results_folders import Notices, assert_same_tables
 
 from gan_zoo.errors import Interrupted
+from gan_zoo.search import search_suite
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -129,6 +131,19 @@ def test_a_suite_of_60_runs_has_the_tables_of_the_local_executor(on_ray, bench, 
     assert_whole(tmp_path / "ray", 60)
     assert_same_tables(tmp_path / "ray", tmp_path / "local", TABLES)
     assert files(tmp_path / "ray") == files(tmp_path / "local")
+
+
+def test_a_search_has_the_trials_of_the_local_executor(nodes, suite, toys, tmp_path, monkeypatch):
+    monkeypatch.setattr("gan_zoo.search.run.write_search", lambda *_: None)
+    options = {"preset": "smoke", "plugins": (toys,), "trials": 2, "variants": ["by_heart"]}
+    found = {
+        name: search_suite(suite(), tmp_path / name, **options, **more)
+        for name, more in {"ray": {"executor": "ray"}, "local": {"jobs": 1}}.items()
+    }
+    one, other = ([replace(trial, seconds=0.0) for trial in each.trials] for each in found.values())
+    assert len(one) == 2
+    assert one == other
+    assert not any(each.errors for each in found.values())
 
 
 @pytest.mark.parametrize("victim", ["worker", "node"])
