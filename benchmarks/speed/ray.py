@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import psutil
 import torch
@@ -27,6 +28,7 @@ from gan_zoo.bench.executors.processes import Stop
 from gan_zoo.bench.plan import RunSpec, make_plan
 from gan_zoo.bench.records import RECORDS, Row
 from gan_zoo.bench.runner import run_plan
+from gan_zoo.bench.schedule import RESULTS
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write
 from gan_zoo.options import RunOptions
@@ -57,7 +59,7 @@ class Ends(Listener):
     memory: list[int] = field(default_factory=list)
 
     def end(self, run: RunSpec, row: Row) -> None:
-        if row["status"] != "ok":
+        if row["status"] not in RESULTS:
             raise GanZooError(f"{run.title}: {row['status']} {row['message']}; nothing was measured")
         if run.variant is not None:
             self.times.append(time.perf_counter())
@@ -144,10 +146,10 @@ def no_op(count: int) -> dict[str, Any]:
     with suite(names, seeds, 1) as path, tempfile.TemporaryDirectory() as folder:
         plan = make_plan(RunOptions(suite=path, preset="timing", device="cpu", executor="ray", threads=1))
         runs = [run for run in plan.runs() if run.variant is not None][:count]
-        executor.work = nothing
         before = psutil.Process().memory_info().rss
         started = time.perf_counter()
-        ended = sum(1 for _ in executor.execute(plan, runs, Path(folder), ends, Stop()))
+        with mock.patch.object(executor, "work", nothing):
+            ended = sum(1 for _ in executor.execute(plan, runs, Path(folder), ends, Stop()))
         seconds = ends.times[-1] - ends.times[0]
         written = sum(1 for _ in (Path(folder) / RECORDS).glob("*.jsonl"))
     if not ended == written == count:
