@@ -30,16 +30,7 @@ from ray.exceptions import (
 from gan_zoo.bench.callbacks import Listener, ProgressReader
 from gan_zoo.bench.executors.local import EndedRuns
 from gan_zoo.bench.executors.processes import Stop, begin_early
-from gan_zoo.bench.executors.ray_worker import (
-    Content,
-    Setup,
-    Update,
-    named_files,
-    pack,
-    stored_records,
-    versions,
-    work,
-)
+from gan_zoo.bench.executors.ray_worker import Content, Setup, Update, named_files, pack, stored_records, versions, work
 from gan_zoo.bench.executors.storage import Storage, StorageUnavailable
 from gan_zoo.bench.plan import Plan, RunSpec
 from gan_zoo.bench.records import Row, append_lines, flush, is_finished, read_run, records_path
@@ -171,21 +162,12 @@ class _Cluster:
 
     def _setup(self, token: str) -> Setup:
         options = self.plan.options
+        here: dict[str, Any] = {"executor": "local", "address": None, "storage": None, "num_gpus": None}
+        fixed: dict[str, Any] = {"download": False, "threads": self.plan.threads, "device": self.plan.device.type}
         suite = self.plan.suite.model_copy(update={"images": {}})
         slots = ray.cluster_resources().get("CPU", 1.0) / self.plan.threads
         return Setup(
-            options=replace(
-                options,
-                suite=suite,
-                plugins=(),
-                executor="local",
-                address=None,
-                storage=None,
-                num_gpus=None,
-                download=False,
-                threads=self.plan.threads,
-                device=self.plan.device.type,
-            ),
+            options=replace(options, suite=suite, plugins=(), **here, **fixed),
             plugins=[(Path(plugin).name, Path(plugin).read_bytes()) for plugin in options.plugins],
             measurements=self.plan.measurement_digests,
             storage=self.storage.url,
@@ -196,6 +178,7 @@ class _Cluster:
 
     def execute(self) -> EndedRuns:
         """Yield the runs with their last rows as they end; what is left of the tasks is killed with the generator."""
+        self._check_nodes()
         try:
             while self.waiting or self.tasks:
                 self._pass_on_stop()
@@ -210,6 +193,14 @@ class _Cluster:
                 ray.cancel(generator, force=True)
         if self.stopping:
             raise self.stop.interrupted("stopped after a checkpoint of every run in training")
+
+    def _check_nodes(self) -> None:
+        """Notify of runs that no node has the resources for; a cluster may add nodes."""
+        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        gpus = (self.plan.options.num_gpus or 1) if self.plan.device.type == "cuda" else 0
+        for name, needed in {"CPU": self.plan.threads, "GPU": gpus}.items():
+            if needed > max(resources.get(name, 0) for resources in alive):
+                self.listener.notice(f"no node of the cluster has {needed:g} {name}: runs wait for one")
 
     def _pass_on_stop(self) -> None:
         if self.stop.requested and not self.stopping:
