@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 
-.PHONY: help setup lint test test-slow golden index lock bench bench-mnist bench-fashion bench-digits bench-stacked bench-toy gpu \
+.PHONY: help setup setup-ray lint test test-slow golden index lock bench bench-mnist bench-fashion bench-digits bench-stacked bench-toy gpu \
 	report results pack speed verify trust torture
 
 help:
@@ -34,7 +34,8 @@ help:
 	@echo "                     (needs the files of Fashion-MNIST in GAN_ZOO_DATA)"
 	@echo "make index           write the index of variants and data sets, and the tables of variants and metrics, again"
 	@echo "make lint            ruff, mypy and the import contracts"
-	@echo "make lock            update requirements.lock"
+	@echo "make setup-ray       install Ray as well, for bench --executor ray and its tests"
+	@echo "make lock            update requirements.lock and requirements-ray.lock"
 
 setup: $(STAMP)
 
@@ -68,6 +69,13 @@ index: $(STAMP)
 
 lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 --quiet --upgrade --output-file requirements.lock
+	# Versions of the first are kept where they can be: the S3 server wants an older python-dateutil.
+	cp requirements.lock requirements-ray.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev --group ray --extra ray --universal --generate-hashes --python-version 3.11 --quiet --output-file requirements-ray.lock
+
+# Ray and the S3 server of its tests, beside what is in .venv.
+setup-ray: $(STAMP)
+	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/uv pip install --quiet --require-hashes --requirements requirements-ray.lock
 
 bench-mnist: SUITE := mnist
 bench-fashion: SUITE := fashion_mnist

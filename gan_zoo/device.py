@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import ctypes.util
 import hashlib
+import math
 import os
 import platform
 from functools import cache
@@ -17,6 +18,10 @@ from gan_zoo.options import EXACT, PRECISIONS
 _EXACT_ERROR = 1e-5
 """Largest relative error of a product that still counts as float32 arithmetic (bf16 gives 3e-3)."""
 
+_MARGIN = 1.3
+"""Of the memory of tensors, for what the allocator holds beside them."""
+_CONTEXT = 2**30
+"""Bytes that CUDA takes in each process beside the tensors, about."""
 _GPU = Path("/dev/nvidia0")
 _CLEAR_REFS, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
@@ -178,6 +183,11 @@ def peak_memory(device: torch.device) -> int | None:
         return None
     peak = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM"))
     return int(peak.split()[1]) * 1024
+
+
+def gpu_share(peak: int, total: int) -> float:
+    """The share of a GPU of ``total`` bytes, in hundredths, for a run whose tensors took ``peak`` bytes."""
+    return min(1.0, math.ceil(100 * (_MARGIN * peak + _CONTEXT) / total) / 100)
 
 
 def derive(seed: int, purpose: str) -> int:

@@ -1,5 +1,6 @@
 """The options of a run, its budget, and the numerical precisions; without torch."""
 
+import importlib.util
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
@@ -25,6 +26,7 @@ PRECISIONS = {
 }
 """Description of each precision. All but ``fp32`` change the numbers for speed. Samples are always drawn in float32."""
 EXACT = "fp32"
+EXECUTORS = ("local", "ray")
 FLOOR = "real"
 """Name of the real images in tables and records."""
 MAX_SEEDS = 1_000
@@ -139,6 +141,25 @@ class RunOptions:
     sync_batch_norm: bool = _option(
         False, "With torchrun on CUDA, batch norm over the batch of all processes.", "train"
     )
+    executor: str = _option(
+        "local", 'local: this machine; ray: a Ray cluster (pip install "gan-zoo[ray]").', "bench search"
+    )
+    address: str | None = _option(
+        None, "Of an existing Ray cluster, e.g. auto; by default one is started on this machine.", "bench search"
+    )
+    storage: str | None = _option(
+        None,
+        "With Ray, folder that all nodes share, or fsspec URL, e.g. s3://bucket/folder, for checkpoints; by default "
+        "the results folder.",
+        "bench search",
+    )
+    num_gpus: float | None = _option(
+        None,
+        "With Ray, GPUs a run, e.g. 0.25; by default 1 on CUDA until the memory of a variant is known.",
+        "bench search",
+        0,
+        1024,
+    )
     evaluate: bool = _option(True, "Compute the metrics.", "train")
     tensorboard: bool = _option(
         False, "Log to the folder tensorboard of the results folder (pip install tensorboard).", "bench train"
@@ -154,6 +175,12 @@ class RunOptions:
                 raise GanZooError(f"{option.name} is {value!r}; it must be at least {least}")
             if value is not None and most is not None and not value <= most:
                 raise GanZooError(f"{option.name} is {value!r}; it must be at most {most}")
+        check_known("executor", self.executor, EXECUTORS)
+        if self.executor == "ray" and importlib.util.find_spec("ray") is None:
+            raise GanZooError("executor 'ray' needs Ray: pip install \"gan-zoo[ray]\"")
+        clustered = [name for name in ("address", "storage", "num_gpus") if getattr(self, name) is not None]
+        if self.executor != "ray" and clustered:
+            raise GanZooError(f"{clustered[0]} is an option of a cluster; add executor ray, or leave it out")
         if self.precision is not None:
             check_known("precision", self.precision, PRECISIONS)
         if self.seeds is not None and not are_seeds(self.seeds):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gan_zoo import device
-from gan_zoo.device import is_fatal, peak_memory, pick, reset_peak_memory, unused_gpu
+from gan_zoo.device import gpu_share, is_fatal, peak_memory, pick, reset_peak_memory, unused_gpu
 from gan_zoo.errors import GanZooError
 
 CPU = torch.device("cpu")
@@ -61,3 +61,8 @@ def test_memory_that_was_freed_does_not_count_after_a_reset():
     del block
     reset_peak_memory(CPU)
     assert peak_memory(CPU) < before + 0.5 * size
+
+
+@pytest.mark.parametrize(("peak", "share"), [(0, 0.02), (5 * 2**30, 0.10), (30 * 2**30, 0.50), (79 * 2**30, 1.0)])
+def test_a_run_gets_the_share_of_a_gpu_that_its_memory_needs(peak, share):
+    assert gpu_share(peak, 80 * 2**30) == share

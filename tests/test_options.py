@@ -48,3 +48,17 @@ def test_a_command_has_an_option_for_each_field_that_names_it(command):
 
 def test_every_option_is_documented():
     assert all(f"{option.name}: " in run_suite.__doc__ for option in fields(RunOptions)[1:])
+
+
+def test_the_executor_ray_names_how_to_get_it(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(GanZooError, match=r"pip install .*gan-zoo\[ray\]"):
+        RunOptions(executor="ray")
+
+
+@pytest.mark.parametrize(
+    "options", [{"executor": "slurm"}, {"address": "auto"}, {"storage": "s3://zoo"}, {"num_gpus": 0.5}]
+)
+def test_an_option_of_a_cluster_needs_one(options):
+    with pytest.raises(GanZooError, match=next(iter(options))):
+        RunOptions(**options)

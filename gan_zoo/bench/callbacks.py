@@ -61,55 +61,76 @@ def _progress_path(folder: Path, run: "RunSpec") -> Path:
     return folder / RECORDS / f".{run.name}.part"
 
 
-class ProgressFile(Listener):
+class RunProgress(Listener):
+    """Collects the progress of one run in ``state``, as JSON: empty until it begins, and replaced at every change."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, Any] = {}
+
+    def _update(self, **state: Any) -> None:
+        self.state = (self.state or _START) | state
+
+    def notice(self, text: str) -> None:
+        self._update(notices=[*(self.state or _START)["notices"], text])
+
+    def begin(self, run: "RunSpec") -> None:
+        self._update()
+
+    def block(self, run: "RunSpec", share: float, rate: float, values: Mapping[str, float]) -> None:
+        self._update(training=[share, rate, dict(values)], evaluating=False)
+
+    def evaluate(self, run: "RunSpec") -> None:
+        self._update(evaluating=True)
+
+
+class ProgressFile(RunProgress):
     """Writes the progress of one run into a file beside its records, for the process that reports it."""
 
     def __init__(self, folder: Path, run: "RunSpec") -> None:
+        super().__init__()
         self.path = _progress_path(folder, run)
-        self.state = dict(_START)
 
-    def _write(self, **state: Any) -> None:
-        self.state |= state
+    def _update(self, **state: Any) -> None:
+        super()._update(**state)
         # Training matters more than its display.
         with contextlib.suppress(OSError):
             following = self.path.with_suffix(".part.next")
             following.write_text(json.dumps(self.state), encoding="utf-8")
             following.replace(self.path)
 
-    def notice(self, text: str) -> None:
-        self._write(notices=[*self.state["notices"], text])
-
-    def begin(self, run: "RunSpec") -> None:
-        self._write()
-
-    def block(self, run: "RunSpec", share: float, rate: float, values: Mapping[str, float]) -> None:
-        self._write(training=[share, rate, dict(values)], evaluating=False)
-
-    def evaluate(self, run: "RunSpec") -> None:
-        self._write(evaluating=True)
-
 
 class ProgressReader:
+    """Notifies a listener of the progress of a run in another process, by the states of its ``RunProgress``."""
+
+    def __init__(self, run: "RunSpec") -> None:
+        self.run = run
+        self.state: dict[str, Any] = {}
+
+    def pass_on(self, state: dict[str, Any], listener: Listener) -> None:
+        """Notify a listener of the progress since the last state."""
+        before = self.state or _START
+        if not self.state:
+            listener.begin(self.run)
+        for notice in state["notices"][len(before["notices"]) :]:
+            listener.notice(notice)
+        if state["training"] != before["training"]:
+            listener.block(self.run, *state["training"])
+        if state["evaluating"] and state != before:
+            listener.evaluate(self.run)
+        self.state = state
+
+
+class ProgressFileReader(ProgressReader):
     """Reads what a ``ProgressFile`` in another process writes."""
 
     def __init__(self, folder: Path, run: "RunSpec") -> None:
-        self.path, self.run = _progress_path(folder, run), run
-        self.state: dict[str, Any] = {}
+        super().__init__(run)
+        self.path = _progress_path(folder, run)
 
     def follow(self, listener: Listener) -> bool:
         """Notify a listener of the progress since the last call; whether the run has begun."""
         with contextlib.suppress(FileNotFoundError):
-            state = json.loads(self.path.read_text(encoding="utf-8"))
-            before = self.state or _START
-            if not self.state:
-                listener.begin(self.run)
-            for notice in state["notices"][len(before["notices"]) :]:
-                listener.notice(notice)
-            if state["training"] != before["training"]:
-                listener.block(self.run, *state["training"])
-            if state["evaluating"] and state != before:
-                listener.evaluate(self.run)
-            self.state = state
+            self.pass_on(json.loads(self.path.read_text(encoding="utf-8")), listener)
         return bool(self.state)
 
     def remove(self) -> None:

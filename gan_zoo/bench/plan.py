@@ -223,10 +223,17 @@ class RunSpec:
         return f"{self.variant_name}-seed{self.seed}-{digest(decisive(self.identity))}"
 
 
-def make_plan(options: RunOptions) -> Plan:
+def make_plan(
+    options: RunOptions, data: Mapping[int, Dataset] | None = None, extractors: tuple[Extractor, ...] | None = None
+) -> Plan:
     """Resolve options: load plugins, data and extractors, make the variants, and set this process up for its device.
 
     An extractor that is not available, or needs more images than the preset measures, is left out with a notice.
+
+    Args:
+        options: what to run and how.
+        data: the data set at each side that a plan of these options has, in place of its files.
+        extractors: those of such a plan, in place of theirs.
 
     Raises:
         GanZooError: an unknown name or option, data that is not available, or no extractor left.
@@ -252,8 +259,9 @@ def make_plan(options: RunOptions) -> Plan:
     elif options.sync_batch_norm:
         raise GanZooError("sync_batch_norm is for several processes; start them with torchrun, or leave it out")
     sides = {EVALUATION_SIDE, *(variant.image_side for variant in variants)}
-    given = {**vars(suite.data_options), "root": options.data_root, "download": options.download}
-    data = {side: data_sets.load(suite.data, side=side, device=device, **given) for side in sorted(sides)}
+    if data is None:
+        given = {**vars(suite.data_options), "root": options.data_root, "download": options.download}
+        data = {side: data_sets.load(suite.data, side=side, device=device, **given) for side in sorted(sides)}
     # A plugin's code might end this process; in a run's own process that costs the run alone.
     if options.single and "plugins" not in registry.code_identity(variants[0].name, **variants[0].options):
         check(variants[0], data[variants[0].image_side])
@@ -270,14 +278,14 @@ def make_plan(options: RunOptions) -> Plan:
         data=data,
         parallel=parallel,
     )
-    extractors, notices = _extractors(plan)
+    found, notices = _extractors(plan) if extractors is None else (extractors, [])
     images = _foreign_images(plan)
     if (gpu := unused_gpu()) and options.device is None:
         notices = [gpu, *notices]
     if plan.preset.num_samples < preset.num_samples and not options.single:
         size = f"the size of the test split of {plan.measured.name}"
         notices.append(f"num_samples reduced from {preset.num_samples} to {plan.preset.num_samples}, {size}")
-    plan = replace(plan, extractors=extractors, images=images, notices=tuple(notices))
+    plan = replace(plan, extractors=found, images=images, notices=tuple(notices))
     plan.check_ranking()
     return plan
 

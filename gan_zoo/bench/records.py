@@ -169,6 +169,30 @@ def append(path: Path, row: Row) -> None:
             os.fsync(file.fileno())
 
 
+def append_lines(path: Path, lines: bytes, offset: int) -> bool:
+    """Append whole lines that another process has written, after removing a torn last line.
+
+    Args:
+        path: the file; its folder is created.
+        lines: the lines.
+        offset: where they begin. Nothing is written if the file does not end there.
+
+    Returns:
+        Whether they were written.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as file:
+            _remove_torn_line(file)
+            if file.seek(0, os.SEEK_END) != offset:
+                return False
+            file.write(lines)
+    return True
+
+
 def flush(path: Path) -> None:
     """Flush a run's file to the disk, so that no checkpoint is ahead of it after a power failure.
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from gan_zoo.bench import suite_variants
 from gan_zoo.bench.callbacks import Listener
-from gan_zoo.bench.executors.local import execute
-from gan_zoo.bench.executors.processes import PeakMemory, SingleProcess, stop_on_signals
+from gan_zoo.bench.executors import local
+from gan_zoo.bench.executors.processes import PeakMemory, SingleProcess, Stop, stop_on_signals
 from gan_zoo.bench.folder import read_manifest, unpack
 from gan_zoo.bench.identity import provenance
 from gan_zoo.bench.plan import Plan, RunSpec
@@ -165,6 +165,15 @@ def _missing(plan: Plan, folder: Path) -> list[RunSpec]:
     return sorted(missing, key=lambda run: (run.seed, run.variant is None))
 
 
+def _execute(plan: Plan, todo: list[RunSpec], folder: Path, listener: Listener, stop: Stop) -> local.EndedRuns:
+    """The runs with their last rows as they end, by the executor of the plan's options."""
+    if plan.options.executor == "local":
+        return local.execute(plan, todo, folder, listener, stop)
+    from gan_zoo.bench.executors import ray
+
+    return ray.execute(plan, todo, folder, listener, stop)
+
+
 def _run(plan: Plan, folder: Path, listener: Listener, live: LiveReport) -> list[str]:
     todo = _missing(plan, folder)
     manifest = _ManifestFile(plan, folder)
@@ -178,7 +187,7 @@ def _run(plan: Plan, folder: Path, listener: Listener, live: LiveReport) -> list
         with (
             manifest.memory,
             stop_on_signals() as stop,
-            contextlib.closing(execute(plan, todo, folder, listener, stop)) as running,
+            contextlib.closing(_execute(plan, todo, folder, listener, stop)) as running,
         ):
             for run, end in running:
                 manifest.update()

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from gan_zoo.cli import index
 from gan_zoo.cli.options import with_run_options
 from gan_zoo.errors import GanZooError, check_known
 from gan_zoo.options import RunOptions
+
+if TYPE_CHECKING:
+    from gan_zoo.cli.console import BenchListener
 
 
 @with_run_options
@@ -52,12 +55,11 @@ def search(
     """
     index.check_suite(options)
     start_worker_early(options)
-    from gan_zoo.cli.console import BenchListener
     from gan_zoo.cli.printing import print_line, print_table
     from gan_zoo.search import search_suite
 
     options = replace(options, isolate=True)
-    with BenchListener() as listener:
+    with _listener(options) as listener:
         found = search_suite(out=out, trials=trials, seed=seed, listener=listener, say=print_line, **vars(options))
     written = found.written
     print_table(written.table)
@@ -129,6 +131,17 @@ def start_worker_early(options: RunOptions) -> None:
     processes.begin_early(options.device)
 
 
+def _listener(options: RunOptions) -> "BenchListener":
+    """What shows the progress of runs in the terminal."""
+    if options.executor == "ray":
+        from gan_zoo.cli.cluster import ClusterListener
+
+        return ClusterListener()
+    from gan_zoo.cli.console import BenchListener
+
+    return BenchListener()
+
+
 def run_and_print(options: RunOptions, out: Path | None) -> None:
     """Run what options ask for into a folder, each run in a process of its own, and print the result.
 
@@ -136,9 +149,8 @@ def run_and_print(options: RunOptions, out: Path | None) -> None:
         GanZooError: as ``api.run_options``, and if a run ended in an error or timeout.
     """
     from gan_zoo import api
-    from gan_zoo.cli.console import BenchListener
 
-    with BenchListener() as listener:
+    with _listener(options) as listener:
         outcome = api.run_options(replace(options, isolate=True), out, listener=listener)
     # pandas and scipy, which it needs, are imported while nothing waits for them.
     from gan_zoo.cli import results

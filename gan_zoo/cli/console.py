@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich import get_console
@@ -15,6 +15,7 @@ from gan_zoo.bench import suite_variants
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.plan import Plan, RunSpec
 from gan_zoo.bench.records import Row, read_run, records_path
+from gan_zoo.bench.schedule import RESULTS
 from gan_zoo.cli.printing import print_line, print_note
 from gan_zoo.data import Dataset
 from gan_zoo.device import describe
@@ -66,6 +67,17 @@ def _measures(plan: Plan) -> str:
     return f"measured with num_samples {plan.preset.num_samples:,}: {'; '.join(listed)}"
 
 
+@dataclass
+class VariantProgress:
+    """The runs of a variant: how many, and the sums of the shares of their budgets now and before this command."""
+
+    runs: int = 0
+    ended: int = 0
+    failed: int = 0
+    done: float = 0.0
+    before: float = 0.0
+
+
 class BenchListener(Listener):
     """Shows the progress of a suite: a bar over all runs, and one for each run in training."""
 
@@ -98,12 +110,11 @@ class BenchListener(Listener):
         """Print what is run, and show the bar over all runs."""
         self.suite, self.folder, self.todo = plan, folder, list(todo)
         self.ended: list[str] = []
-        # Sums by variant, as a bar that moves must not take longer with thousands of runs.
-        self.runs = Counter(run.variant_name for run in todo if run.variant is not None)
-        self.trained: defaultdict[str, float] = defaultdict(float)
-        self.trained_before: defaultdict[str, float] = defaultdict(float)
         self.shares: dict[str, float] = {}
-        self.before: set[str] = set()
+        self.variants: dict[str, VariantProgress] = {}
+        for run in todo:
+            self.variants.setdefault(run.variant_name, VariantProgress()).runs += 1
+        self.measured = {run.variant_name for run in todo if run.variant is None}
         self.resumed = {run.name for run in todo if records_path(folder, run.name).is_file()}
         self.evaluated: set[str] = set()
         self.seconds: dict[str, float] = {}
@@ -122,7 +133,8 @@ class BenchListener(Listener):
             each = f"{text.plural(len(plan.seeds), 'seed')} each{real}"
             if plan.images:
                 self._print(f"images, not trained here: {', '.join(plan.images)}")
-            self._print(f"runs: {each}; {plan.budget} a run, {plan.jobs} at a time")
+            where = "on a Ray cluster" if plan.options.executor == "ray" else f"{plan.jobs} at a time"
+            self._print(f"runs: {each}; {plan.budget} a run, {where}")
             if settings := suite_variants.preset_settings(plan.preset, names):
                 self._print(f"preset settings: {settings}")
             self._print(f"machine: {machine}")
@@ -158,20 +170,13 @@ class BenchListener(Listener):
 
     def begin(self, run: RunSpec) -> None:
         """Show a bar for a run."""
-        self._set_share(run, 0.0)
+        self._move(run, 0.0)
         name = run.variant_name if self.suite.options.single else run.title
         self.training[run.name] = self.bars.add_task(name, total=1.0, facts="")
 
-    def _set_share(self, run: RunSpec, share: float) -> None:
-        self.trained[run.variant_name] += share - self.shares.get(run.name, 0.0)
-        self.shares[run.name] = share
-
     def block(self, run: RunSpec, share: float, rate: float, values: Mapping[str, float]) -> None:
         """Move a run's bar."""
-        self._set_share(run, min(1.0, share))
-        if run.name in self.resumed and run.name not in self.before:
-            self.before.add(run.name)
-            self.trained_before[run.variant_name] += self.shares[run.name]
+        self._move(run, share)
         self.evaluated.discard(run.name)
         if self.suite.options.single and not self.seconds:
             self._estimate_single(run, share)
@@ -188,9 +193,8 @@ class BenchListener(Listener):
 
     def tick(self) -> None:
         """Print what is being trained and how far, if there is no terminal and the last line is 10 seconds old."""
-        if self.console.is_terminal or time.monotonic() - self.logged < _LOG_EVERY:
+        if not self._is_due():
             return
-        self.logged = time.monotonic()
         running = [
             f"{run.title} {self.shares[run.name]:.0%}{' (evaluating)' if run.name in self.evaluated else ''}"
             for run in self.todo
@@ -198,10 +202,19 @@ class BenchListener(Listener):
         ]
         self._print("; ".join(filter(None, [", ".join(running), self._facts()])))
 
+    def _is_due(self) -> bool:
+        """Whether a line is due, as one is every 10 seconds if there is no terminal."""
+        if self.console.is_terminal or time.monotonic() - self.logged < _LOG_EVERY:
+            return False
+        self.logged = time.monotonic()
+        return True
+
     def end(self, run: RunSpec, row: Row) -> None:
         """Remove a run's bar, and print a line for it."""
         self.ended.append(run.name)
-        self._set_share(run, 1.0)
+        self._move(run, 1.0)
+        self.variants[run.variant_name].ended += 1
+        self.variants[run.variant_name].failed += row["status"] not in RESULTS
         # A process may be killed before it reports that its run begins.
         if (bar := self.training.pop(run.name, None)) is not None:
             self.bars.remove_task(bar)
@@ -238,12 +251,21 @@ class BenchListener(Listener):
         """
         known = self.seconds.values()
         mean = sum(known) / len(known) if known else 1.0
-        lengths = {name: self.seconds.get(name, mean) for name in self.runs}
-        total, done, before = (
-            sum(length * runs[name] for name, length in lengths.items())
-            for runs in (self.runs, self.trained, self.trained_before)
-        )
-        return total, done, before
+        trained = {name: each for name, each in self.variants.items() if name not in self.measured}
+        lengths = {name: self.seconds.get(name, mean) for name in trained}
+        total = sum(lengths[name] * each.runs for name, each in trained.items())
+        done = sum(lengths[name] * each.done for name, each in trained.items())
+        return total, done, sum(lengths[name] * each.before for name, each in trained.items())
+
+    def _move(self, run: RunSpec, share: float) -> None:
+        """Take into account how much of a run's budget is spent."""
+        share = min(1.0, share)
+        sums = self.variants[run.variant_name]
+        sums.done += share - self.shares.get(run.name, 0.0)
+        self.shares[run.name] = share
+        if share > 0 and run.name in self.resumed:
+            sums.before += share
+            self.resumed.discard(run.name)
 
     def _left(self) -> float:
         """Seconds that are left: by the progress so far, or before there is enough by the estimate; 0 if unknown."""

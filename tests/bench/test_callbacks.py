@@ -2,7 +2,7 @@
 
 import pytest
 
-from gan_zoo.bench.callbacks import Listener, ProgressFile, ProgressReader
+from gan_zoo.bench.callbacks import Listener, ProgressFile, ProgressFileReader
 from gan_zoo.bench.plan import RunSpec
 from gan_zoo.io import remove_temporary
 
@@ -29,7 +29,7 @@ def files(tmp_path):
     """The file of a run as its worker and as the reporting process have it, and the events of the latter."""
     run = RunSpec("gan", None, 0, {})
     (tmp_path / "records").mkdir()
-    return ProgressFile(tmp_path, run), ProgressReader(tmp_path, run), Events(), run
+    return ProgressFile(tmp_path, run), ProgressFileReader(tmp_path, run), Events(), run
 
 
 def test_events_arrive_in_order_and_once(files):

@@ -12,6 +12,7 @@ from gan_zoo.bench.records import records_path
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.bench.train import single_options, single_suite
 from gan_zoo.cli import console
+from gan_zoo.cli.cluster import ClusterListener
 from gan_zoo.cli.console import BenchListener
 from gan_zoo.options import Budget, DataOptions, RunOptions
 
@@ -146,3 +147,24 @@ def test_the_share_of_a_run_that_begins_again_counts_once(plan, clock, tmp_path)
         one.block(first, share, 800.0, VALUES)
     total, done, before = one._lengths()
     assert (total, done, before) == (len(runs(plan)), 0.5, 0)
+
+
+def test_a_cluster_has_a_bar_for_each_variant(plan, clock, tmp_path):
+    one = ClusterListener(Console(width=100, file=io.StringIO(), force_terminal=True))
+    heart, sibling, *_ = runs(plan)
+    with one:
+        one.plan(plan, tmp_path, runs(plan))
+        one.begin(heart)
+        one.begin(sibling)
+        clock.now += 30.0
+        one.block(sibling, 0.5, 800.0, VALUES)
+        # Its node has died: it begins again elsewhere.
+        one.begin(sibling)
+        one.block(sibling, 0.5, 800.0, VALUES)
+        records_path(tmp_path, heart.name).parent.mkdir(parents=True)
+        records_path(tmp_path, heart.name).touch()
+        one.end(heart, {"status": "error", "message": "why", "seconds": 1.0})
+        one.tick()
+        shown = {task.description: (task.completed, task.fields["facts"]) for task in one.bars.tasks if task.visible}
+    assert shown["by_heart"] == (1.0, "1 of 2 ended, 0 running, 1 failed, about 30 s left")
+    assert shown["sibling"] == (0.5, "0 of 2 ended, 1 running, 0 failed, about 90 s left")

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from gan_zoo.bench.callbacks import Listener, ProgressFile, ProgressReader
+from gan_zoo.bench.callbacks import Listener, ProgressFile, ProgressFileReader
 from gan_zoo.bench.executors.processes import SingleProcess, Stop
 from gan_zoo.bench.plan import Plan, RunSpec, make_plan
 from gan_zoo.bench.records import Row
@@ -72,7 +72,7 @@ class _Job:
         self, process: SingleProcess, device: torch.device, run: RunSpec, folder: Path, *, is_ready: bool
     ) -> None:
         self.process, self.device, self.run, self.is_ready = process, device, run, is_ready
-        self.progress = ProgressReader(folder, run)
+        self.progress = ProgressFileReader(folder, run)
         self.future: Future[Row] = process.submit(_work, run.name)
         self.began: float | None = None
 

@@ -1,0 +1,346 @@
+"""Runs on a Ray cluster: each is a task, and this process, the driver, writes all records.
+
+A task streams what its run writes (``ray_worker``). Ray retries nothing, since a task that is repeated would send the
+same rows again: the driver submits a run again, with its records so far, from its last checkpoint.
+"""
+
+import contextlib
+import secrets
+import signal
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+from ray.exceptions import (
+    NodeDiedError,
+    OutOfMemoryError,
+    RayError,
+    RayTaskError,
+    TaskCancelledError,
+    WorkerCrashedError,
+)
+
+from gan_zoo.bench.callbacks import Listener, ProgressReader
+from gan_zoo.bench.executors.local import EndedRuns
+from gan_zoo.bench.executors.processes import Stop, begin_early
+from gan_zoo.bench.executors.ray_worker import Content, Setup, Update, named_files, pack, stored_records, versions, work
+from gan_zoo.bench.executors.storage import Storage, StorageUnavailable
+from gan_zoo.bench.plan import Plan, RunSpec
+from gan_zoo.bench.records import Row, append_lines, flush, is_finished, read_run, records_path
+from gan_zoo.bench.run import execute_run, record_death
+from gan_zoo.device import cores, gpu_share
+from gan_zoo.errors import GanZooError, one_line
+from gan_zoo.io import atomic_write, inside, with_home, writing
+from gan_zoo.options import RunOptions
+
+_PERIOD = 0.1
+"""Seconds between two looks at the tasks."""
+_IN_FLIGHT = 2_000
+"""Tasks that are submitted and have not ended; the other runs wait in the driver."""
+_UPDATES = 500
+"""Updates of all runs a second, about, that the driver writes."""
+_SHORTEST_PERIOD = 0.5
+"""Seconds between two updates of a run."""
+_MAX_DEATHS = 3
+_DEATHS: dict[type[RayError], str] = {
+    WorkerCrashedError: "its worker process died",
+    NodeDiedError: "its node died",
+    OutOfMemoryError: "its worker was killed, as its node was out of memory",
+}
+
+
+def execute(plan: Plan, runs: list[RunSpec], folder: Path, listener: Listener, stop: Stop) -> EndedRuns:
+    """Execute runs on a Ray cluster, and yield each with its last row as it ends.
+
+    A run whose worker or node dies is submitted again from its last checkpoint, at most 3 times; then it ends with
+    status ``error``. One that takes longer than the plan's limit ends with status ``timeout``.
+
+    Raises:
+        Interrupted: a stop was requested, and every run in training has stored a checkpoint.
+        StorageError: a file of a run cannot be written.
+        GanZooError: the cluster cannot be reached, or its nodes do not have what the runs need.
+    """
+    # The report while runs train has a process of its own, for which the driver must not wait.
+    begin_early(plan.device.type)
+    evaluator = plan.evaluator() if any(run.images is not None for run in runs) else None
+    for run in [run for run in runs if run.images is not None]:
+        # Their files are on this machine.
+        assert evaluator is not None
+        yield run, execute_run(plan, run, evaluator, folder, listener, stop)
+    trained = [run for run in runs if run.images is None]
+    if trained:
+        named = plan.options.storage or str(folder)
+        storage = named if "://" in named else str(with_home(named, "--storage").resolve())
+        with _connection(plan.options), _token(storage) as token:
+            yield from _Cluster(plan, trained, folder, listener, stop, storage, token).execute()
+
+
+@contextlib.contextmanager
+def _connection(options: RunOptions) -> Iterator[None]:
+    """Connect to the cluster, or start one here, unless this process is connected already."""
+    if ray.is_initialized():
+        yield
+        return
+    resources: dict[str, Any] = {} if options.address else {"num_cpus": cores()}
+    # Ray handles SIGTERM in its own way, which would end this process without a checkpoint.
+    is_main = threading.current_thread() is threading.main_thread()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)} if is_main else {}
+    try:
+        ray.init(options.address or "local", log_to_driver=False, logging_level="error", **resources)
+    except (RayError, ConnectionError, ValueError, RuntimeError) as error:
+        raise GanZooError(f"the Ray cluster {options.address or 'local'!r} cannot be used: {one_line(error)}") from None
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextlib.contextmanager
+def _token(storage: str) -> Iterator[str]:
+    """The name of a file in a folder of checkpoints, by which nodes know that they share it; empty for a URL."""
+    if "://" in storage:
+        yield ""
+        return
+    path = Path(storage, f".{secrets.token_hex(8)}.part")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    try:
+        yield path.name
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@dataclass
+class _Task:
+    """A run that is submitted; ``began``: when it was first heard of."""
+
+    run: RunSpec
+    generator: Any
+    num_gpus: float
+    progress: ProgressReader = field(init=False)
+    began: float | None = None
+
+    def __post_init__(self) -> None:
+        self.progress = ProgressReader(self.run)
+
+
+class _Cluster:
+    """The tasks, and the runs that wait to become one."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        runs: list[RunSpec],
+        folder: Path,
+        listener: Listener,
+        stop: Stop,
+        storage: str,
+        token: str,
+    ) -> None:
+        self.plan, self.folder, self.listener, self.stop = plan, folder, listener, stop
+        self.waiting = deque(runs)
+        self.tasks: dict[Any, _Task] = {}
+        self.deaths: Counter[str] = Counter()
+        self.gpus: dict[str, float] = {}
+        self.stopping = False
+        self.total_gpus = ray.cluster_resources().get("GPU", 0.0)
+        self.storage = Storage(storage)
+        self.versions = versions()
+        self.content = ray.put(Content({side: pack(data) for side, data in plan.data.items()}, plan.extractors))
+        self.setup = ray.put(self._setup(token))
+        self.remote = ray.remote(num_returns="streaming", max_retries=0)(work)
+
+    def _setup(self, token: str) -> Setup:
+        options = self.plan.options
+        here: dict[str, Any] = {"executor": "local", "address": None, "storage": None, "num_gpus": None}
+        fixed: dict[str, Any] = {"download": False, "threads": self.plan.threads, "device": self.plan.device.type}
+        suite = self.plan.suite.model_copy(update={"images": {}})
+        slots = ray.cluster_resources().get("CPU", 1.0) / self.plan.threads
+        return Setup(
+            options=replace(options, suite=suite, plugins=(), **here, **fixed),
+            plugins=[(Path(plugin).name, Path(plugin).read_bytes()) for plugin in options.plugins],
+            measurements=self.plan.measurement_digests,
+            storage=self.storage.url,
+            token=token,
+            period=max(_SHORTEST_PERIOD, slots / _UPDATES),
+            content=[self.content],
+        )
+
+    def execute(self) -> EndedRuns:
+        """Yield the runs with their last rows as they end; what is left of the tasks is killed with the generator."""
+        self._check_nodes()
+        try:
+            while self.waiting or self.tasks:
+                self._pass_on_stop()
+                self.listener.tick()
+                followed = ((task.run, self._follow(task)) for task in self._ready())
+                for run, row in chain(self._submit(), followed):
+                    if row is not None:
+                        self.listener.end(run, row)
+                        yield run, row
+        finally:
+            for generator in self.tasks:
+                ray.cancel(generator, force=True)
+        if self.stopping:
+            raise self.stop.interrupted("stopped after a checkpoint of every run in training")
+
+    def _check_nodes(self) -> None:
+        """Notify of runs that no node has the resources for; a cluster may add nodes."""
+        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        gpus = (self.plan.options.num_gpus or 1) if self.plan.device.type == "cuda" else 0
+        for name, needed in {"CPU": self.plan.threads, "GPU": gpus}.items():
+            if needed > max(resources.get(name, 0) for resources in alive):
+                self.listener.notice(f"no node of the cluster has {needed:g} {name}: runs wait for one")
+
+    def _pass_on_stop(self) -> None:
+        if self.stop.requested and not self.stopping:
+            self.stopping = True
+            self.waiting.clear()
+            self.listener.notice("stopping after a checkpoint; press Ctrl-C again to stop at once")
+            for generator in self.tasks:
+                ray.cancel(generator)
+
+    def _submit(self) -> Iterator[tuple[RunSpec, Row]]:
+        """Submit as many runs as may be in flight; yield those that had ended before their last rows arrived."""
+        most = min(self.plan.options.jobs or _IN_FLIGHT, _IN_FLIGHT)
+        while self.waiting and len(self.tasks) < most and self._has_demand():
+            run = self.waiting.popleft()
+            records, resumes = self._complete(run)
+            if records and is_finished(self.plan, self.folder, run):
+                self._settle(run)
+                yield run, read_run(records_path(self.folder, run.name)).end or {}
+                continue
+            num_gpus = self._num_gpus(run)
+            resources = {"num_cpus": self.plan.threads, "num_gpus": num_gpus}
+            remote = self.remote.options(name=run.title, **resources)
+            generator = remote.remote(self.versions, [self.setup], run.name, records, resumes)
+            self.tasks[generator] = _Task(run, generator, num_gpus)
+
+    def _settle(self, run: RunSpec) -> None:
+        """All records of an ended run are here: those in the storage are not needed any more."""
+        flush(records_path(self.folder, run.name))
+        if run.variant is not None:
+            self.storage.remove(stored_records(run.name))
+
+    def _has_demand(self) -> bool:
+        """Whether the GPUs have use for another task: submitted late, it takes the memory of earlier ones into account.
+
+        Twice the GPUs are requested, so that none is idle.
+        """
+        if self.plan.device.type != "cuda":
+            return True
+        requested = sum(task.num_gpus for task in self.tasks.values())
+        return requested == 0 or requested < 2 * self.total_gpus
+
+    def _num_gpus(self, run: RunSpec) -> float:
+        if self.plan.device.type != "cuda":
+            return self.plan.options.num_gpus or 0
+        return self.plan.options.num_gpus or self.gpus.get(run.variant_name, 1.0)
+
+    def _measure(self, run: RunSpec, end: Row) -> None:
+        """Take the memory of an ended run as that of its variant."""
+        peak = end.get("peak_memory_bytes")
+        if peak and self.plan.device.type == "cuda":
+            total = torch.cuda.get_device_properties(self.plan.device).total_memory
+            self.gpus[run.variant_name] = gpu_share(peak, total)
+
+    def _complete(self, run: RunSpec) -> tuple[bytes, bool]:
+        """The whole lines of a run's records, and whether the stored checkpoint belongs to them.
+
+        What was stored with it and has not arrived, since the driver or the worker was killed, is appended.
+        """
+        path = records_path(self.folder, run.name)
+        content = path.read_bytes() if path.is_file() else b""
+        content = content[: content.rfind(b"\n") + 1]
+        if not content:
+            return b"", False
+        stored = self.storage.read(stored_records(run.name)) or b""
+        if stored.startswith(content) and stored != content:
+            new = stored[len(content) :]
+            files = {file: self.storage.read(file) for file in named_files(new)}
+            there = {file: found for file, found in files.items() if found is not None}
+            self._write(run, Update(len(content), new, there))
+            content = stored
+        return content, content.startswith(stored)
+
+    def _write(self, run: RunSpec, update: Update) -> bool:
+        """Write what a run has sent; whether it follows what is on disk."""
+        for file, content in update.files.items():
+            atomic_write(inside(self.folder, file), content)
+        return append_lines(records_path(self.folder, run.name), update.records, update.offset)
+
+    def _ready(self) -> list[_Task]:
+        """The tasks with something to read, after at most a period."""
+        if not self.tasks:
+            return []
+        generators = list(self.tasks)
+        ready, _ = ray.wait(generators, num_returns=len(generators), timeout=_PERIOD)
+        late = [generator for generator in generators if self._is_late(self.tasks[generator])]
+        return [self.tasks[generator] for generator in dict.fromkeys([*ready, *late])]
+
+    def _is_late(self, task: _Task) -> bool:
+        limit = self.plan.options.run_timeout
+        return limit is not None and task.began is not None and time.monotonic() - task.began > limit
+
+    def _follow(self, task: _Task) -> Row | None:
+        """Write the next update of a task, and return the last row of its run if it has ended."""
+        if self._is_late(task):
+            return self._end_late(task)
+        try:
+            update = ray.get(next(task.generator))
+        except (StopIteration, TaskCancelledError):
+            return self._died(task, "its task ended before it")
+        except RayTaskError as error:
+            if not self.stopping and not isinstance(error.cause, StorageUnavailable):
+                why = str(error.cause) if isinstance(error.cause, GanZooError) else one_line(error.cause)
+                raise GanZooError(why) from None
+            return self._died(task, str(error.cause))
+        except RayError as error:
+            return self._died(task, _DEATHS.get(type(error)) or one_line(error))
+        if task.began is None:
+            task.began = time.monotonic()
+        if not self._write(task.run, update):
+            return self._died(task, "a part of what it sent was lost")
+        if update.progress:
+            task.progress.pass_on(update.progress, self.listener)
+        if update.end is not None:
+            self.tasks.pop(task.generator)
+            self._settle(task.run)
+            self._measure(task.run, update.end)
+        return update.end
+
+    def _died(self, task: _Task, why: str) -> Row | None:
+        """Submit a run again whose task is gone; its last row if that happened too often."""
+        self.tasks.pop(task.generator)
+        if self.stopping:
+            self._complete(task.run)
+            return None
+        # Whatever is left of it must not store anything beside its successor.
+        ray.cancel(task.generator, force=True)
+        run = task.run
+        self.deaths[run.name] += 1
+        if self.deaths[run.name] > _MAX_DEATHS:
+            self._complete(run)
+            message = f"{why}, for the {self.deaths[run.name]}th time; the same command runs it again"
+            return record_death(self.plan, run, self.folder, "error", message)
+        self.listener.notice(f"{run.title}: {why}; it resumes elsewhere")
+        self.waiting.appendleft(run)
+        return None
+
+    def _end_late(self, task: _Task) -> Row:
+        self.tasks.pop(task.generator)
+        ray.cancel(task.generator, force=True)
+        self._complete(task.run)
+        limit = f"{self.plan.options.run_timeout:g} s"
+        message = f"took longer than {limit}; the same command with a longer --run-timeout resumes it"
+        return record_death(self.plan, task.run, self.folder, "timeout", message)
