@@ -7,6 +7,7 @@ same rows again: the driver submits a run again, with its records so far, from i
 import contextlib
 import secrets
 import signal
+import socket
 import threading
 import time
 from collections import Counter, deque
@@ -49,6 +50,8 @@ _UPDATES = 500
 _SHORTEST_PERIOD = 0.5
 """Seconds between two updates of a run."""
 _MAX_DEATHS = 3
+_TIMEOUT = 5.0
+"""Seconds in which a cluster must answer."""
 _DEATHS: dict[type[RayError], str] = {
     WorkerCrashedError: "its worker process died",
     NodeDiedError: "its node died",
@@ -88,6 +91,13 @@ def _connection(options: RunOptions) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    host, _, port = (options.address or "").rpartition(":")
+    if host and port.isdecimal() and "://" not in host:
+        # Ray tries for minutes.
+        try:
+            socket.create_connection((host, int(port)), _TIMEOUT).close()
+        except OSError as error:
+            raise GanZooError(f"no Ray cluster answers at {options.address!r}: {one_line(error)}") from None
     resources: dict[str, Any] = {} if options.address else {"num_cpus": cores()}
     # Ray handles SIGTERM in its own way, which would end this process without a checkpoint.
     is_main = threading.current_thread() is threading.main_thread()

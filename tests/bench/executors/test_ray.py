@@ -10,10 +10,12 @@ import pytest
 from killing import kill_when, kinds, rows
 from results_folders import Notices, assert_same_tables
 
-from gan_zoo.errors import Interrupted
+from gan_zoo.errors import GanZooError, Interrupted
+from gan_zoo.options import RunOptions
 from gan_zoo.search import search_suite
 
 ray = pytest.importorskip("ray")
+_connection = pytest.importorskip("gan_zoo.bench.executors.ray")._connection
 pytestmark = pytest.mark.slow
 
 LONG = (("images = 160", "images = 4800"), ("[0.4, 1.0]", "[0.2, 0.4, 0.6, 0.8, 1.0]"))
@@ -131,6 +133,14 @@ def test_a_suite_of_60_runs_has_the_tables_of_the_local_executor(on_ray, bench, 
     assert_whole(tmp_path / "ray", 60)
     assert_same_tables(tmp_path / "ray", tmp_path / "local", TABLES)
     assert files(tmp_path / "ray") == files(tmp_path / "local")
+
+
+def test_an_address_without_a_cluster_is_one_line():
+    with (
+        pytest.raises(GanZooError, match="no Ray cluster"),
+        _connection(RunOptions(executor="ray", address="127.0.0.1:1")),
+    ):
+        pass
 
 
 def test_a_search_has_the_trials_of_the_local_executor(nodes, suite, toys, tmp_path, monkeypatch):
