@@ -122,7 +122,7 @@ def test_a_read_only_folder_is_found_before_training(gan_zoo, suite, toys, monke
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     monkeypatch.setattr(io.tempfile, "TemporaryFile", read_only)
-    monkeypatch.setattr("gan_zoo.bench.runner.execute", lambda *_: pytest.fail("training has begun"))
+    monkeypatch.setattr("gan_zoo.bench.runner._execute", lambda *_: pytest.fail("training has begun"))
     words = {
         "train": ["train", "sibling", "--data", "digits", "--steps", "5"],
         "bench": ["bench", suite(), "--preset", "smoke"],
