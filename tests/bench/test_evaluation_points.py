@@ -104,8 +104,8 @@ def test_shipped_presets_are_measured_on_one_grid_and_at_their_ends(path):
         assert settings.evaluate_at is None
         # The networks that are studied are measured three times before the grid begins.
         early = 3 if (path.stem, name) == ("studies", "quick") else 0
-        first = (IMAGES if unit == "images" else STEPS[path.stem]) / 2**early
-        assert points == [first * 2**k for k in range(len(points))]
+        grid = [(IMAGES if unit == "images" else STEPS[path.stem]) * 2.0**k for k in range(-early, len(points) - early)]
+        assert points == grid
         assert len(points) - early <= {"smoke": 1, "quick": 5, "standard": 7, "full": 10}[name]
 
 
