@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 
-.PHONY: help setup setup-ray lint test test-slow golden index lock bench bench-mnist bench-fashion bench-digits bench-stacked bench-toy gpu \
+.PHONY: help setup setup-ray lint test test-slow test-ray golden index lock bench bench-mnist bench-fashion bench-digits bench-stacked bench-toy gpu \
 	report results pack speed verify trust torture
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo "make setup           install everything into .venv, which every other command does if needed"
 	@echo "make test            run the tests (ARGS=... goes to pytest)"
 	@echo "make test-slow       run the slow tests"
+	@echo "make test-ray        run all tests of the Ray executor, minutes on a cluster of this machine"
 	@echo "make golden          store the golden values again after NUMERICS_VERSION, METRICS_VERSION or a revision was raised"
 	@echo "                     (needs the files of Fashion-MNIST in GAN_ZOO_DATA)"
 	@echo "make index           write the index of variants and data sets, and the tables of variants and metrics, again"
@@ -59,7 +60,10 @@ test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto -m "not slow" $(ARGS)
 
 test-slow: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto -m slow $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto -m "slow and not cluster" $(ARGS)
+
+test-ray: setup-ray
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow or cluster" tests/bench/executors/test_ray.py tests/benchmarks/test_ray.py $(ARGS)
 
 golden: $(STAMP)
 	OMP_NUM_THREADS=1 PYTHONPATH="$(CURDIR)" $(BIN)/python tests/golden/regenerate.py

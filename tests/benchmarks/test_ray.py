@@ -10,6 +10,7 @@ pytest.importorskip("ray")
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_a_smoke_run_has_every_number(tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")

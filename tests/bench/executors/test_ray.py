@@ -135,7 +135,9 @@ def test_a_suite_of_60_runs_has_the_tables_of_the_local_executor(on_ray, bench, 
     assert files(tmp_path / "ray") == files(tmp_path / "local")
 
 
-def test_an_address_without_a_cluster_is_one_line():
+def test_an_address_without_a_cluster_is_one_line(monkeypatch):
+    # Another test's cluster may be connected.
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
     with (
         pytest.raises(GanZooError, match="no Ray cluster"),
         _connection(RunOptions(executor="ray", address="127.0.0.1:1")),
@@ -143,6 +145,7 @@ def test_an_address_without_a_cluster_is_one_line():
         pass
 
 
+@pytest.mark.cluster
 def test_a_search_has_the_trials_of_the_local_executor(nodes, suite, toys, tmp_path, monkeypatch):
     monkeypatch.setattr("gan_zoo.search.run.write_search", lambda *_: None)
     options = {"preset": "smoke", "plugins": (toys,), "trials": 2, "variants": ["by_heart"]}
@@ -189,6 +192,7 @@ def deadly():
 """
 
 
+@pytest.mark.cluster
 def test_a_run_whose_worker_always_dies_is_an_error_and_the_others_go_on(on_ray, toys):
     toys.write_text(toys.read_text(encoding="utf-8") + DEADLY, encoding="utf-8")
     outcome = on_ray("ray", ('"by_heart"', '"deadly"'), ("seeds = 2", "seeds = 1"))
@@ -210,6 +214,7 @@ def is_half_way(runs):
     return done and any(len(kinds(run, "metrics")) > 1 and not kinds(run, "end") for run in runs.values())
 
 
+@pytest.mark.cluster
 def test_the_command_resumes_after_its_driver_was_killed(on_ray, nodes, bench, suite, toys, tmp_path):
     out = tmp_path / "ray"
     kill_when(is_half_way, out, command(suite, toys, out, nodes))
