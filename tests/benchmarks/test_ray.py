@@ -22,6 +22,5 @@ def test_a_smoke_run_has_every_number(tmp_path, monkeypatch):
         assert measured["overhead"] == pytest.approx(
             measured["median_seconds"]["ray"] / measured["median_seconds"]["local"] - 1
         )
-    assert found["overhead"]["long"]["steps"] > found["overhead"]["tiny"]["steps"]
     assert found["no_op"]["runs"] == 50
     assert min(found["no_op"]["memory_bytes"]) > 0
