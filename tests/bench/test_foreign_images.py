@@ -26,6 +26,7 @@ def added(path, name="diffusion"):
     return ('data = "digits"\n', f'data = "digits"\nimages = {{ {name} = "{path}" }}\n')
 
 
+@pytest.mark.slow
 def test_a_row_of_its_own_measured_once_and_marked(bench, array, tmp_path):
     results = bench("out", added(array)).results
     runs = results.runs[results.runs["variant"] == "diffusion"]

@@ -110,6 +110,7 @@ def test_an_iteration_over_the_end_of_an_epoch_is_not_recorded():
     assert state.images > 3 * 46
 
 
+@pytest.mark.slow
 def test_the_ring_never_overflows():
     eager, state = _start("replacement"), _start("replacement")
     graphs, _ = _graphed(state)

@@ -130,6 +130,7 @@ def test_a_data_set_that_is_missing_is_left_out(make_trained, contrasts, magnitu
     assert any("no files" in note for note in studied.notes)
 
 
+@pytest.mark.slow
 def test_a_trained_convolutional_run():
     run = gan_zoo.train(gan_zoo.get("dcgan", width=2, batch_size=16), "digits", steps=2)
     result = features(run, labels=50, other="", components=8)
