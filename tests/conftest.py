@@ -116,3 +116,16 @@ def bench(tmp_path, toys, suite, no_report):
         return api.run_suite(suite(*changes), tmp_path / out, **settings)
 
     return run
+
+
+# Not of the session: Playwright's event loop runs as long as the browser, and other tests start loops of their own.
+@pytest.fixture(scope="module")
+def browser():
+    """The Chromium of this machine."""
+    from browsers import CHROMIUM
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-quic"])
+        yield browser
+        browser.close()

@@ -34,7 +34,7 @@ from gan_zoo.bench.plan import Plan, make_plan
 from gan_zoo.bench.protocol import TITLES, Protocol, differences, fingerprint_of, protocols, settings_digest
 from gan_zoo.bench.records import RunRecord, write_json
 from gan_zoo.bench.results import default_extractor, ranked_by
-from gan_zoo.bench.run import begin_row
+from gan_zoo.bench.run_rows import begin_row
 from gan_zoo.bench.runner import manifest_of, run_plan
 from gan_zoo.bench.suite import SHIPPED, Suite, read_suite
 from gan_zoo.bench.tables import tables, write_tables

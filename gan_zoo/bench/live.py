@@ -105,7 +105,7 @@ class LiveListener(Listener):
 
     def plan(self, plan: "Plan", folder: Path, todo: "Sequence[RunSpec]") -> None:
         """Begin to follow the runs."""
-        from gan_zoo.bench.run import begin_row
+        from gan_zoo.bench.run_rows import begin_row
 
         for spec in todo:
             facts = begin_row(plan, spec, None)

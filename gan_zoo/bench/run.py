@@ -16,17 +16,15 @@ from gan_zoo.bench.parallel import send_state
 from gan_zoo.bench.plan import Plan, RunSpec
 from gan_zoo.bench.records import (
     RECORDS,
-    SCHEMA,
     Row,
     RunRecord,
     append,
     checkpoint_path,
     flush,
-    is_finished,
-    now,
     read_run,
     records_path,
 )
+from gan_zoo.bench.run_rows import COUNTS, begin, begin_row, counts_of, end_row, ensure_begun
 from gan_zoo.device import is_fatal
 from gan_zoo.engine import Sampler, State, checkpoint, failure, pending_row, start, take_notices, train_to
 from gan_zoo.engine.parallel import END
@@ -34,8 +32,6 @@ from gan_zoo.errors import GanZooError, Interrupted, StorageError, one_line
 from gan_zoo.io import writing
 from gan_zoo.metrics.evaluator import DiscriminatorEstimate, Measuring
 from gan_zoo.metrics.features import MetricError
-
-_COUNTS = ("images", "seconds", "discriminator_steps", "generator_steps")
 
 
 def execute_run(
@@ -141,7 +137,7 @@ class _Execution:
             if record.end is not None:
                 self._notice("it has no checkpoint to resume from, and is trained again from the start")
         state = self._initial()
-        _begin(self.plan, self.run, self.folder, state)
+        begin(self.plan, self.run, self.folder, state)
         return state, self.plan.evaluate_at
 
     def _notice(self, text: str) -> None:
@@ -200,7 +196,7 @@ class _Execution:
             raise self.stop.interrupted(f"{run.title}: stopped at step {state.iterations:,}")
 
     def _at(self, state: State, fraction: float) -> Row:
-        return {"step": state.iterations, **_counts(state), "fraction": fraction, "budget": self.plan.schedule.budget}
+        return {"step": state.iterations, **counts_of(state), "fraction": fraction, "budget": self.plan.schedule.budget}
 
     def _evaluate(self, state: State, fraction: float) -> None:
         """Measure, draw samples, and only then save the state: what a checkpoint has passed is on record.
@@ -249,7 +245,7 @@ class _Execution:
     def _failed(self, error: BaseException) -> Row:
         """The last row of a run that raised; ``fatal`` where no other run can be run in this process."""
         fatal = is_fatal(error, self.plan.device)
-        _ensure_begun(self.plan, self.run, self.folder)
+        ensure_begun(self.plan, self.run, self.folder)
         if self.state is not None and not fatal:
             self._append_pending(self.state)
         try:
@@ -261,90 +257,14 @@ class _Execution:
 
     def _end(self, status: str, message: str) -> Row:
         state = self.state
-        counts = _counts(state) if state else dict.fromkeys(_COUNTS, 0) | {"seconds": 0.0}
-        return _end_row(status, message, counts, state.iterations if state else 0) | {
+        counts = counts_of(state) if state else dict.fromkeys(COUNTS, 0) | {"seconds": 0.0}
+        return end_row(status, message, counts, state.iterations if state else 0) | {
             "budget": self.plan.schedule.budget,
             "execution": state.execution if state else "",
             "images_per_second": state.images / state.seconds if state and state.seconds else None,
             "warmup_seconds": state.warmup_seconds if state else 0.0,
             "peak_memory_bytes": state.peak_memory if state else None,
         }
-
-
-def record_death(plan: Plan, run: RunSpec, folder: Path, status: str, message: str) -> Row:
-    """The last row of a run whose process is gone: its own if it had finished, else one that is appended.
-
-    What it had done is according to its records.
-    """
-    path = records_path(folder, run.name)
-    _ensure_begun(plan, run, folder)
-    record = read_run(path)
-    if record.end is not None and is_finished(plan, folder, run):
-        return record.end
-    last = max([*record.history, *record.metrics], key=lambda row: int(row["step"]), default={})
-    end = _end_row(status, message, {name: last.get(name, 0) for name in _COUNTS}, last.get("step", 0))
-    end |= {"images_per_second": None, "peak_memory_bytes": None}
-    append(path, end)
-    return end
-
-
-def _begin(plan: Plan, run: RunSpec, folder: Path, state: State | None) -> None:
-    """Begin the records, without the checkpoints of records that they replace: nothing may resume from those."""
-    saved = checkpoint_path(folder, run.name)
-    for file in (saved, checkpoint.previous(saved)):
-        with writing(file):
-            file.unlink(missing_ok=True)
-    append(records_path(folder, run.name), begin_row(plan, run, state))
-
-
-def _ensure_begun(plan: Plan, run: RunSpec, folder: Path) -> None:
-    """Append the row that records begin with, if there is none, so that the tables have the run."""
-    path = records_path(folder, run.name)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.is_file() or not read_run(path).begin:
-        _begin(plan, run, folder, None)
-
-
-def begin_row(plan: Plan, run: RunSpec, state: State | None) -> Row:
-    """The row that a run's records begin with; without a state, what is known before it is made."""
-    row: Row = {
-        "row": "begin",
-        "schema": SCHEMA,
-        "variant": run.variant_name,
-        "seed": run.seed,
-        "data": plan.measured.name,
-        "preset": plan.preset_name,
-        "started": now(),
-        "precision": plan.precision,
-        "identity": run.identity,
-    }
-    if run.variant is None:
-        title = f"{plan.measured.title} training images" if run.images is None else "images, not trained here"
-        return row | {"title": title, "conditioning": "none", "overrides": []}
-    variant = run.variant
-    networks = {} if state is None else state.networks._asdict()
-    return row | {
-        "title": variant.title,
-        "paper": variant.paper,
-        "conditioning": variant.conditioning,
-        "latent": str(variant.latent),
-        "objective": variant.objective.title,
-        "score_kind": "probability" if variant.objective.probability else "score",
-        "batch_size": variant.batch_size,
-        "budget": plan.preset.budget,
-        "parameters": {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()},
-        "overrides": list(plan.overrides[variant.display_name]),
-        "deviations": list(variant.deviations),
-    }
-
-
-def _counts(state: State) -> Row:
-    return {name: getattr(state, name) for name in _COUNTS}
-
-
-def _end_row(status: str, message: str, counts: Row, steps: int) -> Row:
-    return {"row": "end", "status": status, "message": message, "ended": now(), **counts, "steps": steps}
 
 
 def discriminator_estimate(state: State) -> DiscriminatorEstimate | None:

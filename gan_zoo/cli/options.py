@@ -86,11 +86,21 @@ def _value(name: str, value: Any) -> Any:
         return tuple(value or ())
     if name not in ("variants", "seeds") or value is None:
         return value
-    found = split(value)
     if name == "variants":
+        found = split(value)
         if not found:
             raise GanZooError(f"--variants {value!r} names none; name them with commas between, e.g. gan,dcgan")
         return found
+    return parse_seeds(value)
+
+
+def parse_seeds(value: str) -> list[int]:
+    """Seeds with commas between.
+
+    Raises:
+        GanZooError: anything else.
+    """
+    found = split(value)
     numbers = [int(part) for part in found if part.isdecimal() and len(part) < 20]
     if len(numbers) != len(found) or not are_seeds(numbers):
         raise GanZooError(

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gan_zoo.cli import index
-from gan_zoo.cli.options import DataRoot, Device, Plugin, settings, split
-from gan_zoo.errors import GanZooError, Interrupted, check_known, shown
+from gan_zoo.cli.options import DataRoot, Device, Plugin, parse_seeds, settings, split
+from gan_zoo.errors import GanZooError, Interrupted, check_known
 from gan_zoo.io import check_encoding
-from gan_zoo.options import are_seeds
 from gan_zoo.studies import STUDIES
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def study(
     options = settings(setting)
     if options and name == ALL:
         raise GanZooError("--set is an option of one study; name the study in place of `all`")
-    chosen_seeds = _seeds(seeds)
+    chosen_seeds = parse_seeds(seeds) if seeds is not None else None
     if not run.exists():
         raise GanZooError(f"{str(run)!r} does not exist; name a results folder or a checkpoint")
     index.names(plugin)
@@ -88,15 +87,6 @@ def study(
     print_line(f"wrote {folder}")
     if report is not None:
         print_line(f"report: {report}")
-
-
-def _seeds(given: str | None) -> list[int] | None:
-    if given is None:
-        return None
-    numbers = [int(part) if part.isdecimal() and len(part) < 20 else -1 for part in split(given)]
-    if not are_seeds(numbers):
-        raise GanZooError(f"--seeds {shown(given)} must be different whole numbers with commas between, e.g. 0,1,2")
-    return numbers
 
 
 def _study_all(

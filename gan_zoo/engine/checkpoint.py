@@ -5,21 +5,20 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
-from pydantic import ConfigDict, Field
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gan_zoo import registry
-from gan_zoo.checked import Amount, Checked, Classes, Count, Name, Pixels, Text, fault
+from gan_zoo.checked import fault
 from gan_zoo.device import pick
+from gan_zoo.engine.checkpoint_facts import Facts
 from gan_zoo.engine.sampler import Sampler
 from gan_zoo.engine.state import State, build_networks
 from gan_zoo.errors import DamagedFileError, GanZooError
 from gan_zoo.io import writing
-from gan_zoo.options import PRECISIONS
 from gan_zoo.tensors import load_tensors, save_tensors
 from gan_zoo.variant import Networks, Variant
 
@@ -29,53 +28,6 @@ _COUNTS["rounds"] = "iterations"
 """Attributes of a state by their key in a file."""
 _SMALL = 2**24
 """Elements of a tensor that networks may have also if no tensor in the file is as large."""
-
-
-class _Counts(Checked):
-    cursor: Count
-    images: Count
-    discriminator_steps: Count
-    generator_steps: Count
-    rounds: Count
-    seconds: Amount
-
-
-class _Row(Checked):
-    step: Count
-    images: Count
-    seconds: Amount
-    values: dict[Text, float | None]
-
-
-class _Optimizers(Checked):
-    generator: dict[str, Any]
-    discriminator: dict[str, Any]
-
-
-class _DataOptions(Checked):
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    channels: Literal[1, 3] | None = None
-    test_share: Annotated[float, Field(ge=0, lt=1)] | None = None
-    mirror: bool = False
-
-
-class _Facts(Checked):
-    variant: Name
-    options: dict[str, Any]
-    data: Text
-    requested: Text
-    data_options: _DataOptions = _DataOptions()
-    fingerprint: Text
-    seed: Count
-    precision: Literal[tuple(PRECISIONS)]  # type: ignore[valid-type]
-    shape: Annotated[list[Pixels], Field(min_length=1, max_length=3)]
-    classes: Classes
-    counts: _Counts
-    warmup_seconds: Amount = 0.0
-    history: list[_Row]
-    recorded: list[Text]
-    optimizers: _Optimizers
 
 
 @dataclass(frozen=True)
@@ -256,7 +208,7 @@ def load(path: Path) -> Checkpoint:
         raise DamagedFileError(f"{str(path)!r} is not a gan-zoo checkpoint, or is damaged: {error}") from None
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         raise DamagedFileError(f"{str(path)!r} is a safetensors file, but not a gan-zoo checkpoint ({FORMAT!r})")
-    if wrong := fault(_Facts, facts):
+    if wrong := fault(Facts, facts):
         raise DamagedFileError(f"{str(path)!r} is a damaged checkpoint: {wrong}; name another, or train the run again")
     return Checkpoint(path, facts, tensors)
 

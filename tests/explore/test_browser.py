@@ -7,7 +7,7 @@ import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 from browsers import CHROMIUM, DARK, LIGHT, NARROW, WIDE, html_faults, needs_html_checker, opened, opened_with
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
 from gan_zoo.data import to_uint8
 from gan_zoo.explore.page import write_page
@@ -26,15 +26,6 @@ CANVAS = """canvas => {
     context.drawImage(canvas, 0, 0);
     return Array.from(context.getImageData(0, 0, copy.width, copy.height).data);
 }"""
-
-
-# Not of the session: Playwright's event loop runs as long as the browser, and other tests start loops of their own.
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-quic"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

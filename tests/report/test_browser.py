@@ -25,7 +25,7 @@ from browsers import (
     unfold,
     values,
 )
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from studied import add_pictures, make_record
 
 from gan_zoo.report.context import write_report
@@ -38,15 +38,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium and no Chrome on PATH: .ci/browser installs one"),
 ]
-
-
-# Not of the session: Playwright's event loop runs as long as the browser, and other tests start loops of their own.
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-quic"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,8 @@ from gan_zoo.bench.callbacks import Listener, ProgressFile, ProgressFileReader
 from gan_zoo.bench.executors.processes import SingleProcess, Stop
 from gan_zoo.bench.plan import Plan, RunSpec, make_plan
 from gan_zoo.bench.records import Row
-from gan_zoo.bench.run import execute_run, record_death
+from gan_zoo.bench.run import execute_run
+from gan_zoo.bench.run_rows import record_death
 from gan_zoo.engine import advance, init
 from gan_zoo.errors import GanZooError, Interrupted, one_line
 from gan_zoo.metrics.evaluator import Measuring

@@ -4,11 +4,6 @@ A task streams what its run writes (``ray_worker``). Ray retries nothing, since 
 same rows again: the driver submits a run again, with its records so far, from its last checkpoint.
 """
 
-import contextlib
-import secrets
-import signal
-import socket
-import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -31,15 +26,16 @@ from ray.exceptions import (
 from gan_zoo.bench.callbacks import Listener, ProgressReader
 from gan_zoo.bench.executors.local import EndedRuns
 from gan_zoo.bench.executors.processes import Stop, begin_early
+from gan_zoo.bench.executors.ray_connection import connection, shared_token
 from gan_zoo.bench.executors.ray_worker import Content, Setup, Update, named_files, pack, stored_records, versions, work
 from gan_zoo.bench.executors.storage import Storage, StorageUnavailable
 from gan_zoo.bench.plan import Plan, RunSpec
 from gan_zoo.bench.records import Row, append_lines, flush, is_finished, read_run, records_path
-from gan_zoo.bench.run import execute_run, record_death
-from gan_zoo.device import cores, gpu_share
+from gan_zoo.bench.run import execute_run
+from gan_zoo.bench.run_rows import record_death
+from gan_zoo.device import gpu_share
 from gan_zoo.errors import GanZooError, one_line
-from gan_zoo.io import atomic_write, inside, with_home, writing
-from gan_zoo.options import RunOptions
+from gan_zoo.io import atomic_write, inside, with_home
 
 _PERIOD = 0.1
 """Seconds between two looks at the tasks."""
@@ -50,8 +46,6 @@ _UPDATES = 500
 _SHORTEST_PERIOD = 0.5
 """Seconds between two updates of a run."""
 _MAX_DEATHS = 3
-_TIMEOUT = 5.0
-"""Seconds in which a cluster must answer."""
 _DEATHS: dict[type[RayError], str] = {
     WorkerCrashedError: "its worker process died",
     NodeDiedError: "its node died",
@@ -81,53 +75,8 @@ def execute(plan: Plan, runs: list[RunSpec], folder: Path, listener: Listener, s
     if trained:
         named = plan.options.storage or str(folder)
         storage = named if "://" in named else str(with_home(named, "--storage").resolve())
-        with _connection(plan.options), _token(storage) as token:
+        with connection(plan.options), shared_token(storage) as token:
             yield from _Cluster(plan, trained, folder, listener, stop, storage, token).execute()
-
-
-@contextlib.contextmanager
-def _connection(options: RunOptions) -> Iterator[None]:
-    """Connect to the cluster, or start one here, unless this process is connected already."""
-    if ray.is_initialized():
-        yield
-        return
-    host, _, port = (options.address or "").rpartition(":")
-    if host and port.isdecimal() and "://" not in host:
-        # Ray tries for minutes.
-        try:
-            socket.create_connection((host, int(port)), _TIMEOUT).close()
-        except OSError as error:
-            raise GanZooError(f"no Ray cluster answers at {options.address!r}: {one_line(error)}") from None
-    resources: dict[str, Any] = {} if options.address else {"num_cpus": cores()}
-    # Ray handles SIGTERM in its own way, which would end this process without a checkpoint.
-    is_main = threading.current_thread() is threading.main_thread()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)} if is_main else {}
-    try:
-        ray.init(options.address or "local", log_to_driver=False, logging_level="error", **resources)
-    except (RayError, ConnectionError, ValueError, RuntimeError) as error:
-        raise GanZooError(f"the Ray cluster {options.address or 'local'!r} cannot be used: {one_line(error)}") from None
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-@contextlib.contextmanager
-def _token(storage: str) -> Iterator[str]:
-    """The name of a file in a folder of checkpoints, by which nodes know that they share it; empty for a URL."""
-    if "://" in storage:
-        yield ""
-        return
-    path = Path(storage, f".{secrets.token_hex(8)}.part")
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    try:
-        yield path.name
-    finally:
-        path.unlink(missing_ok=True)
 
 
 @dataclass

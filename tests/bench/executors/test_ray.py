@@ -15,7 +15,7 @@ from gan_zoo.options import RunOptions
 from gan_zoo.search import search_suite
 
 ray = pytest.importorskip("ray")
-_connection = pytest.importorskip("gan_zoo.bench.executors.ray")._connection
+connection = pytest.importorskip("gan_zoo.bench.executors.ray_connection").connection
 pytestmark = pytest.mark.slow
 
 LONG = (("images = 160", "images = 4800"), ("[0.4, 1.0]", "[0.2, 0.4, 0.6, 0.8, 1.0]"))
@@ -140,7 +140,7 @@ def test_an_address_without_a_cluster_is_one_line(monkeypatch):
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     with (
         pytest.raises(GanZooError, match="no Ray cluster"),
-        _connection(RunOptions(executor="ray", address="127.0.0.1:1")),
+        connection(RunOptions(executor="ray", address="127.0.0.1:1")),
     ):
         pass
 
