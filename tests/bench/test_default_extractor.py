@@ -8,6 +8,7 @@ import torch
 
 from gan_zoo import api, data
 from gan_zoo.bench import plan as plan_module
+from gan_zoo.bench import plan_extractors
 from gan_zoo.bench.folder import read_runs
 from gan_zoo.bench.plan import make_plan
 from gan_zoo.bench.suite import read_suite
@@ -97,7 +98,7 @@ def test_images_too_few_for_any_metric_are_no_error_either(plan):
 @pytest.mark.parametrize(("classes", "remedy"), [(0, "one sub-folder a class"), (10, "add 'trained'")])
 def test_metrics_that_inception_does_not_have_are_named(plan, monkeypatch, classes, remedy):
     inception = replace(load_extractor("digits-cnn"), name="inception", metrics=("fid", "is", "kid"))
-    monkeypatch.setattr(plan_module, "load_extractor", lambda name, **options: inception)
+    monkeypatch.setattr(plan_extractors, "load_extractor", lambda name, **options: inception)
     (notice,) = plan(extractors="inception", classes=classes, extractor="").notices
     assert "precision, recall, density, coverage, modes, class_kl, label_accuracy, memorization" in notice
     assert remedy in notice
@@ -113,7 +114,7 @@ def test_a_missing_shipped_extractor_is_an_error(plan, monkeypatch):
     def refuse(name, **options):
         raise ExtractorUnavailable("no weights")
 
-    monkeypatch.setattr(plan_module, "load_extractor", refuse)
+    monkeypatch.setattr(plan_extractors, "load_extractor", refuse)
     with pytest.raises(GanZooError, match="no weights"):
         plan(extractor="digits-cnn")
 
@@ -128,7 +129,7 @@ WHY = "every metric is left out: there are no labels and no Inception weights"
 
 @pytest.fixture
 def folder(tmp_path, toys, suite, no_report, monkeypatch):
-    monkeypatch.setattr(plan_module, "_extractors", lambda *_a, **_k: ((), [WHY]))
+    monkeypatch.setattr(plan_module, "choose_extractors", lambda *_a, **_k: ((), [WHY]))
 
     def run():
         api.run_suite(suite(), tmp_path / "out", preset="smoke", plugins=[toys], jobs=1, device="cpu")

@@ -8,6 +8,7 @@ import pytest
 from gan_zoo import data, registry
 from gan_zoo.bench import identity as identity_module
 from gan_zoo.bench import plan as plan_module
+from gan_zoo.bench import plan_extractors
 from gan_zoo.bench.plan import make_plan
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.errors import GanZooError
@@ -79,7 +80,7 @@ def test_what_names_the_runs(plan, changes, options, expected):
     [
         (data, "load", lambda *a, **k: replace(load(*a, **k), fingerprint="other"), (True, True)),
         (
-            plan_module,
+            plan_extractors,
             "load_extractor",
             lambda *a, **k: replace(load_extractor(*a, **k), digest="another"),
             (False, True),
@@ -195,7 +196,7 @@ def inception(monkeypatch):
 
     def replaced(made):
         monkeypatch.setattr(
-            plan_module,
+            plan_extractors,
             "load_extractor",
             lambda name, **_options: made() if name == "inception" else load_extractor(name),
         )
