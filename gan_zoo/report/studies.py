@@ -147,12 +147,15 @@ def _cell(estimate: Estimate | None) -> tuple[str, str]:
 
 
 def facts(record: Record) -> str:
-    """How a study was made: seeds, options, device."""
+    """How a study was made: seeds, data, extractor, options, device."""
     seeds = {value.seed for value in record.values}
     options = ", ".join(f"{name} {value}" for name, value in record.settings.items() if value is not None)
     made = record.provenance
+    several = ": mean and 95% interval (t); minus: the first condition minus this one, paired by seed"
     parts = [
-        f"{text.plural(len(seeds), 'seed')} a variant" + (": mean and 95% interval (t)" if len(seeds) > 1 else ""),
+        f"{text.plural(len(seeds), 'seed')} a variant{several if len(seeds) > 1 else ''}",
+        f"data {made['data']}" if made.get("data") else "",
+        f"default extractor {made['extractor']}" if made.get("extractor") else "",
         options,
         str(made.get("device", "")),
         f"commit {made['git_commit']}" if made.get("git_commit") else "",

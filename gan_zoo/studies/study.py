@@ -207,6 +207,7 @@ class Study:
             provenance={
                 **provenance(trained[0].device),
                 "data": trained[0].data_name,
+                "extractor": trained[0].load_data().extractor,
                 "seconds": round(time.perf_counter() - begun, 1),
                 "date": now(),
             },

@@ -85,6 +85,8 @@ def test_the_page_in_markdown_has_numbers_pictures_and_command(folder):
     assert 'width="20"' in found
     assert "`gan-zoo study walk runs/x`" in found
     assert "steps 8" in found
+    assert "data mnist" in found
+    assert "digits-cnn" in found
     assert "classes" not in found
 
 

@@ -23,7 +23,13 @@ def make_record(**changes: Any) -> Record:
         "values": [Value("gan", seed, "share", condition, value) for seed, condition, value in rows],
         "pictures": [PictureFile("gan", 0, "walk/a.webp", "A walk.", "walk/a.png", 2.0)],
         "settings": {"steps": 8, "classes": None},
-        "provenance": {"device": "CPU", "git_commit": "abc", "command": "gan-zoo study walk runs/x"},
+        "provenance": {
+            "data": "mnist",
+            "extractor": "digits-cnn",
+            "device": "CPU",
+            "git_commit": "abc",
+            "command": "gan-zoo study walk runs/x",
+        },
     }
     return Record(**facts | changes)
 

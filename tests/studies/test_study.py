@@ -105,6 +105,7 @@ def test_a_result_has_a_table_a_summary_and_pictures(run, tmp_path):
     record = read_record(found.save(tmp_path))
     assert record.settings == {"num_samples": 3}
     assert record.provenance["device"]
+    assert (record.provenance["data"], record.provenance["extractor"]) == ("digits", "digits-cnn")
     (picture,) = record.pictures
     with Image.open(tmp_path / picture.file) as animated, Image.open(tmp_path / picture.still) as still:
         assert (animated.n_frames, animated.size) == (2, (32, 32))
