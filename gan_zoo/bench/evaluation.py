@@ -114,12 +114,10 @@ def evaluate(source: Source, data: str | None, options: EvaluationOptions) -> Ev
         name = source.stem
         if (saved := _checkpoint(source)) is not None:
             facts = saved.facts
-            trained_on = facts["data"] if data_sets.is_known(facts["data"]) else facts["requested"]
-            stored = facts.get("data_options", {}) if data in (None, trained_on) else {}
-            channels = facts["shape"][0] if len(facts["shape"]) == 3 else None
+            stored = facts.get("data_options", {}) if data in (None, saved.data_name) else {}
             chosen = {name: value for name, value in given.items() if value is not None}
-            given = {**stored, "channels": stored.get("channels") or channels, **chosen}
-            data = data or trained_on
+            given = {**stored, "channels": stored.get("channels") or saved.channels, **chosen}
+            data = data or saved.data_name
             source = saved.sampler(pick(options.device))
     device = next(source.generator.parameters()).device if isinstance(source, Sampler) else pick(options.device)
     prepare(device.type)

@@ -102,10 +102,8 @@ def resumed_state(path: Path, budget: Budget, options: RunOptions) -> State:
     with torch.random.fork_rng(devices=[]):
         saved.sampler("cpu")  # Its networks are those of the file: options of any other may ask for terabytes.
     facts, side = saved.facts, saved.variant.image_side
-    data = facts["data"] if data_sets.is_known(facts["data"]) else facts["requested"]
-    channels = facts["shape"][0] if len(facts["shape"]) == 3 else None
-    given = {"channels": channels, **facts.get("data_options", {})}
-    dataset = data_sets.load(data, side=side, root=options.data_root, device=pick(options.device), **given)
+    given = {"channels": saved.channels, **facts.get("data_options", {})}
+    dataset = data_sets.load(saved.data_name, side=side, root=options.data_root, device=pick(options.device), **given)
     fresh = start(saved.variant, dataset, facts["seed"], precision=facts["precision"], graphs=options.graphs)
     state = checkpoint.restore(fresh, saved)
     if budget.spent(state) > 0 and not budget.steps_left(state, 1.0):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from gan_zoo import data as data_sets
 from gan_zoo import registry
 from gan_zoo.checked import fault
 from gan_zoo.device import pick
@@ -54,6 +55,18 @@ class Checkpoint:
             return registry.get(name, **self.facts["options"])
         except GanZooError as error:
             raise GanZooError(f"{self.path}: key 'options': {error}") from None
+
+    @property
+    def data_name(self) -> str:
+        """The name that its data set is loaded by: the set's own, or that it was requested by, e.g. ``folder:PATH``."""
+        own: str = self.facts["data"]
+        return own if data_sets.is_known(own) else str(self.facts["requested"])
+
+    @property
+    def channels(self) -> int | None:
+        """Channels of its images; None for points."""
+        shape = self.facts["shape"]
+        return int(shape[0]) if len(shape) == 3 else None
 
     def networks(self, device: str | torch.device | None = None) -> Networks:
         """Both networks in evaluation mode, the generator with the moving average if there is one.

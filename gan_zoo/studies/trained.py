@@ -200,18 +200,14 @@ def _of_checkpoint(
     facts = saved.facts
     generator, discriminator = saved.networks(device)
     weights = "ema" if saved.variant.ema else "raw"
-    known = data_sets.is_known(facts["data"])
-    shape = tuple(facts["shape"])
-    stored: dict[str, Any] = {**facts.get("data_options", {})}
-    if len(shape) == 3:
-        stored["channels"] = shape[0]
+    stored: dict[str, Any] = {**facts.get("data_options", {}), "channels": saved.channels}
     return Trained(
         name=name or saved.variant.name,
         seed=facts["seed"],
         sampler=Sampler(saved.variant, generator.requires_grad_(False), facts["classes"], weights),
         discriminator=discriminator.requires_grad_(False),
-        shape=shape,
-        data_name=facts["data"] if known else facts["requested"],
+        shape=tuple(facts["shape"]),
+        data_name=saved.data_name,
         data_options=DataOptions(**stored),
         precision=facts["precision"],
         steps=facts["counts"]["rounds"],
