@@ -26,8 +26,6 @@ from gan_zoo.errors import Interrupted
 
 _SERVER = sys.platform == "linux"
 _IMPORTED = ["gan_zoo.bench.executors.local"]
-_ENDING = 10.0
-"""Seconds that a process may take between the end of its pool and its own."""
 _MEMORY_PERIOD = 5.0
 """Seconds between two readings: those of all processes take up to a tenth of a second."""
 
@@ -66,7 +64,8 @@ class SingleProcess:
     def exit_status(self) -> int:
         """The exit status of the ended process, below 0 for the signal that ended it."""
         assert self.process is not None
-        self.process.join(_ENDING)
+        # The pool's thread waits for the process too, and of two threads only one is told its status.
+        self.pool.shutdown()
         return self.process.exitcode or 0
 
     def kill(self) -> None:
