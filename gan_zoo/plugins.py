@@ -34,6 +34,12 @@ def file_of(function: Any) -> Path | None:
         return None
 
 
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two functions are the same one of a file, or of a notebook's cell, that was run again."""
+    file = file_of(one)
+    return file is not None and (file, one.__qualname__) == (file_of(other), other.__qualname__)
+
+
 def load(path: Path) -> None:
     """Run a Python file that registers something.
 

@@ -62,8 +62,7 @@ def register(name: str, *, revision: int = 1) -> Callable[[_Factory], _Factory]:
             kind = type(factory).__name__
             raise GanZooError(f"variant {name!r} is made by a {kind}; decorate a function: def {name}(): ...")
         taken = _factories.get(name)
-        # The same function of the same file is that file run again, after an edit or under another module's name.
-        if taken is not None and _place(taken) != _place(factory):
+        if taken is not None and not plugins.is_same(taken, factory):
             raise GanZooError(
                 f"variant {name!r} is registered already, by {taken.__qualname__} in {inspect.getfile(taken)}; "
                 "choose another name"
@@ -81,10 +80,6 @@ def check_name(name: str) -> None:
         raise GanZooError(
             f"{shown(name)} cannot name a variant: use up to 100 letters, digits, '_', '-' and '.', and not 'real'"
         )
-
-
-def _place(factory: _Factory) -> tuple[str, str]:
-    return inspect.getfile(factory), factory.__qualname__
 
 
 def names() -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gan_zoo.statistics import Proportion
 
+_LONG = 40  # characters of a value in a message
 NOTHING = "\N{EN DASH}"  # an empty cell of a table
 # Control characters, also those of C1, line separators, characters without width, changes of the writing direction,
 # halves of surrogate pairs.
@@ -108,6 +109,12 @@ def listed(names: Sequence[str]) -> str:
 def plural(number: int, word: str) -> str:
     """``1 seed``, ``2 seeds``."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def short(value: Any) -> str:
+    """A value in a message: at most 40 characters, and three dots; ``none`` for None."""
+    text = "none" if value is None else str(value)
+    return text if len(text) <= _LONG else f"{text[:_LONG]}..."
 
 
 def status(name: Any) -> str:

@@ -158,8 +158,10 @@ def _damage(path: Path, kind: Kind, chance: random.Random) -> str:
 
 
 def _notices(folder: Path) -> str:
+    """The lines of the report that a reader has to know before the answer."""
     report = folder / "out" / "report.md"
-    return report.read_text().partition("\n## Notices\n")[2] if report.is_file() else ""
+    lines = report.read_text().splitlines() if report.is_file() else []
+    return "\n".join(line for line in lines if line.startswith("> "))
 
 
 def judged(result: Result, is_same: bool, names: Sequence[str], notices: str = "") -> str:

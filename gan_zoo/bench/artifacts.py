@@ -41,16 +41,6 @@ def cut_tiles(sheet: Image.Image, row: Row) -> list[Image.Image]:
     return [sheet.crop((left, top, left + width, top + height)) for left, top in corners]
 
 
-def read_tiles(folder: Path, row: Row) -> list[Image.Image]:
-    """The tiles of a samples row, line by line; none if `read_sheet` has no image.
-
-    Raises:
-        GanZooError: the file lies outside the folder.
-    """
-    sheet = read_sheet(folder, row)
-    return cut_tiles(sheet, row) if sheet else []
-
-
 def read_points(folder: Path, row: Row, mixture: Mixture) -> dict[str, np.ndarray[Any, Any]] | None:
     """The arrays of a points row: points (N, D), counts (bins^D + 1,) and learned (bins^D,), of which some may lack.
 

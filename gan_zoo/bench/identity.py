@@ -39,10 +39,15 @@ def provenance(device: torch.device) -> dict[str, Any]:
     """
     return {
         "device": describe_device(device),
-        "command": shlex.join(["gan-zoo", *sys.argv[1:]]) if Path(sys.argv[0]).stem == "gan-zoo" else "",
+        "command": shlex.join(["gan-zoo", *sys.argv[1:]]) if _is_own(Path(sys.argv[0])) else "",
         "versions": {"python": sys.version.split()[0]} | {name: importlib.metadata.version(name) for name in _PACKAGES},
         "git_commit": git_commit(),
     }
+
+
+def _is_own(program: Path) -> bool:
+    """Whether a program is ``gan-zoo``, or ``python -m gan_zoo``."""
+    return program.stem == "gan-zoo" or program.parts[-2:] == ("gan_zoo", "__main__.py")
 
 
 def trajectory(

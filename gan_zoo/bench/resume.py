@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from gan_zoo import text
 from gan_zoo.bench.folder import damages, read_manifest
 from gan_zoo.bench.identity import decisive
 from gan_zoo.bench.plan import Plan, RunSpec
@@ -13,7 +14,6 @@ from gan_zoo.errors import GanZooError
 from gan_zoo.io import differences, writing
 from gan_zoo.options import FLOOR
 
-_LONG = 40  # characters of a value in a message
 _MACHINE = ("numerics", "code", "torch", "device", "matmul", "threads", "data.revision")
 """Parts of a run's identity that its settings do not name."""
 _NAMES = {
@@ -98,7 +98,7 @@ def _other_folder(plan: Plan, manifest: Mapping[str, Any]) -> Iterator[str]:
         mine["suite"] = plan.suite.title
         theirs["suite"] = manifest.get("title")
     for key, one, other in differences(theirs, mine):
-        yield f"{key} {_short(one)}, not {_short(other)}"
+        yield f"{key} {text.short(one)}, not {text.short(other)}"
 
 
 def _compare(plan: Plan, run: RunSpec, name: str, record: RunRecord) -> tuple[list[str], list[str]]:
@@ -128,7 +128,7 @@ def _compare(plan: Plan, run: RunSpec, name: str, record: RunRecord) -> tuple[li
         )
         if not is_implied:
             title = _NAMES.get(key, key.removeprefix("variant.").removeprefix("hyperparameters."))
-            line = f"{title} {_short(one)}, not {_short(other)}"
+            line = f"{title} {text.short(one)}, not {text.short(other)}"
             (machine if key.startswith(_MACHINE) else settings).append(line)
     return settings, machine
 
@@ -139,12 +139,6 @@ def _larger(plan: Plan, run: RunSpec, record: RunRecord) -> Iterator[str]:
     rows = [*record.history[-1:], *record.metrics[-1:], *([record.end] if record.end else [])]
     if beyond := [schedule.spent(row) for row in rows if schedule.beyond(row, record.begin)]:
         yield f"{run.title} trained for {max(beyond):,.10g} {schedule.unit}, not {schedule.amount:,.10g}"
-
-
-def _short(value: Any) -> str:
-    """A value as text of at most 40 characters, and three dots."""
-    text = "none" if value is None else str(value)
-    return text if len(text) <= _LONG else f"{text[:_LONG]}..."
 
 
 def _delete(folder: Path, records: Mapping[str, RunRecord]) -> list[str]:

@@ -18,20 +18,21 @@ from torch.nn.utils import parametrize
 from gan_zoo import data as data_sets
 from gan_zoo import latent, losses, overrides, registry
 from gan_zoo import networks as families
-from gan_zoo.cli.index import FILE, Record
+from gan_zoo.cli.index import Record
 from gan_zoo.errors import GanZooError, one_line
 from gan_zoo.io import atomic_write
 from gan_zoo.losses import penalties
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.optimizer import Optimizer
 from gan_zoo.variant import GROUPS, Networks, Variant
+from gan_zoo.variants import INDEX
 
 OWN_KEYS = (
     *("title", "paper", "networks", "objective", "penalties", "latent", "conditioning", "batch_size", "image_side"),
     *("generator_optimizer", "discriminator_optimizer", "deviations", "group", "name", "options", "label"),
 )
 """Fields of a variant that a record has by name; of the others it has those that differ from the default."""
-README = FILE.parents[2] / "README.md"
+README = INDEX.parents[2] / "README.md"
 METRICS_PAGE = README.parent / "docs" / "metrics.md"
 VARIANTS_PAGE = README.parent / "docs" / "variants.md"
 FINDINGS_PAGE = README.parent / "docs" / "findings.md"
@@ -224,7 +225,7 @@ def with_table(page: str, name: str, table: str) -> str:
 def write() -> None:
     """Write the index, and the tables of README and docs."""
     content = index()
-    atomic_write(FILE, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    atomic_write(INDEX, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     for page, name, table in (
         (README, "variants", readme_table(content["variants"])),
         (METRICS_PAGE, "metrics", metrics_table()),

@@ -14,18 +14,14 @@ from gan_zoo.options import RunOptions
 from gan_zoo.variants import INDEX, read_index
 
 _PACKAGE = Path(__file__).parents[1]
-FILE = INDEX
 
 Record = dict[str, Any]
 Plugins = Sequence[Path | str] | None
 
 
-read = read_index
-
-
 def records(plugins: Plugins) -> list[Record]:
     """A record a variant, in the order of the README, or a GanZooError of a plugin or of a variant of it."""
-    found: list[Record] = read()["variants"]
+    found: list[Record] = read_index()["variants"]
     if added := names(plugins) - {each["name"] for each in found}:
         from gan_zoo.cli import facts
 
@@ -36,7 +32,7 @@ def records(plugins: Plugins) -> list[Record]:
 def record(name: str, plugins: Plugins) -> Record:
     """The record of one variant, or a GanZooError of its name or of a plugin."""
     check_variants([name], plugins)
-    for found in read()["variants"]:
+    for found in read_index()["variants"]:
         if found["name"] == name:
             return dict(found)
     from gan_zoo.cli import facts
@@ -56,7 +52,7 @@ def data_sets(plugins: Plugins) -> dict[str, str]:
     """The description of each data set, or a GanZooError of a plugin."""
     names(plugins)
     if not plugins and not _has_installed_plugins():
-        return dict(read()["data"])
+        return dict(read_index()["data"])
     from gan_zoo import data
 
     return data.descriptions()
@@ -84,7 +80,7 @@ def _has_installed_plugins() -> bool:
 @cache
 def _own_names() -> set[str]:
     """The variants of this package, from their sources, which may be newer than the index."""
-    sources = (file.read_text(encoding="utf-8") for file in FILE.parent.glob("*.py"))
+    sources = (file.read_text(encoding="utf-8") for file in INDEX.parent.glob("*.py"))
     return {name for source in sources for name in re.findall(r'^@register\("([\w.-]+)"', source, re.MULTILINE)}
 
 
@@ -102,9 +98,9 @@ def check_run(variant: str, settings: Mapping[str, Any], data: str, options: Run
         GanZooError: an unknown variant, option of a variant in the index, or data set.
     """
     check_variants([variant], options.plugins)
-    for own in (each["hyperparameters"] for each in read()["variants"] if each["name"] == variant):
+    for own in (each["hyperparameters"] for each in read_index()["variants"] if each["name"] == variant):
         for setting in settings:
-            check_known(f"option of variant {variant!r}:", setting.partition(".")[0], [*own, *read()["options"]])
+            check_known(f"option of variant {variant!r}:", setting.partition(".")[0], [*own, *read_index()["options"]])
     if not options.plugins:
         check_data(data)
 
@@ -131,7 +127,7 @@ def check_suite(options: RunOptions) -> None:
 
 def check_data(name: str) -> None:
     """Raise GanZooError if a data set is unknown."""
-    known = read()["data"]
+    known = read_index()["data"]
     kind, colon, _ = name.partition(":")
     if name in known or (colon and f"{kind}:PATH" in known):
         return

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,6 +46,12 @@ PROBLEMS = (
     "floating-point images, which have no black and no white",
 )
 """Why a file is left out."""
+
+
+@cache
+def image_suffixes() -> frozenset[str]:
+    """Suffixes of the files that Pillow reads, in lower case, e.g. ``.png``."""
+    return frozenset(suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN)
 
 
 class _NoWhite(ValueError):

@@ -6,14 +6,12 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor
 
-from gan_zoo.data.image_files import PROBLEMS, ImageFiles, read_images
+from gan_zoo.data.image_files import PROBLEMS, ImageFiles, image_suffixes, read_images
 from gan_zoo.data.registry import Request, image_dataset, register_dataset
 from gan_zoo.data.splits import Dataset, Split
 from gan_zoo.errors import GanZooError
@@ -214,16 +212,11 @@ def _images(root: Path, files: Iterable[os.DirEntry[str]], left_out: Names) -> l
     found = []
     for entry in files:
         suffix = Path(entry.name).suffix.lower()
-        if suffix in _suffixes():
+        if suffix in image_suffixes():
             found.append(_relative(entry, root))
         else:
             left_out[_SUFFIX if suffix else _NO_SUFFIX].append(_relative(entry, root))
     return found
-
-
-@cache
-def _suffixes() -> frozenset[str]:
-    return frozenset(suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN)
 
 
 def _relative(entry: os.DirEntry[str], root: Path) -> str:

@@ -78,18 +78,12 @@ def register_dataset(
 
     def register(loader: Loader) -> Loader:
         taken = _DATASETS.get(name)
-        # The same function of the same file is a notebook's cell that is run again.
-        if taken is not None and not _is_same(taken.loader, loader):
+        if taken is not None and not plugins.is_same(taken.loader, loader):
             raise GanZooError(f"data set {name!r} is registered already: choose another name")
         _DATASETS[name] = _Registered(loader, files, side, revision, has_split)
         return loader
 
     return register
-
-
-def _is_same(one: Loader, other: Loader) -> bool:
-    file = plugins.file_of(one)
-    return file is not None and (file, one.__qualname__) == (plugins.file_of(other), other.__qualname__)
 
 
 def names() -> list[str]:

@@ -157,18 +157,13 @@ def register_extractor(
     def decorate(make: Callable[[torch.device], Encode]) -> Callable[[torch.device], Encode]:
         if not inspect.isfunction(make):
             raise GanZooError(f"extractor {name!r} is a {type(make).__name__}; decorate a function make(device)")
-        # The same function of the same file is that file, or a notebook's cell, run again.
         taken = _registered.get(name)
-        if name in EXTRACTORS or (taken is not None and _place(taken.make) != _place(make)):
+        if name in EXTRACTORS or (taken is not None and not plugins.is_same(taken.make, make)):
             raise GanZooError(f"extractor {name!r} is registered already; choose another name")
         _registered[name] = _Registered(make, None if metrics is None else tuple(metrics))
         return make
 
     return decorate
-
-
-def _place(make: Callable[..., Any]) -> tuple[str, str]:
-    return inspect.getfile(make), make.__qualname__
 
 
 @dataclass(frozen=True, kw_only=True)

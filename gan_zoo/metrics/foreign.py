@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from gan_zoo.arrays import SUFFIXES, open_array
-from gan_zoo.data.image_files import read_images, size_and_time
+from gan_zoo.data.image_files import image_suffixes, read_images, size_and_time
 from gan_zoo.device import seeded
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import with_home
@@ -155,12 +155,10 @@ def find_images(source: Path | str | Tensor | np.ndarray[Any, Any]) -> ForeignIm
 
 
 def _folder(root: Path) -> ForeignImages:
-    Image.init()
-    suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     found: list[str] = []
     for parent, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        visible = (name for name in files if not name.startswith(".") and Path(name).suffix.lower() in suffixes)
+        visible = (name for name in files if not name.startswith(".") and Path(name).suffix.lower() in image_suffixes())
         paths = [Path(parent) / name for name in visible]
         found += [str(path.relative_to(root)) for path in paths if not _is_special(path)]
     if not found:

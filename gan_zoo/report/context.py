@@ -150,7 +150,7 @@ def context(results: Results, look: Look, found: Sheets, lost: list[str]) -> dic
         "glossary": tables.glossary(set(results.metrics["metric"])),
         "published": published(results),
         "failures": [evidence(results, look, found, failure) for failure in failures(results)],
-        "command": manifest.get("command") or "not recorded",
+        "command": manifest.get("command") or "not recorded: the suite was run from Python",
         "settings": tables.settings_table(settings(results)),
         "marks_text": f"{OVERRIDDEN} differs from the default of the registered variant; {NOT_THE_PAPERS} differs from "
         "its paper.",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gan_zoo import text
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.identity import decisive
 from gan_zoo.bench.plan import Plan, make_plan
@@ -24,7 +25,6 @@ TRIALS = "trials"
 """The results folder of the trials, as `bench` writes it, within that of the search."""
 SETTINGS = "search.json"
 _MAX_DIFFERENCES = 3
-_MAX_CHARACTERS = 40
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _store_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     known = stored.get("variants", {})
     mine = {**settings, "variants": {name: value for name, value in settings["variants"].items() if name in known}}
     theirs = {**stored, "variants": {name: value for name, value in known.items() if name in settings["variants"]}}
-    found = [f"{key} {_short(old)}, not {_short(new)}" for key, old, new in differences(theirs, mine)]
+    found = [f"{key} {text.short(old)}, not {text.short(new)}" for key, old, new in differences(theirs, mine)]
     if stored and found:
         more = f" and {len(found) - _MAX_DIFFERENCES} more" if len(found) > _MAX_DIFFERENCES else ""
         listed = "; ".join(found[:_MAX_DIFFERENCES])
@@ -160,8 +160,3 @@ def _read_settings(path: Path) -> dict[str, Any]:
     if not isinstance(stored, dict) or not isinstance(stored.get("variants"), dict):
         raise GanZooError(f"{path} holds no settings of a search; name another --out")
     return stored
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}..."

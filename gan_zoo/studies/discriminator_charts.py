@@ -14,7 +14,6 @@ from gan_zoo.mixture import Array, Mixture, Whole
 from gan_zoo.studies import charts
 
 _BLUE, _RED, _GREEN = charts.COLORS
-_POINT = "#1b1e21"
 _LEVELS = 10
 """Colors of a heat map: few, so that an animation stays small."""
 _FEWEST = 10

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from gan_zoo.bench import artifacts
-from gan_zoo.bench.artifacts import read_points, read_tiles, unreadable
+from gan_zoo.bench.artifacts import cut_tiles, read_points, read_sheet, unreadable
 from gan_zoo.bench.records import RunRecord
 from gan_zoo.errors import GanZooError
 from gan_zoo.io import check_links
@@ -34,7 +34,7 @@ def picture(path: Path) -> None:
 
 def test_tiles_are_read_line_by_line(tmp_path):
     picture(tmp_path / "a.png")
-    tiles = [np.asarray(tile) for tile in read_tiles(tmp_path, TILES)]
+    tiles = [np.asarray(tile) for tile in cut_tiles(read_sheet(tmp_path, TILES), TILES)]
     whole = np.arange(120).reshape(10, 12)
     expected = [whole[top : top + 5, left : left + 4] for top in (0, 5) for left in (0, 4, 8)]
     np.testing.assert_array_equal(tiles, expected)
@@ -69,7 +69,7 @@ UNUSABLE = {
 @pytest.mark.parametrize("make", UNUSABLE.values(), ids=UNUSABLE)
 def test_tiles_of_a_file_that_is_not_as_recorded_are_none(tmp_path, make):
     make(tmp_path / "a.png")
-    assert read_tiles(tmp_path, TILES) == []
+    assert read_sheet(tmp_path, TILES) is None
 
 
 def test_points_are_read_as_they_were_written(tmp_path):
@@ -138,7 +138,7 @@ def test_an_archive_that_unpacks_to_more_than_any_record_is_not_unpacked(tmp_pat
 
 
 @pytest.mark.parametrize(
-    "read", [lambda folder: read_tiles(folder, TILES), lambda folder: read_points(folder, POINTS, MIXTURE)]
+    "read", [lambda folder: read_sheet(folder, TILES), lambda folder: read_points(folder, POINTS, MIXTURE)]
 )
 def test_a_link_to_the_outside_is_refused(tmp_path, read):
     folder = tmp_path / "folder"
@@ -153,7 +153,7 @@ def test_a_link_to_the_outside_is_refused(tmp_path, read):
 def test_loops_of_links_are_refused(tmp_path):
     (tmp_path / "a.png").symlink_to("a.png")
     with pytest.raises(GanZooError, match=r"a\.png lies outside"):
-        read_tiles(tmp_path, TILES)
+        read_sheet(tmp_path, TILES)
     with pytest.raises(GanZooError, match=r"a\.png lies outside"):
         check_links(tmp_path)
 

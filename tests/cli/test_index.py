@@ -11,15 +11,16 @@ from gan_zoo import losses, registry
 from gan_zoo.cli import facts, index
 from gan_zoo.errors import GanZooError
 from gan_zoo.networks import BACKBONES
+from gan_zoo.variants import INDEX, read_index
 
 
 def test_the_index_is_that_of_the_registry():
-    assert json.loads(index.FILE.read_text(encoding="utf-8")) == json.loads(json.dumps(facts.index())), "`make index`"
+    assert json.loads(INDEX.read_text(encoding="utf-8")) == json.loads(json.dumps(facts.index())), "`make index`"
 
 
 def test_the_table_of_the_readme_is_that_of_the_index():
     readme = facts.README.read_text(encoding="utf-8")
-    assert facts.with_table(readme, "variants", facts.readme_table(index.read()["variants"])) == readme, "`make index`"
+    assert facts.with_table(readme, "variants", facts.readme_table(read_index()["variants"])) == readme, "`make index`"
     metrics = facts.METRICS_PAGE.read_text(encoding="utf-8")
     assert facts.with_table(metrics, "metrics", facts.metrics_table()) == metrics, "`make index`"
     variants = facts.VARIANTS_PAGE.read_text(encoding="utf-8")
@@ -63,10 +64,10 @@ def test_an_installed_plugin_is_found(own_registry, monkeypatch):
 
 
 def test_variants_and_data_sets_that_are_newer_than_the_index_are_known(monkeypatch):
-    variants = [each for each in index.read()["variants"] if each["name"] != "cgan"]
-    data = {name: text for name, text in index.read()["data"].items() if name != "mnist"}
-    older = {**index.read(), "variants": variants, "data": data}
-    monkeypatch.setattr(index, "read", lambda: older)
+    variants = [each for each in read_index()["variants"] if each["name"] != "cgan"]
+    data = {name: text for name, text in read_index()["data"].items() if name != "mnist"}
+    older = {**read_index(), "variants": variants, "data": data}
+    monkeypatch.setattr(index, "read_index", lambda: older)
     assert index.names(None) == set(registry.names())
     assert index.record("cgan", None)["title"] == "CGAN"
     assert [record["name"] for record in index.records(None)][:2] == ["gan", "cgan"]
