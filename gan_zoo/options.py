@@ -157,7 +157,7 @@ class RunOptions:
         None,
         "With Ray, GPUs a run, e.g. 0.25; by default 1 on CUDA until the memory of a variant is known.",
         "bench search",
-        0,
+        0.01,
         1024,
     )
     evaluate: bool = _option(True, "Compute the metrics.", "train")
@@ -178,9 +178,7 @@ class RunOptions:
         check_known("executor", self.executor, EXECUTORS)
         if self.executor == "ray" and importlib.util.find_spec("ray") is None:
             raise GanZooError("executor 'ray' needs Ray: pip install \"gan-zoo[ray]\"")
-        clustered = [name for name in ("address", "storage", "num_gpus") if getattr(self, name) is not None]
-        if self.executor != "ray" and clustered:
-            raise GanZooError(f"{clustered[0]} is an option of a cluster; add executor ray, or leave it out")
+        self._check_cluster()
         if self.precision is not None:
             check_known("precision", self.precision, PRECISIONS)
         if self.seeds is not None and not are_seeds(self.seeds):
@@ -188,6 +186,19 @@ class RunOptions:
                 f"seeds are {shown(self.seeds)}; they must be different whole numbers from 0 on, e.g. [0, 1, 2], "
                 f"and at most {MAX_SEEDS:,}"
             )
+
+    def _check_cluster(self) -> None:
+        clustered = [name for name in ("address", "storage", "num_gpus") if getattr(self, name) is not None]
+        if self.executor != "ray" and clustered:
+            raise GanZooError(f"{clustered[0]} is an option of a cluster; add executor ray, or leave it out")
+        if self.executor == "ray" and ":" in (self.device or ""):
+            raise GanZooError(f"device {self.device!r} is one of this machine; a cluster assigns them: use device cuda")
+        if self.address is not None and (not self.address or "://" in self.address):
+            raise GanZooError(f"address {self.address!r} is none of a cluster; use auto, or HOST:PORT of its head node")
+        if self.storage is not None and (not self.storage or self.storage.startswith("memory://")):
+            raise GanZooError(f"storage {self.storage!r} is none that nodes share; name a folder, or a URL of objects")
+        if self.num_gpus is not None and self.num_gpus > 1 and self.num_gpus != int(self.num_gpus):
+            raise GanZooError(f"num_gpus is {self.num_gpus}; it must be a share of one GPU, or a whole number")
 
     @classmethod
     def offered(cls, command: str) -> list["Field[Any]"]:

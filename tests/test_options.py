@@ -6,6 +6,7 @@ from dataclasses import fields
 import pytest
 
 from gan_zoo.api import run_suite, train
+from gan_zoo.bench.plan import make_plan
 from gan_zoo.cli.bench import bench, search
 from gan_zoo.cli.train import train as train_command
 from gan_zoo.errors import GanZooError
@@ -62,3 +63,24 @@ def test_the_executor_ray_names_how_to_get_it(monkeypatch):
 def test_an_option_of_a_cluster_needs_one(options):
     with pytest.raises(GanZooError, match=next(iter(options))):
         RunOptions(**options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"num_gpus": number} for number in (0, 0.001, 1.5, -1, float("nan"), 5000)),
+        *({"address": address} for address in ("", "ray://head:10001")),
+        *({"storage": storage} for storage in ("", "memory://zoo")),
+        {"device": "cuda:1"},
+    ],
+)
+def test_a_cluster_cannot_have_any_option(monkeypatch, options):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: True)
+    with pytest.raises(GanZooError, match=next(iter(options))):
+        RunOptions(executor="ray", **options)
+
+
+def test_gpus_are_for_runs_on_cuda(suite, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: True)
+    with pytest.raises(GanZooError, match="num_gpus"):
+        make_plan(RunOptions(suite=suite(), preset="smoke", device="cpu", executor="ray", num_gpus=0.5))

@@ -128,7 +128,7 @@ def suite(variants: Sequence[str], seeds: int, steps: int) -> Iterator[Path]:
         yield path
 
 
-def nothing(_versions: object, _setup: object, _name: str, _records: bytes, _resumes: bool) -> Iterator[Any]:
+def nothing(_versions: object, _setup: object, _name: str, _records: bytes) -> Iterator[Any]:
     """In place of a run: two rows, and no training."""
     from gan_zoo.bench.executors.ray_worker import Update
 

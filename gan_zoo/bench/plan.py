@@ -239,7 +239,7 @@ def make_plan(
         GanZooError: an unknown name or option, data that is not available, or no extractor left.
     """
     suite = read_suite(options.suite)
-    device = pick(options.device)
+    device = _device(options)
     for plugin in options.plugins:
         registry.load_plugin(Path(plugin))
     preset_name = suite.default_preset(device.type) if options.preset == "auto" else options.preset
@@ -288,6 +288,13 @@ def make_plan(
     plan = replace(plan, extractors=found, images=images, notices=tuple(notices))
     plan.check_ranking()
     return plan
+
+
+def _device(options: RunOptions) -> torch.device:
+    device = pick(options.device)
+    if options.num_gpus is not None and device.type != "cuda":
+        raise GanZooError(f"num_gpus is {options.num_gpus}, but the runs are on {device.type}; leave it out")
+    return device
 
 
 def _foreign_images(plan: Plan) -> dict[str, ForeignImages]:

@@ -12,6 +12,7 @@ from gan_zoo.bench import suite_variants
 from gan_zoo.bench.callbacks import Listener
 from gan_zoo.bench.executors import local
 from gan_zoo.bench.executors.processes import PeakMemory, SingleProcess, Stop, stop_on_signals
+from gan_zoo.bench.executors.storage import complete_folder
 from gan_zoo.bench.folder import read_manifest, unpack
 from gan_zoo.bench.identity import provenance
 from gan_zoo.bench.plan import Plan, RunSpec
@@ -60,6 +61,7 @@ def run_plan(
     try:
         remove_temporary(folder)
         unpack(folder)
+        complete_folder(folder)
         for notice in check_folder(plan, folder):
             listener.notice(notice)
         return _run(plan, folder, listener, live)

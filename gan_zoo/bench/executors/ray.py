@@ -4,6 +4,8 @@ A task streams what its run writes (``ray_worker``). Ray retries nothing, since 
 same rows again: the driver submits a run again, with its records so far, from its last checkpoint.
 """
 
+import contextlib
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -27,12 +29,13 @@ from gan_zoo.bench.callbacks import Listener, ProgressReader
 from gan_zoo.bench.executors.local import EndedRuns
 from gan_zoo.bench.executors.processes import Stop, begin_early
 from gan_zoo.bench.executors.ray_connection import connection, shared_token
-from gan_zoo.bench.executors.ray_worker import Content, Setup, Update, named_files, pack, stored_records, versions, work
-from gan_zoo.bench.executors.storage import Storage, StorageUnavailable
+from gan_zoo.bench.executors.ray_worker import Content, Setup, Update, pack, versions, work
+from gan_zoo.bench.executors.storage import Storage, StorageUnavailable, complete, stored_records, whole_lines
 from gan_zoo.bench.plan import Plan, RunSpec
 from gan_zoo.bench.records import Row, append_lines, flush, is_finished, read_run, records_path
 from gan_zoo.bench.run import execute_run
 from gan_zoo.bench.run_rows import record_death
+from gan_zoo.bench.suite_variants import base_name
 from gan_zoo.device import gpu_share
 from gan_zoo.errors import GanZooError, one_line
 from gan_zoo.io import atomic_write, inside, with_home
@@ -46,6 +49,10 @@ _UPDATES = 500
 _SHORTEST_PERIOD = 0.5
 """Seconds between two updates of a run."""
 _MAX_DEATHS = 3
+_STORAGE_PAUSE = 10.0
+"""Seconds without a new task after the storage could not be reached, so that a short outage does not end all runs."""
+_ENDING = 10.0
+"""Seconds that a cancelled task may take to end."""
 _DEATHS: dict[type[RayError], str] = {
     WorkerCrashedError: "its worker process died",
     NodeDiedError: "its node died",
@@ -70,10 +77,12 @@ def execute(plan: Plan, runs: list[RunSpec], folder: Path, listener: Listener, s
     for run in [run for run in runs if run.images is not None]:
         # Their files are on this machine.
         assert evaluator is not None
+        if stop.requested:
+            raise stop.interrupted(f"stopped before {run.title}")
         yield run, execute_run(plan, run, evaluator, folder, listener, stop)
     trained = [run for run in runs if run.images is None]
     if trained:
-        named = plan.options.storage or str(folder)
+        named = (plan.options.storage or str(folder)).removeprefix("file://")
         storage = named if "://" in named else str(with_home(named, "--storage").resolve())
         with connection(plan.options), shared_token(storage) as token:
             yield from _Cluster(plan, trained, folder, listener, stop, storage, token).execute()
@@ -93,6 +102,24 @@ class _Task:
         self.progress = ProgressReader(self.run)
 
 
+def _kill(task: _Task) -> None:
+    """End a task, and wait until it is gone: it must not store anything beside its successor."""
+    ray.cancel(task.generator, force=True)
+    until = time.monotonic() + _ENDING
+    with contextlib.suppress(RayError, StopIteration):
+        while ray.wait([task.generator], timeout=max(0.0, until - time.monotonic()))[0]:
+            ray.get(next(task.generator))
+
+
+def _remote(device: str) -> Any:
+    """The task of a run on a kind of device.
+
+    A process that has used CUDA keeps its first GPU, whichever Ray assigns to its next task: each run has its own one.
+    """
+    own_process = {"max_calls": 1} if device == "cuda" else {}
+    return ray.remote(num_returns="streaming", max_retries=0, **own_process)(work)
+
+
 class _Cluster:
     """The tasks, and the runs that wait to become one."""
 
@@ -106,18 +133,22 @@ class _Cluster:
         storage: str,
         token: str,
     ) -> None:
-        self.plan, self.folder, self.listener, self.stop = plan, folder, listener, stop
+        self.plan = plan
+        self.folder = folder
+        self.listener = listener
+        self.stop = stop
         self.waiting = deque(runs)
+        self.submit_after = 0.0
         self.tasks: dict[Any, _Task] = {}
         self.deaths: Counter[str] = Counter()
-        self.gpus: dict[str, float] = {}
+        self.gpu_shares: dict[str, float] = {}
+        """By registered variant, from the memory of the runs that have ended."""
         self.stopping = False
-        self.total_gpus = ray.cluster_resources().get("GPU", 0.0)
         self.storage = Storage(storage)
         self.versions = versions()
         self.content = ray.put(Content({side: pack(data) for side, data in plan.data.items()}, plan.extractors))
         self.setup = ray.put(self._setup(token))
-        self.remote = ray.remote(num_returns="streaming", max_retries=0)(work)
+        self.remote = _remote(plan.device.type)
 
     def _setup(self, token: str) -> Setup:
         options = self.plan.options
@@ -159,7 +190,11 @@ class _Cluster:
         gpus = (self.plan.options.num_gpus or 1) if self.plan.device.type == "cuda" else 0
         for name, needed in {"CPU": self.plan.threads, "GPU": gpus}.items():
             if needed > max(resources.get(name, 0) for resources in alive):
-                self.listener.notice(f"no node of the cluster has {needed:g} {name}: runs wait for one")
+                option = "--threads" if name == "CPU" else "--num-gpus"
+                self.listener.notice(
+                    f"no node of the cluster has {needed:g} {name}: runs wait for one; add a node, or stop and lower "
+                    f"{option}"
+                )
 
     def _pass_on_stop(self) -> None:
         if self.stop.requested and not self.stopping:
@@ -172,17 +207,21 @@ class _Cluster:
     def _submit(self) -> Iterator[tuple[RunSpec, Row]]:
         """Submit as many runs as may be in flight; yield those that had ended before their last rows arrived."""
         most = min(self.plan.options.jobs or _IN_FLIGHT, _IN_FLIGHT)
+        if time.monotonic() < self.submit_after:
+            return
         while self.waiting and len(self.tasks) < most and self._has_demand():
             run = self.waiting.popleft()
-            records, resumes = self._complete(run)
-            if records and is_finished(self.plan, self.folder, run):
+            complete(self.storage, self.folder, run.name)
+            path = records_path(self.folder, run.name)
+            if is_finished(self.plan, self.folder, run):
                 self._settle(run)
-                yield run, read_run(records_path(self.folder, run.name)).end or {}
+                yield run, read_run(path).end or {}
                 continue
+            records = whole_lines(path.read_bytes()) if path.is_file() else b""
             num_gpus = self._num_gpus(run)
             resources = {"num_cpus": self.plan.threads, "num_gpus": num_gpus}
             remote = self.remote.options(name=run.title, **resources)
-            generator = remote.remote(self.versions, [self.setup], run.name, records, resumes)
+            generator = remote.remote(self.versions, [self.setup], run.name, records)
             self.tasks[generator] = _Task(run, generator, num_gpus)
 
     def _settle(self, run: RunSpec) -> None:
@@ -199,38 +238,30 @@ class _Cluster:
         if self.plan.device.type != "cuda":
             return True
         requested = sum(task.num_gpus for task in self.tasks.values())
-        return requested == 0 or requested < 2 * self.total_gpus
+        return requested == 0 or requested < 2 * ray.cluster_resources().get("GPU", 0.0)
 
     def _num_gpus(self, run: RunSpec) -> float:
-        if self.plan.device.type != "cuda":
-            return self.plan.options.num_gpus or 0
-        return self.plan.options.num_gpus or self.gpus.get(run.variant_name, 1.0)
+        """GPUs of a run: by its memory, and no less than what spreads the runs that are left over all GPUs.
 
-    def _measure(self, run: RunSpec, end: Row) -> None:
-        """Take the memory of an ended run as that of its variant."""
-        peak = end.get("peak_memory_bytes")
-        if peak and self.plan.device.type == "cuda":
-            total = torch.cuda.get_device_properties(self.plan.device).total_memory
-            self.gpus[run.variant_name] = gpu_share(peak, total)
-
-    def _complete(self, run: RunSpec) -> tuple[bytes, bool]:
-        """The whole lines of a run's records, and whether the stored checkpoint belongs to them.
-
-        What was stored with it and has not arrived, since the driver or the worker was killed, is appended.
+        Ray fills one GPU with shares before it uses the next.
         """
-        path = records_path(self.folder, run.name)
-        content = path.read_bytes() if path.is_file() else b""
-        content = content[: content.rfind(b"\n") + 1]
-        if not content:
-            return b"", False
-        stored = self.storage.read(stored_records(run.name)) or b""
-        if stored.startswith(content) and stored != content:
-            new = stored[len(content) :]
-            files = {file: self.storage.read(file) for file in named_files(new)}
-            there = {file: found for file, found in files.items() if found is not None}
-            self._write(run, Update(len(content), new, there))
-            content = stored
-        return content, content.startswith(stored)
+        if self.plan.device.type != "cuda":
+            return 0
+        if self.plan.options.num_gpus is not None:
+            return self.plan.options.num_gpus
+        resources = ray.cluster_resources()
+        side_by_side = min(resources.get("CPU", 0.0) // self.plan.threads, len(self.tasks) + len(self.waiting) + 1)
+        spread = resources.get("GPU", 0.0) / max(1.0, side_by_side)
+        share = max(spread, self.gpu_shares.get(base_name(run.variant_name, self.plan.suite), 1.0))
+        # Ray's smallest share is 0.0001.
+        return min(1.0, math.floor(10_000 * share) / 10_000)
+
+    def _measure(self, run: RunSpec, used: int) -> None:
+        """Take the memory of an ended run in bytes as that of its variant, unless one has used more."""
+        if used:
+            total = torch.cuda.get_device_properties(self.plan.device).total_memory
+            name = base_name(run.variant_name, self.plan.suite)
+            self.gpu_shares[name] = max(self.gpu_shares.get(name, 0.0), gpu_share(used, total))
 
     def _write(self, run: RunSpec, update: Update) -> bool:
         """Write what a run has sent; whether it follows what is on disk."""
@@ -260,10 +291,7 @@ class _Cluster:
         except (StopIteration, TaskCancelledError):
             return self._died(task, "its task ended before it")
         except RayTaskError as error:
-            if not self.stopping and not isinstance(error.cause, StorageUnavailable):
-                why = str(error.cause) if isinstance(error.cause, GanZooError) else one_line(error.cause)
-                raise GanZooError(why) from None
-            return self._died(task, str(error.cause))
+            return self._died(task, self._failure(error.cause))
         except RayError as error:
             return self._died(task, _DEATHS.get(type(error)) or one_line(error))
         if task.began is None:
@@ -275,21 +303,32 @@ class _Cluster:
         if update.end is not None:
             self.tasks.pop(task.generator)
             self._settle(task.run)
-            self._measure(task.run, update.end)
+            self._measure(task.run, update.gpu_memory)
         return update.end
+
+    def _failure(self, error: Exception) -> str:
+        """Why a task raised, if its run is to be tried again.
+
+        Raises:
+            GanZooError: every other task would raise the same.
+        """
+        if isinstance(error, StorageUnavailable):
+            self.submit_after = time.monotonic() + _STORAGE_PAUSE
+        elif not self.stopping:
+            raise GanZooError(str(error) if isinstance(error, GanZooError) else one_line(error)) from None
+        return str(error)
 
     def _died(self, task: _Task, why: str) -> Row | None:
         """Submit a run again whose task is gone; its last row if that happened too often."""
+        run = task.run
         self.tasks.pop(task.generator)
         if self.stopping:
-            self._complete(task.run)
+            complete(self.storage, self.folder, run.name)
             return None
-        # Whatever is left of it must not store anything beside its successor.
-        ray.cancel(task.generator, force=True)
-        run = task.run
+        _kill(task)
         self.deaths[run.name] += 1
         if self.deaths[run.name] > _MAX_DEATHS:
-            self._complete(run)
+            complete(self.storage, self.folder, run.name)
             message = f"{why}, for the {self.deaths[run.name]}th time; the same command runs it again"
             return record_death(self.plan, run, self.folder, "error", message)
         self.listener.notice(f"{run.title}: {why}; it resumes elsewhere")
@@ -298,8 +337,8 @@ class _Cluster:
 
     def _end_late(self, task: _Task) -> Row:
         self.tasks.pop(task.generator)
-        ray.cancel(task.generator, force=True)
-        self._complete(task.run)
+        _kill(task)
+        complete(self.storage, self.folder, task.run.name)
         limit = f"{self.plan.options.run_timeout:g} s"
         message = f"took longer than {limit}; the same command with a longer --run-timeout resumes it"
         return record_death(self.plan, task.run, self.folder, "timeout", message)

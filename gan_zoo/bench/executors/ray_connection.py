@@ -12,6 +12,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from gan_zoo.bench.executors.storage import Storage
 from gan_zoo.device import cores
 from gan_zoo.errors import GanZooError, one_line
 from gan_zoo.io import writing
@@ -37,8 +38,11 @@ def connection(options: RunOptions) -> Iterator[None]:
         try:
             socket.create_connection((host, int(port)), _TIMEOUT).close()
         except OSError as error:
-            raise GanZooError(f"no Ray cluster answers at {options.address!r}: {one_line(error)}") from None
-    resources: dict[str, Any] = {} if options.address else {"num_cpus": cores()}
+            raise GanZooError(
+                f"no Ray cluster answers at {options.address!r}: {one_line(error)}; name the address of its head node, "
+                "e.g. 10.0.0.1:6379, or leave out --address"
+            ) from None
+    resources: dict[str, Any] = {} if options.address else {"num_cpus": max(cores(), options.threads or 1)}
     # Ray handles SIGTERM in its own way, which would end this process without a checkpoint.
     is_main = threading.current_thread() is threading.main_thread()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)} if is_main else {}
@@ -56,8 +60,16 @@ def connection(options: RunOptions) -> Iterator[None]:
 
 @contextlib.contextmanager
 def shared_token(storage: str) -> Iterator[str]:
-    """The name of a file in a folder of checkpoints, by which nodes know that they share it; empty for a URL."""
+    """The name of a file in a folder of checkpoints, by which nodes know that they share it; empty for a URL.
+
+    Raises:
+        GanZooError: nothing can be stored there.
+    """
     if "://" in storage:
+        objects = Storage(storage)
+        name = f".{secrets.token_hex(8)}"
+        objects.write(name.encode(), name)
+        objects.remove(name)
         yield ""
         return
     path = Path(storage, f".{secrets.token_hex(8)}.part")

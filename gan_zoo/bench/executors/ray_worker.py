@@ -5,7 +5,6 @@ Imported without Ray, but called by Ray alone.
 
 import contextlib
 import importlib.metadata
-import json
 import os
 import platform
 import signal
@@ -24,9 +23,16 @@ from torch import Tensor
 from gan_zoo import METRICS_VERSION, NUMERICS_VERSION, registry
 from gan_zoo.bench.callbacks import RunProgress
 from gan_zoo.bench.executors.processes import Stop
-from gan_zoo.bench.executors.storage import Storage
+from gan_zoo.bench.executors.storage import (
+    Storage,
+    complete,
+    named_files,
+    stored_checkpoint,
+    stored_records,
+    whole_lines,
+)
 from gan_zoo.bench.plan import Plan, RunSpec, make_plan
-from gan_zoo.bench.records import CHECKPOINTS, Row, checkpoint_path, records_path
+from gan_zoo.bench.records import Row, append_lines, checkpoint_path, is_finished, read_run, records_path
 from gan_zoo.bench.run import execute_run
 from gan_zoo.data import Dataset
 from gan_zoo.device import pick
@@ -79,6 +85,7 @@ class Update:
         files: content of the files that they name, by their paths.
         progress: state of its ``RunProgress``.
         end: its last row.
+        gpu_memory: bytes that the run's process has reserved on its GPU.
     """
 
     offset: int
@@ -86,6 +93,7 @@ class Update:
     files: Mapping[str, bytes] = field(default_factory=dict)
     progress: Mapping[str, Any] = field(default_factory=dict)
     end: Row | None = None
+    gpu_memory: int = 0
 
 
 def versions() -> dict[str, str]:
@@ -93,22 +101,6 @@ def versions() -> dict[str, str]:
     found = {name: importlib.metadata.version(name) for name in _PACKAGES}
     python = ".".join(platform.python_version_tuple()[:2])
     return found | {"python": python, "numerics": str(NUMERICS_VERSION), "metrics": str(METRICS_VERSION)}
-
-
-def stored_records(name: str) -> str:
-    """Name in the storage of the records of an unfinished run at its last checkpoint."""
-    return f"{CHECKPOINTS}/{name}.jsonl"
-
-
-def stored_checkpoint(name: str) -> str:
-    """Name in the storage of the last checkpoint of a run."""
-    return f"{CHECKPOINTS}/{name}.safetensors"
-
-
-def named_files(lines: bytes) -> list[str]:
-    """The paths of the files that lines of records name."""
-    rows = [json.loads(line) for line in lines.splitlines()] if b'"file"' in lines else []
-    return [row["file"] for row in rows if "file" in row]
 
 
 def pack(data: Dataset) -> Dataset:
@@ -193,7 +185,7 @@ def _write_plugins(plugins: Sequence[tuple[str, bytes]]) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-def work(expected: Mapping[str, str], setup: list[Any], name: str, records: bytes, resumes: bool) -> Iterator[Update]:
+def work(expected: Mapping[str, str], setup: list[Any], name: str, records: bytes) -> Iterator[Update]:
     """Execute a run, and yield what it does; its checkpoints are stored at once.
 
     A cancelled task yields no more: it stores a checkpoint and its records, and ends.
@@ -203,7 +195,6 @@ def work(expected: Mapping[str, str], setup: list[Any], name: str, records: byte
         setup: reference of the ``Setup``.
         name: of the run.
         records: its lines so far.
-        resumes: whether the stored checkpoint belongs to these.
 
     Raises:
         GanZooError: this node has other versions, or cannot make the plan.
@@ -215,7 +206,7 @@ def work(expected: Mapping[str, str], setup: list[Any], name: str, records: byte
     session = _session(setup[0])
     with tempfile.TemporaryDirectory(prefix="gan-zoo-", ignore_cleanup_errors=True) as scratch:
         run = _Run(session, name, Path(scratch))
-        run.restore(records, resumes=resumes)
+        run.restore(records)
         yield from run.updates()
 
 
@@ -229,28 +220,35 @@ class _Run:
         self.checkpoint = checkpoint_path(scratch, name)
         self.progress = RunProgress()
         self.stop = Stop()
-        self.sent = self.stored = 0
+        self.sent = 0
+        self.stored = 0
         self.saved = 0
         """Time of the last checkpoint that is stored, in nanoseconds."""
-        self.shown: Mapping[str, Any] = {}
+        self.last_progress: Mapping[str, Any] = {}
 
-    def restore(self, records: bytes, *, resumes: bool) -> None:
-        """Write the records so far and the stored checkpoint into the scratch folder, or delete one of others."""
+    def restore(self, records: bytes) -> None:
+        """Write the records so far and the stored checkpoint into the scratch folder, or delete one of other records.
+
+        An earlier task that is not gone yet may have stored more than the driver knows of: then that is taken.
+        """
         setup = self.setup
         if setup.token and not Path(setup.storage, setup.token).is_file():
             raise GanZooError(
                 f"node {platform.node()} does not see the folder {setup.storage!r} of this machine; name one that all "
                 "nodes share, or an object store, as --storage"
             )
-        self.path.parent.mkdir(parents=True)
         if records:
-            self.path.write_bytes(records)
-        self.sent = self.stored = len(records)
-        if not resumes:
+            append_lines(self.path, records, 0)
+        # The checkpoint before the records: these are stored first, so what is read of them is at least as new.
+        found = bool(records) and self.storage.fetch(stored_checkpoint(self.name), self.checkpoint)
+        if not records or not complete(self.storage, self.scratch, self.name):
             for name in (stored_records(self.name), stored_checkpoint(self.name)):
                 self.storage.remove(name)
-        elif self.storage.fetch(stored_checkpoint(self.name), self.checkpoint):
+            self.checkpoint.unlink(missing_ok=True)
+        elif found:
             self.saved = self.checkpoint.stat().st_mtime_ns
+        self.sent = len(records)
+        self.stored = len(self._lines())
 
     def updates(self) -> Iterator[Update]:
         """Train, and yield what is new every period; at a cancel, or if the driver reads no more, stop."""
@@ -262,7 +260,8 @@ class _Run:
                     yield update
             end = future.result()
             self._store()
-            yield self._update(end) or Update(self.sent, b"", end=end)
+            if (update := self._update(end)) is not None:
+                yield update
         except KeyboardInterrupt:
             # That of `ray.cancel`: whatever would be yielded now is lost.
             return
@@ -284,22 +283,25 @@ class _Run:
                 f"run {self.name!r} has another identity on node {platform.node()}: its variant changes from import "
                 "to import, or its CPU computes products in another way than the driver's"
             )
+        if is_finished(plan, self.scratch, runs[self.name]):
+            return read_run(self.path).end or {}
         return execute_run(plan, runs[self.name], evaluator, self.scratch, self.progress, self.stop)
 
     def _lines(self) -> bytes:
-        return self.path.read_bytes() if self.path.is_file() else b""
+        """The records, without a line that is being written."""
+        return whole_lines(self.path.read_bytes()) if self.path.is_file() else b""
 
     def _update(self, end: Row | None = None) -> Update | None:
         """What is new; None if nothing is."""
-        content = self._lines()
-        new = content[self.sent : content.rfind(b"\n") + 1]
+        new = self._lines()[self.sent :]
         progress = self.progress.state
-        if not new and progress == self.shown and end is None:
+        if not new and progress == self.last_progress and end is None:
             return None
         files = {file: (self.scratch / file).read_bytes() for file in named_files(new)}
-        update = Update(self.sent, new, files, progress, end)
+        memory = torch.cuda.memory_reserved() if end is not None and torch.cuda.is_initialized() else 0
+        update = Update(self.sent, new, files, progress, end, memory)
         self.sent += len(new)
-        self.shown = progress
+        self.last_progress = progress
         return update
 
     def _store(self) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from dataclasses import replace
 
 import psutil
@@ -145,6 +146,16 @@ def test_an_address_without_a_cluster_is_one_line(monkeypatch):
         pass
 
 
+def test_a_cluster_of_this_machine_has_the_threads_of_a_run(monkeypatch):
+    def init(_address, **resources):
+        raise ValueError(resources["num_cpus"])
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(GanZooError, match="1000"), connection(RunOptions(executor="ray", threads=1000)):
+        pass
+
+
 @pytest.mark.cluster
 def test_a_search_has_the_trials_of_the_local_executor(nodes, suite, toys, tmp_path, monkeypatch):
     monkeypatch.setattr("gan_zoo.search.run.write_search", lambda *_: None)
@@ -217,17 +228,33 @@ def is_half_way(runs):
 
 
 @pytest.mark.cluster
-def test_the_command_resumes_after_its_driver_was_killed(on_ray, nodes, bench, suite, toys, tmp_path):
+@pytest.mark.parametrize("executor", ["ray", "local"])
+def test_the_command_resumes_after_its_driver_was_killed(on_ray, nodes, bench, suite, toys, tmp_path, executor):
     out = tmp_path / "ray"
     kill_when(is_half_way, out, command(suite, toys, out, nodes))
     finished = {name: run for name, run in rows(out).items() if kinds(run, "end")}
-    on_ray("ray", *LONG)
+    # Tasks of a killed driver live for some seconds.
+    while workers():
+        time.sleep(0.5)
+    (on_ray if executor == "ray" else bench)("ray", *LONG)
     bench("local", *LONG)
     after = rows(out)
     assert_whole(out, 6)
     assert all(after[name] == run for name, run in finished.items())
     assert any(kinds(run, "resume") for run in after.values())
     assert_same_tables(out, tmp_path / "local", TABLES)
+
+
+def test_a_run_that_takes_too_long_resumes_with_a_longer_limit(on_ray, bench, tmp_path):
+    longer = (("images = 160", "images = 19200"), LONG[1], ("seeds = 2", "seeds = 1"))
+    outcome = on_ray("ray", *longer, run_timeout=2)
+    late = {name for name, run in rows(tmp_path / "ray").items() if kinds(run, "end")[-1]["status"] == "timeout"}
+    assert late
+    assert len(outcome.errors) == len(late)
+    assert on_ray("ray", *longer).errors == ()
+    bench("local", *longer)
+    assert all(kinds(rows(tmp_path / "ray")[name], "resume") for name in late)
+    assert_same_tables(tmp_path / "ray", tmp_path / "local", TABLES)
 
 
 def test_ctrl_c_stores_checkpoints_and_the_same_call_resumes(on_ray, bench, tmp_path):

@@ -1,5 +1,6 @@
 """What a worker of a cluster sends and stores, without Ray: the session has a plan that was made here."""
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import pytest
 import torch
 from killing import kinds, rows
 
-from gan_zoo.bench.executors import ray_worker
+from gan_zoo.bench.executors import ray_worker, storage
 from gan_zoo.bench.executors.ray_worker import Setup
 from gan_zoo.bench.plan import make_plan
 from gan_zoo.bench.records import append_lines, checkpoint_path, records_path
@@ -41,10 +42,26 @@ def run(plan):
     return next(run for run in plan.runs() if run.variant is not None)
 
 
-def begin(session, run, scratch, records=b"", *, resumes=False):
+def begin(session, run, scratch, records=b""):
     made = ray_worker._Run(session, run.name, scratch)
-    made.restore(records, resumes=resumes)
+    made.restore(records)
     return made
+
+
+@pytest.fixture
+def stopped(session, run, tmp_path):
+    """The first row of a run that was stopped after an evaluation; the storage has all."""
+    updates = begin(session, run, tmp_path / "stopped").updates()
+    next(update for update in updates if b'"row":"metrics"' in update.records)
+    updates.close()
+    first, *others = stored_rows(tmp_path).splitlines(keepends=True)
+    assert any(b'"row":"metrics"' in line for line in others)
+    return first
+
+
+def stored_rows(tmp_path):
+    (path,) = (tmp_path / "storage" / "checkpoints").glob("*.jsonl")
+    return path.read_bytes()
 
 
 def test_the_updates_are_the_records_and_files_of_the_run(session, run, tmp_path):
@@ -82,7 +99,7 @@ def test_a_closed_run_has_stored_what_it_resumes_from(session, run, tmp_path):
     assert records.startswith(sent)
     assert b'"end"' not in records
     assert checkpoint_path(tmp_path / "storage", run.name).is_file()
-    *_, last = begin(session, run, tmp_path / "second", records, resumes=True).updates()
+    *_, last = begin(session, run, tmp_path / "second", records).updates()
     assert last.end["steps"] == whole[-1].end["steps"] == 100
     ((_, one),), ((_, other),) = rows(tmp_path / "whole").items(), rows(tmp_path / "second").items()
     assert kinds(other, "resume")
@@ -99,6 +116,54 @@ def test_a_run_from_the_start_deletes_the_checkpoint_of_another(session, run, tm
     assert not any((tmp_path / "storage" / "checkpoints").iterdir())
 
 
+def test_what_an_earlier_task_has_stored_since_is_sent_again(session, run, stopped, tmp_path):
+    home = records_path(tmp_path / "home", run.name)
+    append_lines(home, stopped, 0)
+    updates = list(begin(session, run, tmp_path / "second", stopped).updates())
+    assert all(append_lines(home, update.records, update.offset) for update in updates)
+    assert home.read_bytes() == records_path(tmp_path / "second", run.name).read_bytes()
+    ((_, written),) = rows(tmp_path / "home").items()
+    assert [row["step"] for row in kinds(written, "history")] == list(range(50, 101, 50))
+    assert len({row["fraction"] for row in kinds(written, "metrics")}) == 5
+    files = {file for update in updates for file in update.files}
+    named = {row["file"] for row in written if "file" in row}
+    assert files >= named - set(storage.named_files(stopped))
+
+
+def test_a_checkpoint_of_other_records_is_not_taken(session, run, stopped, tmp_path):
+    other = stopped.replace(b'"row":"begin"', b'"row":"begin" ', 1)
+    assert other != stopped
+    second = begin(session, run, tmp_path / "second", other)
+    assert not second.checkpoint.exists()
+    assert not any((tmp_path / "storage" / "checkpoints").iterdir())
+
+
+def test_no_part_of_a_line_is_stored(session, run, stopped, tmp_path):
+    second = begin(session, run, tmp_path / "second", stopped)
+    with second.path.open("ab") as file:
+        file.write(b'{"row":"samples","file"')
+    os.utime(second.checkpoint)
+    second._store()
+    assert stored_rows(tmp_path).endswith(b"\n")
+
+
+def test_a_folder_takes_what_was_stored_in_it_and_not_received(session, run, stopped, tmp_path):
+    folder = tmp_path / "storage"
+    append_lines(records_path(folder, run.name), stopped, 0)
+    stored = stored_rows(tmp_path)
+    storage.complete_folder(folder)
+    assert records_path(folder, run.name).read_bytes() == stored
+    assert checkpoint_path(folder, run.name).is_file()
+    assert not [*folder.rglob("checkpoints/*.jsonl")]
+
+
+def test_a_folder_loses_a_checkpoint_of_other_records(session, run, stopped, tmp_path):
+    folder = tmp_path / "storage"
+    append_lines(records_path(folder, run.name), stopped.replace(b":", b": ", 1), 0)
+    storage.complete_folder(folder)
+    assert not any((folder / "checkpoints").iterdir())
+
+
 def test_a_node_without_the_results_folder_is_named(session, run, tmp_path):
     session.setup = Setup(session.setup.options, (), {}, str(tmp_path / "elsewhere"), "token", 0.01, [])
     with pytest.raises(GanZooError, match="--storage"):
@@ -108,7 +173,7 @@ def test_a_node_without_the_results_folder_is_named(session, run, tmp_path):
 def test_another_version_is_named(session):
     expected = ray_worker.versions() | {"torch": "1.0"}
     with pytest.raises(GanZooError, match=r"torch .*, not 1\.0"):
-        next(ray_worker.work(expected, [session], "run", b"", False))
+        next(ray_worker.work(expected, [session], "run", b""))
 
 
 def test_a_data_set_arrives_as_it_was(plan):

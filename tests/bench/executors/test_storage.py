@@ -38,6 +38,17 @@ def test_what_a_library_raises_is_one_kind_of_error(storage, tmp_path, monkeypat
         storage.read("a")
 
 
+def test_a_bucket_that_does_not_exist_is_no_missing_object(storage, tmp_path, monkeypatch):
+    def fail(*_):
+        raise FileNotFoundError("no such bucket")
+
+    if storage.fs is None:
+        pytest.skip("a folder is created")
+    monkeypatch.setattr(storage.fs, "pipe_file", fail)
+    with pytest.raises(StorageUnavailable, match="no such bucket"):
+        storage.write(b"", "a")
+
+
 def test_an_unknown_protocol_is_bad_input():
     pytest.importorskip("fsspec")
     with pytest.raises(GanZooError, match="nowhere"):
