@@ -246,14 +246,15 @@ def test_the_command_resumes_after_its_driver_was_killed(on_ray, nodes, bench, s
 
 
 def test_a_run_that_takes_too_long_resumes_with_a_longer_limit(on_ray, bench, tmp_path):
-    longer = (("images = 160", "images = 19200"), LONG[1], ("seeds = 2", "seeds = 1"))
+    longer = (("images = 160", "images = 9600"), LONG[1], ("seeds = 2", "seeds = 1"))
     outcome = on_ray("ray", *longer, run_timeout=2)
     late = {name for name, run in rows(tmp_path / "ray").items() if kinds(run, "end")[-1]["status"] == "timeout"}
-    assert late
     assert len(outcome.errors) == len(late)
     assert on_ray("ray", *longer).errors == ()
     bench("local", *longer)
-    assert all(kinds(rows(tmp_path / "ray")[name], "resume") for name in late)
+    trained = {name for name in late if not name.startswith("real")}
+    assert trained
+    assert all(kinds(rows(tmp_path / "ray")[name], "resume") for name in trained)
     assert_same_tables(tmp_path / "ray", tmp_path / "local", TABLES)
 
 
