@@ -68,7 +68,7 @@ class Cluster:
 
 @dataclass
 class Outcome:
-    """What a simulation gives, in seconds.
+    """The result of a simulation, in seconds.
 
     Attributes:
         seconds: the time to the end of the last run.
@@ -129,9 +129,10 @@ class _Simulation:
     def next_run(self, time: float, slot: int) -> None:
         """End a slot's run, if it has one, and begin the next."""
         if self.running.pop(slot, None) is not None:
-            self.driver_free = max(self.driver_free, time) + self.cluster.driver
+            time = max(self.driver_free, time) + self.cluster.driver
+            self.driver_free = time
             self.outcome.driver += self.cluster.driver
-            self.outcome.seconds = time = self.driver_free
+            self.outcome.seconds = time
         if not self.waiting:
             self.idle[slot] = time
             return
@@ -148,9 +149,9 @@ class _Simulation:
             if slot in self.running:
                 began, left = self.running.pop(slot)
                 trained = max(0.0, time - began - cluster.run_overhead)
-                kept = trained - trained % cluster.every
-                self.outcome.lost += trained - kept
-                self.waiting.appendleft(left - kept)
+                saved = trained - trained % cluster.every
+                self.outcome.lost += trained - saved
+                self.waiting.appendleft(left - saved)
             self.idle.pop(slot, None)
             self.schedule(time + cluster.repair + cluster.startup, "slot", slot)
         for slot in list(self.idle)[: len(self.waiting)]:

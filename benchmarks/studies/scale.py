@@ -30,13 +30,17 @@ from gan_zoo.errors import GanZooError
 from gan_zoo.options import FLOOR
 
 LOSSES = ("mmgan", "nsgan", "lsgan_dcgan", "wgan", "wgan_gp", "dragan", "began", "hinge")
-DATA_SETS, SETTINGS, SEEDS = 4, 100, 5
+DATA_SETS = 4
+SETTINGS = 100
+SEEDS = 5
 GPUS = (1, 8, 64, 1024)
 HOUR = 3600.0
 TOLERANCE = 0.2
 """Largest relative difference of a predicted time from the measured one."""
-LOSS, FULL = 0.05, 0.8
-"""What is named a limit: a loss of this share of the GPU time, or a driver or storage that is busy for this share."""
+LOSS = 0.05
+"""A loss of this share of the GPU time is named a limit."""
+FULL = 0.8
+"""A driver or storage that is busy for this share is named a limit."""
 
 
 class Input(NamedTuple):
@@ -163,7 +167,8 @@ def run(options: argparse.Namespace) -> Path | str:
 def report(command: str, frame: pd.DataFrame, known: dict[str, Input]) -> str:
     """The report as Markdown."""
     listed = pd.DataFrame([{"input": name, **value._asdict()} for name, value in known.items()])
-    driver, storage = known["driver, a run"].value, known["bandwidth of the storage"].value
+    driver = known["driver, a run"].value
+    storage = known["bandwidth of the storage"].value
     written = known["checkpoint"].value / known["between checkpoints"].value
     bounds = pd.DataFrame(
         {
@@ -215,7 +220,8 @@ def compared(options: argparse.Namespace) -> str:
     records.sort(key=lambda record: (record.begin["seed"], record.begin["variant"] == FLOOR))
     known = inputs(options.ray)
     startup = known["start-up"].value if options.startup is None else options.startup
-    driver, overhead = known["driver, a run"].value, known["overhead of a run"].value
+    driver = known["driver, a run"].value
+    overhead = known["overhead of a run"].value
     local = Cluster(options.slots, startup=startup, driver=driver, run_overhead=overhead)
     predicted = simulate([seconds_of(record) for record in records], local).seconds
     measured = manifest["wall_seconds"]
