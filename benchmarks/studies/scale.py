@@ -4,7 +4,7 @@ Example: python -m benchmarks.studies.scale
 
 The grid is that of Lucic et al., "Are GANs Created Equal? A Large-Scale Study", NeurIPS 2018: 8 losses, 4 data sets,
 100 settings, 5 seeds. A discrete-event simulation of one queue of runs, of nodes that fail, and of a driver that
-handles one end of a run after another. Writes scale.csv, scale.json and scale.md to --out.
+handles one end of a run after another, and their updates. Writes scale.csv, scale.json and scale.md to --out.
 
 With --measured FOLDER --slots N it predicts the wall time of a results folder from the seconds of its runs instead, and
 prints the prediction beside the measured time.
@@ -12,8 +12,10 @@ prints the prediction beside the measured time.
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,12 +66,16 @@ def inputs(measured: Path) -> dict[str, Input]:
     checkpoint = pd.read_csv(ROOT / "results" / "checkpoint-cost" / "cost.csv").set_index("variant")
     wide = checkpoint.loc["dcgan, width 128"]
     cost = "results/checkpoint-cost"
-    driver = Input(0.01, "s", "assumed: benchmarks.speed.ray has not been run")
-    overhead = Input(0.1, "s", "assumed: benchmarks.speed.ray has not been run")
-    if measured.is_file():
-        ray = json.loads(measured.read_text(encoding="utf-8"))
-        driver = Input(1 / ray["no_op"]["runs_per_second"], "s", f"measured: {measured}, runs that do nothing")
+    ray = json.loads(measured.read_text(encoding="utf-8")) if measured.is_file() else {}
+    overhead = Input(0.1, "s", "assumed: benchmarks.speed.ray has not measured it")
+    driver = Input(0.01, "s", "assumed: benchmarks.speed.ray has not measured it")
+    update = Input(0.001, "s", "assumed: benchmarks.speed.ray has not measured it")
+    if "overhead" in ray:
         overhead = Input(max(0.0, ray["overhead"]["long"]["overhead_seconds"]), "s", f"measured: {measured}")
+    if "no_op" in ray:
+        driver = Input(1 / ray["no_op"]["runs_per_second"], "s", f"measured: {measured}, runs that do nothing")
+    if "updates" in ray:
+        update = Input(ray["updates"]["cpu_seconds_per_update"], "s", f"measured: {measured}, CPU time")
     mean = float(np.mean(list(loss_seconds().values())))
     return {
         "short run": Input(mean, "s", "measured: results/losses-quick, 1,200 steps on one CPU core, mean of 8 losses"),
@@ -81,7 +87,10 @@ def inputs(measured: Path) -> dict[str, Input]:
         "spread over settings": Input(0.3, "SD of the log", "assumed"),
         "start-up": Input(4.8, "s", "measured: results/startup, to the first step, median"),
         "overhead of a run": overhead,
-        "driver, a run": driver,
+        "driver, end of a run": driver,
+        "driver, an update": update,
+        "between updates of a run": Input(0.5, "s", "the shortest period of the executor"),
+        "updates of all runs": Input(500.0, "1/s", "the most that the executor requests"),
         "checkpoint": Input(float(wide["bytes"]), "bytes", f"measured: {cost}, DCGAN of width 128"),
         "wait for a checkpoint": Input(float(wide["save_ms"]) / 1000, "s", f"measured: {cost}"),
         "between checkpoints": Input(60.0, "s", "the default of --checkpoint-every"),
@@ -94,14 +103,16 @@ def inputs(measured: Path) -> dict[str, Input]:
 
 
 def cluster_of(gpus: int, known: dict[str, Input]) -> Cluster:
-    """A cluster of so many GPUs, a run each, with these inputs."""
+    """A cluster of so many GPUs, a run each, with these inputs; the more runs, the longer between updates of each."""
     return Cluster(
         slots=gpus,
         startup=known["start-up"].value,
         data=known["data"].value,
         bandwidth=known["bandwidth of a node"].value,
         storage=known["bandwidth of the storage"].value,
-        driver=known["driver, a run"].value,
+        driver=known["driver, end of a run"].value,
+        driver_update=known["driver, an update"].value,
+        update_period=max(known["between updates of a run"].value, gpus / known["updates of all runs"].value),
         run_overhead=known["overhead of a run"].value,
         checkpoint=known["checkpoint"].value,
         save=known["wait for a checkpoint"].value,
@@ -164,16 +175,24 @@ def run(options: argparse.Namespace) -> Path | str:
     return save(options.out, "scale", facts, frame, report(options.command, frame, known))
 
 
+def driver_limit(seconds: float, known: dict[str, Input]) -> float:
+    """The number of GPUs, a run of so many seconds each, whose updates and ends take all time of the driver."""
+    ends = known["driver, end of a run"].value / seconds
+    update = known["driver, an update"].value
+    at_shortest_period = 1 / (ends + update / known["between updates of a run"].value)
+    at_most_updates = (1 - update * known["updates of all runs"].value) / ends
+    return max(at_shortest_period, at_most_updates)
+
+
 def report(command: str, frame: pd.DataFrame, known: dict[str, Input]) -> str:
     """The report as Markdown."""
     listed = pd.DataFrame([{"input": name, **value._asdict()} for name, value in known.items()])
-    driver = known["driver, a run"].value
     storage = known["bandwidth of the storage"].value
     written = known["checkpoint"].value / known["between checkpoints"].value
     bounds = pd.DataFrame(
         {
             "runs": name,
-            "GPUs that keep the driver busy": known[f"{name} run"].value / driver,
+            "GPUs that keep the driver busy": driver_limit(known[f"{name} run"].value, known),
             "GPUs that keep the storage busy": storage / written,
         }
         for name in ("short", "long")
@@ -188,8 +207,8 @@ def report(command: str, frame: pd.DataFrame, known: dict[str, Input]) -> str:
 
 - training to failures: shares of the GPU-hours. Tail: GPUs without work before the last run ends. Failures: what is
   trained again, and repair.
-- driver, storage: share of the time, or of the bandwidth. Data: one node after another, which is pessimistic, as Ray's
-  nodes pass objects on.
+- driver, storage: share of the time, or of the bandwidth. The driver handles the ends of runs and their updates. Data:
+  one node after another, which is pessimistic, as Ray's nodes pass objects on.
 - longest first: the same runs in the order of their length, in place of seed by seed.
 - limit: the largest loss of at least {LOSS:.0%}, or a driver or storage that is busy for {FULL:.0%}.
 
@@ -220,9 +239,9 @@ def compared(options: argparse.Namespace) -> str:
     records.sort(key=lambda record: (record.begin["seed"], record.begin["variant"] == FLOOR))
     known = inputs(options.ray)
     startup = known["start-up"].value if options.startup is None else options.startup
-    driver = known["driver, a run"].value
-    overhead = known["overhead of a run"].value
-    local = Cluster(options.slots, startup=startup, driver=driver, run_overhead=overhead)
+    # The seconds of the runs include their checkpoints, and the nodes of one machine have its data.
+    undisturbed = {"data": 0.0, "checkpoint": 0.0, "save": 0.0, "between_failures": math.inf}
+    local = replace(cluster_of(options.slots, known), startup=startup, **undisturbed)
     predicted = simulate([seconds_of(record) for record in records], local).seconds
     measured = manifest["wall_seconds"]
     ratio = predicted / measured
