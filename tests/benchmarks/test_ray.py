@@ -1,10 +1,11 @@
-"""The timing of the Ray executor runs from end to end."""
+"""The timing of the Ray executor and the comparison of a cluster with its simulation run from end to end."""
 
 import json
 
 import pytest
 
 from benchmarks.speed import ray as speed
+from benchmarks.studies import scale
 
 pytest.importorskip("ray")
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
@@ -41,3 +42,15 @@ def test_a_part_that_is_not_measured_stays(tmp_path):
 def test_an_unknown_part_is_an_error(tmp_path, capsys):
     assert speed.main(["--parts", "all", "--out", str(tmp_path)]) == 2
     assert "no_op" in capsys.readouterr().err
+
+
+def test_three_nodes_are_compared_with_their_prediction(tmp_path):
+    # Too few runs for a good prediction.
+    status = scale.main(["--three-nodes", "--seeds", "1", "--out", str(tmp_path), "--ray", str(tmp_path / "none.json")])
+    found = json.loads((tmp_path / "three_nodes.json").read_text(encoding="utf-8"))
+    assert found["runs"] == 5
+    assert found["trained_runs"] == 4
+    assert found["slots"] == 3
+    assert found["predicted_seconds"] > 0
+    assert found["ratio"] == pytest.approx(found["predicted_seconds"] / found["measured_seconds"])
+    assert status == (abs(found["ratio"] - 1) > scale.TOLERANCE)
