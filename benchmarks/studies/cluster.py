@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gan_zoo.device import derive
+from gan_zoo.errors import GanZooError
 
 GPUS_A_NODE = 8
 
@@ -25,7 +26,9 @@ class Cluster:
         data: bytes of the data sets, which every node gets once, one node after another.
         bandwidth: bytes a second into or out of a node.
         storage: bytes a second into the storage of the checkpoints.
-        driver: seconds of the driver for each run; it handles one after another.
+        driver: seconds of the driver for the end of a run; it handles one after another.
+        driver_update: seconds of the driver for an update of a run.
+        update_period: seconds between two updates of a run.
         run_overhead: seconds of a worker between two runs.
         checkpoint: bytes of a checkpoint.
         save: seconds for which training waits while a checkpoint is written, without its copy to the storage.
@@ -41,6 +44,8 @@ class Cluster:
     bandwidth: float = math.inf
     storage: float = math.inf
     driver: float = 0.0
+    driver_update: float = 0.0
+    update_period: float = 0.5
     run_overhead: float = 0.0
     checkpoint: float = 0.0
     save: float = 0.0
@@ -52,6 +57,11 @@ class Cluster:
     def nodes(self) -> int:
         """Number of nodes."""
         return -(-self.slots // self.slots_a_node)
+
+    @property
+    def update_share(self) -> float:
+        """The share of the driver's time that updates need while every slot has a run."""
+        return self.slots * self.driver_update / self.update_period
 
     @property
     def storage_share(self) -> float:
@@ -68,7 +78,7 @@ class Cluster:
 
 @dataclass
 class Outcome:
-    """What a simulation gives, in seconds.
+    """The result of a simulation, in seconds.
 
     Attributes:
         seconds: the time to the end of the last run.
@@ -128,10 +138,14 @@ class _Simulation:
 
     def next_run(self, time: float, slot: int) -> None:
         """End a slot's run, if it has one, and begin the next."""
-        if self.running.pop(slot, None) is not None:
-            self.driver_free = max(self.driver_free, time) + self.cluster.driver
-            self.outcome.driver += self.cluster.driver
-            self.outcome.seconds = time = self.driver_free
+        if slot in self.running:
+            _, seconds = self.running.pop(slot)
+            cluster = self.cluster
+            # Updates of the other runs arrive all the time.
+            time = max(self.driver_free, time) + cluster.driver / (1 - cluster.update_share)
+            self.driver_free = time
+            self.outcome.driver += cluster.driver + cluster.driver_update * seconds / cluster.update_period
+            self.outcome.seconds = time
         if not self.waiting:
             self.idle[slot] = time
             return
@@ -148,9 +162,9 @@ class _Simulation:
             if slot in self.running:
                 began, left = self.running.pop(slot)
                 trained = max(0.0, time - began - cluster.run_overhead)
-                kept = trained - trained % cluster.every
-                self.outcome.lost += trained - kept
-                self.waiting.appendleft(left - kept)
+                saved = trained - trained % cluster.every
+                self.outcome.lost += trained - saved
+                self.waiting.appendleft(left - saved)
             self.idle.pop(slot, None)
             self.schedule(time + cluster.repair + cluster.startup, "slot", slot)
         for slot in list(self.idle)[: len(self.waiting)]:
@@ -160,6 +174,12 @@ class _Simulation:
 
 
 def simulate(runs: Sequence[float], cluster: Cluster, seed: int = 0) -> Outcome:
-    """Simulate runs of these lengths in seconds, which begin in this order."""
+    """Simulate runs of these lengths in seconds, which begin in this order.
+
+    Raises:
+        GanZooError: the driver has no time beside the updates.
+    """
+    if cluster.update_share >= 1:
+        raise GanZooError(f"updates of {cluster.slots} runs take {cluster.update_share:.0%} of the driver's time")
     random = np.random.default_rng(derive(seed, "failures"))
     return _Simulation(cluster, deque(seconds * cluster.stretch for seconds in runs), random).execute()

@@ -4,39 +4,52 @@ Example: python -m benchmarks.studies.scale
 
 The grid is that of Lucic et al., "Are GANs Created Equal? A Large-Scale Study", NeurIPS 2018: 8 losses, 4 data sets,
 100 settings, 5 seeds. A discrete-event simulation of one queue of runs, of nodes that fail, and of a driver that
-handles one end of a run after another. Writes scale.csv, scale.json and scale.md to --out.
+handles one end of a run after another, and their updates. Writes scale.csv, scale.json and scale.md to --out.
 
-With --measured FOLDER --slots N it predicts the wall time of a results folder from the seconds of its runs instead, and
-prints the prediction beside the measured time.
+With --three-nodes it runs a suite on a Ray cluster of three nodes of this machine instead, predicts its wall time from
+the seconds of its runs, and writes both to three_nodes.json. With --measured FOLDER --slots N it compares a results
+folder in the same way. Both fail if the prediction is off by more than 20%.
 """
 
 import argparse
 import json
+import math
 import sys
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 
-from benchmarks.common import ROOT, NotReproduced, require_positive, run_command, save, table
+from benchmarks.common import ROOT, NotReproduced, provenance, require_positive, run_command, save, table
 from benchmarks.studies.cluster import Cluster, simulate
 from gan_zoo.bench.folder import read_folder
+from gan_zoo.bench.plan import make_plan
 from gan_zoo.bench.records import RunRecord
+from gan_zoo.bench.runner import run_plan
 from gan_zoo.device import derive
 from gan_zoo.errors import GanZooError
-from gan_zoo.options import FLOOR
+from gan_zoo.io import atomic_write
+from gan_zoo.options import FLOOR, RunOptions
 
 LOSSES = ("mmgan", "nsgan", "lsgan_dcgan", "wgan", "wgan_gp", "dragan", "began", "hinge")
-DATA_SETS, SETTINGS, SEEDS = 4, 100, 5
+DATA_SETS = 4
+SETTINGS = 100
+SEEDS = 5
 GPUS = (1, 8, 64, 1024)
+NODES = 3
 HOUR = 3600.0
 TOLERANCE = 0.2
 """Largest relative difference of a predicted time from the measured one."""
-LOSS, FULL = 0.05, 0.8
-"""What is named a limit: a loss of this share of the GPU time, or a driver or storage that is busy for this share."""
+LOSS = 0.05
+"""A loss of this share of the GPU time is named a limit."""
+FULL = 0.8
+"""A driver or storage that is busy for this share is named a limit."""
 
 
 class Input(NamedTuple):
@@ -60,12 +73,16 @@ def inputs(measured: Path) -> dict[str, Input]:
     checkpoint = pd.read_csv(ROOT / "results" / "checkpoint-cost" / "cost.csv").set_index("variant")
     wide = checkpoint.loc["dcgan, width 128"]
     cost = "results/checkpoint-cost"
-    driver = Input(0.01, "s", "assumed: benchmarks.speed.ray has not been run")
-    overhead = Input(0.1, "s", "assumed: benchmarks.speed.ray has not been run")
-    if measured.is_file():
-        ray = json.loads(measured.read_text(encoding="utf-8"))
-        driver = Input(1 / ray["no_op"]["runs_per_second"], "s", f"measured: {measured}, runs that do nothing")
+    ray = json.loads(measured.read_text(encoding="utf-8")) if measured.is_file() else {}
+    overhead = Input(0.1, "s", "assumed: benchmarks.speed.ray has not measured it")
+    driver = Input(0.01, "s", "assumed: benchmarks.speed.ray has not measured it")
+    update = Input(0.001, "s", "assumed: benchmarks.speed.ray has not measured it")
+    if "overhead" in ray:
         overhead = Input(max(0.0, ray["overhead"]["long"]["overhead_seconds"]), "s", f"measured: {measured}")
+    if "no_op" in ray:
+        driver = Input(1 / ray["no_op"]["runs_per_second"], "s", f"measured: {measured}, runs that do nothing")
+    if "updates" in ray:
+        update = Input(ray["updates"]["cpu_seconds_per_update"], "s", f"measured: {measured}, CPU time")
     mean = float(np.mean(list(loss_seconds().values())))
     return {
         "short run": Input(mean, "s", "measured: results/losses-quick, 1,200 steps on one CPU core, mean of 8 losses"),
@@ -77,7 +94,10 @@ def inputs(measured: Path) -> dict[str, Input]:
         "spread over settings": Input(0.3, "SD of the log", "assumed"),
         "start-up": Input(4.8, "s", "measured: results/startup, to the first step, median"),
         "overhead of a run": overhead,
-        "driver, a run": driver,
+        "driver, end of a run": driver,
+        "driver, an update": update,
+        "between updates of a run": Input(0.5, "s", "the shortest period of the executor"),
+        "updates of all runs": Input(500.0, "1/s", "the most that the executor requests"),
         "checkpoint": Input(float(wide["bytes"]), "bytes", f"measured: {cost}, DCGAN of width 128"),
         "wait for a checkpoint": Input(float(wide["save_ms"]) / 1000, "s", f"measured: {cost}"),
         "between checkpoints": Input(60.0, "s", "the default of --checkpoint-every"),
@@ -90,14 +110,16 @@ def inputs(measured: Path) -> dict[str, Input]:
 
 
 def cluster_of(gpus: int, known: dict[str, Input]) -> Cluster:
-    """A cluster of so many GPUs, a run each, with these inputs."""
+    """A cluster of so many GPUs, a run each, with these inputs; the more runs, the longer between updates of each."""
     return Cluster(
         slots=gpus,
         startup=known["start-up"].value,
         data=known["data"].value,
         bandwidth=known["bandwidth of a node"].value,
         storage=known["bandwidth of the storage"].value,
-        driver=known["driver, a run"].value,
+        driver=known["driver, end of a run"].value,
+        driver_update=known["driver, an update"].value,
+        update_period=max(known["between updates of a run"].value, gpus / known["updates of all runs"].value),
         run_overhead=known["overhead of a run"].value,
         checkpoint=known["checkpoint"].value,
         save=known["wait for a checkpoint"].value,
@@ -146,10 +168,15 @@ def scenario(name: str, gpus: int, runs: Sequence[float], cluster: Cluster) -> d
 
 
 def run(options: argparse.Namespace) -> Path | str:
-    """Simulate and write, or compare with a measured folder; returns the path of the report or the comparison."""
+    """Simulate and write, or compare with a measured time; returns the path of the report or the comparison."""
+    require_positive(options, "slots", "startup", "seeds")
+    if options.three_nodes:
+        found = three_nodes(options)
+        facts = provenance(torch.device("cpu"), options.command)
+        atomic_write(options.out / "three_nodes.json", json.dumps(facts | found, indent=1, allow_nan=False) + "\n")
+        return checked(found)
     if options.measured is not None:
-        require_positive(options, "slots", "startup")
-        return compared(options)
+        return checked(compared(options.measured, options.slots, options))
     known = inputs(options.ray)
     kinds = {name: grid(known[f"{name} run"].value, known["spread over settings"].value) for name in ("short", "long")}
     rows = [
@@ -160,15 +187,24 @@ def run(options: argparse.Namespace) -> Path | str:
     return save(options.out, "scale", facts, frame, report(options.command, frame, known))
 
 
+def driver_limit(seconds: float, known: dict[str, Input]) -> float:
+    """The number of GPUs, a run of so many seconds each, whose updates and ends take all time of the driver."""
+    ends = known["driver, end of a run"].value / seconds
+    update = known["driver, an update"].value
+    at_shortest_period = 1 / (ends + update / known["between updates of a run"].value)
+    at_most_updates = (1 - update * known["updates of all runs"].value) / ends
+    return max(at_shortest_period, at_most_updates)
+
+
 def report(command: str, frame: pd.DataFrame, known: dict[str, Input]) -> str:
     """The report as Markdown."""
     listed = pd.DataFrame([{"input": name, **value._asdict()} for name, value in known.items()])
-    driver, storage = known["driver, a run"].value, known["bandwidth of the storage"].value
+    storage = known["bandwidth of the storage"].value
     written = known["checkpoint"].value / known["between checkpoints"].value
     bounds = pd.DataFrame(
         {
             "runs": name,
-            "GPUs that keep the driver busy": known[f"{name} run"].value / driver,
+            "GPUs that keep the driver busy": driver_limit(known[f"{name} run"].value, known),
             "GPUs that keep the storage busy": storage / written,
         }
         for name in ("short", "long")
@@ -183,8 +219,8 @@ def report(command: str, frame: pd.DataFrame, known: dict[str, Input]) -> str:
 
 - training to failures: shares of the GPU-hours. Tail: GPUs without work before the last run ends. Failures: what is
   trained again, and repair.
-- driver, storage: share of the time, or of the bandwidth. Data: one node after another, which is pessimistic, as Ray's
-  nodes pass objects on.
+- driver, storage: share of the time, or of the bandwidth. The driver handles the ends of runs and their updates. Data:
+  one node after another, which is pessimistic, as Ray's nodes pass objects on.
 - longest first: the same runs in the order of their length, in place of seed by seed.
 - limit: the largest loss of at least {LOSS:.0%}, or a driver or storage that is busy for {FULL:.0%}.
 
@@ -202,40 +238,85 @@ def seconds_of(record: RunRecord) -> float:
     return float(end.get("seconds", 0.0) + end.get("warmup_seconds", 0.0) + end.get("evaluation_seconds", 0.0))
 
 
-def compared(options: argparse.Namespace) -> str:
-    """The predicted and the measured wall time of a results folder that one command wrote, in a line.
+def compared(folder: Path, slots: int, options: argparse.Namespace) -> dict[str, Any]:
+    """The predicted and the measured wall time of a results folder that one command wrote, in seconds.
 
     Raises:
         GanZooError: a run has not ended.
-        NotReproduced: they differ by more than ``TOLERANCE``.
     """
-    manifest, records = read_folder(options.measured)
+    manifest, records = read_folder(folder)
     if not manifest.get("finished") or any(record.end is None for record in records):
-        raise GanZooError(f"{str(options.measured)!r} has runs that have not ended; run the same command again")
+        raise GanZooError(f"{str(folder)!r} has runs that have not ended; run the same command again")
     records.sort(key=lambda record: (record.begin["seed"], record.begin["variant"] == FLOOR))
     known = inputs(options.ray)
     startup = known["start-up"].value if options.startup is None else options.startup
-    driver, overhead = known["driver, a run"].value, known["overhead of a run"].value
-    local = Cluster(options.slots, startup=startup, driver=driver, run_overhead=overhead)
+    # The seconds of the runs include their checkpoints, and the nodes of one machine have its data.
+    undisturbed = {"data": 0.0, "checkpoint": 0.0, "save": 0.0, "between_failures": math.inf}
+    local = replace(cluster_of(slots, known), startup=startup, **undisturbed)
     predicted = simulate([seconds_of(record) for record in records], local).seconds
     measured = manifest["wall_seconds"]
-    ratio = predicted / measured
-    line = f"{len(records)} runs, {options.slots} slots: predicted {predicted:.1f} s, measured {measured:.1f} s"
-    if abs(ratio - 1) > TOLERANCE:
-        raise NotReproduced(f"{line}, ratio {ratio:.2f}; expected within {TOLERANCE:.0%}")
-    return f"{line}, ratio {ratio:.2f}"
+    return {
+        "runs": len(records),
+        "trained_runs": sum(record.begin["variant"] != FLOOR for record in records),
+        "slots": slots,
+        "startup_seconds": startup,
+        "predicted_seconds": predicted,
+        "measured_seconds": measured,
+        "ratio": predicted / measured,
+    }
+
+
+def checked(found: dict[str, Any]) -> str:
+    """A comparison in a line.
+
+    Raises:
+        NotReproduced: the times differ by more than ``TOLERANCE``.
+    """
+    times = f"predicted {found['predicted_seconds']:.1f} s, measured {found['measured_seconds']:.1f} s"
+    line = f"{found['runs']} runs, {found['slots']} slots: {times}, ratio {found['ratio']:.2f}"
+    if abs(found["ratio"] - 1) > TOLERANCE:
+        raise NotReproduced(f"{line}; expected within {TOLERANCE:.0%}")
+    return line
+
+
+def three_nodes(options: argparse.Namespace) -> dict[str, Any]:
+    """Run a suite on a Ray cluster of three nodes of this machine, a CPU each, and compare its wall time.
+
+    Raises:
+        GanZooError: Ray is not installed, or a run failed.
+    """
+    seeds = range(options.seeds)
+    plan = make_plan(
+        RunOptions(suite="digits", preset="smoke", seeds=seeds, device="cpu", executor="ray", threads=1, download=False)
+    )
+    import ray
+    from ray import cluster_utils
+
+    node = {"num_cpus": 1, "object_store_memory": 100_000_000}
+    cluster = cluster_utils.Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    try:
+        for _ in range(NODES - 1):
+            cluster.add_node(**node)
+        cluster.wait_for_nodes()
+        ray.init(cluster.address, log_to_driver=False, logging_level="error")
+        with tempfile.TemporaryDirectory() as folder:
+            if failed := run_plan(plan, Path(folder)):
+                raise GanZooError(f"{failed[0]}; nothing was measured")
+            return compared(Path(folder), NODES, options)
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
 
 
 OPTIONS = {
     "--out": (Path("results/scale"), "folder to write to"),
     "--gpus": (list(GPUS), "numbers of GPUs"),
     "--ray": (Path("results/scale/ray.json"), "timings of the Ray executor, as benchmarks.speed.ray writes them"),
+    "--three-nodes": (bool, "run the suite `digits` on a Ray cluster of three nodes of this machine, and compare"),
+    "--seeds": (15, "with --three-nodes: seeds of each of the 4 variants"),
     "--measured": (Path, "a results folder that one command wrote: compare the simulation with it"),
-    "--slots": (3, "with --measured: runs side by side"),
-    "--startup": (
-        float,
-        "with --measured: seconds of a worker process before its first run; by default results/startup",
-    ),
+    "--slots": (NODES, "with --measured: runs side by side"),
+    "--startup": (float, "in a comparison, seconds of a worker before its first run; by default results/startup"),
 }
 
 main = partial(run_command, __doc__, "studies.scale", run, OPTIONS)

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.studies import scale
 from benchmarks.studies.cluster import Cluster, simulate
+from gan_zoo.errors import GanZooError
 
 HOUR = 3600.0
 
@@ -37,6 +38,19 @@ def test_a_driver_that_is_busy_all_the_time_sets_the_pace():
     assert found.driver == 50
     assert found.seconds == pytest.approx(1 + 100 * 0.5)
     assert simulate([1.0] * 100, Cluster(50, driver=0.001)).seconds == pytest.approx(2, rel=0.1)
+
+
+def test_updates_of_runs_leave_less_time_of_the_driver_for_their_ends():
+    # Each run needs a tenth of the driver's time for its updates.
+    cluster = Cluster(5, driver=1, driver_update=0.05, update_period=0.5)
+    found = simulate([10.0, 20.0, 20.0, 20.0, 30.0], cluster)
+    assert found.driver == pytest.approx(0.1 * 100 + 5)
+    assert found.seconds == pytest.approx(30 + 1 / (1 - 0.5))
+
+
+def test_updates_that_take_all_time_of_the_driver_are_an_error():
+    with pytest.raises(GanZooError, match="150%"):
+        simulate([10.0], Cluster(15, driver_update=0.05, update_period=0.5))
 
 
 def test_checkpoints_lengthen_runs_and_wait_for_a_full_storage():
@@ -75,19 +89,44 @@ def test_no_run_is_lost_by_failures():
 
 def test_the_report_names_its_inputs_and_the_limit(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(scale, "SETTINGS", 10)
-    ray = {"no_op": {"runs_per_second": 0.5}, "overhead": {"long": {"overhead_seconds": 0.25}}}
+    ray = {
+        "no_op": {"runs_per_second": 0.5},
+        "overhead": {"long": {"overhead_seconds": 0.25}},
+        "updates": {"cpu_seconds_per_update": 1e-4},
+    }
     (tmp_path / "ray.json").write_text(json.dumps(ray))
     words = ["--gpus", "8", "128", "--out", str(tmp_path), "--ray", str(tmp_path / "ray.json")]
     assert scale.main(words) == 0
     rows = pd.read_csv(tmp_path / "scale.csv").set_index(["runs", "GPUs"])
-    # 1,600 runs at two seconds of the driver each.
-    assert rows.loc[("short", 128), "hours"] == pytest.approx(3_200 / HOUR, rel=0.2)
+    # 1,600 runs at two seconds of the driver each; updates of 128 runs take 2.56% of its time.
+    assert rows.loc[("short", 128), "hours"] == pytest.approx(3_200 / (1 - 0.0256) / HOUR, rel=0.2)
     assert rows.loc[("short", 128), "limit"] == "driver busy"
     assert rows.loc[("long", 8), "limit"] == "none"
     inputs = json.loads((tmp_path / "scale.json").read_text())["inputs"]
     assert inputs["overhead of a run"]["value"] == 0.25
     assert all(value["source"].split(":")[0].split(" ")[0] in SOURCES for value in inputs.values())
     assert str(tmp_path / "scale.md") in capsys.readouterr().out
+
+
+def test_so_many_gpus_keep_the_driver_busy(tmp_path):
+    known = scale.inputs(tmp_path / "none.json")
+
+    def limit(end, update):
+        inputs = {"driver, end of a run": end, "driver, an update": update}
+        return scale.driver_limit(100.0, known | {name: scale.Input(value, "s", "") for name, value in inputs.items()})
+
+    assert limit(0.01, 0.0) == pytest.approx(100 / 0.01)
+    # 500 updates a second of all runs take half of the time.
+    assert limit(0.01, 0.001) == pytest.approx(0.5 * 100 / 0.01)
+    # Two updates a second of each run and no ends: 100 runs keep the driver busy at 5 ms an update.
+    assert limit(1e-9, 0.005) == pytest.approx(100)
+
+
+def test_the_periods_are_those_of_the_executor(tmp_path):
+    executor = pytest.importorskip("gan_zoo.bench.executors.ray", reason="needs Ray", exc_type=ImportError)
+    known = scale.inputs(tmp_path / "none.json")
+    assert known["between updates of a run"].value == executor._SHORTEST_PERIOD
+    assert known["updates of all runs"].value == executor._UPDATES
 
 
 SOURCES = {"measured", "assumed", "computed", "the"}
