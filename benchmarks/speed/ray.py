@@ -162,7 +162,7 @@ def nothing(_versions: object, _setup: object, _name: str, _records: bytes) -> I
     yield Update(0, b'{"row":"begin"}\n{"row":"end"}\n', end=end)
 
 
-def updating(_versions: object, _setup: object, _name: str, _records: bytes, _resumes: bool) -> Iterator[Any]:
+def updating(_versions: object, _setup: object, _name: str, _records: bytes) -> Iterator[Any]:
     """In place of a run: ``UPDATES`` updates with a row of history and progress each, and no training."""
     from gan_zoo.bench.executors.ray_worker import Update
 
