@@ -1,4 +1,4 @@
-"""`gan-zoo train` by two processes of torchrun on the CPU: signals, a killed process, and the same command again."""
+"""Commands by two processes of torchrun on the CPU: errors, signals, a killed process, and the same command again."""
 
 import os
 import signal
@@ -79,6 +79,31 @@ def last(folder):
     """The last checkpoint of the run in a folder."""
     (path,) = (folder / "checkpoints").glob("*[0-9a-f].safetensors")
     return checkpoint.load(path)
+
+
+@pytest.fixture
+def among_two(monkeypatch):
+    """Make this process the one of a rank among two of torchrun."""
+
+    def become(rank):
+        given = {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": 2, "RANK": rank, "LOCAL_RANK": rank}
+        for name, value in given.items():
+            monkeypatch.setenv(name, str(value))
+
+    return become
+
+
+@pytest.mark.parametrize("command", ["bench", "search --trials 2"])
+def test_a_suite_is_refused_by_the_first_process_alone(gan_zoo, among_two, tmp_path, command):
+    words = [*command.split(), "digits", "--preset", "smoke", "--out", "out"]
+    among_two(0)
+    error = gan_zoo(*words).error
+    for part in ("2 processes", "gan-zoo train", f"gan-zoo {words[0]}", "--jobs", "without torchrun"):
+        assert part in error
+    among_two(1)
+    result = gan_zoo(*words)
+    assert (result.status, result.out, result.err) == (0, "", "")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
