@@ -23,9 +23,10 @@ from torch import Tensor, nn
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
-from gan_zoo.device import derive, reason
+from gan_zoo.device import derive, pick, reason
 from gan_zoo.errors import GanZooError, Interrupted
 from gan_zoo.options import RunOptions
+from gan_zoo.torchrun import reported_once
 
 END = "end"
 """The command after which no other follows."""
@@ -130,7 +131,7 @@ def join(options: RunOptions) -> Iterator[tuple[Parallel | None, RunOptions]]:
     machine has a CUDA device of its own.
 
     Raises:
-        GanZooError: options of a single process, or not of its kind of device.
+        GanZooError: options of a single process, or not of its kind of device, or no such device here.
         Interrupted: the others did not come in time.
     """
     rank, size, local = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
@@ -138,9 +139,10 @@ def join(options: RunOptions) -> Iterator[tuple[Parallel | None, RunOptions]]:
         yield None, options
         return
     kind = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if wrong := _unfit(options, kind):
-        # With status 0, for torchrun to wait for rank 0, which reports it.
-        raise GanZooError(wrong) if rank == 0 else SystemExit(0)
+    with reported_once():
+        if wrong := _unfit(options, kind):
+            raise GanZooError(wrong)
+        pick(kind)
     if kind == "cuda" and local < torch.cuda.device_count():
         torch.cuda.set_device(local)
     with _lost_process(rank, size):

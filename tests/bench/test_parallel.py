@@ -159,7 +159,8 @@ def test_a_process_reports_what_the_first_does_not(monkeypatch, rank, error, com
 
 
 def among(monkeypatch, rank, size):
-    for name, value in {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size}.items():
+    given = {"TORCHELASTIC_RUN_ID": "none", "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size}
+    for name, value in given.items():
         monkeypatch.setenv(name, str(value))
 
 
@@ -169,9 +170,12 @@ def among(monkeypatch, rank, size):
         ({"device": "cuda:1"}, "--device cuda:1"),
         ({"device": "cpu", "run_timeout": 60.0}, "--run-timeout"),
         ({"device": "cpu", "sync_batch_norm": True}, "--sync-batch-norm needs CUDA"),
+        ({"device": "cuda"}, "'cuda' is not here"),
+        ({"device": "tpu"}, "'tpu' is not one"),
     ],
 )
 def test_options_that_do_not_fit_are_reported_by_the_first_process_alone(monkeypatch, given, words):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     among(monkeypatch, 0, 2)
     with pytest.raises(GanZooError, match=words), join(RunOptions(**given)):
         pass
