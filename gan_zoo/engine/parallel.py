@@ -92,8 +92,21 @@ class Parallel:
                     return ""
                 time.sleep(min(waited / 20, _LONGEST_SLEEP))
             command: str = self.store.get(key).decode()
+            # After the last command rank 0 may be gone, and the store with it.
+            if command != END:
+                self._count_reader(key)
         self.commands += 1
         return command
+
+    def _count_reader(self, key: str) -> None:
+        """Delete a command from the store after its last reader, each of which counts itself once it has the command.
+
+        A run sends a few commands a second, for days.
+        """
+        readers = f"readers of {key}"
+        if self.store.add(readers, 1) == self.size - 1:
+            self.store.delete_key(key)
+            self.store.delete_key(readers)
 
     def _exchange(self) -> AbstractContextManager[None]:
         return _lost_process(self.rank, self.size)
