@@ -16,6 +16,7 @@ import filelock
 from platformdirs import user_cache_path
 
 from gan_zoo.errors import GanZooError, StorageError
+from gan_zoo.torchrun import num_processes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -250,9 +251,10 @@ def lock_folder(folder: Path) -> filelock.BaseFileLock:
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise GanZooError(
-            f"another command is writing to {str(folder)!r}; wait for it, or name another --out"
-        ) from None
+        fix = "wait for it, or name another --out"
+        if num_processes() > 1:
+            fix += f"; each of the {num_processes()} processes of torchrun needs its own, except in `gan-zoo train`"
+        raise GanZooError(f"another command is writing to {str(folder)!r}; {fix}") from None
     return lock
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import filelock
 import pandas as pd
 import pytest
 import torch
@@ -23,6 +24,7 @@ from gan_zoo.io import (
     cache_root,
     check_writable,
     full_disk,
+    lock_folder,
     remove_temporary,
     write_csv,
     writing,
@@ -208,3 +210,12 @@ def test_what_a_kill_leaves_is_deleted_and_nothing_else(tmp_path):
     remove_temporary(tmp_path)
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == sorted(kept)
     assert (tmp_path / ".tmpfolder").is_dir()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_locked_folder_is_refused_and_torchrun_is_named_if_it_may_be_why(tmp_path, monkeypatch, processes):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("WORLD_SIZE", str(processes))
+    with filelock.FileLock(tmp_path / ".lock"), pytest.raises(GanZooError, match="another command is writing") as error:
+        lock_folder(tmp_path)
+    assert ("2 processes of torchrun" in str(error.value)) == (processes == 2)

@@ -252,7 +252,9 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
         "device_kind": plan.device.type,
         "precision": plan.precision,
         "threads": plan.threads,
-        "jobs": plan.jobs,
+        "executor": plan.options.executor,
+        # How many run at a time on a cluster is known to Ray alone.
+        "jobs": plan.jobs if plan.options.executor == "local" else None,
         **provenance(plan.device),
     }
 

@@ -238,6 +238,7 @@ class _Manifest(_Checked):
     command: Prose = ""
     precision: Text = ""
     threads: Count | None = None
+    executor: Literal["local", "ray"] = "local"
     jobs: Count | None = None
     versions: dict[Text, Text] = {}
     git_commit: Text | None = None

@@ -11,6 +11,7 @@ from gan_zoo.cli import index
 from gan_zoo.cli.options import with_run_options
 from gan_zoo.errors import GanZooError, check_known
 from gan_zoo.options import RunOptions
+from gan_zoo.torchrun import check_alone
 
 if TYPE_CHECKING:
     from gan_zoo.cli.console import BenchListener
@@ -32,6 +33,7 @@ def bench(
     a run ends in error or timeout, with the others finished and the report written; 130 after Ctrl-C, 143 after
     SIGTERM.
     """
+    check_alone("bench")
     index.check_suite(options)
     start_worker_early(options)
     run_and_print(options, out)
@@ -53,6 +55,7 @@ def search(
 
     The same command again resumes what was interrupted; with more trials it adds them.
     """
+    check_alone("search")
     index.check_suite(options)
     start_worker_early(options)
     from gan_zoo.cli.printing import print_line, print_table

@@ -13,6 +13,7 @@ import typer
 from gan_zoo.errors import GanZooError, shown
 from gan_zoo.io import check_encoding
 from gan_zoo.options import MAX_SEEDS, RunOptions, are_seeds
+from gan_zoo.torchrun import reported_once
 
 _HELP = {option.name: option.metadata["help"] for option in fields(RunOptions)}
 _TYPES: dict[str, Any] = {"suite": str, "variants": str | None, "seeds": str | None, "plugins": list[Path] | None}
@@ -46,10 +47,11 @@ def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
-        # At once, before data are read and a plan is made.
-        check_encoding(given.get("out") or "")
-        chosen = {option.name: _value(option.name, given.pop(option.name)) for option in offered}
-        command(**given, options=RunOptions(**chosen))
+        with reported_once():
+            # At once, before data are read and a plan is made.
+            check_encoding(given.get("out") or "")
+            options = RunOptions(**{option.name: _value(option.name, given.pop(option.name)) for option in offered})
+        command(**given, options=options)
 
     own = [parameter for name, parameter in inspect.signature(command).parameters.items() if name != "options"]
     parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]

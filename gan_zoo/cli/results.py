@@ -13,7 +13,7 @@ from gan_zoo.cli.printing import print_line, print_note, print_paragraph, print_
 from gan_zoo.metrics.registry import METRICS, is_own
 from gan_zoo.options import FLOOR
 from gan_zoo.report.answer import answer
-from gan_zoo.report.figures.style import data_title
+from gan_zoo.report.figures.style import data_title, machine_title
 from gan_zoo.report.tables import ranking_table
 from gan_zoo.statistics import MINIMUM_SEEDS
 
@@ -55,9 +55,9 @@ def print_ranking(folder: Path) -> None:
     """The answer of a results folder and its ranking, with the data set, the preset and what measured it."""
     results = read_results(folder)
     manifest, frame = results.manifest, ranking_table(results)
-    known = [("preset", "preset"), ("num_samples", "num_samples"), ("", "device"), ("", "precision")]
-    facts = [data_title(manifest), *(f"{name} {manifest[key]}".strip() for name, key in known if manifest.get(key))]
-    print_line(", ".join([*facts, default_extractor(manifest)]))
+    named = [f"{key} {manifest[key]}" for key in ("preset", "num_samples") if manifest.get(key)]
+    facts = [data_title(manifest), *named, machine_title(manifest), manifest.get("precision")]
+    print_line(", ".join(filter(None, [*facts, default_extractor(manifest)])))
     if frame.empty:
         print_line("no run has begun")
         return

@@ -1,6 +1,5 @@
 """The commands of one variant by itself: `train` and `sample`. What is slow to import is imported in the command."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from gan_zoo.cli.options import (
 )
 from gan_zoo.errors import GanZooError
 from gan_zoo.options import Budget, DataOptions, RunOptions, are_seeds
+from gan_zoo.torchrun import num_processes, reported_once
 
 if TYPE_CHECKING:
     from gan_zoo.engine.parallel import Parallel
@@ -72,12 +72,13 @@ def train(
     Exit status: 0 if the run is ok, diverged, collapsed or out_of_memory, which are results; 2 for bad input, and for
     a run that ends in error or timeout; 130 after Ctrl-C, 143 after SIGTERM.
     """
-    if not are_seeds([seed]):
-        raise GanZooError(f"--seed {seed} must be a whole number from 0 on, and at most 2^53")
-    units = {"epochs": epochs, "images": images, "steps": steps, "seconds": seconds}
-    budget = Budget.of({unit: amount for unit, amount in units.items() if amount is not None} or {"epochs": 200.0})
-    data_options = DataOptions(channels=channels, test_share=test_share, mirror=mirror)
-    hyperparameters = settings(setting)
+    with reported_once():
+        if not are_seeds([seed]):
+            raise GanZooError(f"--seed {seed} must be a whole number from 0 on, and at most 2^53")
+        units = {"epochs": epochs, "images": images, "steps": steps, "seconds": seconds}
+        budget = Budget.of({unit: amount for unit, amount in units.items() if amount is not None} or {"epochs": 200.0})
+        data_options = DataOptions(channels=channels, test_share=test_share, mirror=mirror)
+        hyperparameters = settings(setting)
     with _processes(options) as (parallel, options):
         index.check_run(name, hyperparameters, data, options)
         if parallel is None:
@@ -98,8 +99,8 @@ def train(
 
 @contextmanager
 def _processes(options: RunOptions) -> "Iterator[tuple[Parallel | None, RunOptions]]":
-    """This process among those that torchrun has started, and its options; None without torchrun."""
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
+    """This process among those that torchrun has started, and its options; None if it is the only one."""
+    if num_processes() == 1:
         yield None, options
         return
     from gan_zoo.bench.parallel import processes

@@ -23,9 +23,10 @@ from torch import Tensor, nn
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
-from gan_zoo.device import derive, reason
+from gan_zoo.device import derive, pick, reason
 from gan_zoo.errors import GanZooError, Interrupted
 from gan_zoo.options import RunOptions
+from gan_zoo.torchrun import reported_once
 
 END = "end"
 """The command after which no other follows."""
@@ -91,8 +92,21 @@ class Parallel:
                     return ""
                 time.sleep(min(waited / 20, _LONGEST_SLEEP))
             command: str = self.store.get(key).decode()
+            # After the last command rank 0 may be gone, and the store with it.
+            if command != END:
+                self._count_reader(key)
         self.commands += 1
         return command
+
+    def _count_reader(self, key: str) -> None:
+        """Delete a command from the store after its last reader, each of which counts itself once it has the command.
+
+        A run sends a few commands a second, for days.
+        """
+        readers = f"readers of {key}"
+        if self.store.add(readers, 1) == self.size - 1:
+            self.store.delete_key(key)
+            self.store.delete_key(readers)
 
     def _exchange(self) -> AbstractContextManager[None]:
         return _lost_process(self.rank, self.size)
@@ -130,7 +144,7 @@ def join(options: RunOptions) -> Iterator[tuple[Parallel | None, RunOptions]]:
     machine has a CUDA device of its own.
 
     Raises:
-        GanZooError: options of a single process, or not of its kind of device.
+        GanZooError: options of a single process, or not of its kind of device, or no such device here.
         Interrupted: the others did not come in time.
     """
     rank, size, local = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
@@ -138,9 +152,10 @@ def join(options: RunOptions) -> Iterator[tuple[Parallel | None, RunOptions]]:
         yield None, options
         return
     kind = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if wrong := _unfit(options, kind):
-        # With status 0, for torchrun to wait for rank 0, which reports it.
-        raise GanZooError(wrong) if rank == 0 else SystemExit(0)
+    with reported_once():
+        if wrong := _unfit(options, kind):
+            raise GanZooError(wrong)
+        pick(kind)
     if kind == "cuda" and local < torch.cuda.device_count():
         torch.cuda.set_device(local)
     with _lost_process(rank, size):

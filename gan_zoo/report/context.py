@@ -19,7 +19,7 @@ from gan_zoo.report.answer import answer
 from gan_zoo.report.failures import Failure, failures
 from gan_zoo.report.figures import charts
 from gan_zoo.report.figures.curves import default_first
-from gan_zoo.report.figures.style import Look, data_title
+from gan_zoo.report.figures.style import Look, data_title, machine_title
 from gan_zoo.report.figures.svg import Chart
 from gan_zoo.report.methods import comparison_sentences, methods
 from gan_zoo.report.published import published
@@ -115,7 +115,7 @@ def context(results: Results, look: Look, found: Sheets, lost: list[str]) -> dic
     manifest = results.manifest
     title = data_title(manifest)
     started = str(manifest.get("started", ""))[:10]
-    facts = [title, f"{manifest.get('preset', '')} preset", manifest.get("precision"), manifest.get("device"), started]
+    facts = [title, f"{manifest.get('preset', '')} preset", manifest.get("precision"), machine_title(manifest), started]
     marked = labels(results)
     rows = ranking(results, found, marked)
     reached = time_table(results)
@@ -328,6 +328,8 @@ def protocol(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     seconds = manifest.get("wall_seconds")
     finished = text.known(seconds) and manifest.get("finished", True)
     train, test = (text.count(data.get(split)) for split in ("train", "test"))
+    # Of a Ray cluster, processes on other machines are not counted.
+    memory = f"peak memory of all processes{' of the driver' if manifest.get('executor') == 'ray' else ''}"
     rows = {
         "data": f"{data_title(manifest)}: {train} for training, {test} for reference",
         "fingerprint of the data": data.get("fingerprint"),
@@ -336,13 +338,13 @@ def protocol(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         "seeds": ", ".join(map(str, manifest.get("seeds", []))),
         "num_samples": text.count(manifest.get("num_samples")),
         "extractors": "; ".join(extractors),
-        "device": manifest.get("device"),
+        "device": machine_title(manifest),
         "runs in parallel": text.count(manifest.get("jobs")),
         "precision": manifest.get("precision"),
         "versions": ", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items()),
         "git commit": manifest.get("git_commit"),
         "started": manifest.get("started"),
         "wall time": text.duration(seconds) if finished else "not finished",
-        "peak memory of all processes": tables.mebibytes(manifest.get("peak_memory_bytes")),
+        memory: tables.mebibytes(manifest.get("peak_memory_bytes")),
     }
     return [(name, value) for name, value in rows.items() if value and value != text.NOTHING]

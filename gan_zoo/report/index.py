@@ -17,7 +17,7 @@ from gan_zoo.errors import GanZooError
 from gan_zoo.io import atomic_write, check_links, write_csv
 from gan_zoo.report.answer import answer
 from gan_zoo.report.context import environment, tidy
-from gan_zoo.report.figures.style import data_title
+from gan_zoo.report.figures.style import data_title, machine_title
 from gan_zoo.report.sheets import write_strip
 from gan_zoo.studies.records import FOLDER as STUDIES_FOLDER
 
@@ -184,7 +184,7 @@ def _question(root: Path, folder: Path, results: Results) -> Question:
         variants=len(manifest["variants"]),
         seeds=len(manifest.get("seeds", [])),
         seconds=float(ended["seconds"].sum()),
-        device=str(manifest.get("device", "")),
+        device=machine_title(manifest),
         failed=f"{int((ended['status'] != 'ok').sum())} of {len(ended)}",
         report=urls["report.md"],
         page=urls["report.html"] if (folder / "report.html").is_file() else urls["report.md"],
@@ -222,7 +222,7 @@ def _frame(name: str, results: Results) -> pd.DataFrame:
     }
     last = {
         "num_samples": manifest.get("num_samples"),
-        "device": manifest.get("device", ""),
+        "device": machine_title(manifest),
         "precision": manifest.get("precision", ""),
         "numerics": _numerics(results),
         "commit": manifest.get("git_commit") or "",

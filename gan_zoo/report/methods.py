@@ -113,7 +113,10 @@ def _times(results: Results, reached: bool) -> Iterator[tuple[str, str]]:
     jobs = results.manifest.get("jobs")
     parallel = f", with {text.plural(int(jobs), 'run')} {'in parallel' if jobs > 1 else 'at a time'}" if jobs else ""
     device = device_name(results)
-    yield "Seconds", f"Wall time of training on the {device}, without evaluation{parallel}."
+    cluster = ""
+    if results.manifest.get("executor") == "ray":
+        cluster = " Each run is a task of a Ray cluster: times are comparable only as far as its nodes are equal."
+    yield "Seconds", f"Wall time of training on the {device}, without evaluation{parallel}.{cluster}"
     if reached:
         name = results.metric.title
         yield (

@@ -22,6 +22,7 @@ from gan_zoo import text
 from gan_zoo.bench.plan import Plan
 from gan_zoo.io import atomic_write, write_csv
 from gan_zoo.metrics.registry import METRICS, Metric
+from gan_zoo.options import RunOptions
 from gan_zoo.report.context import environment, tidy
 from gan_zoo.report.figures.style import FAINT, INK, STYLE, bare, scale_axis
 from gan_zoo.report.figures.svg import write_png
@@ -125,14 +126,16 @@ def without_none(value: Any) -> Any:
 def bench_command(suite: str, plan: Plan, *, paths: bool) -> str:
     """The command that runs the winners with the options of the search.
 
-    Without ``paths``, plugins are given by file name and the data folder is left out, for other machines.
+    Without ``paths``, plugins are given by file name, and the folders of data and checkpoints are left out, for other
+    machines.
     """
     words = ["gan-zoo", "bench", suite, "--preset", plan.preset_name]
     for plugin in map(Path, plan.options.plugins):
         words += ["--plugin", str(plugin) if paths else plugin.name]
-    for option in ("data_root", "device", "threads", "jobs"):
+    for option in ("data_root", "device", "threads", "jobs", "executor", "address", "storage", "num_gpus"):
         value = getattr(plan.options, option)
-        if value is not None and (paths or option != "data_root"):
+        is_folder = option == "data_root" or (option == "storage" and "://" not in str(value))
+        if value != getattr(RunOptions, option) and (paths or not is_folder):
             words += [f"--{option.replace('_', '-')}", str(value)]
     return shlex.join(words)
 

@@ -8,6 +8,7 @@ import torch.distributed as dist
 from killing import kinds, rows
 from processes import in_threads
 from states import differing
+from torch.distributed.distributed_c10d import PrefixStore
 
 from gan_zoo import api, registry
 from gan_zoo.bench import parallel as bench_parallel
@@ -159,7 +160,8 @@ def test_a_process_reports_what_the_first_does_not(monkeypatch, rank, error, com
 
 
 def among(monkeypatch, rank, size):
-    for name, value in {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size}.items():
+    given = {"TORCHELASTIC_RUN_ID": "none", "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size}
+    for name, value in given.items():
         monkeypatch.setenv(name, str(value))
 
 
@@ -169,9 +171,12 @@ def among(monkeypatch, rank, size):
         ({"device": "cuda:1"}, "--device cuda:1"),
         ({"device": "cpu", "run_timeout": 60.0}, "--run-timeout"),
         ({"device": "cpu", "sync_batch_norm": True}, "--sync-batch-norm needs CUDA"),
+        ({"device": "cuda"}, "'cuda' is not here"),
+        ({"device": "tpu"}, "'tpu' is not one"),
     ],
 )
 def test_options_that_do_not_fit_are_reported_by_the_first_process_alone(monkeypatch, given, words):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     among(monkeypatch, 0, 2)
     with pytest.raises(GanZooError, match=words), join(RunOptions(**given)):
         pass
@@ -200,6 +205,19 @@ def test_commands_come_in_their_order_and_none_is_empty():
     for command in ("3", "5"):
         first.send(command)
     assert [other.receive(), other.receive(), other.receive(within=0.01)] == ["3", "5", ""]
+
+
+def test_a_command_stays_in_the_store_until_all_have_read_it():
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True)
+    before = store.num_keys()
+    first, *others = (Parallel(rank, 3, PrefixStore("commands", store)) for rank in range(3))
+    for command in ("800", "1", "2"):
+        first.send(command)
+    assert [others[0].receive() for _ in range(3)] == ["800", "1", "2"]
+    assert store.num_keys() > before
+    assert [others[1].receive() for _ in range(3)] == ["800", "1", "2"]
+    assert store.num_keys() == before
+    assert others[0].receive(within=0.01) == ""
 
 
 def test_a_failed_exchange_is_one_line_without_the_source_of_gloo(monkeypatch):

@@ -1,5 +1,6 @@
 """Plans: what decides a run's name and what does not, overrides, extractors that are left out."""
 
+import importlib.util
 import json
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from gan_zoo.bench import identity as identity_module
 from gan_zoo.bench import plan as plan_module
 from gan_zoo.bench import plan_extractors
 from gan_zoo.bench.plan import make_plan
+from gan_zoo.bench.runner import manifest_of
 from gan_zoo.bench.suite import read_suite
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.extractors import load_extractor
@@ -49,6 +51,14 @@ def renamed(before, after):
 def test_runs_come_seed_by_seed_behind_the_floor(plan):
     order = [(run.variant_name, run.seed) for run in plan().runs()]
     assert order == [("real", 0), ("real", 1), ("by_heart", 0), ("sibling", 0), ("by_heart", 1), ("sibling", 1)]
+
+
+def test_a_manifest_names_the_executor_and_no_number_of_jobs_on_a_cluster(plan, monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name == "ray" or find_spec(name))
+    local, on_ray = (manifest_of(plan(executor=executor, jobs=2)) for executor in ("local", "ray"))
+    assert (local["executor"], local["jobs"]) == ("local", 2)
+    assert (on_ray["executor"], on_ray["jobs"]) == ("ray", None)
 
 
 OPTIONS = "batch_size = 16\noptions = { by_heart = { ema = 0.9 }, sibling = { image_side = 28 } }"

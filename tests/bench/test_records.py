@@ -318,6 +318,7 @@ WRONG_FACTS = {
     "suite.presets.quick.targets": {"presets": {"quick": {"targets": [1.0] * 5000}}},
     "suite.targets.0": {"targets": ["a"]},
     "command": 5,
+    "executor": "slurm",
     "wall_seconds": "x",
     "notices": 5,
     "data": DATA | {"name": "../../../X"},

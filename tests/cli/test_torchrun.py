@@ -1,4 +1,4 @@
-"""`gan-zoo train` by two processes of torchrun on the CPU: signals, a killed process, and the same command again."""
+"""Commands by two processes of torchrun on the CPU: errors, signals, a killed process, and the same command again."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ import time
 
 import psutil
 import pytest
+import torch
 from killing import kinds, rows
 
 from gan_zoo.engine import checkpoint
@@ -79,6 +80,74 @@ def last(folder):
     """The last checkpoint of the run in a folder."""
     (path,) = (folder / "checkpoints").glob("*[0-9a-f].safetensors")
     return checkpoint.load(path)
+
+
+@pytest.fixture
+def among_two(monkeypatch):
+    """Make this process the one of a rank among two of torchrun."""
+
+    def become(rank):
+        given = {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": 2, "RANK": rank, "LOCAL_RANK": rank}
+        for name, value in given.items():
+            monkeypatch.setenv(name, str(value))
+
+    return become
+
+
+@pytest.mark.parametrize("command", ["bench", "search --trials 2"])
+def test_a_suite_is_refused_by_the_first_process_alone(gan_zoo, among_two, tmp_path, command):
+    words = [*command.split(), "digits", "--preset", "smoke", "--out", "out"]
+    among_two(0)
+    error = gan_zoo(*words).error
+    for part in ("2 processes", "gan-zoo train", f"gan-zoo {words[0]}", "--jobs", "without torchrun"):
+        assert part in error
+    among_two(1)
+    result = gan_zoo(*words)
+    assert (result.status, result.out, result.err) == (0, "", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["--seed", "-1"], "--seed -1"),
+        (["--steps", "-3"], "-3.0 steps"),
+        (["--set", "lr"], "NAME=VALUE"),
+        (["--precision", "fp8"], "'fp8'"),
+        (["--channels", "2"], "2 image channels"),
+        (["--device", "cuda:1"], "--device cuda:1"),
+    ],
+)
+def test_a_bad_option_is_reported_by_the_first_process_alone(gan_zoo, among_two, tmp_path, words, part):
+    among_two(0)
+    assert part in gan_zoo("train", "gan", *words).error
+    among_two(1)
+    result = gan_zoo("train", "gan", *words)
+    assert (result.status, result.out, result.err) == (0, "", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize(
+    ("command", "part"),
+    [
+        ("bench digits --preset smoke", "without torchrun"),
+        ("train gan --data digits --seed -1", "--seed -1"),
+        ("train gna --data digits --device cpu", "unknown variant 'gna'"),
+        pytest.param(
+            "train gan --data digits --device cuda",
+            "'cuda' is not here",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device"),
+        ),
+    ],
+)
+def test_two_processes_print_one_error(tmp_path, command, part):
+    status, errors, _ = lines(start([*command.split(), "--out", tmp_path / "out"]))
+    assert status != 0
+    assert len(errors) == 1
+    assert part in errors[0]
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

@@ -76,6 +76,20 @@ def test_a_variant_trained_on_more_images_is_not_ranked_with_the_others(make_res
     assert answer(found).leader.variant == "cgan"
 
 
+@pytest.mark.parametrize(
+    ("facts", "part"),
+    [
+        ({"jobs": 2}, "with 2 runs in parallel"),
+        ({"jobs": 1, "executor": "local"}, "with 1 run at a time"),
+        ({"jobs": None, "executor": "ray"}, "Ray cluster"),
+    ],
+)
+def test_seconds_name_what_ran_at_a_time_where_it_is_known(make_results, facts, part):
+    seconds = dict(methods(make_results(["gan"], seeds=1, **facts), False))["Seconds"]
+    assert part in seconds
+    assert ("in parallel" in seconds, "nodes are equal" in seconds) == ("2 runs" in part, "Ray" in part)
+
+
 def test_the_significance_level_is_named(separate, make_results):
     assert "significant at 2.5% (half of 5%" in dict(methods(separate, False))["Planned comparisons"]
     two = make_results(["gan", "lsgan_linear"], seeds=4)

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from gan_zoo.bench.folder import read_manifest
 from gan_zoo.bench.tables import read_results
 from gan_zoo.errors import GanZooError
 from gan_zoo.metrics.registry import METRICS
 from gan_zoo.report import context
-from gan_zoo.report.context import write_report
+from gan_zoo.report.context import protocol, write_report
 from gan_zoo.report.tables import ranking_table
 from gan_zoo.statistics import MINIMUM_SEEDS
 from gan_zoo.text import NOTHING, count, interval, number
@@ -47,6 +48,17 @@ def test_page_stands_alone(report):
 def test_page_escapes_text_of_the_records(report):
     assert "<b>linear</b>" not in report.read_text()
     assert "LSGAN <b>linear</b>" in words(report)
+
+
+def test_the_protocol_says_of_a_cluster_what_is_known(make_folder):
+    memory = {"peak_memory_bytes": 2**30}
+    one = dict(protocol(read_manifest(make_folder(["gan"], seeds=1, jobs=2, **memory))))
+    assert (one["device"], one["runs in parallel"]) == ("AMD EPYC, 2 threads", "2")
+    assert "peak memory of all processes" in one
+    on_ray = dict(protocol(read_manifest(make_folder(["gan"], seeds=1, jobs=None, executor="ray", **memory))))
+    assert "runs in parallel" not in on_ray
+    assert on_ray["device"] == "Ray cluster (driver: AMD EPYC, 2 threads)"
+    assert "peak memory of all processes of the driver" in on_ray
 
 
 EVIL = "<img src=x onerror=alert(1)> [a](javascript:alert(1)) $\\frac$ \x1b[31m"

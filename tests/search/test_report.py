@@ -1,12 +1,15 @@
-"""The expected best of k trials against enumeration of all sets, and of all samples of a known population."""
+"""The expected best of k trials against enumeration of all sets and of all samples of a known population; commands."""
 
+import importlib.util
 import math
 from itertools import combinations, product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from gan_zoo.search.report import expected_best
+from gan_zoo.options import RunOptions
+from gan_zoo.search.report import bench_command, expected_best
 
 TRIALS = [41.0, 17.5, 17.5, 230.0, 55.0, 19.25, 90.0]
 
@@ -61,3 +64,32 @@ def test_many_trials():
 def test_what_is_no_value_is_refused(values):
     with pytest.raises(ValueError, match="finite values"):
         expected_best(values)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, ""),
+        ({"jobs": 2, "device": "cpu"}, " --device cpu --jobs 2"),
+        ({"executor": "ray"}, " --executor ray"),
+        (
+            {"executor": "ray", "address": "auto", "storage": "s3://bucket/search", "num_gpus": 0.25},
+            " --executor ray --address auto --storage s3://bucket/search --num-gpus 0.25",
+        ),
+    ],
+)
+@pytest.mark.parametrize("paths", [True, False])
+def test_the_command_has_the_options_of_the_search(monkeypatch, given, expected, paths):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name == "ray" or find_spec(name))
+    plan = SimpleNamespace(preset_name="quick", options=RunOptions(**given))
+    assert bench_command("winners.toml", plan, paths=paths) == f"gan-zoo bench winners.toml --preset quick{expected}"
+
+
+def test_folders_are_left_out_of_a_command_for_other_machines(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: True)
+    options = RunOptions(executor="ray", storage="/shared/search", data_root="/data")
+    plan = SimpleNamespace(preset_name="quick", options=options)
+    command = bench_command("winners.toml", plan, paths=False)
+    assert command == "gan-zoo bench winners.toml --preset quick --executor ray"
+    assert "--storage /shared/search" in bench_command("winners.toml", plan, paths=True)

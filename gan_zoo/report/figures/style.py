@@ -121,6 +121,12 @@ def data_title(manifest: Mapping[str, Any]) -> str:
     return text.visible(data.get("title") or data["name"])
 
 
+def machine_title(manifest: Mapping[str, Any]) -> str:
+    """The device of the runs; of a Ray cluster, that of the driver alone is known. Empty if it is not recorded."""
+    device = str(manifest.get("device", ""))
+    return f"Ray cluster (driver: {device})" if manifest.get("executor") == "ray" else device
+
+
 def floor_title(results: Results) -> str:
     """The samples of the floor."""
     return "points of the true density" if results.samples == "points" else "training images"
