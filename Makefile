@@ -60,10 +60,11 @@ test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto -m "not slow" $(ARGS)
 
 test-slow: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto -m "slow and not cluster" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup -m "slow and not cluster" $(ARGS)
 
 test-ray: setup-ray
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow or cluster" tests/bench/executors/test_ray.py tests/benchmarks/test_ray.py $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow or cluster" tests/bench/executors/test_ray.py tests/bench/executors/test_ray_driver.py \
+		tests/benchmarks/test_ray.py $(ARGS)
 
 golden: $(STAMP)
 	OMP_NUM_THREADS=1 PYTHONPATH="$(CURDIR)" $(BIN)/python tests/golden/regenerate.py

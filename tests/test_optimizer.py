@@ -28,6 +28,7 @@ print([name for name in sys.modules if name in ("torch._dynamo", "torch._inducto
 """
 
 
+@pytest.mark.slow
 def test_training_and_checkpoints_do_not_import_the_compiler(tmp_path):
     words = [sys.executable, "-c", TRAINING, tmp_path / "run.safetensors"]
     ended = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True)

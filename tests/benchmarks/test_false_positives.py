@@ -91,6 +91,7 @@ def test_many_families_are_tested_as_the_report_tests_one(fids, failing):
     assert (np.stack(found, axis=1) == expected).all()
 
 
+@pytest.mark.slow
 def test_false_positives_are_at_most_a_twentieth():
     # 20,000 families of normal seeds: the union of both questions keeps to alpha, and would not with alpha each.
     families = np.exp(np.random.default_rng(3).normal(size=(20_000, 4, 10)))

@@ -76,7 +76,12 @@ def _graphed(state, wrong=None):
     return state.recorded, log
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+DEAR = ("several steps an iteration", "fresh fakes")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in DEAR else []) for name in VARIANTS]
+)
 def test_recorded_iterations_are_the_eager_ones_to_the_bit(name):
     eager, recorded = _start(name), _start(name)
     graphs, log = _graphed(recorded)

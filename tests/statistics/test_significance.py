@@ -19,6 +19,7 @@ def similar_to_best(samples, **settings):
     return {name for name in samples if tests.similar(name)}
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000), st.integers(3, 5), st.booleans(), st.sampled_from([0.01, 0.05, 0.2]))
 @settings(max_examples=5, deadline=None)
 def test_games_howell_is_scipy_s(seed, groups, lower, alpha):

@@ -32,6 +32,7 @@ def test_ctrl_c_is_heard_again_when_the_server_has_begun():
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the server process is Linux's")
 def test_the_exit_status_is_that_of_the_process_although_the_pool_waits_for_it_too(monkeypatch):
     def read_late(descriptor):

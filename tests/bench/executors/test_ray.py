@@ -17,7 +17,8 @@ from gan_zoo.search import search_suite
 
 ray = pytest.importorskip("ray")
 connection = pytest.importorskip("gan_zoo.bench.executors.ray_connection").connection
-pytestmark = pytest.mark.slow
+# One process of pytest-xdist, which starts the cluster once.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
 LONG = (("images = 160", "images = 4800"), ("[0.4, 1.0]", "[0.2, 0.4, 0.6, 0.8, 1.0]"))
 TABLES = ("runs", "history", "metrics", "summary")
@@ -245,6 +246,7 @@ def test_the_command_resumes_after_its_driver_was_killed(on_ray, nodes, bench, s
     assert_same_tables(out, tmp_path / "local", TABLES)
 
 
+@pytest.mark.cluster
 def test_a_run_that_takes_too_long_resumes_with_a_longer_limit(on_ray, bench, tmp_path):
     longer = (("images = 160", "images = 9600"), LONG[1], ("seeds = 2", "seeds = 1"))
     outcome = on_ray("ray", *longer, run_timeout=2)

@@ -17,7 +17,7 @@ from gan_zoo.options import RunOptions
 
 ray = pytest.importorskip("ray")
 executor = pytest.importorskip("gan_zoo.bench.executors.ray")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
 
 @pytest.fixture(scope="module")
