@@ -60,7 +60,7 @@ test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto -m "not slow" $(ARGS)
 
 test-slow: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup -m "slow and not cluster" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto -m "slow and not cluster" $(ARGS)
 
 test-ray: setup-ray
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow or cluster" tests/bench/executors/test_ray.py tests/bench/executors/test_ray_driver.py \

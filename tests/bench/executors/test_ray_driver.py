@@ -17,7 +17,7 @@ from gan_zoo.options import RunOptions
 
 ray = pytest.importorskip("ray")
 executor = pytest.importorskip("gan_zoo.bench.executors.ray")
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,8 @@ def test_on_a_cpu_a_process_serves_many_runs(connected, monkeypatch):
 
     monkeypatch.setattr(executor, "work", where)
     task = executor._remote("cpu")
-    assert len({ray.get(next(task.remote())) for _ in range(3)}) == 1
+    # One for each of the 4 cores at most.
+    assert len({ray.get(next(task.remote())) for _ in range(6)}) < 6
 
 
 def test_a_run_has_a_gpu_until_the_memory_of_its_variant_is_known(cluster, monkeypatch):
