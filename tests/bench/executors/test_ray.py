@@ -20,7 +20,7 @@ ray = pytest.importorskip("ray")
 connection = pytest.importorskip("gan_zoo.bench.executors.ray_connection").connection
 pytestmark = pytest.mark.slow
 
-LONG = (("images = 160", "images = 4800"), ("[0.4, 1.0]", "[0.2, 0.4, 0.6, 0.8, 1.0]"))
+LONG = (("images = 160", "images = 9600"), ("[0.4, 1.0]", "[0.2, 0.4, 0.6, 0.8, 1.0]"))
 TABLES = ("runs", "history", "metrics", "summary")
 
 
@@ -249,7 +249,7 @@ def test_the_command_resumes_after_its_driver_was_killed(on_ray, nodes, bench, s
 
 @pytest.mark.cluster
 def test_a_run_that_takes_too_long_resumes_with_a_longer_limit(on_ray, bench, tmp_path):
-    longer = (("images = 160", "images = 9600"), LONG[1], ("seeds = 2", "seeds = 1"))
+    longer = (*LONG, ("seeds = 2", "seeds = 1"))
     outcome = on_ray("ray", *longer, run_timeout=2)
     late = {name for name, run in rows(tmp_path / "ray").items() if kinds(run, "end")[-1]["status"] == "timeout"}
     assert len(outcome.errors) == len(late)
