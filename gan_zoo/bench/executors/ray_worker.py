@@ -241,7 +241,7 @@ class _Run:
             append_lines(self.path, records, 0)
         # The checkpoint before the records: these are stored first, so what is read of them is at least as new.
         found = bool(records) and self.storage.fetch(stored_checkpoint(self.name), self.checkpoint)
-        if not records or not complete(self.storage, self.scratch, self.name):
+        if not complete(self.storage, self.scratch, self.name):
             for name in (stored_records(self.name), stored_checkpoint(self.name)):
                 self.storage.remove(name)
             self.checkpoint.unlink(missing_ok=True)

@@ -134,8 +134,10 @@ def complete(storage: Storage, folder: Path, name: str) -> bool:
     """
     path = records_path(folder, name)
     content = whole_lines(path.read_bytes()) if path.is_file() else b""
+    if not content:
+        return False
     stored = whole_lines(storage.read(stored_records(name)) or b"")
-    if content and len(stored) > len(content) and stored.startswith(content):
+    if len(stored) > len(content) and stored.startswith(content):
         new = stored[len(content) :]
         for file in named_files(new):
             if (found := storage.read(file)) is not None:
